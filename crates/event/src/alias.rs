@@ -1,0 +1,172 @@
+//! Other names under which senders send Meta's fields.
+//!
+//! The table is what flat senders really use (Zapier, Make, n8n, CSV columns, form posts, tag
+//! managers). A key is compared after folding: lower snake case, without the prefixes that such
+//! senders put in front.
+
+use crate::user_field::UserField;
+
+/// Where a key of a flat event belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Beside `event_name`.
+    Event(&'static str),
+    /// Into `user_data`.
+    User(UserField),
+    /// Into `custom_data`.
+    Custom(&'static str),
+    /// Into `app_data`.
+    App(&'static str),
+}
+
+/// Where a key that stands beside `event_name` belongs, after folding.
+pub(crate) fn of_event_key(key: &str) -> Option<Target> {
+    let key = fold(key);
+    let event = match &*key {
+        "event_name" | "event" | "e_n" => Some("event_name"),
+        "event_time" | "timestamp" | "date" | "transaction_date" | "created_at" => {
+            Some("event_time")
+        }
+        "event_id" | "unique_event_id" => Some("event_id"),
+        "event_source_url" | "page_location" | "url" | "href" | "landing_page" => {
+            Some("event_source_url")
+        }
+        "referrer_url" | "referrer" | "referer" | "page_referrer" => Some("referrer_url"),
+        "action_source" | "channel" => Some("action_source"),
+        "data_processing_options" | "dpo" => Some("data_processing_options"),
+        "data_processing_options_country" | "dpo_country" | "dpoco" => {
+            Some("data_processing_options_country")
+        }
+        "data_processing_options_state" | "dpo_state" | "dpost" => {
+            Some("data_processing_options_state")
+        }
+        "ldu" | "limited_data_use" => Some("ldu"),
+        "opt_out" => Some("opt_out"),
+        "messaging_channel" => Some("messaging_channel"),
+        "user_data" | "match_keys" => Some("user_data"),
+        "custom_data" => Some("custom_data"),
+        "app_data" => Some("app_data"),
+        _ => None,
+    };
+    let app = match &*key {
+        "advertiser_tracking_enabled" => Some("advertiser_tracking_enabled"),
+        "application_tracking_enabled" => Some("application_tracking_enabled"),
+        "extinfo" => Some("extinfo"),
+        _ => None,
+    };
+    event
+        .map(Target::Event)
+        .or_else(|| app.map(Target::App))
+        .or_else(|| user_field(&key).map(Target::User))
+        .or_else(|| custom_key(&key).map(Target::Custom))
+}
+
+/// The field that a key inside `user_data` means, after folding.
+pub(crate) fn of_user_key(key: &str) -> Option<UserField> {
+    user_field(&fold(key))
+}
+
+fn user_field(key: &str) -> Option<UserField> {
+    Some(match key {
+        "email" | "mail" | "email_address" | "e_mail" => UserField::Em,
+        "phone" | "phone_number" | "mobile" | "telephone" | "tel" => UserField::Ph,
+        "first_name" | "firstname" | "given_name" => UserField::Fn,
+        "last_name" | "lastname" | "surname" | "family_name" => UserField::Ln,
+        "city" => UserField::Ct,
+        "state" | "region" | "province" => UserField::St,
+        "zip" | "postal_code" | "zip_code" | "postcode" | "zipcode" | "postalcode" => UserField::Zp,
+        "country_code" | "countrycode" => UserField::Country,
+        "gender" | "gen" | "sex" => UserField::Ge,
+        "dob" | "date_of_birth" | "birthday" | "birthdate" => UserField::Db,
+        "customer_id" | "id" | "user_id" | "extern_id" | "externalid" => UserField::ExternalId,
+        "ip" | "ip_override" | "client_ip" | "ip_address" => UserField::ClientIpAddress,
+        "ua" | "user_agent" | "useragent" => UserField::ClientUserAgent,
+        "click_id" | "_fbc" => UserField::Fbc,
+        "browser_id" | "_fbp" => UserField::Fbp,
+        "leadgen_id" | "facebook_lead_id" => UserField::LeadId,
+        "idfa" | "gaid" | "mobile_ad_id" => UserField::Madid,
+        "$fb_anon_id" => UserField::AnonId,
+        _ => return UserField::from_name(key),
+    })
+}
+
+fn custom_key(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "value" | "revenue" | "amount" | "total" | "price" => "value",
+        "currency" | "currency_code" => "currency",
+        "content_ids" | "content_id" | "product_ids" | "sku" => "content_ids",
+        "contents" | "items" | "products" => "contents",
+        "num_items" | "item_count" => "num_items",
+        "order_id" | "transaction_id" => "order_id",
+        "content_name" => "content_name",
+        "content_category" => "content_category",
+        "content_type" => "content_type",
+        "search_string" => "search_string",
+        "status" => "status",
+        "predicted_ltv" => "predicted_ltv",
+        "delivery_category" => "delivery_category",
+        "item_number" => "item_number",
+        _ => return None,
+    })
+}
+
+/// Lower snake case without the prefixes of tag managers and form builders.
+fn fold(key: &str) -> String {
+    let mut folded = String::with_capacity(key.len() + 4);
+    let mut was_lower = false;
+    for c in key.trim().chars() {
+        if c.is_ascii_uppercase() && was_lower {
+            folded.push('_');
+        }
+        was_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        folded.push(match c {
+            ' ' | '-' => '_',
+            _ => c.to_ascii_lowercase(),
+        });
+    }
+    for prefix in [
+        "user.",
+        "custom.",
+        "match_keys.",
+        "properties.",
+        "user_",
+        "customer_",
+        "custom_",
+    ] {
+        // The prefix is part of the name itself in these.
+        if matches!(
+            &*folded,
+            "user_data" | "custom_data" | "user_id" | "user_agent" | "customer_id"
+        ) {
+            break;
+        }
+        if let Some(rest) = folded.strip_prefix(prefix).filter(|rest| !rest.is_empty()) {
+            return rest.to_owned();
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_keys_find_their_place() {
+        for (key, expected) in [
+            ("email", Some(Target::User(UserField::Em))),
+            ("customerEmail", Some(Target::User(UserField::Em))),
+            ("user.phone_number", Some(Target::User(UserField::Ph))),
+            ("First Name", Some(Target::User(UserField::Fn))),
+            ("user_id", Some(Target::User(UserField::ExternalId))),
+            ("eventTime", Some(Target::Event("event_time"))),
+            ("custom_value", Some(Target::Custom("value"))),
+            ("transaction_id", Some(Target::Custom("order_id"))),
+            ("user_agent", Some(Target::User(UserField::ClientUserAgent))),
+            ("fbclid", None),
+            ("favourite_colour", None),
+        ] {
+            assert_eq!(of_event_key(key), expected, "{key}");
+        }
+    }
+}

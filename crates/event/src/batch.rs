@@ -1,0 +1,285 @@
+//! Reading a body: one event, an array, `{"data": […]}`, or one event a line (NDJSON).
+
+use std::borrow::Cow;
+
+use crate::finding::Findings;
+use crate::json::{Kind, Raw, Reader, SyntaxError};
+use crate::model::Event;
+use crate::parse::event as event_json;
+
+/// One event of a body, in order.
+pub struct Item<'a> {
+    /// Its place, counted from 0.
+    pub index: usize,
+    /// The event; `None` when it could not be read, and then `findings` says why.
+    pub event: Option<Event<'a>>,
+    /// What was found while reading it.
+    pub findings: Findings,
+}
+
+/// How the events of a body were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// One event.
+    Single,
+    /// `[event, …]`
+    Array,
+    /// `{"data": [event, …], …}`, the body that Meta takes.
+    Envelope,
+    /// One event a line.
+    Lines,
+}
+
+impl Layout {
+    /// The path of event `index` within the body; for [`Layout::Lines`] the place is counted alone.
+    pub fn path(self, index: usize) -> String {
+        match self {
+            Layout::Single => String::new(),
+            Layout::Array | Layout::Lines => format!("[{index}]"),
+            Layout::Envelope => format!("data[{index}]"),
+        }
+    }
+}
+
+/// What a body holds besides its events.
+pub struct Body<'a> {
+    /// How the events were written.
+    pub layout: Layout,
+    /// The members beside `data`, such as `test_event_code`; tokens may be among them.
+    pub fields: Vec<(Cow<'a, str>, Raw<'a>)>,
+}
+
+impl<'a> Body<'a> {
+    /// The text of a member beside `data`.
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        let (_, raw) = self.fields.iter().find(|(key, _)| key == name)?;
+        raw.as_text()
+    }
+}
+
+/// The text of a body; bytes that are not UTF-8 become U+FFFD, which costs the values they are in
+/// and nothing else. A byte-order mark is removed.
+pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes)
+}
+
+/// Calls `each` with every event of a body, in order.
+///
+/// In NDJSON a line that is not JSON is an [`Item`] without an event. In the other layouts text that
+/// is not JSON ends the reading, because nothing says where the next event begins.
+///
+/// # Errors
+///
+/// Where and how the body is not JSON.
+pub fn read<'a>(text: &'a str, mut each: impl FnMut(Item<'a>)) -> Result<Body<'a>, SyntaxError> {
+    let layout = layout_of(text)?;
+    let mut fields = Vec::new();
+    let mut items = Items {
+        each: &mut each,
+        count: 0,
+    };
+    let mut reader = Reader::new(text);
+    match layout {
+        Layout::Lines => {
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                let mut findings = Findings::new();
+                let event = Event::parse(line, &mut findings);
+                items.push(event, findings);
+            }
+            return Ok(Body { layout, fields });
+        }
+        Layout::Array => reader.items(|reader| items.read(reader))?,
+        Layout::Single => items.read(&mut reader)?,
+        Layout::Envelope => reader.members(|reader, key| {
+            if key != "data" {
+                fields.push((key, reader.value()?));
+                return Ok(());
+            }
+            match reader.kind()? {
+                Kind::Array => reader.items(|reader| items.read(reader)),
+                // Form-encoded senders put the list into a string.
+                Kind::Text => items.read_list(&reader.value()?.as_text().unwrap_or_default()),
+                _ => items.read(reader),
+            }
+        })?,
+    }
+    reader.end()?;
+    Ok(Body { layout, fields })
+}
+
+struct Items<'e, F> {
+    each: &'e mut F,
+    count: usize,
+}
+
+impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
+    fn push(&mut self, event: Option<Event<'a>>, findings: Findings) {
+        (self.each)(Item {
+            index: self.count,
+            event,
+            findings,
+        });
+        self.count += 1;
+    }
+
+    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), SyntaxError> {
+        let mut findings = Findings::new();
+        let event = event_json(reader, &mut findings)?;
+        self.push(event, findings);
+        Ok(())
+    }
+
+    /// The list inside a string; its events own their text.
+    fn read_list(&mut self, text: &str) -> Result<(), SyntaxError> {
+        let mut reader = Reader::new(text);
+        let mut owned = Vec::new();
+        if reader.kind()? == Kind::Array {
+            reader.items(|reader| {
+                let mut findings = Findings::new();
+                let event = event_json(reader, &mut findings)?;
+                owned.push((event.map(Event::into_owned), findings));
+                Ok::<_, SyntaxError>(())
+            })?;
+        } else {
+            let mut findings = Findings::new();
+            let event = event_json(&mut reader, &mut findings)?;
+            owned.push((event.map(Event::into_owned), findings));
+        }
+        reader.end()?;
+        for (event, findings) in owned {
+            self.push(event, findings);
+        }
+        Ok(())
+    }
+}
+
+fn layout_of(text: &str) -> Result<Layout, SyntaxError> {
+    let mut reader = Reader::new(text);
+    match reader.kind()? {
+        Kind::Array => return Ok(Layout::Array),
+        Kind::Object => {}
+        _ => return Ok(Layout::Single),
+    }
+    if is_lines(text) {
+        return Ok(Layout::Lines);
+    }
+    if is_envelope(&mut reader) {
+        Ok(Layout::Envelope)
+    } else {
+        Ok(Layout::Single)
+    }
+}
+
+/// Whether the first line is a whole value with more behind it, or the second starts another object.
+fn is_lines(text: &str) -> bool {
+    let text = text.trim();
+    let Some((first, rest)) = text.split_once('\n') else {
+        return false;
+    };
+    rest.starts_with('{') || Raw::parse(first).is_ok()
+}
+
+/// Whether the first key that tells is `data`: so an envelope is known without reading it twice.
+fn is_envelope(reader: &mut Reader<'_>) -> bool {
+    enum Told {
+        Yes,
+        No,
+    }
+    impl From<SyntaxError> for Told {
+        fn from(_: SyntaxError) -> Self {
+            Told::No
+        }
+    }
+    let told = reader.members(|reader, key| {
+        if key == "data" {
+            return Err(Told::Yes);
+        }
+        if matches!(&*key, "event_name" | "event_time" | "user_data") {
+            return Err(Told::No);
+        }
+        reader.value()?;
+        Ok(())
+    });
+    matches!(told, Err(Told::Yes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(body: &str) -> (Layout, Vec<Option<String>>) {
+        let mut names = Vec::new();
+        let body = read(body, |item| {
+            names.push(
+                item.event
+                    .and_then(|event| event.event_name.map(Cow::into_owned)),
+            );
+        })
+        .unwrap();
+        (body.layout, names)
+    }
+
+    #[test]
+    fn reads_every_layout() {
+        let one = Some("A".to_owned());
+        let two = Some("B".to_owned());
+        for (body, layout, expected) in [
+            (r#"{"event_name":"A"}"#, Layout::Single, vec![one.clone()]),
+            (
+                r#"[{"event_name":"A"},{"event_name":"B"}]"#,
+                Layout::Array,
+                vec![one.clone(), two.clone()],
+            ),
+            ("[]", Layout::Array, vec![]),
+            (
+                r#"{"data":[{"event_name":"A"}],"test_event_code":"T"}"#,
+                Layout::Envelope,
+                vec![one.clone()],
+            ),
+            (
+                r#"{"test_event_code":"T","data":[{"event_name":"A"}]}"#,
+                Layout::Envelope,
+                vec![one.clone()],
+            ),
+            (
+                r#"{"data":["{\"event_name\":\"A\"}"]}"#,
+                Layout::Envelope,
+                vec![one.clone()],
+            ),
+            (
+                r#"{"data":"[{\"event_name\":\"A\"}]"}"#,
+                Layout::Envelope,
+                vec![one.clone()],
+            ),
+            (
+                "{\"event_name\":\"A\"}\n{\"event_name\":\"B\"}\n",
+                Layout::Lines,
+                vec![one.clone(), two.clone()],
+            ),
+            (
+                "{\"event_name\":\"A\"}\n\nnot json\n{\"event_name\":\"B\"}",
+                Layout::Lines,
+                vec![one.clone(), None, two],
+            ),
+            ("{\n  \"event_name\": \"A\"\n}\n", Layout::Single, vec![one]),
+            ("7", Layout::Single, vec![None]),
+        ] {
+            assert_eq!(names(body), (layout, expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn keeps_what_stands_beside_the_events() {
+        let body = read(r#"{"data":[],"test_event_code":"TEST1","n":1}"#, |_| {}).unwrap();
+        assert_eq!(body.text("test_event_code").as_deref(), Some("TEST1"));
+        assert_eq!(body.text("n"), None);
+    }
+
+    #[test]
+    fn one_bad_byte_costs_one_value() {
+        let text =
+            text_of(b"\xef\xbb\xbf{\"event_name\":\"A\",\"user_data\":{\"fn\":\"Jos\xe9\"}}");
+        assert_eq!(names(&text), (Layout::Single, vec![Some("A".to_owned())]));
+    }
+}

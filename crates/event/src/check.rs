@@ -1,0 +1,312 @@
+//! The rules that look at several fields at once.
+//!
+//! An error only where the event is meaningless or Meta is known to refuse it; where Meta's documents
+//! ask for a field but its endpoint does without, a warning.
+
+use crate::action_source::{ActionSource, MessagingChannel};
+use crate::codes;
+use crate::finding::{Findings, Path};
+use crate::model::{DataProcessing, Event};
+use crate::names;
+use crate::properties::Properties;
+use crate::shape::{self, Keys};
+use crate::user_field::{FieldSet, UserField};
+
+/// What was written of an event.
+pub(crate) struct Summary<'e> {
+    pub(crate) event: &'e Event<'e>,
+    pub(crate) event_name: &'e str,
+    pub(crate) action_source: ActionSource,
+    pub(crate) user_fields: FieldSet,
+    pub(crate) custom_keys: Keys,
+    pub(crate) app_keys: Keys,
+    pub(crate) original_keys: Keys,
+    pub(crate) attribution_keys: Keys,
+}
+
+/// Runs every rule.
+pub(crate) fn check(summary: &Summary<'_>, findings: &mut Findings) {
+    user_data(summary, findings);
+    match summary.action_source {
+        ActionSource::Website => website(summary, findings),
+        ActionSource::App => app(summary, findings),
+        ActionSource::BusinessMessaging => messaging(summary, findings),
+        ActionSource::SystemGenerated => crm(summary, findings),
+        _ => {}
+    }
+    if summary.event_name == "Purchase" {
+        purchase(summary, findings);
+    }
+    if summary.event_name == names::APPEND_ATTRIBUTION {
+        attribution(summary, findings);
+    }
+    let is_messaging = summary.action_source == ActionSource::BusinessMessaging;
+    if summary.event.messaging_channel.is_some() && !is_messaging {
+        let message = format!("messaging_channel on a {} event", summary.action_source);
+        let path = summary.event.path("messaging_channel");
+        findings.add(codes::MESSAGING_CHANNEL_UNUSED, path, message);
+    }
+}
+
+/// The sets of fields that name too many people: an event with nothing beyond one of them is
+/// refused with 100/2804050 (Conversions API, "Best practices").
+const TOO_BROAD: [FieldSet; 4] = [
+    FieldSet::of(&[
+        UserField::Ct,
+        UserField::Country,
+        UserField::St,
+        UserField::Zp,
+        UserField::Ge,
+        UserField::ClientUserAgent,
+    ]),
+    FieldSet::of(&[UserField::Db, UserField::ClientUserAgent]),
+    FieldSet::of(&[UserField::Fn, UserField::Ge]),
+    FieldSet::of(&[UserField::Ln, UserField::Ge]),
+];
+
+fn user_data(summary: &Summary<'_>, findings: &mut Findings) {
+    let fields = summary.user_fields;
+    if fields.is_empty() {
+        let message = "no usable value in user_data";
+        findings.add(codes::USER_DATA_MISSING, Path::root(), message);
+    } else if TOO_BROAD.iter().any(|set| fields.is_within(*set)) {
+        let names: Vec<_> = UserField::ALL
+            .into_iter()
+            .filter(|field| fields.contains(*field))
+            .map(UserField::name)
+            .collect();
+        let message = format!("user_data has only {}", names.join(", "));
+        findings.add(codes::USER_DATA_TOO_BROAD, Path::root(), message);
+    }
+}
+
+fn website(summary: &Summary<'_>, findings: &mut Findings) {
+    if !summary.user_fields.contains(UserField::ClientUserAgent) {
+        let message = "a website event without client_user_agent";
+        findings.add(codes::CLIENT_USER_AGENT_MISSING, Path::root(), message);
+    }
+    if summary.event.event_source_url.is_none() {
+        let message = "a website event without event_source_url";
+        findings.add(codes::EVENT_SOURCE_URL_MISSING, Path::root(), message);
+    }
+}
+
+fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
+    let has = |key| summary.custom_keys.has(shape::CUSTOM_DATA, key);
+    let path = || path_of(&summary.event.custom_data, "custom_data");
+    if !has("value") && !has("_valueToSum") {
+        findings.add(
+            codes::PURCHASE_VALUE_MISSING,
+            path(),
+            "the Purchase has no value",
+        );
+    }
+    if !has("currency") && !has("fb_currency") {
+        findings.add(
+            codes::PURCHASE_CURRENCY_MISSING,
+            path(),
+            "the Purchase has no currency",
+        );
+    }
+}
+
+fn app(summary: &Summary<'_>, findings: &mut Findings) {
+    let app_data = &summary.event.app_data;
+    let has = |key| summary.app_keys.has(shape::APP_DATA, key);
+    if app_data.is_empty() {
+        findings.add(
+            codes::APP_DATA_MISSING,
+            Path::root(),
+            "an app event without app_data",
+        );
+        return;
+    }
+    let path = || path_of(app_data, "app_data");
+    if !has("extinfo") && !findings.has(codes::EXTINFO_INVALID) {
+        findings.add(codes::EXTINFO_MISSING, path(), "app_data without extinfo");
+    }
+    if !has("advertiser_tracking_enabled") {
+        let message = "app_data without advertiser_tracking_enabled";
+        findings.add(codes::APP_TRACKING_MISSING, path(), message);
+    }
+}
+
+fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
+    if names::BUSINESS_MESSAGING
+        .binary_search(&summary.event_name)
+        .is_err()
+        && !summary.event_name.is_empty()
+    {
+        let message = "Meta takes no business-messaging event of this name";
+        findings.add(
+            codes::MESSAGING_EVENT_NAME,
+            summary.event.path("event_name"),
+            message,
+        );
+    }
+    let has = |field| summary.user_fields.contains(field);
+    let Some(channel) = summary.event.messaging_channel else {
+        let message = "a business-messaging event without a (known) messaging_channel";
+        findings.add(codes::MESSAGING_CHANNEL_MISSING, Path::root(), message);
+        return;
+    };
+    let has_ids = match channel {
+        MessagingChannel::Messenger => has(UserField::PageId) && has(UserField::PageScopedUserId),
+        MessagingChannel::Whatsapp => {
+            has(UserField::CtwaClid)
+                && (has(UserField::PageId) || has(UserField::WhatsappBusinessAccountId))
+        }
+        MessagingChannel::Instagram => {
+            has(UserField::IgSid)
+                && (has(UserField::IgAccountId) || has(UserField::InstagramBusinessAccountId))
+        }
+    };
+    if !has_ids {
+        let message = format!("user_data lacks ids that {channel} events need");
+        findings.add(codes::MESSAGING_IDS_MISSING, Path::root(), message);
+    }
+}
+
+fn crm(summary: &Summary<'_>, findings: &mut Findings) {
+    let custom_data = &summary.event.custom_data;
+    let is_crm = custom_data
+        .get("event_source")
+        .is_some_and(|source| source.as_str().eq_ignore_ascii_case("\"crm\""));
+    let has_lead = summary.user_fields.contains(UserField::LeadId);
+    if !is_crm && !has_lead {
+        return;
+    }
+    if !is_crm
+        || !summary
+            .custom_keys
+            .has(shape::CUSTOM_DATA, "lead_event_source")
+    {
+        let message = "a CRM event without event_source crm or without lead_event_source";
+        let path = path_of(custom_data, "custom_data");
+        findings.add(codes::CRM_FIELDS_MISSING, path, message);
+    }
+    if is_crm && summary.event_name == "Purchase" {
+        let message = "a CRM stage named Purchase";
+        findings.add(
+            codes::CRM_PURCHASE_NAME,
+            summary.event.path("event_name"),
+            message,
+        );
+    }
+}
+
+fn attribution(summary: &Summary<'_>, findings: &mut Findings) {
+    let needed = [
+        (
+            "attribution_data.ad_id",
+            summary
+                .attribution_keys
+                .has(shape::ATTRIBUTION_DATA, "ad_id"),
+        ),
+        (
+            "attribution_data.touchpoint_ts",
+            summary
+                .attribution_keys
+                .has(shape::ATTRIBUTION_DATA, "touchpoint_ts"),
+        ),
+        (
+            "attribution_data.attribution_share",
+            summary
+                .attribution_keys
+                .has(shape::ATTRIBUTION_DATA, "attribution_share"),
+        ),
+        (
+            "attribution_data.attribution_value",
+            summary
+                .attribution_keys
+                .has(shape::ATTRIBUTION_DATA, "attribution_value"),
+        ),
+        (
+            "original_event_data.event_name",
+            summary
+                .original_keys
+                .has(shape::ORIGINAL_EVENT_DATA, "event_name"),
+        ),
+        (
+            "original_event_data.event_time",
+            summary
+                .original_keys
+                .has(shape::ORIGINAL_EVENT_DATA, "event_time"),
+        ),
+        (
+            "custom_data.currency",
+            summary.custom_keys.has(shape::CUSTOM_DATA, "currency"),
+        ),
+    ];
+    let missing: Vec<_> = needed
+        .iter()
+        .filter(|(_, is_there)| !is_there)
+        .map(|(name, _)| *name)
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("AppendAttribution lacks {}", missing.join(", "));
+        findings.add(codes::ATTRIBUTION_INCOMPLETE, Path::root(), message);
+    }
+}
+
+/// The states with a code of their own: 1000 California to 1013 Rhode Island.
+const LDU_STATES: std::ops::RangeInclusive<i64> = 1000..=1013;
+
+/// The data processing options as they are sent. Limited data use is a promise to a person, so
+/// whatever is wrong with the rest, `LDU` stays, and Meta is asked to locate the person itself.
+pub(crate) fn data_processing(
+    processing: &DataProcessing<'_>,
+    user_fields: FieldSet,
+    event: &Event<'_>,
+    findings: &mut Findings,
+) -> DataProcessing<'static> {
+    let is_limited = processing
+        .options
+        .iter()
+        .any(|option| option.trim().eq_ignore_ascii_case("LDU"));
+    if processing.options.len() > usize::from(is_limited) {
+        let message = "an option other than LDU; left out";
+        let path = event.path("data_processing_options");
+        findings.add(codes::LDU_OPTION_UNKNOWN, path, message);
+    }
+    if !is_limited {
+        return DataProcessing {
+            options: Vec::new(),
+            country: processing.country,
+            state: processing.state,
+        };
+    }
+    let (country, state) = match (processing.country, processing.state) {
+        (Some(1) | None, Some(state)) if LDU_STATES.contains(&state) => (1, state),
+        (Some(0) | None, Some(0) | None) => (0, 0),
+        (Some(1), Some(0)) => (1, 0),
+        _ => {
+            let message = "country and state name no place that Meta knows; 0 and 0 were set";
+            let code = codes::LDU_STATE_UNKNOWN;
+            findings.add(code, event.path("data_processing_options"), message);
+            (0, 0)
+        }
+    };
+    if state == 0 && !user_fields.contains(UserField::ClientIpAddress) {
+        let message = "limited data use without a state and without an address";
+        findings.add(codes::LDU_NO_LOCATION, Path::root(), message);
+    }
+    DataProcessing {
+        options: vec!["LDU".into()],
+        country: Some(country),
+        state: Some(state),
+    }
+}
+
+/// The place of an object that lacks something: the object if it is in the input, else the event.
+fn path_of(properties: &Properties<'_>, name: &str) -> Path {
+    let is_there = properties
+        .0
+        .iter()
+        .any(|property| property.flat_key.is_none());
+    if is_there {
+        Path::root().key(name)
+    } else {
+        Path::root()
+    }
+}

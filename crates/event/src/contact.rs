@@ -1,0 +1,210 @@
+//! Recognising contact data where it must not be: in URLs, custom properties, ids and keys.
+//!
+//! The aim is to catch what people really leak (an e-mail address in a query string, a phone number
+//! in a custom property) without touching order ids and SKUs: so only unmistakable shapes count.
+
+use std::borrow::Cow;
+
+/// Whether the text holds an e-mail address or an international phone number.
+pub(crate) fn is_contact(text: &str) -> bool {
+    has_email(text) || is_international_phone(text)
+}
+
+/// Whether there is `something@domain.tld` anywhere in the text, also percent-encoded once or twice.
+pub(crate) fn has_email(text: &str) -> bool {
+    if has_clear_email(text) {
+        return true;
+    }
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return false;
+    }
+    let once = percent_decode(text);
+    has_clear_email(&once) || has_clear_email(&percent_decode(&once))
+}
+
+fn has_clear_email(text: &str) -> bool {
+    memchr::memchr_iter(b'@', text.as_bytes()).any(|at| is_email_around(text, at))
+}
+
+fn is_email_around(text: &str, at: usize) -> bool {
+    let is_local = |c: char| c.is_alphanumeric() || "._%+-'".contains(c);
+    let has_local = text[..at].chars().next_back().is_some_and(is_local);
+    let domain: String = text[at + 1..]
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
+        .collect();
+    let has_domain = domain
+        .trim_end_matches(['.', '-'])
+        .rsplit_once('.')
+        .is_some_and(|(name, tld)| !name.is_empty() && tld.chars().any(char::is_alphabetic));
+    has_local && has_domain
+}
+
+/// Whether the whole text is `+`, then 8 to 15 digits with the punctuation people put between them.
+fn is_international_phone(text: &str) -> bool {
+    let Some(rest) = text.trim().strip_prefix('+') else {
+        return false;
+    };
+    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
+    (8..=15).contains(&digits)
+        && rest.chars().all(|c| {
+            c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')
+        })
+}
+
+/// Whether a key or URL parameter of this name holds contact data by its name alone.
+pub(crate) fn is_contact_key(key: &str) -> bool {
+    const KEY_BYTES_MAX: usize = 32;
+    let mut folded = [0; KEY_BYTES_MAX];
+    let mut len = 0;
+    for byte in key.bytes().filter(u8::is_ascii_alphanumeric) {
+        if len == KEY_BYTES_MAX {
+            return false;
+        }
+        folded[len] = byte.to_ascii_lowercase();
+        len += 1;
+    }
+    let folded = std::str::from_utf8(&folded[..len]).unwrap_or_default();
+    let folded = [
+        "customer", "user", "billing", "shipping", "contact", "client", "buyer",
+    ]
+    .iter()
+    .find_map(|prefix| folded.strip_prefix(prefix).filter(|rest| !rest.is_empty()))
+    .unwrap_or(folded);
+    matches!(
+        folded,
+        "em" | "email"
+            | "mail"
+            | "emailaddress"
+            | "mailaddress"
+            | "ph"
+            | "phone"
+            | "phonenumber"
+            | "mobile"
+            | "mobilenumber"
+            | "mobilephone"
+            | "cellphone"
+            | "telephone"
+            | "tel"
+            | "fn"
+            | "ln"
+            | "firstname"
+            | "lastname"
+            | "givenname"
+            | "familyname"
+            | "surname"
+            | "fullname"
+            | "dob"
+            | "birthday"
+            | "birthdate"
+            | "dateofbirth"
+            | "streetaddress"
+            | "address1"
+            | "address2"
+            | "addressline1"
+            | "addressline2"
+            | "password"
+            | "passwd"
+            | "ssn"
+            | "iban"
+            | "creditcard"
+            | "cardnumber"
+    )
+}
+
+/// Decodes `%41` and `+`; what does not decode stays as it is.
+pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
+    if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text
+            .get(at + 1..at + 3)
+            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], hex) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            (b'+', _) => {
+                decoded.push(b' ');
+                at += 1;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_addresses_and_international_numbers() {
+        for text in [
+            "john@example.com",
+            "order for john.smith+x@mail.example.co.uk, thanks",
+            "john%40example.com",
+            "+1 (650) 555-1212",
+            "+49 30 1234567",
+        ] {
+            assert!(is_contact(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn leaves_ordinary_text_alone() {
+        for text in [
+            "ORD-2023-112900042",
+            "16505551212",
+            "SKU@2",
+            "@mention",
+            "a @ b.c",
+            "user@localhost",
+            "50% off",
+            "+1",
+            "+5 bonus",
+            "1+1=2",
+        ] {
+            assert!(!is_contact(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_contact_keys_in_any_spelling() {
+        for key in [
+            "email",
+            "customerEmail",
+            "Phone-Number",
+            "first_name",
+            "user_ph",
+        ] {
+            assert!(is_contact_key(key), "{key}");
+        }
+        for key in [
+            "name",
+            "city",
+            "content_name",
+            "customer",
+            "user",
+            "status",
+            "order",
+        ] {
+            assert!(!is_contact_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn decodes_percent_signs_leniently() {
+        assert_eq!(percent_decode("a%40b%2Ec+d%zz%"), "a@b.c d%zz%");
+        assert_eq!(percent_decode("%C3%A9"), "é");
+    }
+}

@@ -1,0 +1,176 @@
+//! SHA-256 of normalised values, and recognising values that are hashed already.
+//!
+//! Meta takes lower-case hexadecimal SHA-256. Its parameter builder appends `.` and a suffix of 2 or
+//! 8 characters to hashes; Meta asks to forward such values unchanged, so the suffix is kept byte
+//! for byte and only the hash is lower-cased.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::browser::appendix;
+
+const HEX_LEN: usize = 64;
+const MD5_HEX_LEN: usize = 32;
+/// A hash, a dot and the longest appendix.
+const TEXT_LEN_MAX: usize = HEX_LEN + 1 + appendix::V2_LEN;
+
+/// A value of `user_data` in the form that goes to Meta: a hash, perhaps with an appendix.
+///
+/// There is no way to make one from clear text but to hash it.
+///
+/// ```compile_fail
+/// let hashed: sluice_event::Hashed = "john@example.com".into();
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hashed {
+    text: [u8; TEXT_LEN_MAX],
+    len: usize,
+}
+
+impl Hashed {
+    /// Hashes a normalised value.
+    pub fn of(normalized: &str) -> Self {
+        let mut hashed = Self {
+            text: [0; TEXT_LEN_MAX],
+            len: HEX_LEN,
+        };
+        let digest = Sha256::digest(normalized.as_bytes());
+        // Fails only for a buffer that is too small, and this one has room for the 64 digits.
+        let _ = faster_hex::hex_encode(&digest, &mut hashed.text[..HEX_LEN]);
+        hashed
+    }
+
+    /// The text that goes to Meta.
+    pub fn as_str(&self) -> &str {
+        // Hexadecimal digits and checked ASCII only, so this never falls back.
+        std::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
+    }
+
+    /// The hash alone, in lower case, without an appendix.
+    pub fn hex(&self) -> &str {
+        self.as_str().split('.').next().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Hashed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A value that was hashed before it came here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prehashed {
+    /// SHA-256, as documented.
+    Sha256(Hashed),
+    /// MD5: Meta's SDKs let it pass, its documentation does not speak of it.
+    Md5(Hashed),
+    /// The hash of an empty text or of a word for nothing, such as `null`.
+    Nothing,
+}
+
+/// Recognises 64 (or 32) hexadecimal digits of any case, optionally with an appendix.
+pub fn recognize(value: &str) -> Option<Prehashed> {
+    if value.len() < MD5_HEX_LEN || value.len() > TEXT_LEN_MAX {
+        return None;
+    }
+    let (hex, suffix) = match value.split_once('.') {
+        Some((hex, suffix)) => (hex, Some(suffix)),
+        None => (value, None),
+    };
+    let is_hash = matches!(hex.len(), HEX_LEN | MD5_HEX_LEN)
+        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && suffix.is_none_or(appendix::has_form);
+    if !is_hash {
+        return None;
+    }
+    let mut hashed = Hashed {
+        text: [0; TEXT_LEN_MAX],
+        len: value.len(),
+    };
+    hashed.text[..value.len()].copy_from_slice(value.as_bytes());
+    hashed.text[..hex.len()].make_ascii_lowercase();
+    let lower = &hashed.text[..hex.len()];
+    Some(if is_hash_of_nothing(lower) {
+        Prehashed::Nothing
+    } else if hex.len() == HEX_LEN {
+        Prehashed::Sha256(hashed)
+    } else {
+        Prehashed::Md5(hashed)
+    })
+}
+
+/// Words that programs write where there is no value.
+pub(crate) const NOTHING: [&str; 8] = [
+    "",
+    " ",
+    "null",
+    "undefined",
+    "none",
+    "nan",
+    "n/a",
+    "[object object]",
+];
+
+fn is_hash_of_nothing(lower_hex: &[u8]) -> bool {
+    static HASHES: LazyLock<Vec<Hashed>> =
+        LazyLock::new(|| NOTHING.into_iter().map(Hashed::of).collect());
+    HASHES
+        .iter()
+        .any(|hash| hash.as_str().as_bytes() == lower_hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARY: &str = "6915771be1c5aa0c886870b6951b03d7eafc121fea0e80a5ea83beb7c449f4ec";
+
+    #[test]
+    fn hashes_as_metas_documentation_does() {
+        assert_eq!(Hashed::of("mary").as_str(), MARY);
+    }
+
+    #[test]
+    fn keeps_the_appendix_byte_for_byte() {
+        let value = format!("{}.AQQCAQMC", MARY.to_uppercase());
+        let Some(Prehashed::Sha256(hashed)) = recognize(&value) else {
+            panic!("not recognised");
+        };
+        assert_eq!(hashed.as_str(), format!("{MARY}.AQQCAQMC"));
+        assert_eq!(hashed.hex(), MARY);
+    }
+
+    #[test]
+    fn tells_md5_and_hashes_of_nothing_apart() {
+        assert!(matches!(
+            recognize("5f4dcc3b5aa765d61d8327deb882cf99"),
+            Some(Prehashed::Md5(_))
+        ));
+        for nothing in [
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+            Hashed::of("null").as_str(),
+        ] {
+            assert_eq!(recognize(nothing), Some(Prehashed::Nothing), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn takes_nothing_else_for_a_hash() {
+        for value in [
+            "mary",
+            &MARY[1..],
+            &format!("{MARY}0"),
+            &format!("{MARY}."),
+            &format!("{MARY}.ABC"),
+            &format!("{MARY}.A!"),
+            &format!("{MARY}.AQQCAQMC.AQ"),
+            &MARY.replace('6', "g"),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(recognize(value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The canonical event, in Meta's names.
+
+use std::borrow::Cow;
+
+use crate::action_source::{ActionSource, MessagingChannel};
+use crate::finding::Path;
+use crate::plain::Plain;
+use crate::properties::{JsonText, Properties};
+use crate::user_field::UserField;
+
+/// One conversion, in the shape of Meta's server event.
+///
+/// Personal data is still in the clear here, so an event can be neither printed nor serialised:
+/// the only way on is [`Event::seal`]. Fields are borrowed from the input where they can be.
+///
+/// Source: Conversions API, "Server Event Parameters".
+#[derive(Default)]
+pub struct Event<'a> {
+    /// `event_name`: a standard event or a custom name; case-sensitive.
+    pub event_name: Option<Cow<'a, str>>,
+    /// `event_time`: when it happened, in Unix seconds.
+    pub event_time: Option<i64>,
+    /// `event_id`: with the name, the key by which Meta and we recognise copies.
+    pub event_id: Option<Cow<'a, str>>,
+    /// `action_source`: where it happened.
+    pub action_source: Option<ActionSource>,
+    /// `event_source_url`: the page.
+    pub event_source_url: Option<Cow<'a, str>>,
+    /// `referrer_url`: the page before it.
+    pub referrer_url: Option<Cow<'a, str>>,
+    /// `opt_out`: for attribution only, not for delivery.
+    pub opt_out: Option<bool>,
+    /// `user_data`: who.
+    pub user_data: UserData<'a>,
+    /// `custom_data`: what.
+    pub custom_data: Properties<'a>,
+    /// `app_data`: for app events.
+    pub app_data: Properties<'a>,
+    /// `original_event_data`: the earlier event that this one belongs to.
+    pub original_event_data: Properties<'a>,
+    /// `attribution_data`: for `AppendAttribution`.
+    pub attribution_data: Properties<'a>,
+    /// `data_processing_options` and its two companions.
+    pub data_processing: Option<DataProcessing<'a>>,
+    /// `messaging_channel`: for business messaging.
+    pub messaging_channel: Option<MessagingChannel>,
+    /// `customer_segmentation`, at the place where Meta's table has it.
+    pub customer_segmentation: Option<Cow<'a, str>>,
+    /// `advanced_measurement_table`: known to Meta's SDKs only.
+    pub advanced_measurement_table: Option<Cow<'a, str>>,
+    /// Under which keys Meta's scalars were really sent, where that is another one.
+    pub(crate) written_as: Vec<(&'static str, Cow<'a, str>)>,
+}
+
+/// Data processing options, such as limited data use.
+///
+/// Source: Marketing API, "Data Processing Options".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataProcessing<'a> {
+    /// `["LDU"]`, or empty to say explicitly that there are none.
+    pub options: Vec<Cow<'a, str>>,
+    /// 1 for the US, 0 to let Meta locate the person.
+    pub country: Option<i64>,
+    /// The state's code, 1000 to 1013, or 0.
+    pub state: Option<i64>,
+}
+
+impl<'a> Event<'a> {
+    /// An event of this name at this time, in Unix seconds.
+    pub fn new(event_name: impl Into<Cow<'a, str>>, event_time: i64) -> Self {
+        Self {
+            event_name: Some(event_name.into()),
+            event_time: Some(event_time),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the event id.
+    #[must_use]
+    pub fn id(mut self, event_id: impl Into<Cow<'a, str>>) -> Self {
+        self.event_id = Some(event_id.into());
+        self
+    }
+
+    /// Sets the action source.
+    #[must_use]
+    pub fn source(mut self, action_source: ActionSource) -> Self {
+        self.action_source = Some(action_source);
+        self
+    }
+
+    /// Adds a value to `user_data`, raw or hashed before.
+    #[must_use]
+    pub fn user(mut self, field: UserField, value: impl Into<Plain<'a>>) -> Self {
+        self.user_data.push(field, value);
+        self
+    }
+
+    /// Sets a property of `custom_data`.
+    #[must_use]
+    pub fn custom(mut self, key: impl Into<Cow<'a, str>>, value: impl Into<JsonText<'a>>) -> Self {
+        self.custom_data = std::mem::take(&mut self.custom_data).set(key, value);
+        self
+    }
+
+    /// The same event, owning all of its text.
+    pub fn into_owned(self) -> Event<'static> {
+        let own = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Event {
+            event_name: own(self.event_name),
+            event_time: self.event_time,
+            event_id: own(self.event_id),
+            action_source: self.action_source,
+            event_source_url: own(self.event_source_url),
+            referrer_url: own(self.referrer_url),
+            opt_out: self.opt_out,
+            user_data: self.user_data.into_owned(),
+            custom_data: self.custom_data.into_owned(),
+            app_data: self.app_data.into_owned(),
+            original_event_data: self.original_event_data.into_owned(),
+            attribution_data: self.attribution_data.into_owned(),
+            data_processing: self.data_processing.map(DataProcessing::into_owned),
+            messaging_channel: self.messaging_channel,
+            customer_segmentation: own(self.customer_segmentation),
+            advanced_measurement_table: own(self.advanced_measurement_table),
+            written_as: (self.written_as.into_iter())
+                .map(|(name, key)| (name, Cow::Owned(key.into_owned())))
+                .collect(),
+        }
+    }
+
+    /// Where a scalar of this name stood in the input.
+    pub(crate) fn path(&self, name: &str) -> Path {
+        let alias = self.written_as.iter().find(|(known, _)| *known == name);
+        Path::root().key(alias.map_or(name, |(_, key)| key))
+    }
+}
+
+impl DataProcessing<'_> {
+    fn into_owned(self) -> DataProcessing<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        DataProcessing {
+            options: self.options.into_iter().map(own).collect(),
+            country: self.country,
+            state: self.state,
+        }
+    }
+}
+
+/// `user_data`: the values that identify the person, in the order in which they came.
+#[derive(Default)]
+pub struct UserData<'a>(pub(crate) Vec<UserValue<'a>>);
+
+/// One value of one field.
+pub(crate) struct UserValue<'a> {
+    pub(crate) field: UserField,
+    pub(crate) value: Plain<'a>,
+    pub(crate) origin: Origin<'a>,
+}
+
+/// Where in the input a value stood, for findings.
+#[derive(Clone, Default)]
+pub(crate) struct Origin<'a> {
+    /// The key as written, where it is not the field's own name.
+    pub(crate) key: Option<Cow<'a, str>>,
+    /// Whether it stood beside `event_name` instead of inside `user_data`.
+    pub(crate) is_flat: bool,
+    /// The place in a list.
+    pub(crate) index: Option<usize>,
+}
+
+impl UserValue<'_> {
+    pub(crate) fn path(&self) -> Path {
+        let key = self.origin.key.as_deref().unwrap_or(self.field.name());
+        let path = match self.origin.is_flat {
+            true => Path::root().key(key),
+            false => Path::root().key("user_data").key(key),
+        };
+        match self.origin.index {
+            Some(index) => path.index(index),
+            None => path,
+        }
+    }
+}
+
+impl<'a> UserData<'a> {
+    /// Adds a value, raw or hashed before.
+    pub fn push(&mut self, field: UserField, value: impl Into<Plain<'a>>) {
+        self.0.push(UserValue {
+            field,
+            value: value.into(),
+            origin: Origin::default(),
+        });
+    }
+
+    /// The fields and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (UserField, &Plain<'a>)> {
+        self.0.iter().map(|value| (value.field, &value.value))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn into_owned(self) -> UserData<'static> {
+        let own = |value: UserValue<'a>| UserValue {
+            field: value.field,
+            value: value.value.into_owned(),
+            origin: Origin {
+                key: value.origin.key.map(|key| Cow::Owned(key.into_owned())),
+                ..value.origin
+            },
+        };
+        UserData(self.0.into_iter().map(own).collect())
+    }
+}

@@ -1,0 +1,75 @@
+//! The fields that go to Meta in the clear: addresses of machines, click ids, ids.
+
+use crate::browser::{BrowserId, ClickId, appendix, ip as address};
+use crate::codes::{self, Code};
+use crate::contact;
+
+/// How far a click id may lie in the future, in seconds: clocks differ.
+const SKEW_S: u64 = 86_400;
+
+pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
+    let parsed = address::parse(value).ok_or(codes::IP_INVALID)?;
+    if !address::is_public(parsed) {
+        return Err(codes::IP_NOT_PUBLIC);
+    }
+    // An appendix is forwarded as it came; otherwise brackets, ports and mapped forms are undone.
+    if appendix::strip(value) == value {
+        out.push_str(&parsed.to_string());
+    } else {
+        out.push_str(value);
+    }
+    Ok(())
+}
+
+pub(super) fn user_agent(value: &str, out: &mut String) -> Result<(), Code> {
+    if crate::digest::recognize(value).is_some() {
+        return Err(codes::ID_INVALID);
+    }
+    out.push_str(value);
+    Ok(())
+}
+
+pub(super) fn click_id(value: &str, now_s: i64, out: &mut String) -> Result<Option<Code>, Code> {
+    let click = ClickId::parse(value).ok_or(codes::FBC_INVALID)?;
+    let is_future = click.created() / 1_000 > now_s.unsigned_abs() + SKEW_S;
+    out.push_str(value);
+    Ok((!click.is_in_ms() || is_future).then_some(codes::FBC_TIME))
+}
+
+pub(super) fn browser_id(value: &str, out: &mut String) -> Result<(), Code> {
+    BrowserId::parse(value).ok_or(codes::FBP_INVALID)?;
+    out.push_str(value);
+    Ok(())
+}
+
+/// The lead id of a Lead Ads lead: 15 to 17 digits. Meta's own lead export writes `l:` before them.
+pub(super) fn lead_id(value: &str, out: &mut String) -> Result<(), Code> {
+    let digits = value.strip_prefix("l:").unwrap_or(value);
+    let is_lead = (15..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    if !is_lead {
+        return Err(codes::LEAD_ID_INVALID);
+    }
+    out.push_str(digits);
+    Ok(())
+}
+
+/// A mobile advertiser id; all zeros is what a phone says whose owner opted out.
+pub(super) fn mobile_ad_id(value: &str, out: &mut String) -> Result<(), Code> {
+    let is_all_zeros = value.bytes().all(|byte| matches!(byte, b'0' | b'-'));
+    if is_all_zeros {
+        return Err(codes::VALUE_PLACEHOLDER);
+    }
+    opaque(value, out)
+}
+
+/// An id that means nothing to us.
+pub(super) fn opaque(value: &str, out: &mut String) -> Result<(), Code> {
+    if contact::is_contact(value) {
+        return Err(codes::ID_CONTACT_DATA);
+    }
+    if value.chars().any(char::is_control) {
+        return Err(codes::ID_INVALID);
+    }
+    out.push_str(value);
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! Normalising: one value of one `user_data` field into the text that is hashed or sent.
+//!
+//! One file per kind of value; the rules, and every place where we depart from one of Meta's
+//! libraries, are listed with reasons in `docs/normalisation.md`.
+//!
+//! [`normalize`] is the only way in: sealing, `sluice hash` and `sluice check --explain` all call it,
+//! so what is explained is what is sent.
+
+mod birth;
+mod country;
+mod email;
+mod gender;
+mod id;
+mod name;
+mod phone;
+mod place;
+mod text;
+mod variants;
+
+use zeroize::Zeroizing;
+
+pub use country::Country;
+
+use crate::codes::{self, Code};
+use crate::digest::{self, Hashed, Prehashed};
+use crate::limits::{USER_AGENT_BYTES_MAX, USER_VALUE_BYTES_MAX};
+use crate::user_field::{Form, UserField};
+
+/// What a value is normalised with besides itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// The person's country, for phone numbers without a country code and US postcodes.
+    pub country: Option<Country>,
+    /// Now, in Unix seconds; no birth and no click lies after it.
+    pub now_s: i64,
+}
+
+/// What became of a value.
+pub struct Normalized {
+    /// The normalised text: clear for raw values, the hash itself for values hashed before.
+    pub text: Zeroizing<String>,
+    /// The hash that goes to Meta; `None` for fields that go in the clear.
+    pub hash: Option<Hashed>,
+    /// A remark about the value, which is sent all the same.
+    pub note: Option<Code>,
+}
+
+/// What becomes of `value` as a value of `field`, or the rule by which it is left out.
+pub fn normalize(field: UserField, value: &str, context: &Context) -> Result<Normalized, Code> {
+    let mut text = Zeroizing::new(String::new());
+    let outcome = normalize_into(field, value, context, &mut text)?;
+    Ok(match outcome {
+        Outcome::Prehashed(hash, note) => {
+            text.push_str(hash.as_str());
+            Normalized {
+                text,
+                hash: Some(hash),
+                note,
+            }
+        }
+        Outcome::Text(note) => Normalized {
+            hash: (field.form() != Form::Clear).then(|| Hashed::of(&text)),
+            text,
+            note,
+        },
+    })
+}
+
+/// The other hashes for a value on which Meta's own libraries disagree, in clear normalised form.
+///
+/// For names (hyphens, inner spaces), cities (accents) and postcodes (spaces); empty where the
+/// libraries agree with [`normalize`].
+pub fn variants(field: UserField, value: &str, normalized: &str) -> Vec<Zeroizing<String>> {
+    if digest::recognize(text::trim(value)).is_some() {
+        return Vec::new();
+    }
+    variants::variants(field, text::trim(value), normalized)
+}
+
+pub(crate) enum Outcome {
+    /// The value was hashed before it came here.
+    Prehashed(Hashed, Option<Code>),
+    /// The normalised text was appended to the buffer.
+    Text(Option<Code>),
+}
+
+/// As [`normalize`], into a buffer that the caller clears, reuses and wipes.
+pub(crate) fn normalize_into(
+    field: UserField,
+    value: &str,
+    context: &Context,
+    out: &mut String,
+) -> Result<Outcome, Code> {
+    let bytes_max = match field {
+        UserField::ClientUserAgent => USER_AGENT_BYTES_MAX,
+        _ => USER_VALUE_BYTES_MAX,
+    };
+    if value.len() > bytes_max {
+        return Err(codes::VALUE_TOO_LONG);
+    }
+    let value = text::trim(value);
+    if value.is_empty() {
+        return Err(codes::VALUE_EMPTY);
+    }
+    if is_placeholder(value) {
+        return Err(codes::VALUE_PLACEHOLDER);
+    }
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(codes::TEXT_DAMAGED);
+    }
+    if field.form() != Form::Clear {
+        match digest::recognize(value) {
+            Some(Prehashed::Sha256(hash)) => return Ok(Outcome::Prehashed(hash, None)),
+            Some(Prehashed::Md5(hash)) => {
+                return Ok(Outcome::Prehashed(hash, Some(codes::HASH_MD5)));
+            }
+            Some(Prehashed::Nothing) => return Err(codes::HASH_OF_NOTHING),
+            None => {}
+        }
+    }
+    normalize_clear(field, value, context, out).map(Outcome::Text)
+}
+
+fn normalize_clear(
+    field: UserField,
+    value: &str,
+    context: &Context,
+    out: &mut String,
+) -> Result<Option<Code>, Code> {
+    match field {
+        UserField::Em => email::normalize(value, out).map(|()| None),
+        UserField::Ph => phone::normalize(value, context.country, out),
+        UserField::Fn | UserField::Ln => name::normalize(value, out).map(|()| None),
+        UserField::F5first | UserField::F5last => name::initials(value, 5, out).map(|()| None),
+        UserField::Fi => name::initials(value, 1, out).map(|()| None),
+        UserField::Db => birth::date(value, context.now_s, out),
+        UserField::Dobd => birth::part(value, birth::Part::Day, out).map(|()| None),
+        UserField::Dobm => birth::part(value, birth::Part::Month, out).map(|()| None),
+        UserField::Doby => birth::part(value, birth::Part::Year, out).map(|()| None),
+        UserField::Ge => gender::normalize(value, out).map(|()| None),
+        UserField::Ct => place::city(value, out).map(|()| None),
+        UserField::St => place::state(value, context.country, out).map(|()| None),
+        UserField::Zp => place::postcode(value, context.country, out).map(|()| None),
+        UserField::Country => match Country::parse(value) {
+            Some(country) => {
+                out.push_str(country.code());
+                Ok(None)
+            }
+            None => Err(codes::COUNTRY_UNKNOWN),
+        },
+        UserField::ExternalId | UserField::AppUserId => {
+            out.push_str(value);
+            Ok(None)
+        }
+        UserField::ClientIpAddress => id::ip(value, out).map(|()| None),
+        UserField::ClientUserAgent => id::user_agent(value, out).map(|()| None),
+        UserField::Fbc => id::click_id(value, context.now_s, out),
+        UserField::Fbp => id::browser_id(value, out).map(|()| None),
+        UserField::LeadId => id::lead_id(value, out).map(|()| None),
+        UserField::Madid => id::mobile_ad_id(value, out).map(|()| None),
+        _ => id::opaque(value, out).map(|()| None),
+    }
+}
+
+/// The hash of a country's code. There are 249, one of them in nearly every event, so each is
+/// computed once.
+pub(crate) fn country_hash(code: &str) -> Hashed {
+    country::hash(code).unwrap_or_else(|| Hashed::of(code))
+}
+
+/// Words that programs write where there is no value, in the spelling in which programs write them.
+///
+/// Case matters: `null` is a bug, `Null` is a family name. So is `None` rather than `none`.
+fn is_placeholder(value: &str) -> bool {
+    matches!(
+        value,
+        "null"
+            | "NULL"
+            | "(null)"
+            | "<null>"
+            | "nil"
+            | "undefined"
+            | "None"
+            | "NaN"
+            | "n/a"
+            | "N/A"
+            | "(not set)"
+            | "[object Object]"
+            | "unknown"
+            | "-"
+            | "--"
+    ) || (value.starts_with("{{") && value.ends_with("}}"))
+        || (value.starts_with("${") && value.ends_with('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTEXT: Context = Context {
+        country: None,
+        now_s: 1_790_000_000,
+    };
+
+    /// Every row of the vector file: field, country, value as JSON, expected text and hash (or `-`).
+    #[test]
+    fn vectors() {
+        let mut rows = 0;
+        for line in include_str!("../../tests/vectors/normalize.tsv").lines() {
+            if line.starts_with('#') || line.is_empty() {
+                continue;
+            }
+            let [row, field, country, value, expected, sha256] =
+                line.split('\t').collect::<Vec<_>>()[..]
+            else {
+                panic!("six columns, please: {line}");
+            };
+            let value: String = serde_json::from_str(value).unwrap();
+            let context = Context {
+                country: Country::parse(country),
+                ..CONTEXT
+            };
+            let field = UserField::from_name(field).unwrap();
+            let result = normalize(field, &value, &context).ok();
+            let text = result
+                .as_ref()
+                .map(|normalized| normalized.text.to_string());
+            let expected =
+                (expected != "-").then(|| serde_json::from_str::<String>(expected).unwrap());
+            assert_eq!(text, expected, "row {row}: {field} {value:?}");
+            let hash = result.and_then(|normalized| normalized.hash);
+            let hash = hash.as_ref().map(Hashed::as_str);
+            assert_eq!(
+                hash,
+                (sha256 != "-").then_some(sha256),
+                "row {row}: {field} {value:?}"
+            );
+            rows += 1;
+        }
+        assert!(rows >= 105, "{rows} rows");
+    }
+
+    #[test]
+    fn words_for_nothing_are_no_values() {
+        for word in [
+            "null",
+            "undefined",
+            "None",
+            "NaN",
+            "[object Object]",
+            "{{email}}",
+            "${mail}",
+        ] {
+            for field in [
+                UserField::Em,
+                UserField::Fn,
+                UserField::ExternalId,
+                UserField::Fbp,
+            ] {
+                assert_eq!(
+                    normalize(field, word, &CONTEXT).err(),
+                    Some(codes::VALUE_PLACEHOLDER),
+                    "{field} {word}"
+                );
+            }
+        }
+        assert!(normalize(UserField::Ln, "Null", &CONTEXT).is_ok());
+    }
+
+    #[test]
+    fn damaged_and_overlong_text_is_left_out() {
+        assert_eq!(
+            normalize(UserField::Fn, "Jos\u{fffd}", &CONTEXT).err(),
+            Some(codes::TEXT_DAMAGED)
+        );
+        assert_eq!(
+            normalize(UserField::Fn, &"x".repeat(1_000_000), &CONTEXT).err(),
+            Some(codes::VALUE_TOO_LONG)
+        );
+    }
+}

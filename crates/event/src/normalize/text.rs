@@ -1,0 +1,63 @@
+//! What several normalisers do to text.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
+
+/// Marks that cannot be seen and never belong to a value: they come along with copy and paste.
+///
+/// Zero-width joiners (U+200C, U+200D) are not among them: Persian and Indic spelling needs them.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+/// The value without white space and invisible marks at its ends.
+pub(super) fn trim(value: &str) -> &str {
+    value.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
+}
+
+/// Lower case, composed (NFC), without invisible marks.
+pub(super) fn lower(value: &str) -> Cow<'_, str> {
+    if value.is_ascii() {
+        return if value.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(value.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(value)
+        };
+    }
+    let composed: Cow<'_, str> = match is_nfc_quick(value.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(value),
+        _ => Cow::Owned(value.nfc().collect()),
+    };
+    // The whole text at once: a Greek sigma at the end of a word has a form of its own.
+    let mut lower = composed.to_lowercase();
+    lower.retain(|c| !is_invisible(c));
+    Cow::Owned(lower)
+}
+
+/// Letters only, lower case, without accents: the form in which tables of names are looked up.
+pub(super) fn fold(value: &str) -> String {
+    value
+        .to_lowercase()
+        .nfkd()
+        .filter(|c| c.is_alphabetic() && !unicode_normalization::char::is_combining_mark(*c))
+        .collect()
+}
+
+/// Appends `value` in lower case, less everything that `is_dropped`.
+pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl Fn(char) -> bool) {
+    if value.is_ascii() {
+        let kept = value.chars().filter(|c| !is_dropped(*c));
+        out.extend(kept.map(|c| c.to_ascii_lowercase()));
+        return;
+    }
+    out.extend(lower(value).chars().filter(|c| !is_dropped(*c)));
+}
+
+/// White space, control characters and ASCII punctuation.
+pub(super) fn is_space_or_punctuation(c: char) -> bool {
+    c.is_ascii_punctuation() || c.is_whitespace() || c.is_control()
+}

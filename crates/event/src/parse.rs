@@ -1,0 +1,636 @@
+//! Lenient reading of one event: JSON → [`Event`], with findings on the way.
+//!
+//! Lenient in form: scalars or lists, other names, flat events, times in several shapes. Strict in
+//! meaning: what is not understood is left out and said, never guessed. Nothing here stops an event;
+//! whether it can be sent is decided when it is sealed.
+
+use std::borrow::Cow;
+
+use crate::action_source::{ActionSource, MessagingChannel};
+use crate::alias::{self, Target};
+use crate::browser::ClickId;
+use crate::codes;
+use crate::finding::{Findings, Path, shown};
+use crate::json::{Kind, Raw, Reader, SyntaxError};
+use crate::limits::{EVENT_BYTES_MAX, PROPERTIES_MAX, USER_VALUES_MAX};
+use crate::model::{DataProcessing, Event, Origin, UserValue};
+use crate::names;
+use crate::plain::Plain;
+use crate::properties::{Properties, Property};
+use crate::shape::{self, did_you_mean};
+use crate::time::{self, TimeError};
+use crate::user_field::UserField;
+
+impl<'a> Event<'a> {
+    /// Reads one event from JSON: an object, or a string that holds one.
+    ///
+    /// `None` when the text is not JSON or no object; `findings` says why, and everything else that
+    /// is worth saying about how the event was written.
+    pub fn parse(text: &'a str, findings: &mut Findings) -> Option<Self> {
+        let mut reader = Reader::new(text);
+        let parsed = event(&mut reader, findings).and_then(|event| reader.end().map(|()| event));
+        match parsed {
+            Ok(event) => event,
+            Err(error) => {
+                let (line, column) = error.line_column(text);
+                findings.add(
+                    codes::JSON_INVALID,
+                    Path::root(),
+                    format!("line {line}, column {column}: expected {}", error.expected),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Reads the event that comes next; `None` with a finding when it is something else.
+pub(crate) fn event<'a>(
+    reader: &mut Reader<'a>,
+    findings: &mut Findings,
+) -> Result<Option<Event<'a>>, SyntaxError> {
+    match reader.kind()? {
+        Kind::Object => object(reader, findings),
+        Kind::Text => {
+            let text = reader.value()?.as_text().unwrap_or_default();
+            Ok(match text {
+                Cow::Borrowed(text) => Event::parse(text, findings),
+                Cow::Owned(text) => Event::parse(&text, findings).map(Event::into_owned),
+            })
+        }
+        kind => {
+            reader.value()?;
+            findings.add(
+                codes::EVENT_NOT_OBJECT,
+                Path::root(),
+                format!("found {kind}"),
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn object<'a>(
+    reader: &mut Reader<'a>,
+    findings: &mut Findings,
+) -> Result<Option<Event<'a>>, SyntaxError> {
+    let mut parser = Parser {
+        event: Event::default(),
+        findings,
+        fbclid: None,
+    };
+    reader.kind()?;
+    let start = reader.offset();
+    reader.members(|reader, key| parser.member(reader, key))?;
+    let size = reader.offset() - start;
+    if size > EVENT_BYTES_MAX {
+        let message = format!("the event has {size} bytes");
+        parser
+            .findings
+            .add(codes::EVENT_TOO_LARGE, Path::root(), message);
+        return Ok(None);
+    }
+    Ok(Some(parser.finish()))
+}
+
+struct Parser<'a, 'f> {
+    event: Event<'a>,
+    findings: &'f mut Findings,
+    /// A bare `fbclid`, which becomes an `fbc` when the event has none.
+    fbclid: Option<UserValue<'a>>,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
+        match key.as_bytes() {
+            b"user_data" => self.user_data(reader, &key),
+            b"custom_data" => self.properties(reader, &key, |event| &mut event.custom_data),
+            b"app_data" => self.properties(reader, &key, |event| &mut event.app_data),
+            b"original_event_data" => {
+                self.properties(reader, &key, |event| &mut event.original_event_data)
+            }
+            b"attribution_data" => {
+                self.properties(reader, &key, |event| &mut event.attribution_data)
+            }
+            b"advertiser_tracking_enabled" | b"extinfo" => {
+                let raw = reader.value()?;
+                self.app_property(key, raw);
+                Ok(())
+            }
+            _ if is_event_key(&key) => {
+                let raw = reader.value()?;
+                self.scalar(&key, &key, raw);
+                Ok(())
+            }
+            _ => self.alias(reader, key),
+        }
+    }
+
+    /// A key that is not one of Meta's at this place.
+    fn alias(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
+        match alias::of_event_key(&key) {
+            Some(Target::Event(name @ ("user_data" | "custom_data" | "app_data"))) => {
+                self.note_alias(&key, name);
+                self.member(reader, Cow::Borrowed(name))?;
+            }
+            Some(Target::Event(name)) => {
+                let raw = reader.value()?;
+                if raw.kind() != Kind::Null {
+                    self.note_alias(&key, name);
+                    self.scalar(name, &key, raw);
+                    self.event.written_as.push((name, key));
+                }
+            }
+            Some(Target::User(field)) => {
+                let raw = reader.value()?;
+                self.note_alias(&key, field.name());
+                self.user_values(
+                    field,
+                    raw,
+                    &Origin {
+                        key: Some(key),
+                        is_flat: true,
+                        index: None,
+                    },
+                );
+            }
+            Some(Target::Custom(name)) => {
+                let raw = reader.value()?;
+                self.note_alias(&key, name);
+                if raw.kind() != Kind::Null {
+                    let property = Property {
+                        key: name.into(),
+                        value: raw.into(),
+                        flat_key: Some(key),
+                    };
+                    self.event.custom_data.insert(property);
+                }
+            }
+            Some(Target::App(_)) | None => {
+                let raw = reader.value()?;
+                self.unknown_event_key(key, raw);
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown_event_key(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
+        if raw.kind() == Kind::Null {
+            return;
+        }
+        if key == "fbclid" {
+            self.fbclid = user_value(UserField::Fbc, raw, key, true);
+            return;
+        }
+        // `name` may be the event's or the person's, so only a standard event is taken for one.
+        if key == "name"
+            && self.event.event_name.is_none()
+            && let Some(name) = raw.as_text().filter(|name| names::is_standard(name))
+        {
+            self.note_alias(&key, "event_name");
+            self.event.event_name = Some(name);
+            self.event.written_as.push(("event_name", key));
+            return;
+        }
+        let known = EVENT_KEYS
+            .into_iter()
+            .chain(UserField::ALL.into_iter().map(UserField::name));
+        self.unknown_key(Path::root(), &key, did_you_mean(known, &key));
+    }
+
+    /// A scalar beside `event_name`; `name` is Meta's name, `key` the one it was sent under.
+    fn scalar(&mut self, name: &str, key: &str, raw: Raw<'a>) {
+        if raw.kind() == Kind::Null {
+            return;
+        }
+        let path = || Path::root().key(key);
+        match name.as_bytes() {
+            b"event_name" => {
+                let name = self.text(raw, path);
+                self.set(name, path, |event| &mut event.event_name);
+            }
+            b"event_time" => self.event_time(raw, key),
+            b"event_id" => {
+                let id = self.text(raw, path);
+                self.set(id, path, |event| &mut event.event_id);
+            }
+            b"action_source" => {
+                let source = self.action_source(raw, key);
+                self.set(source, path, |event| &mut event.action_source);
+            }
+            b"event_source_url" => {
+                let url = self.text(raw, path);
+                self.set(url, path, |event| &mut event.event_source_url);
+            }
+            b"referrer_url" => {
+                let url = self.text(raw, path);
+                self.set(url, path, |event| &mut event.referrer_url);
+            }
+            b"opt_out" => {
+                let flag = self.flag(raw, path);
+                self.set(flag, path, |event| &mut event.opt_out);
+            }
+            b"messaging_channel" => {
+                let text = self.text(raw, path);
+                let channel = text.as_deref().and_then(MessagingChannel::from_name);
+                if let (Some(text), None) = (&text, channel) {
+                    let message =
+                        format!("found {}; whatsapp, messenger or instagram", shown(text));
+                    self.findings.add(codes::ENUM_UNKNOWN, path(), message);
+                }
+                self.set(channel, path, |event| &mut event.messaging_channel);
+            }
+            b"customer_segmentation" => {
+                let text = self.text(raw, path);
+                self.set(text, path, |event| &mut event.customer_segmentation);
+            }
+            b"advanced_measurement_table" => {
+                let text = self.text(raw, path);
+                self.set(text, path, |event| &mut event.advanced_measurement_table);
+            }
+            _ => self.data_processing(name, key, raw),
+        }
+    }
+
+    fn data_processing(&mut self, name: &str, key: &str, raw: Raw<'a>) {
+        let path = || Path::root().key(key);
+        match name.as_bytes() {
+            b"data_processing_options" => {
+                let options = match raw.kind() {
+                    Kind::Array => raw.items().into_iter().filter_map(Raw::as_text).collect(),
+                    Kind::Text => raw
+                        .as_text()
+                        .filter(|text| !text.is_empty())
+                        .into_iter()
+                        .collect(),
+                    kind => {
+                        self.wrong_type(path(), "a list such as [\"LDU\"]", kind);
+                        return;
+                    }
+                };
+                self.data_processing_mut().options = options;
+            }
+            b"ldu" => {
+                if let Some(is_limited) = self.flag(raw, path) {
+                    let options = if is_limited {
+                        vec!["LDU".into()]
+                    } else {
+                        Vec::new()
+                    };
+                    self.data_processing_mut().options = options;
+                }
+            }
+            _ => {
+                let number = raw
+                    .as_number()
+                    .map_or_else(|| raw.as_text(), |number| Some(number.into()));
+                match number.and_then(|number| number.trim().parse().ok()) {
+                    Some(number) if name.ends_with("country") => {
+                        self.data_processing_mut().country = Some(number);
+                    }
+                    Some(number) => self.data_processing_mut().state = Some(number),
+                    None => self.wrong_type(path(), "a whole number", raw.kind()),
+                }
+            }
+        }
+    }
+
+    fn data_processing_mut(&mut self) -> &mut DataProcessing<'a> {
+        self.event.data_processing.get_or_insert_default()
+    }
+
+    fn event_time(&mut self, raw: Raw<'a>, key: &str) {
+        let path = || Path::root().key(key);
+        match time::parse(raw) {
+            Ok(time) => {
+                if time.is_converted {
+                    let message = "the time is not in whole seconds and was converted";
+                    self.findings.add(codes::EVENT_TIME_UNIT, path(), message);
+                }
+                self.set(Some(time.unix_s), path, |event| &mut event.event_time);
+            }
+            Err(TimeError::NoZone) => {
+                let message = "the time has no zone, so it could be any of some thirty moments";
+                self.findings
+                    .add(codes::EVENT_TIME_NO_ZONE, path(), message);
+            }
+            Err(TimeError::Invalid) => {
+                let message = match raw.as_text() {
+                    Some(text) => format!("found {}, no time", shown(&text)),
+                    None => format!("found {}, no time", raw.kind()),
+                };
+                self.findings
+                    .add(codes::EVENT_TIME_INVALID, path(), message);
+            }
+        }
+    }
+
+    fn action_source(&mut self, raw: Raw<'a>, key: &str) -> Option<ActionSource> {
+        let path = || Path::root().key(key);
+        let text = self.text(raw, path)?;
+        if let Some(source) = ActionSource::from_name(&text) {
+            return Some(source);
+        }
+        let source = ActionSource::from_alias(&text);
+        let message = match source {
+            Some(source) => format!("{} was read as {source}", shown(&text)),
+            None => format!("{} is no action source", shown(&text)),
+        };
+        self.findings
+            .add(codes::ACTION_SOURCE_UNKNOWN, path(), message);
+        source
+    }
+
+    fn user_data(&mut self, reader: &mut Reader<'a>, section: &str) -> Result<(), SyntaxError> {
+        if !self.expect_object(reader, section)? {
+            return Ok(());
+        }
+        reader.members(|reader, key| {
+            let raw = reader.value()?;
+            if let Some(field) = UserField::from_name(&key) {
+                self.user_values(field, raw, &Origin::default());
+            } else if let Some(field) = alias::of_user_key(&key) {
+                self.note_alias(&key, field.name());
+                self.user_values(
+                    field,
+                    raw,
+                    &Origin {
+                        key: Some(key),
+                        is_flat: false,
+                        index: None,
+                    },
+                );
+            } else if key == "fbclid" {
+                self.fbclid = user_value(UserField::Fbc, raw, key, false);
+            } else if raw.kind() != Kind::Null {
+                let known = UserField::ALL.into_iter().map(UserField::name);
+                self.unknown_key(Path::root().key(section), &key, did_you_mean(known, &key));
+            }
+            Ok(())
+        })
+    }
+
+    /// A scalar or a list of scalars.
+    fn user_values(&mut self, field: UserField, raw: Raw<'a>, origin: &Origin<'a>) {
+        let values = &self.event.user_data.0;
+        let is_repeated = values.iter().any(|known| {
+            known.field == field
+                && known.origin.key == origin.key
+                && known.origin.is_flat == origin.is_flat
+        });
+        if raw.kind() != Kind::Array {
+            self.user_scalar(field, raw, origin.clone());
+        } else {
+            for (index, item) in raw.items().into_iter().enumerate() {
+                self.user_scalar(
+                    field,
+                    item,
+                    Origin {
+                        index: Some(index),
+                        ..origin.clone()
+                    },
+                );
+            }
+        }
+        if is_repeated && let Some(last) = self.event.user_data.0.last() {
+            let message = format!("{field} stands here more than once; all values are used");
+            self.findings
+                .add(codes::KEY_DUPLICATE, last.path(), message);
+        }
+    }
+
+    fn user_scalar(&mut self, field: UserField, raw: Raw<'a>, origin: Origin<'a>) {
+        let value = match raw.kind() {
+            Kind::Null => return,
+            Kind::Text => raw.as_text().unwrap_or_default(),
+            Kind::Number => Cow::Borrowed(raw.text()),
+            _ => Cow::Borrowed(""),
+        };
+        let value = UserValue {
+            field,
+            value: Plain::from(value),
+            origin,
+        };
+        if !matches!(raw.kind(), Kind::Text | Kind::Number) {
+            self.wrong_type(value.path(), "a string", raw.kind());
+            return;
+        }
+        let count = self
+            .event
+            .user_data
+            .0
+            .iter()
+            .filter(|known| known.field == field)
+            .count();
+        if count < USER_VALUES_MAX {
+            self.event.user_data.0.push(value);
+        } else if count == USER_VALUES_MAX {
+            let message =
+                format!("more than {USER_VALUES_MAX} values of {field}; the rest is left out");
+            if !self.findings.has(codes::TOO_MANY) {
+                self.findings.add(codes::TOO_MANY, value.path(), message);
+            }
+        }
+    }
+
+    fn properties(
+        &mut self,
+        reader: &mut Reader<'a>,
+        section: &str,
+        target: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Properties<'a>,
+    ) -> Result<(), SyntaxError> {
+        if !self.expect_object(reader, section)? {
+            return Ok(());
+        }
+        let mut left_out = 0;
+        reader.members(|reader, key| {
+            let raw = reader.value()?;
+            if raw.kind() == Kind::Null {
+                return Ok(());
+            }
+            let properties = target(&mut self.event);
+            if properties.0.len() == PROPERTIES_MAX {
+                left_out += 1;
+                return Ok(());
+            }
+            let property = Property {
+                key,
+                value: raw.into(),
+                flat_key: None,
+            };
+            let path = property.path(section);
+            if properties.insert(property) {
+                let message = "the key stands here twice; the last value is used";
+                self.findings.add(codes::KEY_DUPLICATE, path, message);
+            }
+            Ok::<_, SyntaxError>(())
+        })?;
+        if left_out > 0 {
+            let message = format!("more than {PROPERTIES_MAX} properties; {left_out} left out");
+            self.findings
+                .add(codes::TOO_MANY, Path::root().key(section), message);
+        }
+        Ok(())
+    }
+
+    /// A key of `app_data` that stands beside it, as Meta's Node SDK writes it.
+    fn app_property(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
+        if raw.kind() != Kind::Null && self.event.app_data.find(&key).is_none() {
+            let property = Property {
+                key: key.clone(),
+                value: raw.into(),
+                flat_key: Some(key),
+            };
+            self.event.app_data.insert(property);
+        }
+    }
+
+    /// Whether an object comes next; anything else is skipped, with a finding unless it is `null`.
+    fn expect_object(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<bool, SyntaxError> {
+        let kind = reader.kind()?;
+        if kind == Kind::Object {
+            return Ok(true);
+        }
+        reader.value()?;
+        if kind != Kind::Null {
+            self.wrong_type(Path::root().key(key), "an object", kind);
+        }
+        Ok(false)
+    }
+
+    fn set<T>(
+        &mut self,
+        value: Option<T>,
+        path: impl Fn() -> Path,
+        slot: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Option<T>,
+    ) {
+        if value.is_none() {
+            return;
+        }
+        if slot(&mut self.event).is_some() {
+            let message = "the field stands here twice; the last value is used";
+            self.findings.add(codes::KEY_DUPLICATE, path(), message);
+        }
+        *slot(&mut self.event) = value;
+    }
+
+    fn text(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<Cow<'a, str>> {
+        match raw.kind() {
+            Kind::Text => raw.as_text(),
+            Kind::Number => Some(Cow::Borrowed(raw.text())),
+            kind => {
+                self.wrong_type(path(), "a string", kind);
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<bool> {
+        let flag = shape::flag(raw);
+        if flag.is_none() {
+            self.wrong_type(path(), "true or false", raw.kind());
+        }
+        flag
+    }
+
+    fn wrong_type(&mut self, path: Path, expected: &str, found: Kind) {
+        let message = format!("expected {expected}, found {found}; left out");
+        self.findings.add(codes::VALUE_TYPE, path, message);
+    }
+
+    fn note_alias(&mut self, key: &str, name: &str) {
+        let message = format!("read as {name}");
+        self.findings
+            .add(codes::KEY_ALIAS, Path::root().key(key), message);
+    }
+
+    fn unknown_key(&mut self, parent: Path, key: &str, meant: Option<&str>) {
+        let message = match meant {
+            Some(meant) => format!("unknown key, not sent; did you mean {meant}?"),
+            None => "unknown key, not sent".to_owned(),
+        };
+        self.findings
+            .add(codes::KEY_UNKNOWN, parent.key(key), message);
+    }
+
+    fn finish(mut self) -> Event<'a> {
+        let has_fbc = self
+            .event
+            .user_data
+            .iter()
+            .any(|(field, _)| field == UserField::Fbc);
+        if let (Some(fbclid), Some(event_time), false) =
+            (self.fbclid.take(), self.event.event_time, has_fbc)
+        {
+            let created_ms = event_time.unsigned_abs() * 1_000;
+            if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
+                let message = "a bare fbclid is no fbc; one was built from it";
+                self.findings.add(codes::KEY_ALIAS, fbclid.path(), message);
+                let value = Plain::from(click.to_string());
+                self.event.user_data.0.push(UserValue { value, ..fbclid });
+            }
+        }
+        self.event
+    }
+}
+
+fn user_value<'a>(
+    field: UserField,
+    raw: Raw<'a>,
+    key: Cow<'a, str>,
+    is_flat: bool,
+) -> Option<UserValue<'a>> {
+    let origin = Origin {
+        key: Some(key),
+        is_flat,
+        index: None,
+    };
+    raw.as_text().map(|value| UserValue {
+        field,
+        value: value.into(),
+        origin,
+    })
+}
+
+/// Meta's keys beside `event_name`.
+const EVENT_KEYS: [&str; 20] = [
+    "event_name",
+    "event_time",
+    "event_id",
+    "action_source",
+    "event_source_url",
+    "referrer_url",
+    "user_data",
+    "custom_data",
+    "app_data",
+    "original_event_data",
+    "attribution_data",
+    "opt_out",
+    "data_processing_options",
+    "data_processing_options_country",
+    "data_processing_options_state",
+    "messaging_channel",
+    "customer_segmentation",
+    "advanced_measurement_table",
+    "advertiser_tracking_enabled",
+    "extinfo",
+];
+
+fn is_event_key(key: &str) -> bool {
+    matches!(
+        key.as_bytes(),
+        b"event_name"
+            | b"event_time"
+            | b"event_id"
+            | b"action_source"
+            | b"event_source_url"
+            | b"referrer_url"
+            | b"opt_out"
+            | b"data_processing_options"
+            | b"data_processing_options_country"
+            | b"data_processing_options_state"
+            | b"messaging_channel"
+            | b"customer_segmentation"
+            | b"advanced_measurement_table"
+    )
+}

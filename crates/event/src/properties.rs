@@ -1,0 +1,216 @@
+//! Ordered JSON objects: `custom_data`, an entry of `contents`, `app_data` and their like.
+
+use std::borrow::Cow;
+
+use crate::finding::Path;
+use crate::json::{self, Raw};
+
+/// One JSON value in its exact text, borrowed from the input or made here.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonText<'a>(Cow<'a, str>);
+
+impl<'a> JsonText<'a> {
+    /// Reads text as one JSON value.
+    ///
+    /// # Errors
+    ///
+    /// Where and how the text is not JSON.
+    pub fn parse(text: &'a str) -> Result<Self, json::SyntaxError> {
+        Raw::parse(text).map(Self::from)
+    }
+
+    /// A JSON number with exactly these digits; `None` if the text is not a number of JSON.
+    ///
+    /// For amounts that are kept as decimal text: `129.90` stays `129.90`.
+    pub fn number(text: &'a str) -> Option<Self> {
+        let raw = Raw::parse(text).ok()?;
+        raw.as_number().map(|number| Self(Cow::Borrowed(number)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same value, owning its text.
+    pub fn into_owned(self) -> JsonText<'static> {
+        JsonText(Cow::Owned(self.0.into_owned()))
+    }
+
+    pub(crate) fn raw(&self) -> Raw<'_> {
+        Raw::trusted(&self.0)
+    }
+}
+
+impl<'a> From<Raw<'a>> for JsonText<'a> {
+    fn from(raw: Raw<'a>) -> Self {
+        Self(Cow::Borrowed(raw.text()))
+    }
+}
+
+impl From<&str> for JsonText<'_> {
+    fn from(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len() + 2);
+        json::write_text(&mut out, text);
+        Self(Cow::Owned(out))
+    }
+}
+
+impl From<i64> for JsonText<'_> {
+    fn from(number: i64) -> Self {
+        Self(Cow::Owned(number.to_string()))
+    }
+}
+
+impl From<i32> for JsonText<'_> {
+    fn from(number: i32) -> Self {
+        i64::from(number).into()
+    }
+}
+
+impl From<f64> for JsonText<'_> {
+    /// The shortest text that reads back as the same number; `null` for what JSON cannot hold.
+    fn from(number: f64) -> Self {
+        Self(if number.is_finite() {
+            Cow::Owned(number.to_string())
+        } else {
+            Cow::Borrowed("null")
+        })
+    }
+}
+
+impl From<bool> for JsonText<'_> {
+    fn from(value: bool) -> Self {
+        Self(Cow::Borrowed(if value { "true" } else { "false" }))
+    }
+}
+
+impl From<Properties<'_>> for JsonText<'_> {
+    fn from(properties: Properties<'_>) -> Self {
+        let mut out = String::new();
+        properties.write(&mut out);
+        Self(Cow::Owned(out))
+    }
+}
+
+impl<'a, T: Into<JsonText<'a>>> From<Vec<T>> for JsonText<'_> {
+    fn from(items: Vec<T>) -> Self {
+        let mut out = String::from("[");
+        for (at, item) in items.into_iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            out.push_str(item.into().as_str());
+        }
+        out.push(']');
+        Self(Cow::Owned(out))
+    }
+}
+
+/// One member of [`Properties`].
+#[derive(Clone)]
+pub(crate) struct Property<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) value: JsonText<'a>,
+    /// The key under which it stood beside `event_name`, if it came from a flat event.
+    pub(crate) flat_key: Option<Cow<'a, str>>,
+}
+
+impl Property<'_> {
+    pub(crate) fn path(&self, section: &str) -> Path {
+        match &self.flat_key {
+            Some(key) => Path::root().key(key),
+            None => Path::root().key(section).key(&self.key),
+        }
+    }
+}
+
+/// An ordered JSON object with Meta's keys, such as `custom_data` or an entry of `contents`.
+///
+/// ```
+/// use sluice_event::Properties;
+///
+/// let content = Properties::new().set("id", "SKU123").set("quantity", 2).set("item_price", 64.99);
+/// let custom_data = Properties::new()
+///     .set("currency", "USD")
+///     .set("value", 129.99)
+///     .set("contents", vec![content]);
+/// assert_eq!(custom_data.get("value").unwrap().as_str(), "129.99");
+/// ```
+#[derive(Clone, Default)]
+pub struct Properties<'a>(pub(crate) Vec<Property<'a>>);
+
+impl<'a> Properties<'a> {
+    /// No properties.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets `key`; a value that was there before is replaced.
+    #[must_use]
+    pub fn set(mut self, key: impl Into<Cow<'a, str>>, value: impl Into<JsonText<'a>>) -> Self {
+        self.insert(Property {
+            key: key.into(),
+            value: value.into(),
+            flat_key: None,
+        });
+        self
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&JsonText<'a>> {
+        self.find(key).map(|property| &property.value)
+    }
+
+    /// The keys and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &JsonText<'a>)> {
+        self.0
+            .iter()
+            .map(|property| (&*property.key, &property.value))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn find(&self, key: &str) -> Option<&Property<'a>> {
+        self.0.iter().find(|property| property.key == key)
+    }
+
+    /// Sets a property; tells whether the key was there before.
+    pub(crate) fn insert(&mut self, property: Property<'a>) -> bool {
+        match self.0.iter_mut().find(|known| known.key == property.key) {
+            Some(known) => {
+                *known = property;
+                true
+            }
+            None => {
+                self.0.push(property);
+                false
+            }
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (at, property) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            json::write_text(out, &property.key);
+            out.push(':');
+            out.push_str(property.value.as_str());
+        }
+        out.push('}');
+    }
+
+    pub(crate) fn into_owned(self) -> Properties<'static> {
+        let own = |property: Property<'a>| Property {
+            key: Cow::Owned(property.key.into_owned()),
+            value: property.value.into_owned(),
+            flat_key: property.flat_key.map(|key| Cow::Owned(key.into_owned())),
+        };
+        Properties(self.0.into_iter().map(own).collect())
+    }
+}

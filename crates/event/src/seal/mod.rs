@@ -1,0 +1,576 @@
+//! Sealing: an [`Event`] with clear personal data in, the exact bytes that go to Meta out.
+//!
+//! One pass writes the payload in the order in which it is read below. Every value is normalised,
+//! checked and written where it is met; the rules that look at several fields come last and may
+//! still refuse the event. What is refused has findings with severity `error`; everything else was
+//! repaired, left out or remarked upon, and the event lives.
+
+mod object;
+mod user;
+
+use crate::action_source::ActionSource;
+use crate::check::{self, Summary};
+use crate::codes;
+use crate::contact;
+use crate::digest::Hashed;
+use crate::finding::{Findings, Path, shown};
+use crate::identity::{DatasetId, EventIdentity};
+use crate::json;
+use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX};
+use crate::model::{DataProcessing, Event};
+use crate::money::Currency;
+use crate::names;
+use crate::normalize::{Context, Country};
+use crate::properties::Properties;
+use crate::shape::{self, Keys};
+use crate::url;
+use crate::user_field::{FieldSet, UserField};
+use object::{PathOf, Unknown, Writer};
+
+/// What a source may choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The country of phone numbers that name none, when the event names none either.
+    pub default_country: Option<Country>,
+    /// The action source of events that name none and show none.
+    pub default_action_source: ActionSource,
+    /// Whether raw external ids are hashed; it has to be the same on every channel.
+    pub external_id: ExternalId,
+    /// Whether to send a second hash where Meta's own libraries disagree about the first.
+    pub variants: bool,
+    /// How far `event_time` may lie in the future, in seconds, before it is an error; within that it
+    /// is set to now. Meta refuses any future time and documents no tolerance.
+    pub future_skew_s: i64,
+}
+
+/// What to do with a raw `external_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalId {
+    /// Hash it, as Meta recommends.
+    Hash,
+    /// Send it as it is, because the site's pixel does.
+    AsIs,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            default_country: None,
+            default_action_source: ActionSource::Website,
+            external_id: ExternalId::Hash,
+            variants: false,
+            future_skew_s: 600,
+        }
+    }
+}
+
+/// The moment of sealing, and the chance that an event without an id needs: this crate reads no
+/// clock and rolls no dice.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+    /// Random bytes, fresh for every event.
+    pub entropy: [u8; 10],
+}
+
+impl Moment {
+    /// The moment in Unix seconds.
+    pub fn unix_s(&self) -> i64 {
+        i64::try_from(self.unix_ms / 1_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// An event in its final form: hashes only, encoded once.
+///
+/// Only [`Event::seal`] makes one, so there is no way to put clear text into it.
+///
+/// ```compile_fail
+/// let sealed = sluice_event::SealedEvent { json: String::from("john@example.com"), ..todo!() };
+/// ```
+#[derive(Clone)]
+pub struct SealedEvent {
+    json: String,
+    event_name: String,
+    event_id: String,
+    event_time: i64,
+    action_source: ActionSource,
+}
+
+impl SealedEvent {
+    /// The JSON object that goes to Meta, byte for byte.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The JSON object, without a copy.
+    pub fn into_json(self) -> String {
+        self.json
+    }
+
+    /// `event_name`.
+    pub fn event_name(&self) -> &str {
+        &self.event_name
+    }
+
+    /// Whether Meta knows the name; otherwise it is a custom event.
+    pub fn is_standard(&self) -> bool {
+        names::is_standard(&self.event_name)
+    }
+
+    /// `event_id`, which every sealed event has.
+    pub fn event_id(&self) -> &str {
+        &self.event_id
+    }
+
+    /// `event_time`, in Unix seconds.
+    pub fn event_time(&self) -> i64 {
+        self.event_time
+    }
+
+    /// `action_source`.
+    pub fn action_source(&self) -> ActionSource {
+        self.action_source
+    }
+
+    /// The last moment at which Meta takes the event, in Unix seconds.
+    pub fn expires_at(&self) -> i64 {
+        self.event_time
+            .saturating_add(self.action_source.age_s_max())
+    }
+
+    /// The key by which copies of the event are recognised in a dataset.
+    pub fn identity(&self, dataset: &DatasetId) -> EventIdentity {
+        EventIdentity::of(dataset, &self.event_name, &self.event_id)
+    }
+}
+
+impl std::fmt::Debug for SealedEvent {
+    /// Without the payload: addresses and click ids are in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedEvent")
+            .field("event_name", &self.event_name)
+            .field("event_time", &self.event_time)
+            .field("action_source", &self.action_source)
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Event<'_> {
+    /// Checks and repairs the event, normalises and hashes the personal data, and encodes the result.
+    ///
+    /// `findings` gets everything there is to say. `None` if the event cannot be sent; then at least
+    /// one finding is an error. The clear text is wiped when the event is dropped here.
+    pub fn seal(
+        self,
+        rules: &Rules,
+        moment: Moment,
+        findings: &mut Findings,
+    ) -> Option<SealedEvent> {
+        let mut sealing = Sealing {
+            event: &self,
+            rules,
+            moment,
+            findings,
+            out: String::with_capacity(1_536),
+        };
+        sealing.run()
+    }
+}
+
+struct Sealing<'e, 'f> {
+    event: &'e Event<'e>,
+    rules: &'e Rules,
+    moment: Moment,
+    findings: &'f mut Findings,
+    out: String,
+}
+
+impl Sealing<'_, '_> {
+    fn run(&mut self) -> Option<SealedEvent> {
+        let event = self.event;
+        let event_name = self.event_name();
+        let action_source = self.action_source();
+        let event_time = self.event_time(action_source);
+        let event_id = self.event_id();
+
+        self.out.push('{');
+        self.text("event_name", &event_name);
+        self.token("event_time", &event_time.to_string());
+        self.text("event_id", &event_id);
+        self.text("action_source", action_source.name());
+        self.url("event_source_url", event.event_source_url.as_deref());
+        self.url("referrer_url", event.referrer_url.as_deref());
+
+        let user_fields = self.user_data();
+        let summary = Summary {
+            event,
+            event_name: &event_name,
+            action_source,
+            user_fields,
+            custom_keys: self.custom_data(&event_name),
+            app_keys: self.object(
+                "app_data",
+                &event.app_data,
+                (shape::APP_DATA, Unknown::Drop),
+                wants_all,
+            ),
+            original_keys: self.object(
+                "original_event_data",
+                &event.original_event_data,
+                (shape::ORIGINAL_EVENT_DATA, Unknown::Drop),
+                wants_all,
+            ),
+            attribution_keys: self.object(
+                "attribution_data",
+                &event.attribution_data,
+                (shape::ATTRIBUTION_DATA, Unknown::Drop),
+                wants_all,
+            ),
+        };
+        self.data_processing(user_fields);
+        self.rest();
+        self.out.push('}');
+
+        check::check(&summary, self.findings);
+        if self.findings.has_error() {
+            return None;
+        }
+        Some(SealedEvent {
+            json: std::mem::take(&mut self.out),
+            event_name,
+            event_id,
+            event_time,
+            action_source,
+        })
+    }
+
+    fn event_name(&mut self) -> String {
+        let path = || self.event.path("event_name");
+        let Some(name) = self
+            .event
+            .event_name
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        else {
+            self.findings.add(
+                codes::EVENT_NAME_MISSING,
+                Path::root(),
+                "the event has no event_name",
+            );
+            return String::new();
+        };
+        if names::is_standard(name) {
+            return name.to_owned();
+        }
+        let length = name.chars().count();
+        if name.len() > EVENT_NAME_BYTES_MAX
+            || name.chars().any(char::is_control)
+            || contact::is_contact(name)
+        {
+            let message = format!("found {}, no event name", shown(name));
+            self.findings
+                .add(codes::EVENT_NAME_INVALID, path(), message);
+        } else if let Some(standard) = names::standard_spelling(name) {
+            let message = format!(
+                "{} is a custom event; the standard one is {standard}",
+                shown(name)
+            );
+            self.findings.add(codes::EVENT_NAME_CASE, path(), message);
+        } else if length > CUSTOM_EVENT_NAME_CHARS_MAX {
+            let message = format!("the name has {length} characters");
+            self.findings.add(codes::EVENT_NAME_LONG, path(), message);
+        }
+        name.to_owned()
+    }
+
+    /// The event's own source, else the one that its fields show, else the default.
+    fn action_source(&mut self) -> ActionSource {
+        let event = self.event;
+        if let Some(source) = event.action_source {
+            return source;
+        }
+        let has = |field| event.user_data.iter().any(|(known, _)| known == field);
+        let is_crm = event
+            .custom_data
+            .get("event_source")
+            .is_some_and(|source| source.as_str() == "\"crm\"");
+        let source = if !event.app_data.is_empty() {
+            ActionSource::App
+        } else if event.messaging_channel.is_some() {
+            ActionSource::BusinessMessaging
+        } else if is_crm {
+            ActionSource::SystemGenerated
+        } else if event.event_source_url.is_some()
+            || has(UserField::ClientUserAgent)
+            || has(UserField::Fbp)
+        {
+            ActionSource::Website
+        } else {
+            self.rules.default_action_source
+        };
+        let message = format!("the event has no action_source; {source} was set");
+        self.findings
+            .add(codes::ACTION_SOURCE_MISSING, Path::root(), message);
+        source
+    }
+
+    fn event_time(&mut self, action_source: ActionSource) -> i64 {
+        const DAY_S: i64 = 86_400;
+        let path = || self.event.path("event_time");
+        let now = self.moment.unix_s();
+        let Some(event_time) = self.event.event_time else {
+            let is_said = [codes::EVENT_TIME_INVALID, codes::EVENT_TIME_NO_ZONE]
+                .into_iter()
+                .any(|code| self.findings.has(code));
+            if !is_said {
+                self.findings.add(
+                    codes::EVENT_TIME_MISSING,
+                    Path::root(),
+                    "the event has no event_time",
+                );
+            }
+            return now;
+        };
+        let age = now.saturating_sub(event_time);
+        if age < 0 {
+            let ahead = age.unsigned_abs();
+            if age < -self.rules.future_skew_s {
+                let message = format!("event_time is {} in the future", duration(ahead));
+                self.findings.add(codes::EVENT_TIME_FUTURE, path(), message);
+            } else {
+                let message = format!("event_time was {ahead} s in the future; now was set");
+                self.findings
+                    .add(codes::EVENT_TIME_CLAMPED, path(), message);
+            }
+            return now;
+        }
+        if age > action_source.age_s_max() {
+            let days = action_source.age_s_max() / DAY_S;
+            let message = format!(
+                "event_time is {} ago; Meta takes {action_source} events for {days} days",
+                duration(age.unsigned_abs())
+            );
+            self.findings
+                .add(codes::EVENT_TIME_TOO_OLD, path(), message);
+        } else if age > DAY_S && action_source != ActionSource::PhysicalStore {
+            let message = format!("event_time is {} ago", duration(age.unsigned_abs()));
+            self.findings.add(codes::EVENT_TIME_LATE, path(), message);
+        }
+        event_time
+    }
+
+    /// The event's own id, else its order id, else a new UUID of version 7.
+    fn event_id(&mut self) -> String {
+        let own = self
+            .event
+            .event_id
+            .as_deref()
+            .map(str::trim)
+            .filter(|id| !id.is_empty());
+        if let Some(id) = own {
+            let path = self.event.path("event_id");
+            return self.safe_id(id, "event_id", path);
+        }
+        if let Some(property) = self.event.custom_data.find("order_id") {
+            let raw = property.value.raw();
+            let id = raw
+                .as_text()
+                .or(raw.as_number().map(Into::into))
+                .unwrap_or_default();
+            let id = id.trim();
+            if !id.is_empty() {
+                let message = "the event has no event_id; its order_id was taken";
+                self.findings
+                    .add(codes::EVENT_ID_MISSING, Path::root(), message);
+                return self.safe_id(id, "order_id", property.path("custom_data"));
+            }
+        }
+        let message = "the event has no event_id; one was made that no pixel can match";
+        self.findings
+            .add(codes::EVENT_ID_MISSING, Path::root(), message);
+        uuid::Builder::from_unix_timestamp_millis(self.moment.unix_ms, &self.moment.entropy)
+            .into_uuid()
+            .to_string()
+    }
+
+    /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
+    fn safe_id(&mut self, id: &str, field: &str, path: Path) -> String {
+        if id.len() <= EVENT_ID_BYTES_MAX && !contact::is_contact(id) {
+            return id.to_owned();
+        }
+        let message =
+            format!("{field} holds contact data or is too long; its hash is sent instead");
+        self.findings.add(codes::EVENT_ID_HASHED, path, message);
+        Hashed::of(id).as_str().to_owned()
+    }
+
+    fn user_data(&mut self) -> FieldSet {
+        let context = Context {
+            country: None,
+            now_s: self.moment.unix_s(),
+        };
+        self.out.push_str(",\"user_data\":{");
+        let user_data = &self.event.user_data;
+        let fields = user::write(user_data, self.rules, context, self.findings, &mut self.out);
+        self.out.push('}');
+        fields
+    }
+
+    fn custom_data(&mut self, event_name: &str) -> Keys {
+        let custom_data = &self.event.custom_data;
+        // A Purchase without currency is an error of its own, so there the value may stay.
+        let may_have_value = event_name == "Purchase" || has_currency(custom_data);
+        let table = (shape::CUSTOM_DATA, Unknown::Pass);
+        self.object("custom_data", custom_data, table, |findings, key, path| {
+            let is_left_out = key == "value" && !may_have_value;
+            if is_left_out {
+                let message = "the value has no currency; left out";
+                findings.add(codes::VALUE_CURRENCY_MISSING, path(), message);
+            }
+            !is_left_out
+        })
+    }
+
+    fn object(
+        &mut self,
+        name: &'static str,
+        properties: &Properties<'_>,
+        table: (shape::Table, Unknown),
+        wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
+    ) -> Keys {
+        if properties.is_empty() {
+            return Keys::default();
+        }
+        let start = self.out.len();
+        self.key(name);
+        let mut writer = Writer {
+            findings: self.findings,
+        };
+        let keys = writer.properties(properties, name, table, &mut self.out, wants);
+        if keys.is_empty() {
+            self.out.truncate(start);
+        }
+        keys
+    }
+
+    fn data_processing(&mut self, user_fields: FieldSet) {
+        let Some(processing) = &self.event.data_processing else {
+            return;
+        };
+        let DataProcessing {
+            options,
+            country,
+            state,
+        } = check::data_processing(processing, user_fields, self.event, self.findings);
+        self.key("data_processing_options");
+        self.out.push('[');
+        for (at, option) in options.iter().enumerate() {
+            if at > 0 {
+                self.out.push(',');
+            }
+            json::write_text(&mut self.out, option);
+        }
+        self.out.push(']');
+        // Zeros have to be written: they mean "locate the person".
+        if let Some(country) = country {
+            self.token("data_processing_options_country", &country.to_string());
+        }
+        if let Some(state) = state {
+            self.token("data_processing_options_state", &state.to_string());
+        }
+    }
+
+    fn rest(&mut self) {
+        let event = self.event;
+        if let Some(opt_out) = event.opt_out {
+            self.token("opt_out", if opt_out { "true" } else { "false" });
+        }
+        if let Some(channel) = event.messaging_channel {
+            self.text("messaging_channel", channel.name());
+        }
+        let others = [
+            ("customer_segmentation", &event.customer_segmentation),
+            (
+                "advanced_measurement_table",
+                &event.advanced_measurement_table,
+            ),
+        ];
+        for (key, value) in others {
+            let Some(value) = value else { continue };
+            if contact::is_contact(value) {
+                let message = "holds contact data in the clear; left out";
+                self.findings
+                    .add(codes::CUSTOM_DATA_CONTACT, self.event.path(key), message);
+            } else {
+                self.text(key, value);
+            }
+        }
+    }
+
+    fn url(&mut self, key: &'static str, url: Option<&str>) {
+        let Some(url) = url.filter(|url| !url.trim().is_empty()) else {
+            return;
+        };
+        let mut clean = String::with_capacity(url.len());
+        let finding = match url::clean(url, &mut clean) {
+            Some(url::Cleaned::Unchanged) => None,
+            Some(url::Cleaned::Completed) => {
+                Some((codes::URL_INVALID, "the address was completed"))
+            }
+            Some(url::Cleaned::Freed) => Some((
+                codes::URL_CONTACT_DATA,
+                "contact data in the address; removed",
+            )),
+            None => Some((codes::URL_INVALID, "no address of a page; left out")),
+        };
+        if let Some((code, message)) = finding {
+            self.findings.add(code, self.event.path(key), message);
+        }
+        if !clean.is_empty() {
+            self.text(key, &clean);
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.out.ends_with('{') {
+            self.out.push(',');
+        }
+        self.out.push('"');
+        self.out.push_str(key);
+        self.out.push_str("\":");
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        json::write_text(&mut self.out, text);
+    }
+
+    fn token(&mut self, key: &str, token: &str) {
+        self.key(key);
+        self.out.push_str(token);
+    }
+}
+
+fn wants_all(_: &mut Findings, _: &str, _: PathOf<'_>) -> bool {
+    true
+}
+
+fn has_currency(custom_data: &Properties<'_>) -> bool {
+    ["currency", "fb_currency"].into_iter().any(|key| {
+        let text = custom_data.get(key).and_then(|value| value.raw().as_text());
+        text.is_some_and(|text| Currency::parse(&text).is_some())
+    })
+}
+
+/// A length of time for people, rounded down to its largest unit.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

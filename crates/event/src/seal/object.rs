@@ -1,0 +1,531 @@
+//! Writing `custom_data` and the other objects: each value by its shape, a bad one left out.
+
+use std::borrow::Cow;
+
+use crate::codes;
+use crate::contact;
+use crate::finding::{Findings, Path, shown};
+use crate::json::{self, Kind, Raw};
+use crate::limits::CONTENTS_MAX;
+use crate::money::{self, Currency};
+use crate::properties::Properties;
+use crate::shape::{self, Keys, Shape, Table};
+use crate::time;
+
+/// What to do with a key that the table does not know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It is a property of the sender's own.
+    Pass,
+    /// Meta knows no such key here, so it could be anything.
+    Drop,
+}
+
+/// Writes values and collects what was wrong with them.
+pub(super) struct Writer<'f> {
+    pub(super) findings: &'f mut Findings,
+}
+
+/// A path that is only made when there is something to say.
+pub(super) type PathOf<'p> = &'p dyn Fn() -> Path;
+
+impl Writer<'_> {
+    /// Writes an object's members that `wants` lets through, and tells which were written.
+    /// Nothing is written, braces included, when no member is left.
+    pub(super) fn properties(
+        &mut self,
+        properties: &Properties<'_>,
+        section: &str,
+        (table, unknown): (Table, Unknown),
+        out: &mut String,
+        mut wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
+    ) -> Keys {
+        let mut keys = Keys::default();
+        let start = out.len();
+        out.push('{');
+        for property in &properties.0 {
+            let path = || property.path(section);
+            let key = &*property.key;
+            if wants(self.findings, key, &path)
+                && self.member(key, property.value.raw(), (table, unknown), &path, out)
+            {
+                keys.insert(shape::find(table, key));
+            }
+        }
+        close(out, start, '}');
+        keys
+    }
+
+    /// Writes an object of the input by a table.
+    fn object(&mut self, raw: Raw<'_>, table: Table, path: PathOf<'_>, out: &mut String) -> bool {
+        let start = out.len();
+        out.push('{');
+        for (key, value) in raw.members() {
+            let member_path = || path().key(&key);
+            self.member(&key, value, (table, Unknown::Pass), &member_path, out);
+        }
+        close(out, start, '}')
+    }
+
+    /// Writes `"key":value` and a comma before it where one is due; tells whether it did.
+    fn member(
+        &mut self,
+        key: &str,
+        raw: Raw<'_>,
+        (table, unknown): (Table, Unknown),
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> bool {
+        let shape = shape::find(table, key).map(|place| table[place].1);
+        if raw.kind() == Kind::Null {
+            return false;
+        }
+        if shape.is_none() && !self.may_pass(key, raw, table, unknown, path) {
+            return false;
+        }
+        // Members of these are looked at one by one, so that only the offending one is left out.
+        let is_table = matches!(
+            shape,
+            Some(Shape::Contents | Shape::StoreData | Shape::AttributionSetting)
+        );
+        if (!is_table && has_contact(raw)) || (shape.is_none() && contact::is_contact_key(key)) {
+            let message = "holds contact data in the clear; left out";
+            self.findings
+                .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+            return false;
+        }
+        if raw.text().contains(char::REPLACEMENT_CHARACTER) || is_half_surrogate(raw) {
+            let message = "the text is damaged; what was lost is sent as U+FFFD";
+            self.findings.add(codes::TEXT_DAMAGED, path(), message);
+        }
+        let start = out.len();
+        if !out.ends_with('{') {
+            out.push(',');
+        }
+        json::write_text(out, key);
+        out.push(':');
+        let is_written = self.value(shape.unwrap_or(Shape::Any), raw, path, out);
+        if !is_written {
+            out.truncate(start);
+        }
+        is_written
+    }
+
+    fn may_pass(
+        &mut self,
+        key: &str,
+        raw: Raw<'_>,
+        table: Table,
+        unknown: Unknown,
+        path: PathOf<'_>,
+    ) -> bool {
+        if contact::is_contact(key) {
+            let message = "a key is contact data itself; left out";
+            self.findings
+                .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+            return false;
+        }
+        let meant = shape::did_you_mean(table.iter().map(|(known, _)| *known), key);
+        match (unknown, meant) {
+            (Unknown::Pass, Some(meant)) if raw.kind() != Kind::Null => {
+                let message = format!("a custom property; did you mean {meant}?");
+                self.findings.add(codes::CUSTOM_KEY_CLOSE, path(), message);
+            }
+            (Unknown::Drop, meant) => {
+                let guess = meant.map(|meant| format!("; did you mean {meant}?"));
+                let message = format!("unknown key, not sent{}", guess.unwrap_or_default());
+                self.findings.add(codes::KEY_UNKNOWN, path(), message);
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn value(&mut self, shape: Shape, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        match shape {
+            Shape::Any => self.any(raw, path, out),
+            Shape::Text => self.text(raw, path, out),
+            Shape::Number => self.number(raw, path, out),
+            Shape::Integer => self.integer(raw, path, out),
+            Shape::Flag => self.flag(raw, path, out),
+            Shape::Currency => self.currency(raw, path, out),
+            Shape::Time => self.time(raw, path, out),
+            Shape::Enum(values) => self.one_of(values, raw, path, out),
+            Shape::List => self.list(raw, path, out),
+            Shape::Contents => self.contents(raw, path, out),
+            Shape::Extinfo => self.extinfo(raw, path, out),
+            Shape::StoreData => self.nested(raw, shape::STORE_DATA, path, out),
+            Shape::AttributionSetting => self.nested(raw, shape::ATTRIBUTION_SETTING, path, out),
+        }
+    }
+
+    fn wrong_type(&mut self, expected: &str, raw: Raw<'_>, path: PathOf<'_>) -> bool {
+        let message = format!("expected {expected}, found {}; left out", raw.kind());
+        self.findings.add(codes::VALUE_TYPE, path(), message);
+        false
+    }
+
+    fn any(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        if raw.kind() == Kind::Number && !raw.text().parse::<f64>().is_ok_and(f64::is_finite) {
+            return self.wrong_type("a number that a computer can hold", raw, path);
+        }
+        json::write_clean(out, raw);
+        true
+    }
+
+    fn text(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        match raw.kind() {
+            Kind::Text if raw.text() == "\"\"" => {
+                self.findings
+                    .add(codes::VALUE_EMPTY, path(), "an empty text; left out");
+                false
+            }
+            Kind::Text => {
+                json::write_clean(out, raw);
+                true
+            }
+            Kind::Number | Kind::Bool => {
+                json::write_text(out, raw.text());
+                true
+            }
+            _ => self.wrong_type("a string", raw, path),
+        }
+    }
+
+    fn number(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        let text: Cow<'_, str> = match raw.kind() {
+            Kind::Number => raw.text().into(),
+            Kind::Text => raw.as_text().unwrap_or_default(),
+            _ => return self.wrong_type("a number", raw, path),
+        };
+        let Some(amount) = money::amount(&text) else {
+            let message = format!("found {}, no number; left out", shown(&text));
+            self.findings.add(codes::VALUE_INVALID, path(), message);
+            return false;
+        };
+        if *amount != *text.trim() {
+            let message = format!("read as {}", shown(&amount));
+            self.findings.add(codes::VALUE_CLEANED, path(), message);
+        }
+        if amount.starts_with('-') {
+            self.findings
+                .add(codes::VALUE_NEGATIVE, path(), "the amount is below zero");
+        }
+        out.push_str(&amount);
+        true
+    }
+
+    fn integer(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        let text: Cow<'_, str> = match raw.kind() {
+            Kind::Number => raw.text().into(),
+            Kind::Text => raw.as_text().unwrap_or_default(),
+            _ => return self.wrong_type("a whole number", raw, path),
+        };
+        match whole(&text) {
+            Some(number) => {
+                out.push_str(number);
+                true
+            }
+            None => self.wrong_type("a whole number", raw, path),
+        }
+    }
+
+    fn flag(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        match (raw.text(), shape::flag(raw)) {
+            // 0 and 1 are documented beside true and false, so they stay what they are.
+            (text @ ("0" | "1"), _) => out.push_str(text),
+            (_, Some(true)) => out.push_str("true"),
+            (_, Some(false)) => out.push_str("false"),
+            _ => return self.wrong_type("true or false", raw, path),
+        }
+        true
+    }
+
+    fn currency(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        let Some(text) = raw.as_text() else {
+            return self.wrong_type("a currency code", raw, path);
+        };
+        let Some(currency) = Currency::parse(&text) else {
+            let message = format!("found {}, no currency of ISO 4217; left out", shown(&text));
+            self.findings.add(codes::CURRENCY_UNKNOWN, path(), message);
+            return false;
+        };
+        if currency.is_withdrawn() {
+            let message = format!("{} was withdrawn", currency.code());
+            self.findings
+                .add(codes::CURRENCY_WITHDRAWN, path(), message);
+        }
+        out.push('"');
+        out.push_str(currency.code());
+        out.push('"');
+        true
+    }
+
+    fn time(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        match time::parse(raw) {
+            Ok(time) => {
+                out.push_str(&time.unix_s.to_string());
+                true
+            }
+            Err(_) => self.wrong_type("a time in Unix seconds or ISO 8601 with a zone", raw, path),
+        }
+    }
+
+    fn one_of(
+        &mut self,
+        values: &[&str],
+        raw: Raw<'_>,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> bool {
+        let Some(text) = raw.as_text() else {
+            return self.wrong_type("a string", raw, path);
+        };
+        let folded = text.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+        let Some(value) = values.iter().find(|value| **value == folded) else {
+            let message = format!(
+                "found {}; one of {}; left out",
+                shown(&text),
+                values.join(", ")
+            );
+            self.findings.add(codes::ENUM_UNKNOWN, path(), message);
+            return false;
+        };
+        json::write_text(out, value);
+        true
+    }
+
+    fn nested(&mut self, raw: Raw<'_>, table: Table, path: PathOf<'_>, out: &mut String) -> bool {
+        if raw.kind() == Kind::Object {
+            self.object(raw, table, path, out)
+        } else {
+            self.wrong_type("an object", raw, path)
+        }
+    }
+
+    /// Strings and numbers; a single one is a list of one.
+    fn list(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        let start = out.len();
+        out.push('[');
+        match raw.kind() {
+            Kind::Array => {
+                for (index, item) in raw.items().into_iter().enumerate() {
+                    if matches!(item.kind(), Kind::Text | Kind::Number) {
+                        if !out.ends_with('[') {
+                            out.push(',');
+                        }
+                        json::write_clean(out, item);
+                    } else if item.kind() != Kind::Null {
+                        let item_path = || path().index(index);
+                        self.wrong_type("a string or a number", item, &item_path);
+                    }
+                }
+            }
+            Kind::Text | Kind::Number => match inner_list(raw) {
+                Some(text) => {
+                    out.truncate(start);
+                    return self.list(Raw::trusted(&text), path, out);
+                }
+                None if raw.text() != "\"\"" => json::write_clean(out, raw),
+                None => {}
+            },
+            _ => {
+                out.truncate(start);
+                return self.wrong_type("a list of strings", raw, path);
+            }
+        }
+        close(out, start, ']')
+    }
+
+    fn contents(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        if let Some(text) = inner_list(raw) {
+            return self.contents(Raw::trusted(&text), path, out);
+        }
+        let start = out.len();
+        out.push('[');
+        match raw.kind() {
+            Kind::Array => {
+                let items = raw.items();
+                for (index, item) in items.iter().take(CONTENTS_MAX).enumerate() {
+                    self.content(*item, &|| path().index(index), out);
+                }
+                if items.len() > CONTENTS_MAX {
+                    let message = format!(
+                        "{} entries; only the first {CONTENTS_MAX} are sent",
+                        items.len()
+                    );
+                    self.findings.add(codes::TOO_MANY, path(), message);
+                }
+            }
+            Kind::Object => {
+                let message = "one entry stands without its list; a list was made";
+                self.findings.add(codes::CONTENTS_INVALID, path(), message);
+                self.content(raw, path, out);
+            }
+            kind => {
+                let message = format!("expected an array of objects, found {kind}; left out");
+                self.findings.add(codes::CONTENTS_INVALID, path(), message);
+            }
+        }
+        close(out, start, ']')
+    }
+
+    /// One entry of `contents`: without an id Meta refuses the whole event, so it goes.
+    fn content(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) {
+        if raw.kind() != Kind::Object {
+            let message = format!(
+                "expected an object with id and quantity, found {}; left out",
+                raw.kind()
+            );
+            self.findings
+                .add(codes::CONTENTS_ITEM_INVALID, path(), message);
+            return;
+        }
+        let start = out.len();
+        if !out.ends_with('[') {
+            out.push(',');
+        }
+        let object_start = out.len();
+        out.push('{');
+        let (mut has_id, mut has_quantity) = (false, false);
+        for (key, value) in raw.members() {
+            let member_path = || path().key(&key);
+            if key == "quantity" && !is_positive(value) {
+                let message = "quantity is no whole number above 0; 1 is sent";
+                self.findings
+                    .add(codes::CONTENTS_QUANTITY, member_path(), message);
+                continue;
+            }
+            let is_written = self.member(
+                &key,
+                value,
+                (shape::CONTENT, Unknown::Pass),
+                &member_path,
+                out,
+            );
+            has_id |= is_written && key == "id";
+            has_quantity |= is_written && key == "quantity";
+        }
+        if !has_id {
+            out.truncate(start);
+            let message = "the entry has no id; left out";
+            self.findings
+                .add(codes::CONTENTS_ITEM_INVALID, path(), message);
+            return;
+        }
+        if !has_quantity {
+            out.push_str(",\"quantity\":1");
+            if !raw.members().iter().any(|(key, _)| key == "quantity") {
+                let message = "the entry has no quantity; 1 is sent";
+                self.findings.add(codes::CONTENTS_QUANTITY, path(), message);
+            }
+        }
+        close(out, object_start, '}');
+    }
+
+    fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        const SLOTS: usize = 16;
+        if raw.kind() != Kind::Array {
+            let message = format!("expected an array of 16 texts, found {}", raw.kind());
+            self.findings.add(codes::EXTINFO_INVALID, path(), message);
+            return false;
+        }
+        let slots = raw.items();
+        let text = |at: usize| {
+            slots
+                .get(at)
+                .and_then(|slot| slot.as_text())
+                .unwrap_or_default()
+        };
+        if !matches!(&*text(0), "a2" | "i2") || text(4).trim().is_empty() {
+            let message = "the first slot is not a2 or i2, or the OS version in the fifth is blank";
+            self.findings.add(codes::EXTINFO_INVALID, path(), message);
+            return false;
+        }
+        if slots.len() != SLOTS {
+            let message = format!("{} slots; made 16", slots.len());
+            self.findings.add(codes::EXTINFO_PADDED, path(), message);
+        }
+        for at in 0..SLOTS {
+            out.push(if at == 0 { '[' } else { ',' });
+            match slots.get(at) {
+                Some(slot) if matches!(slot.kind(), Kind::Text | Kind::Number) => {
+                    json::write_clean(out, *slot)
+                }
+                _ => out.push_str("\"\""),
+            }
+        }
+        out.push(']');
+        true
+    }
+}
+
+/// Closes what was opened at `start`; takes the opening back when nothing was written since.
+fn close(out: &mut String, start: usize, bracket: char) -> bool {
+    if out.len() == start + 1 {
+        out.truncate(start);
+        return false;
+    }
+    out.push(bracket);
+    true
+}
+
+/// The digits of a whole number; a fraction of zeros is forgiven.
+fn whole(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let digits = match text.split_once('.') {
+        Some((digits, zeros)) if zeros.bytes().all(|byte| byte == b'0') => digits,
+        Some(_) => return None,
+        None => text,
+    };
+    let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+    let is_whole = !unsigned.is_empty()
+        && unsigned.len() <= 18
+        && unsigned.bytes().all(|byte| byte.is_ascii_digit())
+        && (unsigned == "0" || !unsigned.starts_with('0'));
+    is_whole.then_some(digits)
+}
+
+fn is_positive(raw: Raw<'_>) -> bool {
+    let text = raw.as_text().unwrap_or(raw.text().into());
+    whole(&text).is_some_and(|number| !number.starts_with(['-', '0']))
+}
+
+/// The list or object that a string holds as JSON text, as form senders write it.
+fn inner_list(raw: Raw<'_>) -> Option<String> {
+    let text = raw.as_text()?;
+    let text = text.trim();
+    let is_json = text.starts_with(['[', '{']) && Raw::parse(text).is_ok();
+    is_json.then(|| text.to_owned())
+}
+
+/// Whether decoding a string's escapes loses something.
+fn is_half_surrogate(raw: Raw<'_>) -> bool {
+    memchr::memchr(b'\\', raw.text().as_bytes()).is_some()
+        && raw
+            .as_text()
+            .is_some_and(|text| text.contains(char::REPLACEMENT_CHARACTER))
+}
+
+/// Whether a value, at any depth, holds contact data: by its text, or by the name of a key.
+fn has_contact(raw: Raw<'_>) -> bool {
+    let text = raw.text().as_bytes();
+    // Most values hold none of these bytes, and then there is nothing to look at.
+    let may_hold = || {
+        memchr::memchr3(b'@', b'+', b'%', text).is_some() || memchr::memchr(b'\\', text).is_some()
+    };
+    match raw.kind() {
+        Kind::Text => may_hold() && raw.as_text().is_some_and(|text| contact::is_contact(&text)),
+        Kind::Array => {
+            let is_nested = memchr::memchr(b'{', text).is_some();
+            (is_nested || may_hold()) && raw.items().into_iter().any(has_contact)
+        }
+        Kind::Object => raw.members().into_iter().any(|(key, value)| {
+            contact::is_contact(&key)
+                || (contact::is_contact_key(&key) && value.kind() != Kind::Null)
+                || has_contact(value)
+        }),
+        _ => false,
+    }
+}

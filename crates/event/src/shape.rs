@@ -1,0 +1,358 @@
+//! What Meta's keys hold: the tables behind `custom_data`, `contents`, `app_data` and their like.
+//!
+//! Sources: Conversions API, "Standard Parameters" (website, app and offline columns), "App Data
+//! Parameters", "Original Event Data"; `attribution_data` as Meta's SDKs have it.
+
+use crate::json::Raw;
+
+/// What a key's value has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Anything: Meta's documents disagree, or do not say.
+    Any,
+    /// A string; a number is written as one.
+    Text,
+    /// A number, kept as written; decimal text is read as one.
+    Number,
+    /// A whole number.
+    Integer,
+    /// A boolean; 0 and 1 pass.
+    Flag,
+    /// A currency code.
+    Currency,
+    /// Unix seconds.
+    Time,
+    /// One of these strings.
+    Enum(&'static [&'static str]),
+    /// A list of strings or numbers.
+    List,
+    /// The list of bought things.
+    Contents,
+    /// The 16 slots that describe a device.
+    Extinfo,
+    /// `store_data`.
+    StoreData,
+    /// `attribution_setting`.
+    AttributionSetting,
+}
+
+use Shape::{
+    Any, AttributionSetting, Contents, Currency, Enum, Extinfo, Flag, Integer, List, Number,
+    StoreData, Text, Time,
+};
+
+const DELIVERY: &[&str] = &["in_store", "curbside", "home_delivery"];
+const SEGMENTATION: &[&str] = &[
+    "new_customer_to_business",
+    "new_customer_to_business_line",
+    "new_customer_to_product_area",
+    "new_customer_to_medium",
+    "existing_customer_to_business",
+    "existing_customer_to_business_line",
+    "existing_customer_to_product_area",
+    "existing_customer_to_medium",
+    "customer_in_loyalty_program",
+];
+
+/// The values of `customer_segmentation`, which Meta shows at two places.
+pub(crate) const CUSTOMER_SEGMENTATION: Shape = Enum(SEGMENTATION);
+
+/// A table: each key with its shape.
+pub(crate) type Table = &'static [(&'static str, Shape)];
+
+/// `custom_data`. Keys that are not here are custom properties and pass unchanged.
+pub(crate) const CUSTOM_DATA: Table = &[
+    ("_valueToSum", Number),
+    ("ad_type", Text),
+    ("availability", Text),
+    ("body_style", Text),
+    ("checkin_date", Text),
+    ("city", Text),
+    ("condition_of_vehicle", Text),
+    ("content_category", Text),
+    ("content_ids", List),
+    ("content_name", Text),
+    ("content_type", Text),
+    ("contents", Contents),
+    ("country", Text),
+    ("currency", Currency),
+    ("customer_segmentation", CUSTOMER_SEGMENTATION),
+    ("delivery_category", Enum(DELIVERY)),
+    ("departing_arrival_date", Text),
+    ("departing_departure_date", Text),
+    ("description", Text),
+    ("destination_airport", Text),
+    ("destination_ids", List),
+    ("dma_code", Text),
+    ("drivetrain", Text),
+    ("event_source", Text),
+    ("exterior_color", Text),
+    ("fb_content", Any),
+    ("fb_content_id", Any),
+    ("fb_content_ids", List),
+    ("fb_currency", Currency),
+    ("fb_description", Text),
+    ("fb_level", Text),
+    ("fb_max_rating_value", Number),
+    ("fb_payment_info_available", Flag),
+    ("fb_registration_method", Text),
+    ("fb_success", Flag),
+    ("fuel_type", Text),
+    ("hotel_score", Any),
+    ("interior_color", Text),
+    ("item_number", Text),
+    ("lead_event_source", Text),
+    ("lease_end_date", Text),
+    ("lease_start_date", Text),
+    ("level", Text),
+    ("listing_type", Text),
+    ("make", Text),
+    ("max_rating_value", Number),
+    ("mileage", Any),
+    ("model", Text),
+    ("neighborhood", Text),
+    ("net_revenue", Number),
+    ("num_adults", Integer),
+    ("num_children", Integer),
+    ("num_infants", Integer),
+    ("num_items", Integer),
+    ("order_id", Text),
+    ("origin_airport", Text),
+    ("postal_code", Text),
+    ("predicted_ltv", Number),
+    ("preferred_baths_range", Any),
+    ("preferred_beds_range", Any),
+    ("preferred_neighborhoods", Any),
+    ("preferred_num_stops", Any),
+    ("preferred_price_range", Any),
+    ("preferred_star_ratings", Any),
+    ("price", Text),
+    ("product_catalog_id", Text),
+    ("property_type", Text),
+    ("region", Text),
+    ("returning_arrival_date", Text),
+    ("returning_departure_date", Text),
+    ("search_string", Text),
+    ("state_of_vehicle", Text),
+    ("status", Any),
+    ("store_data", StoreData),
+    ("success", Flag),
+    ("suggested_destinations", Any),
+    ("suggested_home_listings", Any),
+    ("suggested_hotels", Any),
+    ("suggested_jobs", Any),
+    ("suggested_local_service_businesses", Any),
+    ("suggested_location_based_items", Any),
+    ("suggested_vehicles", Any),
+    ("transmission", Text),
+    ("travel_class", Text),
+    ("travel_end", Text),
+    ("travel_start", Text),
+    ("trim", Text),
+    ("user_bucket", Any),
+    ("value", Number),
+    ("vin", Text),
+    ("year", Any),
+];
+
+/// An entry of `contents`. Further keys pass unchanged.
+pub(crate) const CONTENT: Table = &[
+    ("brand", Text),
+    ("category", Text),
+    ("delivery_category", Enum(DELIVERY)),
+    ("description", Text),
+    ("id", Text),
+    ("item_price", Number),
+    ("price", Number),
+    ("quantity", Integer),
+    ("title", Text),
+];
+
+/// `store_data` of offline events.
+pub(crate) const STORE_DATA: Table = &[
+    ("brand_page_id", Text),
+    ("store_code", Text),
+    ("store_page_id", Text),
+];
+
+/// `app_data`.
+pub(crate) const APP_DATA: Table = &[
+    ("advertiser_tracking_enabled", Flag),
+    ("application_tracking_enabled", Flag),
+    ("campaign_ids", Text),
+    ("consider_views", Flag),
+    ("extinfo", Extinfo),
+    ("include_dwell_data", Flag),
+    ("include_video_data", Flag),
+    ("install_referrer", Text),
+    ("installer_package", Text),
+    ("receipt_data", Text),
+    ("url_schemes", Any),
+    ("vendor_id", Text),
+    ("windows_attribution_id", Text),
+];
+
+/// `original_event_data`.
+pub(crate) const ORIGINAL_EVENT_DATA: Table = &[
+    ("event_id", Text),
+    ("event_name", Text),
+    ("event_time", Time),
+    ("order_id", Text),
+];
+
+/// `attribution_data`.
+pub(crate) const ATTRIBUTION_DATA: Table = &[
+    ("ad_id", Text),
+    ("adset_id", Text),
+    ("attr_window", Integer),
+    (
+        "attribution_method",
+        Enum(&["ard", "deeplink", "gpir", "invalid_response", "mir", "srn"]),
+    ),
+    (
+        "attribution_model",
+        Enum(&[
+            "customized_multi_touch",
+            "first_touch",
+            "last_click",
+            "last_touch",
+            "linear",
+            "position_based",
+            "time_decay",
+            "unknown",
+        ]),
+    ),
+    ("attribution_setting", AttributionSetting),
+    ("attribution_share", Number),
+    ("attribution_source", Text),
+    ("attribution_value", Number),
+    ("auditing_token", Text),
+    ("campaign_id", Text),
+    (
+        "decline_reason",
+        Enum(&[
+            "attribute_to_other_source",
+            "duplicated",
+            "fraud_detected",
+            "inactive",
+            "lookback",
+            "min_time_between_re_engagements",
+            "not_pmod_match",
+            "out_of_lookback_window",
+            "pmod_disabled",
+            "preload_install",
+            "reinstall_attribution_disabled",
+            "unknown",
+            "validation_rule_detected",
+            "view_through_disabled",
+            "within_inactive_window",
+        ]),
+    ),
+    ("linkage_key", Text),
+    ("partner_client_id", Text),
+    ("scope", Text),
+    ("total_credit", Number),
+    ("touchpoint_id", Text),
+    ("touchpoint_ts", Time),
+    ("touchpoint_type", Text),
+    ("visit_time", Time),
+];
+
+/// `attribution_setting` inside `attribution_data`.
+pub(crate) const ATTRIBUTION_SETTING: Table = &[
+    ("inactivity_window_hours", Integer),
+    ("reattribution_window_hours", Integer),
+];
+
+/// The place of a key in its table.
+pub(crate) fn find(table: Table, key: &str) -> Option<usize> {
+    table.binary_search_by(|(known, _)| (*known).cmp(key)).ok()
+}
+
+/// Which keys of a table were written, and whether anything was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Keys {
+    known: u128,
+    count: usize,
+}
+
+impl Keys {
+    /// Notes a written key, by its place in the table if it has one.
+    pub(crate) fn insert(&mut self, place: Option<usize>) {
+        self.known |= place.map_or(0, |place| 1 << place);
+        self.count += 1;
+    }
+
+    pub(crate) fn has(self, table: Table, key: &str) -> bool {
+        find(table, key).is_some_and(|place| self.known & (1 << place) != 0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.count == 0
+    }
+}
+
+/// A boolean as senders write it: `true`, `1`, `"true"`, `"1"`, `"yes"` and their opposites.
+pub(crate) fn flag(raw: Raw<'_>) -> Option<bool> {
+    let text = raw.as_text().unwrap_or(raw.text().into());
+    match &*text.trim().to_ascii_lowercase() {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The key of a table that `key` is probably meant to be.
+pub(crate) fn did_you_mean(
+    candidates: impl IntoIterator<Item = &'static str>,
+    key: &str,
+) -> Option<&'static str> {
+    if key.len() > 40 || key.len() < 3 {
+        return None;
+    }
+    let folded = |text: &str| text.to_ascii_lowercase().replace(['_', '-', ' '], "");
+    let wanted = folded(key);
+    candidates
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&folded(known), &wanted), known))
+        .filter(|(distance, known)| *distance <= known.len() / 4)
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_for_binary_search() {
+        for table in [
+            CUSTOM_DATA,
+            CONTENT,
+            STORE_DATA,
+            APP_DATA,
+            ORIGINAL_EVENT_DATA,
+            ATTRIBUTION_DATA,
+            ATTRIBUTION_SETTING,
+        ] {
+            assert!(table.is_sorted_by(|(one, _), (other, _)| one < other));
+            assert!(table.len() <= 128, "a place is a bit of `Keys`");
+            assert!(
+                table
+                    .iter()
+                    .enumerate()
+                    .all(|(at, (key, _))| find(table, key) == Some(at))
+            );
+        }
+        assert_eq!(find(CUSTOM_DATA, "colour"), None);
+    }
+
+    #[test]
+    fn guesses_only_close_keys() {
+        let guess = |key| did_you_mean(CUSTOM_DATA.iter().map(|(key, _)| *key), key);
+        assert_eq!(guess("currancy"), Some("currency"));
+        assert_eq!(guess("contentIds"), Some("content_ids"));
+        assert_eq!(guess("colour"), None);
+        assert_eq!(guess("id"), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Times as senders write them, as Unix seconds.
+
+use crate::json::{Kind, Raw};
+
+/// A time that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Time {
+    /// Seconds since 1970-01-01 UTC.
+    pub(crate) unix_s: i64,
+    /// Whether it came in another unit than seconds, or with a fraction.
+    pub(crate) is_converted: bool,
+}
+
+/// Why a time could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeError {
+    /// A date or time of day without a zone: it could be any of some thirty moments.
+    NoZone,
+    /// No time at all.
+    Invalid,
+}
+
+/// Unix times above this are no seconds: it is the year 5138.
+const SECONDS_MAX: i64 = 100_000_000_000;
+
+/// Reads a JSON value: Unix seconds (milli- and microseconds are recognised by their size) as a
+/// number or text, or ISO 8601 / RFC 2822 text with a zone.
+pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
+    match raw.kind() {
+        Kind::Number => parse_number(raw.text()),
+        Kind::Text => parse_text(&raw.as_text().unwrap_or_default()),
+        _ => Err(TimeError::Invalid),
+    }
+}
+
+/// As [`parse`], from text.
+pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_number && text.matches('.').count() <= 1 {
+        return parse_number(text);
+    }
+    let zulu = [" UTC", " GMT", "UTC", "GMT"]
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .map(|bare| format!("{bare}Z"));
+    let iso = zulu.as_deref().unwrap_or(text);
+    if let Ok(timestamp) = iso.parse::<jiff::Timestamp>() {
+        return Ok(Time {
+            unix_s: timestamp.as_second(),
+            is_converted: false,
+        });
+    }
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return Ok(Time {
+            unix_s: zoned.timestamp().as_second(),
+            is_converted: false,
+        });
+    }
+    if text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::civil::Date>().is_ok() {
+        return Err(TimeError::NoZone);
+    }
+    Err(TimeError::Invalid)
+}
+
+fn parse_number(text: &str) -> Result<Time, TimeError> {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((whole, fraction)) => (whole, fraction.trim_end_matches('0')),
+        None => (text, ""),
+    };
+    let number: i64 = whole.parse().map_err(|_| TimeError::Invalid)?;
+    if number < 0 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(TimeError::Invalid);
+    }
+    let mut unix_s = number;
+    while unix_s > SECONDS_MAX {
+        unix_s /= 1_000;
+    }
+    Ok(Time {
+        unix_s,
+        is_converted: unix_s != number || !fraction.is_empty(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_shapes_that_senders_use() {
+        for (text, is_converted) in [
+            ("1701234567", false),
+            ("1701234567.0", false),
+            ("1701234567.123", true),
+            ("1701234567123", true),
+            ("1701234567123456", true),
+            ("2023-11-29T05:09:27Z", false),
+            ("2023-11-29T06:09:27+01:00", false),
+            ("2023-11-29T06:09:27+0100", false),
+            ("2023-11-29 05:09:27 UTC", false),
+            ("2023-11-29T05:09:27.999Z", false),
+            ("Wed, 29 Nov 2023 05:09:27 GMT", false),
+        ] {
+            let expected = Time {
+                unix_s: 1_701_234_567,
+                is_converted,
+            };
+            assert_eq!(parse_text(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_when_the_zone_is_missing() {
+        for text in ["2023-11-29T05:09:27", "2023-11-29 05:09", "2023-11-29"] {
+            assert_eq!(parse_text(text), Err(TimeError::NoZone), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "-5",
+            "1e9",
+            "05:09",
+            "2023-13-01T00:00:00Z",
+            "1.2.3",
+        ] {
+            assert_eq!(parse_text(text), Err(TimeError::Invalid), "{text}");
+        }
+    }
+}

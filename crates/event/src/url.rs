@@ -1,0 +1,217 @@
+//! Page addresses: whole, and without contact data.
+
+use crate::contact::{has_email, is_contact, is_contact_key, percent_decode};
+use crate::digest;
+use crate::limits::URL_BYTES_MAX;
+
+/// What became of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cleaned {
+    /// It is sent as it came.
+    Unchanged,
+    /// A missing scheme was added, or spaces were encoded.
+    Completed,
+    /// Contact data was removed.
+    Freed,
+}
+
+/// Appends the address as it may be sent; `None` when it is none.
+///
+/// Query parameters that hold an e-mail address, an international phone number or, by their name,
+/// contact data are removed; so are a user name before the host, and a path or fragment with an
+/// address in it. Everything else stays byte for byte, Meta's appendix at the end included.
+pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
+    let url = url.trim();
+    let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    if url.len() > URL_BYTES_MAX || url.chars().any(is_odd) {
+        return None;
+    }
+    let mut cleaned = Cleaned::Unchanged;
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
+        _ => {
+            let rest = url.strip_prefix("//").unwrap_or(url);
+            cleaned = Cleaned::Completed;
+            ("https", rest)
+        }
+    };
+    let (rest, fragment) = split_before(rest, '#');
+    let (rest, query) = split_before(rest, '?');
+    let (authority, path) = split_before(rest, '/');
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let is_host = !host.is_empty()
+        && !host.contains(' ')
+        && (host.contains('.') || host.contains(':') || cleaned == Cleaned::Unchanged);
+    if !is_host {
+        return None;
+    }
+
+    let start = out.len();
+    out.push_str(scheme);
+    out.push_str("://");
+    out.push_str(host);
+    let mut is_freed = host.len() < authority.len();
+    if has_email(path) {
+        out.push('/');
+        is_freed = true;
+    } else {
+        out.push_str(path);
+    }
+    is_freed |= push_query(query, out);
+    if has_email(fragment) {
+        is_freed = true;
+    } else {
+        out.push_str(fragment);
+    }
+    if out[start..].contains(' ') {
+        let encoded = out[start..].replace(' ', "%20");
+        out.truncate(start);
+        out.push_str(&encoded);
+        cleaned = Cleaned::Completed;
+    }
+    Some(if is_freed { Cleaned::Freed } else { cleaned })
+}
+
+/// Appends the query without the parameters that hold contact data; tells whether there were any.
+fn push_query(query: &str, out: &mut String) -> bool {
+    let Some(pairs) = query.strip_prefix('?') else {
+        return false;
+    };
+    let start = out.len();
+    let mut is_freed = false;
+    let mut separator = '?';
+    for pair in pairs.split('&') {
+        if is_contact_pair(pair) {
+            is_freed = true;
+        } else {
+            out.push(separator);
+            out.push_str(pair);
+            separator = '&';
+        }
+    }
+    if is_freed && out.len() == start + 1 {
+        out.truncate(start);
+    }
+    is_freed
+}
+
+fn is_contact_pair(pair: &str) -> bool {
+    let Some((key, value)) = pair.split_once('=') else {
+        return has_email(pair);
+    };
+    if value.is_empty() {
+        return has_email(key);
+    }
+    let is_by_name = is_contact_key(&percent_decode(key)) && digest::recognize(value).is_none();
+    // A phone number's `+` is often left unencoded, where decoding would make it a space.
+    is_by_name || has_email(pair) || is_contact(value) || is_contact(&percent_decode(value))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+fn split_before(text: &str, separator: char) -> (&str, &str) {
+    match text.find(separator) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removes_contact_data_and_nothing_else() {
+        for (url, expected, cleaned) in [
+            (
+                "https://shop.example/ok?a=1&b=2#top",
+                "https://shop.example/ok?a=1&b=2#top",
+                Cleaned::Unchanged,
+            ),
+            (
+                "http://host/p?x=1.AQQCAQMC",
+                "http://host/p?x=1.AQQCAQMC",
+                Cleaned::Unchanged,
+            ),
+            (
+                "https://shop.example/?email=john%40example.com&o=7",
+                "https://shop.example/?o=7",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/?o=7&next=john@example.com",
+                "https://shop.example/?o=7",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/t?phone=6505551212",
+                "https://shop.example/t",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/t?c=+16505551212",
+                "https://shop.example/t",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/u/john@example.com/x?o=1",
+                "https://shop.example/?o=1",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/#john@example.com",
+                "https://shop.example/",
+                Cleaned::Freed,
+            ),
+            (
+                "https://john:secret@shop.example/",
+                "https://shop.example/",
+                Cleaned::Freed,
+            ),
+            (
+                "shop.example/a b",
+                "https://shop.example/a%20b",
+                Cleaned::Completed,
+            ),
+            (
+                "android-app://com.google.android.gm/",
+                "android-app://com.google.android.gm/",
+                Cleaned::Unchanged,
+            ),
+            (
+                "http://localhost:3000/",
+                "http://localhost:3000/",
+                Cleaned::Unchanged,
+            ),
+        ] {
+            let mut out = String::from("before ");
+            assert_eq!(clean(url, &mut out), Some(cleaned), "{url}");
+            assert_eq!(out, format!("before {expected}"));
+        }
+    }
+
+    #[test]
+    fn keeps_hashed_parameters() {
+        let url = format!("https://shop.example/?em={}", "ab".repeat(32));
+        assert_eq!(clean(&url, &mut String::new()), Some(Cleaned::Unchanged));
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for url in [
+            "",
+            "/checkout",
+            "thank-you",
+            "https://",
+            "https:///x",
+            "a\u{0}b.example",
+        ] {
+            assert_eq!(clean(url, &mut String::new()), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The keys of `user_data`: what identifies the person behind an event.
+
+use std::fmt;
+
+/// One key of `user_data`, by Meta's name.
+///
+/// Source: Conversions API, "Customer Information Parameters"; the keys that only Meta's SDKs know
+/// (`f5first` … `doby`, `app_user_id`) are marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum UserField {
+    /// `em`: e-mail address, hashed.
+    Em,
+    /// `ph`: phone number with country code, hashed.
+    Ph,
+    /// `fn`: first name, hashed.
+    Fn,
+    /// `ln`: last name, hashed.
+    Ln,
+    /// `db`: date of birth `YYYYMMDD`, hashed.
+    Db,
+    /// `ge`: gender `f` or `m`, hashed.
+    Ge,
+    /// `ct`: city, hashed.
+    Ct,
+    /// `st`: state or region, hashed.
+    St,
+    /// `zp`: postcode, hashed.
+    Zp,
+    /// `country`: ISO 3166-1 alpha-2 code, hashed.
+    Country,
+    /// `external_id`: any stable id of the advertiser, hashed by choice.
+    ExternalId,
+    /// `f5first`: first five characters of the first name, hashed (SDKs only).
+    F5first,
+    /// `f5last`: first five characters of the last name, hashed (SDKs only).
+    F5last,
+    /// `fi`: first initial, hashed (SDKs only).
+    Fi,
+    /// `dobd`: day of birth `DD`, hashed (SDKs only).
+    Dobd,
+    /// `dobm`: month of birth `MM`, hashed (SDKs only).
+    Dobm,
+    /// `doby`: year of birth `YYYY`, hashed (SDKs only).
+    Doby,
+    /// `app_user_id`: hashed (Node SDK only).
+    AppUserId,
+    /// `client_ip_address`: the browser's address, in the clear.
+    ClientIpAddress,
+    /// `client_user_agent`: the browser's user agent, in the clear.
+    ClientUserAgent,
+    /// `fbc`: click id, in the clear.
+    Fbc,
+    /// `fbp`: browser id, in the clear.
+    Fbp,
+    /// `subscription_id`: in the clear.
+    SubscriptionId,
+    /// `fb_login_id`: app-scoped user id, in the clear.
+    FbLoginId,
+    /// `lead_id`: id of a Lead Ads lead, in the clear.
+    LeadId,
+    /// `anon_id`: install id, in the clear.
+    AnonId,
+    /// `madid`: mobile advertiser id, in the clear.
+    Madid,
+    /// `page_id`: Facebook Page id, in the clear.
+    PageId,
+    /// `page_scoped_user_id`: Messenger user id, in the clear.
+    PageScopedUserId,
+    /// `ctwa_clid`: click-to-WhatsApp click id, in the clear.
+    CtwaClid,
+    /// `whatsapp_business_account_id`: in the clear.
+    WhatsappBusinessAccountId,
+    /// `ig_account_id`: Instagram account id, in the clear.
+    IgAccountId,
+    /// `instagram_business_account_id`: the messaging guide's name for `ig_account_id`.
+    InstagramBusinessAccountId,
+    /// `ig_sid`: Instagram-scoped user id, in the clear.
+    IgSid,
+}
+
+/// How the value of a field goes to Meta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As a list of SHA-256 hashes; the form of Meta's own SDKs.
+    HashedList,
+    /// As one SHA-256 hash.
+    Hashed,
+    /// In the clear: Meta forbids hashing it.
+    Clear,
+}
+
+impl UserField {
+    /// All fields, in the order in which they are sealed.
+    pub const ALL: [UserField; 34] = [
+        UserField::Em,
+        UserField::Ph,
+        UserField::Fn,
+        UserField::Ln,
+        UserField::Db,
+        UserField::Ge,
+        UserField::Ct,
+        UserField::St,
+        UserField::Zp,
+        UserField::Country,
+        UserField::ExternalId,
+        UserField::F5first,
+        UserField::F5last,
+        UserField::Fi,
+        UserField::Dobd,
+        UserField::Dobm,
+        UserField::Doby,
+        UserField::AppUserId,
+        UserField::ClientIpAddress,
+        UserField::ClientUserAgent,
+        UserField::Fbc,
+        UserField::Fbp,
+        UserField::SubscriptionId,
+        UserField::FbLoginId,
+        UserField::LeadId,
+        UserField::AnonId,
+        UserField::Madid,
+        UserField::PageId,
+        UserField::PageScopedUserId,
+        UserField::CtwaClid,
+        UserField::WhatsappBusinessAccountId,
+        UserField::IgAccountId,
+        UserField::InstagramBusinessAccountId,
+        UserField::IgSid,
+    ];
+
+    /// Meta's name of the field.
+    pub fn name(self) -> &'static str {
+        match self {
+            UserField::Em => "em",
+            UserField::Ph => "ph",
+            UserField::Fn => "fn",
+            UserField::Ln => "ln",
+            UserField::Db => "db",
+            UserField::Ge => "ge",
+            UserField::Ct => "ct",
+            UserField::St => "st",
+            UserField::Zp => "zp",
+            UserField::Country => "country",
+            UserField::ExternalId => "external_id",
+            UserField::F5first => "f5first",
+            UserField::F5last => "f5last",
+            UserField::Fi => "fi",
+            UserField::Dobd => "dobd",
+            UserField::Dobm => "dobm",
+            UserField::Doby => "doby",
+            UserField::AppUserId => "app_user_id",
+            UserField::ClientIpAddress => "client_ip_address",
+            UserField::ClientUserAgent => "client_user_agent",
+            UserField::Fbc => "fbc",
+            UserField::Fbp => "fbp",
+            UserField::SubscriptionId => "subscription_id",
+            UserField::FbLoginId => "fb_login_id",
+            UserField::LeadId => "lead_id",
+            UserField::AnonId => "anon_id",
+            UserField::Madid => "madid",
+            UserField::PageId => "page_id",
+            UserField::PageScopedUserId => "page_scoped_user_id",
+            UserField::CtwaClid => "ctwa_clid",
+            UserField::WhatsappBusinessAccountId => "whatsapp_business_account_id",
+            UserField::IgAccountId => "ig_account_id",
+            UserField::InstagramBusinessAccountId => "instagram_business_account_id",
+            UserField::IgSid => "ig_sid",
+        }
+    }
+
+    /// The field of exactly this name; aliases are in [`crate::alias`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        // A match on bytes is decided by length first, which matters: every event asks some ten times.
+        Some(match name.as_bytes() {
+            b"em" => UserField::Em,
+            b"ph" => UserField::Ph,
+            b"fn" => UserField::Fn,
+            b"ln" => UserField::Ln,
+            b"db" => UserField::Db,
+            b"ge" => UserField::Ge,
+            b"ct" => UserField::Ct,
+            b"st" => UserField::St,
+            b"zp" => UserField::Zp,
+            b"country" => UserField::Country,
+            b"external_id" => UserField::ExternalId,
+            b"f5first" => UserField::F5first,
+            b"f5last" => UserField::F5last,
+            b"fi" => UserField::Fi,
+            b"dobd" => UserField::Dobd,
+            b"dobm" => UserField::Dobm,
+            b"doby" => UserField::Doby,
+            b"app_user_id" => UserField::AppUserId,
+            b"client_ip_address" => UserField::ClientIpAddress,
+            b"client_user_agent" => UserField::ClientUserAgent,
+            b"fbc" => UserField::Fbc,
+            b"fbp" => UserField::Fbp,
+            b"subscription_id" => UserField::SubscriptionId,
+            b"fb_login_id" => UserField::FbLoginId,
+            b"lead_id" => UserField::LeadId,
+            b"anon_id" => UserField::AnonId,
+            b"madid" => UserField::Madid,
+            b"page_id" => UserField::PageId,
+            b"page_scoped_user_id" => UserField::PageScopedUserId,
+            b"ctwa_clid" => UserField::CtwaClid,
+            b"whatsapp_business_account_id" => UserField::WhatsappBusinessAccountId,
+            b"ig_account_id" => UserField::IgAccountId,
+            b"instagram_business_account_id" => UserField::InstagramBusinessAccountId,
+            b"ig_sid" => UserField::IgSid,
+            _ => return None,
+        })
+    }
+
+    /// How the field's values go to Meta.
+    pub fn form(self) -> Form {
+        match self {
+            UserField::Em
+            | UserField::Ph
+            | UserField::Fn
+            | UserField::Ln
+            | UserField::Db
+            | UserField::Ge
+            | UserField::Ct
+            | UserField::St
+            | UserField::Zp
+            | UserField::Country
+            | UserField::ExternalId => Form::HashedList,
+            UserField::F5first
+            | UserField::F5last
+            | UserField::Fi
+            | UserField::Dobd
+            | UserField::Dobm
+            | UserField::Doby
+            | UserField::AppUserId => Form::Hashed,
+            _ => Form::Clear,
+        }
+    }
+}
+
+impl fmt::Display for UserField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of user fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct FieldSet(u64);
+
+impl FieldSet {
+    pub(crate) const fn of(fields: &[UserField]) -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < fields.len() {
+            bits |= 1 << fields[at] as u32;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    pub(crate) fn insert(&mut self, field: UserField) {
+        self.0 |= 1 << field as u32;
+    }
+
+    pub(crate) fn contains(self, field: UserField) -> bool {
+        self.0 & (1 << field as u32) != 0
+    }
+
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_field() {
+        for (at, field) in UserField::ALL.into_iter().enumerate() {
+            assert_eq!(UserField::from_name(field.name()), Some(field));
+            assert_eq!(field as usize, at, "ALL is in the order of declaration");
+        }
+    }
+}
