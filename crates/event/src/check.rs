@@ -70,11 +70,7 @@ fn user_data(summary: &Summary<'_>, findings: &mut Findings) {
         let message = "no usable value in user_data";
         findings.add(codes::USER_DATA_MISSING, Path::root(), message);
     } else if TOO_BROAD.iter().any(|set| fields.is_within(*set)) {
-        let names: Vec<_> = UserField::ALL
-            .into_iter()
-            .filter(|field| fields.contains(*field))
-            .map(UserField::name)
-            .collect();
+        let names: Vec<_> = fields.iter().map(UserField::name).collect();
         let message = format!("user_data has only {}", names.join(", "));
         findings.add(codes::USER_DATA_TOO_BROAD, Path::root(), message);
     }
@@ -92,7 +88,7 @@ fn website(summary: &Summary<'_>, findings: &mut Findings) {
 }
 
 fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
-    let has = |key| summary.custom_keys.has(shape::CUSTOM_DATA, key);
+    let has = |key| summary.custom_keys.has(&shape::CUSTOM_DATA, key);
     let path = || path_of(&summary.event.custom_data, "custom_data");
     if !has("value") && !has("_valueToSum") {
         findings.add(
@@ -112,7 +108,7 @@ fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
 
 fn app(summary: &Summary<'_>, findings: &mut Findings) {
     let app_data = &summary.event.app_data;
-    let has = |key| summary.app_keys.has(shape::APP_DATA, key);
+    let has = |key| summary.app_keys.has(&shape::APP_DATA, key);
     if app_data.is_empty() {
         findings.add(
             codes::APP_DATA_MISSING,
@@ -179,7 +175,7 @@ fn crm(summary: &Summary<'_>, findings: &mut Findings) {
     if !is_crm
         || !summary
             .custom_keys
-            .has(shape::CUSTOM_DATA, "lead_event_source")
+            .has(&shape::CUSTOM_DATA, "lead_event_source")
     {
         let message = "a CRM event without event_source crm or without lead_event_source";
         let path = path_of(custom_data, "custom_data");
@@ -201,41 +197,41 @@ fn attribution(summary: &Summary<'_>, findings: &mut Findings) {
             "attribution_data.ad_id",
             summary
                 .attribution_keys
-                .has(shape::ATTRIBUTION_DATA, "ad_id"),
+                .has(&shape::ATTRIBUTION_DATA, "ad_id"),
         ),
         (
             "attribution_data.touchpoint_ts",
             summary
                 .attribution_keys
-                .has(shape::ATTRIBUTION_DATA, "touchpoint_ts"),
+                .has(&shape::ATTRIBUTION_DATA, "touchpoint_ts"),
         ),
         (
             "attribution_data.attribution_share",
             summary
                 .attribution_keys
-                .has(shape::ATTRIBUTION_DATA, "attribution_share"),
+                .has(&shape::ATTRIBUTION_DATA, "attribution_share"),
         ),
         (
             "attribution_data.attribution_value",
             summary
                 .attribution_keys
-                .has(shape::ATTRIBUTION_DATA, "attribution_value"),
+                .has(&shape::ATTRIBUTION_DATA, "attribution_value"),
         ),
         (
             "original_event_data.event_name",
             summary
                 .original_keys
-                .has(shape::ORIGINAL_EVENT_DATA, "event_name"),
+                .has(&shape::ORIGINAL_EVENT_DATA, "event_name"),
         ),
         (
             "original_event_data.event_time",
             summary
                 .original_keys
-                .has(shape::ORIGINAL_EVENT_DATA, "event_time"),
+                .has(&shape::ORIGINAL_EVENT_DATA, "event_time"),
         ),
         (
             "custom_data.currency",
-            summary.custom_keys.has(shape::CUSTOM_DATA, "currency"),
+            summary.custom_keys.has(&shape::CUSTOM_DATA, "currency"),
         ),
     ];
     let missing: Vec<_> = needed

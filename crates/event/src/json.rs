@@ -74,7 +74,11 @@ impl fmt::Display for Kind {
 
 /// One JSON value exactly as it was written, known to be well formed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Raw<'a>(&'a str);
+pub struct Raw<'a> {
+    text: &'a str,
+    /// Whether no string in it, at any depth, has an escape.
+    is_plain: bool,
+}
 
 impl<'a> Raw<'a> {
     /// Reads `text` as exactly one JSON value.
@@ -87,17 +91,20 @@ impl<'a> Raw<'a> {
 
     /// Text that was read as one JSON value before, or written by this crate.
     pub(crate) fn trusted(text: &'a str) -> Self {
-        Self(text)
+        Self {
+            text,
+            is_plain: memchr::memchr(b'\\', text.as_bytes()).is_none(),
+        }
     }
 
     /// The value's own text.
     pub fn text(self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// What kind of value it is.
     pub fn kind(self) -> Kind {
-        match self.0.as_bytes().first() {
+        match self.text.as_bytes().first() {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
             Some(b'"') => Kind::Text,
@@ -109,18 +116,22 @@ impl<'a> Raw<'a> {
 
     /// The decoded string; lone surrogates become U+FFFD.
     pub fn as_text(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        Some(unescape(inner))
+        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        Some(if self.is_plain {
+            Cow::Borrowed(inner)
+        } else {
+            unescape(inner)
+        })
     }
 
     /// The digits of a number, as written.
     pub fn as_number(self) -> Option<&'a str> {
-        (self.kind() == Kind::Number).then_some(self.0)
+        (self.kind() == Kind::Number).then_some(self.text)
     }
 
     /// The boolean.
     pub fn as_bool(self) -> Option<bool> {
-        match self.0 {
+        match self.text {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -129,7 +140,7 @@ impl<'a> Raw<'a> {
 
     /// A reader over this value.
     pub fn reader(self) -> Reader<'a> {
-        Reader::new(self.0)
+        Reader::new(self.text)
     }
 
     /// The items of an array; empty for anything else.
@@ -160,6 +171,8 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Whether no escape was met since the value that is being read began.
+    is_plain: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -169,6 +182,7 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             depth: 0,
+            is_plain: true,
         }
     }
 
@@ -208,8 +222,12 @@ impl<'a> Reader<'a> {
     pub fn value(&mut self) -> Result<Raw<'a>, SyntaxError> {
         self.peek();
         let start = self.at;
+        self.is_plain = true;
         self.skip()?;
-        Ok(Raw(self.slice(start)))
+        Ok(Raw {
+            text: self.slice(start),
+            is_plain: self.is_plain,
+        })
     }
 
     /// Reads an array, calling `each` before every item; `each` must read exactly that item.
@@ -247,9 +265,9 @@ impl<'a> Reader<'a> {
                 return Err(self.expected("a key in double quotes").into());
             }
             let start = self.at + 1;
-            let is_plain = self.skip_text()?;
+            let has_plain_key = self.skip_text()?;
             let inner = &self.text[start..self.at - 1];
-            let key = if is_plain {
+            let key = if has_plain_key {
                 Cow::Borrowed(inner)
             } else {
                 unescape(inner)
@@ -389,6 +407,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(b'\\') => {
                     is_plain = false;
+                    self.is_plain = false;
                     self.skip_escape()?;
                 }
                 Some(_) => return Err(self.expected("a string without raw control characters")),
@@ -527,10 +546,10 @@ pub fn write_text(out: &mut String, text: &str) {
 
 /// Appends a value as written, less the white space between its tokens.
 pub fn write_compact(out: &mut String, raw: Raw<'_>) {
-    let bytes = raw.0.as_bytes();
+    let bytes = raw.text.as_bytes();
     let is_scalar = !matches!(bytes.first(), Some(b'{' | b'['));
     if is_scalar || !bytes.iter().any(u8::is_ascii_whitespace) {
-        out.push_str(raw.0);
+        out.push_str(raw.text);
         return;
     }
     let mut at = 0;
@@ -554,7 +573,7 @@ pub fn write_compact(out: &mut String, raw: Raw<'_>) {
                 at += 1;
             }
         }
-        out.push_str(&raw.0[start..at]);
+        out.push_str(&raw.text[start..at]);
     }
 }
 
@@ -562,7 +581,7 @@ pub fn write_compact(out: &mut String, raw: Raw<'_>) {
 ///
 /// A value without escapes goes as written; escapes are decoded and written anew.
 pub fn write_clean(out: &mut String, raw: Raw<'_>) {
-    if memchr::memchr(b'\\', raw.0.as_bytes()).is_none() {
+    if raw.is_plain {
         write_compact(out, raw);
         return;
     }
@@ -590,7 +609,7 @@ pub fn write_clean(out: &mut String, raw: Raw<'_>) {
             }
             out.push('}');
         }
-        _ => out.push_str(raw.0),
+        _ => out.push_str(raw.text),
     }
 }
 

@@ -93,6 +93,11 @@ fn object<'a>(
     Ok(Some(parser.finish()))
 }
 
+/// Room for the values of a usual event.
+const USER_VALUES: usize = 16;
+/// Room for the properties of a usual event.
+const PROPERTIES: usize = 8;
+
 struct Parser<'a, 'f> {
     event: Event<'a>,
     findings: &'f mut Findings,
@@ -345,6 +350,7 @@ impl<'a> Parser<'a, '_> {
         if !self.expect_object(reader, section)? {
             return Ok(());
         }
+        self.event.user_data.0.reserve(USER_VALUES);
         reader.members(|reader, key| {
             let raw = reader.value()?;
             if let Some(field) = UserField::from_name(&key) {
@@ -443,6 +449,7 @@ impl<'a> Parser<'a, '_> {
             return Ok(());
         }
         let mut left_out = 0;
+        target(&mut self.event).0.reserve(PROPERTIES);
         reader.members(|reader, key| {
             let raw = reader.value()?;
             if raw.kind() == Kind::Null {
@@ -458,10 +465,10 @@ impl<'a> Parser<'a, '_> {
                 value: raw.into(),
                 flat_key: None,
             };
-            let path = property.path(section);
-            if properties.insert(property) {
+            if let Some(replaced) = properties.insert(property) {
                 let message = "the key stands here twice; the last value is used";
-                self.findings.add(codes::KEY_DUPLICATE, path, message);
+                self.findings
+                    .add(codes::KEY_DUPLICATE, replaced.path(section), message);
             }
             Ok::<_, SyntaxError>(())
         })?;

@@ -178,16 +178,13 @@ impl<'a> Properties<'a> {
         self.0.iter().find(|property| property.key == key)
     }
 
-    /// Sets a property; tells whether the key was there before.
-    pub(crate) fn insert(&mut self, property: Property<'a>) -> bool {
+    /// Sets a property and returns the one that it replaces.
+    pub(crate) fn insert(&mut self, property: Property<'a>) -> Option<Property<'a>> {
         match self.0.iter_mut().find(|known| known.key == property.key) {
-            Some(known) => {
-                *known = property;
-                true
-            }
+            Some(known) => Some(std::mem::replace(known, property)),
             None => {
                 self.0.push(property);
-                false
+                None
             }
         }
     }

@@ -21,6 +21,10 @@ pub(crate) enum Cleaned {
 /// contact data are removed; so are a user name before the host, and a path or fragment with an
 /// address in it. Everything else stays byte for byte, Meta's appendix at the end included.
 pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
+    if is_plain(url) {
+        out.push_str(url);
+        return Some(Cleaned::Unchanged);
+    }
     let url = url.trim();
     let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
     if url.len() > URL_BYTES_MAX || url.chars().any(is_odd) {
@@ -70,6 +74,24 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
         cleaned = Cleaned::Completed;
     }
     Some(if is_freed { Cleaned::Freed } else { cleaned })
+}
+
+/// Whether an address is whole and free of everything that needs a closer look, as most are.
+fn is_plain(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://") else {
+        return false;
+    };
+    let is_usual = |byte: u8| {
+        byte.is_ascii_graphic() && !matches!(byte, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\')
+    };
+    let (host_and_path, query) = split_before(rest, '?');
+    url.len() <= URL_BYTES_MAX
+        && rest.bytes().all(is_usual)
+        && !host_and_path.starts_with('/')
+        && host_and_path.contains('.')
+        && query
+            .split(['?', '&'])
+            .all(|pair| !is_contact_key(pair.split('=').next().unwrap_or_default()))
 }
 
 /// Appends the query without the parameters that hold contact data; tells whether there were any.

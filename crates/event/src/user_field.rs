@@ -269,6 +269,16 @@ impl FieldSet {
         self.0 & !other.0 == 0
     }
 
+    /// The fields of the set, in the order in which they are sealed.
+    pub(crate) fn iter(self) -> impl Iterator<Item = UserField> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let field = UserField::ALL.get(rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(*field)
+        })
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }

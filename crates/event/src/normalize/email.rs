@@ -12,7 +12,9 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
         return Err(codes::EM_INVALID);
     }
     if value.is_ascii() {
-        out.extend(value.chars().map(|c| c.to_ascii_lowercase()));
+        let start = out.len();
+        out.push_str(value);
+        out[start..].make_ascii_lowercase();
     } else {
         // No NFC here: an address is an identifier, not prose, and Meta's libraries keep it as it is.
         out.push_str(&value.to_lowercase());
@@ -23,17 +25,23 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
 
 /// `local@domain.tld`, without white space or the punctuation that surrounds addresses in mail.
 fn has_form(value: &str) -> bool {
-    let is_forbidden = |c: char| {
-        c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';' | '(' | ')' | '"')
+    let is_forbidden = |byte: u8| {
+        byte <= b' ' || matches!(byte, b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f)
     };
-    let Some((local, domain)) = value.rsplit_once('@') else {
+    let Some(at) = memchr::memrchr(b'@', value.as_bytes()) else {
         return false;
     };
+    let (local, domain) = (&value.as_bytes()[..at], &value.as_bytes()[at + 1..]);
+    let is_outside = |byte: &u8| is_forbidden(*byte);
     !local.is_empty()
-        && !local.contains('@')
-        && !value.chars().any(is_forbidden)
-        && domain.contains('.')
-        && domain.split('.').all(|label| !label.is_empty())
+        && !local.contains(&b'@')
+        && !local.iter().any(is_outside)
+        && !domain.iter().any(is_outside)
+        && domain.contains(&b'.')
+        && domain
+            .split(|byte| *byte == b'.')
+            .all(|label| !label.is_empty())
+        && (value.is_ascii() || !value.contains(char::is_whitespace))
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ pub(crate) fn normalize_into(
     if is_placeholder(value) {
         return Err(codes::VALUE_PLACEHOLDER);
     }
-    if value.contains(char::REPLACEMENT_CHARACTER) {
+    if !value.is_ascii() && value.contains(char::REPLACEMENT_CHARACTER) {
         return Err(codes::TEXT_DAMAGED);
     }
     if field.form() != Form::Clear {
@@ -172,25 +172,29 @@ pub(crate) fn country_hash(code: &str) -> Hashed {
 ///
 /// Case matters: `null` is a bug, `Null` is a family name. So is `None` rather than `none`.
 fn is_placeholder(value: &str) -> bool {
-    matches!(
-        value,
-        "null"
-            | "NULL"
-            | "(null)"
-            | "<null>"
-            | "nil"
-            | "undefined"
-            | "None"
-            | "NaN"
-            | "n/a"
-            | "N/A"
-            | "(not set)"
-            | "[object Object]"
-            | "unknown"
-            | "-"
-            | "--"
-    ) || (value.starts_with("{{") && value.ends_with("}}"))
-        || (value.starts_with("${") && value.ends_with('}'))
+    const LENGTH_MAX: usize = 16;
+    let is_template = (value.starts_with("{{") && value.ends_with("}}"))
+        || (value.starts_with("${") && value.ends_with('}'));
+    is_template
+        || value.len() < LENGTH_MAX
+            && matches!(
+                value,
+                "null"
+                    | "NULL"
+                    | "(null)"
+                    | "<null>"
+                    | "nil"
+                    | "undefined"
+                    | "None"
+                    | "NaN"
+                    | "n/a"
+                    | "N/A"
+                    | "(not set)"
+                    | "[object Object]"
+                    | "unknown"
+                    | "-"
+                    | "--"
+            )
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// The value without white space and invisible marks at its ends.
 pub(super) fn trim(value: &str) -> &str {
+    let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_visible(value.as_bytes().first()) && is_visible(value.as_bytes().last()) {
+        return value;
+    }
     value.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
 }
 
@@ -50,8 +54,12 @@ pub(super) fn fold(value: &str) -> String {
 /// Appends `value` in lower case, less everything that `is_dropped`.
 pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl Fn(char) -> bool) {
     if value.is_ascii() {
-        let kept = value.chars().filter(|c| !is_dropped(*c));
-        out.extend(kept.map(|c| c.to_ascii_lowercase()));
+        for byte in value.bytes() {
+            let c = char::from(byte);
+            if !is_dropped(c) {
+                out.push(c.to_ascii_lowercase());
+            }
+        }
         return;
     }
     out.extend(lower(value).chars().filter(|c| !is_dropped(*c)));

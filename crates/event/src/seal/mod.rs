@@ -8,6 +8,8 @@
 mod object;
 mod user;
 
+use std::fmt::Write as _;
+
 use crate::action_source::ActionSource;
 use crate::check::{self, Summary};
 use crate::codes;
@@ -197,7 +199,7 @@ impl Sealing<'_, '_> {
 
         self.out.push('{');
         self.text("event_name", &event_name);
-        self.token("event_time", &event_time.to_string());
+        self.number("event_time", event_time);
         self.text("event_id", &event_id);
         self.text("action_source", action_source.name());
         self.url("event_source_url", event.event_source_url.as_deref());
@@ -213,19 +215,19 @@ impl Sealing<'_, '_> {
             app_keys: self.object(
                 "app_data",
                 &event.app_data,
-                (shape::APP_DATA, Unknown::Drop),
+                (&shape::APP_DATA, Unknown::Drop),
                 wants_all,
             ),
             original_keys: self.object(
                 "original_event_data",
                 &event.original_event_data,
-                (shape::ORIGINAL_EVENT_DATA, Unknown::Drop),
+                (&shape::ORIGINAL_EVENT_DATA, Unknown::Drop),
                 wants_all,
             ),
             attribution_keys: self.object(
                 "attribution_data",
                 &event.attribution_data,
-                (shape::ATTRIBUTION_DATA, Unknown::Drop),
+                (&shape::ATTRIBUTION_DATA, Unknown::Drop),
                 wants_all,
             ),
         };
@@ -423,7 +425,7 @@ impl Sealing<'_, '_> {
         let custom_data = &self.event.custom_data;
         // A Purchase without currency is an error of its own, so there the value may stay.
         let may_have_value = event_name == "Purchase" || has_currency(custom_data);
-        let table = (shape::CUSTOM_DATA, Unknown::Pass);
+        let table = (&shape::CUSTOM_DATA, Unknown::Pass);
         self.object("custom_data", custom_data, table, |findings, key, path| {
             let is_left_out = key == "value" && !may_have_value;
             if is_left_out {
@@ -438,7 +440,7 @@ impl Sealing<'_, '_> {
         &mut self,
         name: &'static str,
         properties: &Properties<'_>,
-        table: (shape::Table, Unknown),
+        table: (&shape::Table, Unknown),
         wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
     ) -> Keys {
         if properties.is_empty() {
@@ -476,17 +478,18 @@ impl Sealing<'_, '_> {
         self.out.push(']');
         // Zeros have to be written: they mean "locate the person".
         if let Some(country) = country {
-            self.token("data_processing_options_country", &country.to_string());
+            self.number("data_processing_options_country", country);
         }
         if let Some(state) = state {
-            self.token("data_processing_options_state", &state.to_string());
+            self.number("data_processing_options_state", state);
         }
     }
 
     fn rest(&mut self) {
         let event = self.event;
         if let Some(opt_out) = event.opt_out {
-            self.token("opt_out", if opt_out { "true" } else { "false" });
+            self.key("opt_out");
+            self.out.push_str(if opt_out { "true" } else { "false" });
         }
         if let Some(channel) = event.messaging_channel {
             self.text("messaging_channel", channel.name());
@@ -548,9 +551,10 @@ impl Sealing<'_, '_> {
         json::write_text(&mut self.out, text);
     }
 
-    fn token(&mut self, key: &str, token: &str) {
+    fn number(&mut self, key: &str, number: i64) {
         self.key(key);
-        self.out.push_str(token);
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.out, "{number}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::codes;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
-use crate::json::{self, Kind, Raw};
+use crate::json::{self, Kind, Raw, SyntaxError};
 use crate::limits::CONTENTS_MAX;
 use crate::money::{self, Currency};
 use crate::properties::Properties;
@@ -36,7 +36,7 @@ impl Writer<'_> {
         &mut self,
         properties: &Properties<'_>,
         section: &str,
-        (table, unknown): (Table, Unknown),
+        (table, unknown): (&Table, Unknown),
         out: &mut String,
         mut wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
     ) -> Keys {
@@ -49,7 +49,7 @@ impl Writer<'_> {
             if wants(self.findings, key, &path)
                 && self.member(key, property.value.raw(), (table, unknown), &path, out)
             {
-                keys.insert(shape::find(table, key));
+                keys.insert(table.find(key));
             }
         }
         close(out, start, '}');
@@ -57,7 +57,7 @@ impl Writer<'_> {
     }
 
     /// Writes an object of the input by a table.
-    fn object(&mut self, raw: Raw<'_>, table: Table, path: PathOf<'_>, out: &mut String) -> bool {
+    fn object(&mut self, raw: Raw<'_>, table: &Table, path: PathOf<'_>, out: &mut String) -> bool {
         let start = out.len();
         out.push('{');
         for (key, value) in raw.members() {
@@ -72,38 +72,32 @@ impl Writer<'_> {
         &mut self,
         key: &str,
         raw: Raw<'_>,
-        (table, unknown): (Table, Unknown),
+        (table, unknown): (&Table, Unknown),
         path: PathOf<'_>,
         out: &mut String,
     ) -> bool {
-        let shape = shape::find(table, key).map(|place| table[place].1);
+        let shape = table.find(key).map(|place| table.shape(place));
         if raw.kind() == Kind::Null {
             return false;
         }
-        if shape.is_none() && !self.may_pass(key, raw, table, unknown, path) {
+        if shape.is_none() && !self.may_pass(key, table, unknown, path) {
             return false;
         }
-        // Members of these are looked at one by one, so that only the offending one is left out.
-        let is_table = matches!(
-            shape,
-            Some(Shape::Contents | Shape::StoreData | Shape::AttributionSetting)
-        );
-        if (!is_table && has_contact(raw)) || (shape.is_none() && contact::is_contact_key(key)) {
-            let message = "holds contact data in the clear; left out";
-            self.findings
-                .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+        if !is_ordinary(raw) && !self.is_clean(raw, shape, path) {
             return false;
-        }
-        if raw.text().contains(char::REPLACEMENT_CHARACTER) || is_half_surrogate(raw) {
-            let message = "the text is damaged; what was lost is sent as U+FFFD";
-            self.findings.add(codes::TEXT_DAMAGED, path(), message);
         }
         let start = out.len();
         if !out.ends_with('{') {
             out.push(',');
         }
-        json::write_text(out, key);
-        out.push(':');
+        if shape.is_some() {
+            out.push('"');
+            out.push_str(key);
+            out.push_str("\":");
+        } else {
+            json::write_text(out, key);
+            out.push(':');
+        }
         let is_written = self.value(shape.unwrap_or(Shape::Any), raw, path, out);
         if !is_written {
             out.truncate(start);
@@ -111,23 +105,38 @@ impl Writer<'_> {
         is_written
     }
 
-    fn may_pass(
-        &mut self,
-        key: &str,
-        raw: Raw<'_>,
-        table: Table,
-        unknown: Unknown,
-        path: PathOf<'_>,
-    ) -> bool {
-        if contact::is_contact(key) {
-            let message = "a key is contact data itself; left out";
-            self.findings
-                .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+    /// Whether a value with unusual bytes in it may be sent.
+    fn is_clean(&mut self, raw: Raw<'_>, shape: Option<Shape>, path: PathOf<'_>) -> bool {
+        // Members of these are looked at one by one, so that only the offending one is left out.
+        let is_table = matches!(
+            shape,
+            Some(Shape::Contents | Shape::StoreData | Shape::AttributionSetting)
+        );
+        if !is_table && has_contact(raw) {
+            self.contact(path);
             return false;
         }
-        let meant = shape::did_you_mean(table.iter().map(|(known, _)| *known), key);
+        if raw.text().contains(char::REPLACEMENT_CHARACTER) || is_half_surrogate(raw) {
+            let message = "the text is damaged; what was lost is sent as U+FFFD";
+            self.findings.add(codes::TEXT_DAMAGED, path(), message);
+        }
+        true
+    }
+
+    fn contact(&mut self, path: PathOf<'_>) {
+        let message = "holds contact data in the clear; left out";
+        self.findings
+            .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+    }
+
+    fn may_pass(&mut self, key: &str, table: &Table, unknown: Unknown, path: PathOf<'_>) -> bool {
+        if contact::is_contact(key) || contact::is_contact_key(key) {
+            self.contact(path);
+            return false;
+        }
+        let meant = shape::did_you_mean(table.keys(), key);
         match (unknown, meant) {
-            (Unknown::Pass, Some(meant)) if raw.kind() != Kind::Null => {
+            (Unknown::Pass, Some(meant)) => {
                 let message = format!("a custom property; did you mean {meant}?");
                 self.findings.add(codes::CUSTOM_KEY_CLOSE, path(), message);
             }
@@ -155,8 +164,8 @@ impl Writer<'_> {
             Shape::List => self.list(raw, path, out),
             Shape::Contents => self.contents(raw, path, out),
             Shape::Extinfo => self.extinfo(raw, path, out),
-            Shape::StoreData => self.nested(raw, shape::STORE_DATA, path, out),
-            Shape::AttributionSetting => self.nested(raw, shape::ATTRIBUTION_SETTING, path, out),
+            Shape::StoreData => self.nested(raw, &shape::STORE_DATA, path, out),
+            Shape::AttributionSetting => self.nested(raw, &shape::ATTRIBUTION_SETTING, path, out),
         }
     }
 
@@ -199,6 +208,10 @@ impl Writer<'_> {
             Kind::Text => raw.as_text().unwrap_or_default(),
             _ => return self.wrong_type("a number", raw, path),
         };
+        if raw.kind() == Kind::Number && is_small(&text) {
+            out.push_str(&text);
+            return true;
+        }
         let Some(amount) = money::amount(&text) else {
             let message = format!("found {}, no number; left out", shown(&text));
             self.findings.add(codes::VALUE_INVALID, path(), message);
@@ -296,7 +309,7 @@ impl Writer<'_> {
         true
     }
 
-    fn nested(&mut self, raw: Raw<'_>, table: Table, path: PathOf<'_>, out: &mut String) -> bool {
+    fn nested(&mut self, raw: Raw<'_>, table: &Table, path: PathOf<'_>, out: &mut String) -> bool {
         if raw.kind() == Kind::Object {
             self.object(raw, table, path, out)
         } else {
@@ -346,15 +359,19 @@ impl Writer<'_> {
         out.push('[');
         match raw.kind() {
             Kind::Array => {
-                let items = raw.items();
-                for (index, item) in items.iter().take(CONTENTS_MAX).enumerate() {
-                    self.content(*item, &|| path().index(index), out);
-                }
-                if items.len() > CONTENTS_MAX {
-                    let message = format!(
-                        "{} entries; only the first {CONTENTS_MAX} are sent",
-                        items.len()
-                    );
+                let mut count = 0;
+                // A `Raw` was read once already, so reading it again cannot fail.
+                let _ = raw.reader().items(|reader| {
+                    let item = reader.value()?;
+                    if count < CONTENTS_MAX {
+                        self.content(item, &|| path().index(count), out);
+                    }
+                    count += 1;
+                    Ok::<_, SyntaxError>(())
+                });
+                if count > CONTENTS_MAX {
+                    let message =
+                        format!("{count} entries; only the first {CONTENTS_MAX} are sent");
                     self.findings.add(codes::TOO_MANY, path(), message);
                 }
             }
@@ -388,25 +405,23 @@ impl Writer<'_> {
         }
         let object_start = out.len();
         out.push('{');
-        let (mut has_id, mut has_quantity) = (false, false);
-        for (key, value) in raw.members() {
+        let (mut has_id, mut has_quantity, mut names_quantity) = (false, false, false);
+        let _ = raw.reader().members(|reader, key| {
+            let value = reader.value()?;
             let member_path = || path().key(&key);
             if key == "quantity" && !is_positive(value) {
+                names_quantity = true;
                 let message = "quantity is no whole number above 0; 1 is sent";
                 self.findings
                     .add(codes::CONTENTS_QUANTITY, member_path(), message);
-                continue;
+                return Ok::<_, SyntaxError>(());
             }
-            let is_written = self.member(
-                &key,
-                value,
-                (shape::CONTENT, Unknown::Pass),
-                &member_path,
-                out,
-            );
+            let table = (&shape::CONTENT, Unknown::Pass);
+            let is_written = self.member(&key, value, table, &member_path, out);
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";
-        }
+            Ok(())
+        });
         if !has_id {
             out.truncate(start);
             let message = "the entry has no id; left out";
@@ -416,7 +431,7 @@ impl Writer<'_> {
         }
         if !has_quantity {
             out.push_str(",\"quantity\":1");
-            if !raw.members().iter().any(|(key, _)| key == "quantity") {
+            if !names_quantity {
                 let message = "the entry has no quantity; 1 is sent";
                 self.findings.add(codes::CONTENTS_QUANTITY, path(), message);
             }
@@ -498,6 +513,35 @@ fn inner_list(raw: Raw<'_>) -> Option<String> {
     let text = text.trim();
     let is_json = text.starts_with(['[', '{']) && Raw::parse(text).is_ok();
     is_json.then(|| text.to_owned())
+}
+
+/// Bytes that neither contact data nor damaged text can do without: a value free of them, and of
+/// escapes and other scripts, needs no further look.
+const IS_UNUSUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'@' as usize] = true;
+    table[b'+' as usize] = true;
+    table[b'%' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[b'{' as usize] = true;
+    table
+};
+
+fn is_ordinary(raw: Raw<'_>) -> bool {
+    raw.kind() == Kind::Number || !raw.text().bytes().any(|byte| IS_UNUSUAL[usize::from(byte)])
+}
+
+/// Whether a JSON number is a plain positive decimal of a length that every float holds.
+fn is_small(number: &str) -> bool {
+    number.len() <= 16
+        && number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Whether decoding a string's escapes loses something.

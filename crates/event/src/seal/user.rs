@@ -12,6 +12,9 @@ use crate::model::{UserData, UserValue};
 use crate::normalize::{self, Context, Country, Outcome};
 use crate::user_field::{FieldSet, Form, UserField};
 
+/// Room for most clear values, so that growing leaves no copies behind.
+const CLEAR_BYTES: usize = 1_024;
+
 /// Appends the members of `user_data` and tells which fields have a value.
 pub(super) fn write(
     user_data: &UserData<'_>,
@@ -20,6 +23,10 @@ pub(super) fn write(
     findings: &mut Findings,
     out: &mut String,
 ) -> FieldSet {
+    let mut present = FieldSet::default();
+    for value in &user_data.0 {
+        present.insert(value.field);
+    }
     let mut sealer = Sealer {
         rules,
         context: Context {
@@ -27,15 +34,12 @@ pub(super) fn write(
             ..context
         },
         findings,
-        clear: String::new(),
-        hashes: Vec::new(),
+        clear: String::with_capacity(CLEAR_BYTES),
+        hashes: Vec::with_capacity(1),
     };
     let mut written = FieldSet::default();
-    for field in UserField::ALL {
-        // Most events use a dozen of the fields, so look before anything is set up.
-        if user_data.0.iter().any(|value| value.field == field)
-            && sealer.field(user_data, field, out)
-        {
+    for field in present.iter() {
+        if sealer.field(user_data, field, out) {
             written.insert(field);
         }
     }
