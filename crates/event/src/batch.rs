@@ -176,10 +176,12 @@ fn layout_of(text: &str) -> Result<Layout, SyntaxError> {
 
 /// Whether the first line is a whole value with more behind it, or the second starts another object.
 fn is_lines(text: &str) -> bool {
-    let text = text.trim();
-    let Some((first, rest)) = text.split_once('\n') else {
+    let Some((first, rest)) = text.trim_start().split_once('\n') else {
         return false;
     };
+    if rest.trim_start().is_empty() {
+        return false;
+    }
     rest.starts_with('{') || Raw::parse(first).is_ok()
 }
 

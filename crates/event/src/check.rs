@@ -128,11 +128,7 @@ fn app(summary: &Summary<'_>, findings: &mut Findings) {
 }
 
 fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
-    if names::BUSINESS_MESSAGING
-        .binary_search(&summary.event_name)
-        .is_err()
-        && !summary.event_name.is_empty()
-    {
+    if !names::BUSINESS_MESSAGING.contains(&summary.event_name) && !summary.event_name.is_empty() {
         let message = "Meta takes no business-messaging event of this name";
         findings.add(
             codes::MESSAGING_EVENT_NAME,

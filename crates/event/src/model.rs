@@ -155,7 +155,8 @@ pub struct UserData<'a>(pub(crate) Vec<UserValue<'a>>);
 pub(crate) struct UserValue<'a> {
     pub(crate) field: UserField,
     pub(crate) value: Plain<'a>,
-    pub(crate) origin: Origin<'a>,
+    /// `None` for a single value under the field's own name inside `user_data`.
+    pub(crate) origin: Option<Box<Origin<'a>>>,
 }
 
 /// Where in the input a value stood, for findings.
@@ -171,12 +172,16 @@ pub(crate) struct Origin<'a> {
 
 impl UserValue<'_> {
     pub(crate) fn path(&self) -> Path {
-        let key = self.origin.key.as_deref().unwrap_or(self.field.name());
-        let path = match self.origin.is_flat {
-            true => Path::root().key(key),
-            false => Path::root().key("user_data").key(key),
+        let Some(origin) = self.origin.as_deref() else {
+            return Path::root().key("user_data").key(self.field.name());
         };
-        match self.origin.index {
+        let key = origin.key.as_deref().unwrap_or(self.field.name());
+        let path = if origin.is_flat {
+            Path::root().key(key)
+        } else {
+            Path::root().key("user_data").key(key)
+        };
+        match origin.index {
             Some(index) => path.index(index),
             None => path,
         }
@@ -189,7 +194,7 @@ impl<'a> UserData<'a> {
         self.0.push(UserValue {
             field,
             value: value.into(),
-            origin: Origin::default(),
+            origin: None,
         });
     }
 
@@ -207,10 +212,13 @@ impl<'a> UserData<'a> {
         let own = |value: UserValue<'a>| UserValue {
             field: value.field,
             value: value.value.into_owned(),
-            origin: Origin {
-                key: value.origin.key.map(|key| Cow::Owned(key.into_owned())),
-                ..value.origin
-            },
+            origin: value.origin.map(|origin| {
+                Box::new(Origin {
+                    key: origin.key.map(|key| Cow::Owned(key.into_owned())),
+                    is_flat: origin.is_flat,
+                    index: origin.index,
+                })
+            }),
         };
         UserData(self.0.into_iter().map(own).collect())
     }

@@ -4,7 +4,6 @@
 //! lost and no zero disappears.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::json::Raw;
@@ -20,8 +19,9 @@ pub struct Currency {
 /// Code, minor digits, status; written by `scripts/tables/currencies.py`.
 const TABLE: &str = include_str!("normalize/tables/currencies.tsv");
 
-static CURRENCIES: LazyLock<HashMap<&'static str, Currency>> = LazyLock::new(|| {
-    TABLE
+/// In the order of their codes.
+static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
+    let mut currencies: Vec<Currency> = TABLE
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
@@ -33,28 +33,34 @@ static CURRENCIES: LazyLock<HashMap<&'static str, Currency>> = LazyLock::new(|| 
                 "withdrawn" => true,
                 _ => return None,
             };
-            Some((
+            Some(Currency {
                 code,
-                Currency {
-                    code,
-                    minor_digits,
-                    is_withdrawn,
-                },
-            ))
+                minor_digits,
+                is_withdrawn,
+            })
         })
-        .collect()
+        .collect();
+    currencies.sort_by_key(|currency| letters(currency.code));
+    currencies
 });
+
+/// The three letters of a code in upper case as one number.
+fn letters(code: &str) -> Option<u32> {
+    let [first, second, third] = *code.as_bytes() else {
+        return None;
+    };
+    let letters = [first, second, third].map(|byte| byte.to_ascii_uppercase());
+    Some(u32::from_be_bytes([0, letters[0], letters[1], letters[2]]))
+}
 
 impl Currency {
     /// The currency of this code, in any case, spaces round it tolerated.
     ///
     /// Codes that are no money (gold, test codes) are unknown; withdrawn ones are known as such.
     pub fn parse(code: &str) -> Option<Self> {
-        let code = code.trim();
-        if let Some(currency) = CURRENCIES.get(code) {
-            return Some(*currency);
-        }
-        CURRENCIES.get(&*code.to_ascii_uppercase()).copied()
+        let letters_of = letters(code.trim())?;
+        let place = CURRENCIES.binary_search_by_key(&Some(letters_of), |known| letters(known.code));
+        place.ok().map(|place| CURRENCIES[place])
     }
 
     /// The code in upper case.

@@ -48,9 +48,8 @@ pub const APPEND_ATTRIBUTION: &str = "AppendAttribution";
 
 /// Whether Meta knows the name; everything else is a custom event.
 pub fn is_standard(name: &str) -> bool {
-    STANDARD.binary_search(&name).is_ok()
-        || BUSINESS_MESSAGING.binary_search(&name).is_ok()
-        || name == APPEND_ATTRIBUTION
+    // Comparing lengths first, a linear search is faster than a binary one here.
+    STANDARD.contains(&name) || BUSINESS_MESSAGING.contains(&name) || name == APPEND_ATTRIBUTION
 }
 
 /// The standard name that differs from `name` in case, spaces or punctuation only.
@@ -72,8 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_sorted_for_binary_search() {
-        assert!(STANDARD.is_sorted() && BUSINESS_MESSAGING.is_sorted());
+    fn names_are_case_sensitive() {
         assert!(is_standard("Purchase") && is_standard("LeadSubmitted"));
         assert!(!is_standard("purchase"));
         assert_eq!(standard_spelling("add_to_cart"), Some("AddToCart"));

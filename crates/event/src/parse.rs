@@ -19,7 +19,7 @@ use crate::plain::Plain;
 use crate::properties::{Properties, Property};
 use crate::shape::{self, did_you_mean};
 use crate::time::{self, TimeError};
-use crate::user_field::UserField;
+use crate::user_field::{FieldSet, UserField};
 
 impl<'a> Event<'a> {
     /// Reads one event from JSON: an object, or a string that holds one.
@@ -36,7 +36,10 @@ impl<'a> Event<'a> {
                 findings.add(
                     codes::JSON_INVALID,
                     Path::root(),
-                    format!("line {line}, column {column}: expected {}", error.expected),
+                    format!(
+                        "line {line}, column {column}: expected {}",
+                        error.expected()
+                    ),
                 );
                 None
             }
@@ -77,6 +80,7 @@ fn object<'a>(
     let mut parser = Parser {
         event: Event::default(),
         findings,
+        seen: FieldSet::default(),
         fbclid: None,
     };
     reader.kind()?;
@@ -101,6 +105,8 @@ const PROPERTIES: usize = 8;
 struct Parser<'a, 'f> {
     event: Event<'a>,
     findings: &'f mut Findings,
+    /// The fields that have a value already.
+    seen: FieldSet,
     /// A bare `fbclid`, which becomes an `fbc` when the event has none.
     fbclid: Option<UserValue<'a>>,
 }
@@ -152,11 +158,11 @@ impl<'a> Parser<'a, '_> {
                 self.user_values(
                     field,
                     raw,
-                    &Origin {
+                    Some(Origin {
                         key: Some(key),
                         is_flat: true,
                         index: None,
-                    },
+                    }),
                 );
             }
             Some(Target::Custom(name)) => {
@@ -354,17 +360,17 @@ impl<'a> Parser<'a, '_> {
         reader.members(|reader, key| {
             let raw = reader.value()?;
             if let Some(field) = UserField::from_name(&key) {
-                self.user_values(field, raw, &Origin::default());
+                self.user_values(field, raw, None);
             } else if let Some(field) = alias::of_user_key(&key) {
                 self.note_alias(&key, field.name());
                 self.user_values(
                     field,
                     raw,
-                    &Origin {
+                    Some(Origin {
                         key: Some(key),
                         is_flat: false,
                         index: None,
-                    },
+                    }),
                 );
             } else if key == "fbclid" {
                 self.fbclid = user_value(UserField::Fbc, raw, key, false);
@@ -377,26 +383,19 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// A scalar or a list of scalars.
-    fn user_values(&mut self, field: UserField, raw: Raw<'a>, origin: &Origin<'a>) {
-        let values = &self.event.user_data.0;
-        let is_repeated = values.iter().any(|known| {
-            known.field == field
-                && known.origin.key == origin.key
-                && known.origin.is_flat == origin.is_flat
-        });
-        if raw.kind() != Kind::Array {
-            self.user_scalar(field, raw, origin.clone());
-        } else {
+    fn user_values(&mut self, field: UserField, raw: Raw<'a>, origin: Option<Origin<'a>>) {
+        let is_repeated = self.seen.contains(field) && self.stands_twice(field, origin.as_ref());
+        if raw.kind() == Kind::Array {
+            let origin = origin.unwrap_or_default();
             for (index, item) in raw.items().into_iter().enumerate() {
-                self.user_scalar(
-                    field,
-                    item,
-                    Origin {
-                        index: Some(index),
-                        ..origin.clone()
-                    },
-                );
+                let origin = Origin {
+                    index: Some(index),
+                    ..origin.clone()
+                };
+                self.user_scalar(field, item, Some(origin));
             }
+        } else {
+            self.user_scalar(field, raw, origin);
         }
         if is_repeated && let Some(last) = self.event.user_data.0.last() {
             let message = format!("{field} stands here more than once; all values are used");
@@ -405,7 +404,16 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn user_scalar(&mut self, field: UserField, raw: Raw<'a>, origin: Origin<'a>) {
+    /// Whether a value of the field came from the same key before.
+    fn stands_twice(&self, field: UserField, origin: Option<&Origin<'a>>) -> bool {
+        let place = |origin: Option<&Origin<'a>>| {
+            origin.map_or((None, false), |origin| (origin.key.clone(), origin.is_flat))
+        };
+        let mut values = self.event.user_data.0.iter();
+        values.any(|known| known.field == field && place(known.origin.as_deref()) == place(origin))
+    }
+
+    fn user_scalar(&mut self, field: UserField, raw: Raw<'a>, origin: Option<Origin<'a>>) {
         let value = match raw.kind() {
             Kind::Null => return,
             Kind::Text => raw.as_text().unwrap_or_default(),
@@ -415,28 +423,26 @@ impl<'a> Parser<'a, '_> {
         let value = UserValue {
             field,
             value: Plain::from(value),
-            origin,
+            origin: origin.map(Box::new),
         };
         if !matches!(raw.kind(), Kind::Text | Kind::Number) {
             self.wrong_type(value.path(), "a string", raw.kind());
             return;
         }
-        let count = self
-            .event
-            .user_data
-            .0
-            .iter()
-            .filter(|known| known.field == field)
-            .count();
-        if count < USER_VALUES_MAX {
-            self.event.user_data.0.push(value);
-        } else if count == USER_VALUES_MAX {
-            let message =
-                format!("more than {USER_VALUES_MAX} values of {field}; the rest is left out");
-            if !self.findings.has(codes::TOO_MANY) {
-                self.findings.add(codes::TOO_MANY, value.path(), message);
+        if self.seen.contains(field) {
+            let values = self.event.user_data.0.iter();
+            if values.filter(|known| known.field == field).count() >= USER_VALUES_MAX {
+                if !self.findings.has(codes::TOO_MANY) {
+                    let message = format!(
+                        "more than {USER_VALUES_MAX} values of {field}; the rest is left out"
+                    );
+                    self.findings.add(codes::TOO_MANY, value.path(), message);
+                }
+                return;
             }
         }
+        self.seen.insert(field);
+        self.event.user_data.0.push(value);
     }
 
     fn properties(
@@ -595,7 +601,7 @@ fn user_value<'a>(
     raw.as_text().map(|value| UserValue {
         field,
         value: value.into(),
-        origin,
+        origin: Some(Box::new(origin)),
     })
 }
 

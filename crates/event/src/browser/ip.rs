@@ -6,7 +6,11 @@ use super::appendix::{self, Appendix, Change, Language};
 
 /// Reads an address as a sender writes it: with an appendix, in brackets, with a port, spaces round it.
 pub fn parse(value: &str) -> Option<IpAddr> {
-    let bare = appendix::strip(value.trim());
+    let value = value.trim();
+    if let Ok(address) = value.parse() {
+        return Some(unmap(address));
+    }
+    let bare = appendix::strip(value);
     if let Ok(address) = bare.parse() {
         return Some(unmap(address));
     }

@@ -30,11 +30,20 @@ impl Country {
     /// The country of this code (`de`, `DEU`) or name (`Germany`, `Deutschland`, `ドイツ`).
     pub fn parse(name: &str) -> Option<Self> {
         if let [first, second] = *name.as_bytes() {
-            let code = [first.to_ascii_lowercase(), second.to_ascii_lowercase()];
-            let code = std::str::from_utf8(&code).ok()?;
-            return NAMES.get(code).copied();
+            let country = Self([first.to_ascii_lowercase(), second.to_ascii_lowercase()]);
+            // `uk` and `el` are two letters long, but names.
+            let code = || {
+                std::str::from_utf8(&country.0)
+                    .ok()
+                    .and_then(|code| NAMES.get(code).copied())
+            };
+            return hash(country).map(|_| country).or_else(code);
         }
         NAMES.get(&*text::fold(name)).copied()
+    }
+
+    pub(super) fn of_code(code: [u8; 2]) -> Self {
+        Self(code)
     }
 
     /// The alpha-2 code in lower case, as Meta wants it.
@@ -48,18 +57,24 @@ impl Country {
     }
 }
 
-/// The hash of a code in the table.
-pub(super) fn hash(code: &str) -> Option<Hashed> {
-    static HASHES: LazyLock<HashMap<Country, Hashed>> = LazyLock::new(|| {
-        let countries = NAMES.values().collect::<std::collections::HashSet<_>>();
-        countries
-            .into_iter()
-            .map(|country| (*country, Hashed::of(country.code())))
-            .collect()
+/// The hash of a country's code, computed once: nearly every event has one.
+pub(super) fn hash(country: Country) -> Option<&'static Hashed> {
+    const LETTERS: usize = 26;
+    static HASHES: LazyLock<Vec<Option<Hashed>>> = LazyLock::new(|| {
+        let mut hashes = vec![None; LETTERS * LETTERS];
+        for country in NAMES.values() {
+            let place = place(*country).and_then(|place| hashes.get_mut(place));
+            if let Some(slot @ None) = place {
+                *slot = Some(Hashed::of(country.code()));
+            }
+        }
+        hashes
     });
-    HASHES
-        .get(&Country(code.as_bytes().try_into().ok()?))
-        .copied()
+    fn place(country: Country) -> Option<usize> {
+        let [first, second] = country.0.map(|byte| usize::from(byte.wrapping_sub(b'a')));
+        (first < LETTERS && second < LETTERS).then_some(first * LETTERS + second)
+    }
+    HASHES.get(place(country)?)?.as_ref()
 }
 
 impl fmt::Debug for Country {

@@ -1,5 +1,7 @@
 //! The fields that go to Meta in the clear: addresses of machines, click ids, ids.
 
+use std::net::Ipv4Addr;
+
 use crate::browser::{BrowserId, ClickId, appendix, ip as address};
 use crate::codes::{self, Code};
 use crate::contact;
@@ -12,11 +14,12 @@ pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
     if !address::is_public(parsed) {
         return Err(codes::IP_NOT_PUBLIC);
     }
-    // An appendix is forwarded as it came; otherwise brackets, ports and mapped forms are undone.
-    if appendix::strip(value) == value {
-        out.push_str(&parsed.to_string());
-    } else {
+    // An appendix is forwarded as it came; brackets, ports and mapped forms are undone.
+    let is_whole = value.parse::<Ipv4Addr>().is_ok() || appendix::strip(value) != value;
+    if is_whole {
         out.push_str(value);
+    } else {
+        out.push_str(&parsed.to_string());
     }
     Ok(())
 }

@@ -162,10 +162,13 @@ fn normalize_clear(
     }
 }
 
-/// The hash of a country's code. There are 249, one of them in nearly every event, so each is
-/// computed once.
-pub(crate) fn country_hash(code: &str) -> Hashed {
-    country::hash(code).unwrap_or_else(|| Hashed::of(code))
+/// The hash of a normalised value.
+pub(crate) fn hash_of(field: UserField, normalized: &str) -> Hashed {
+    let known = match (field, normalized.as_bytes()) {
+        (UserField::Country, [first, second]) => country::hash(Country::of_code([*first, *second])),
+        _ => None,
+    };
+    known.copied().unwrap_or_else(|| Hashed::of(normalized))
 }
 
 /// Words that programs write where there is no value, in the spelling in which programs write them.

@@ -109,7 +109,7 @@ impl Sealer<'_, '_> {
                 self.note(value, note);
             }
             Ok(Outcome::Text(note)) => {
-                let hash = hash_of(value.field, &self.clear);
+                let hash = normalize::hash_of(value.field, &self.clear);
                 self.push_hash(hash);
                 if self.rules.variants {
                     for variant in normalize::variants(value.field, text, &self.clear) {
@@ -186,15 +186,6 @@ impl Sealer<'_, '_> {
         if let Some(code) = code {
             self.findings.add(code, value.path(), message(value, code));
         }
-    }
-}
-
-/// The hash of a normalised value. Countries and genders are few and in every event, so theirs are
-/// computed once.
-fn hash_of(field: UserField, normalized: &str) -> Hashed {
-    match field {
-        UserField::Country => normalize::country_hash(normalized),
-        _ => Hashed::of(normalized),
     }
 }
 
