@@ -176,9 +176,11 @@ fn layout_of(text: &str) -> Result<Layout, SyntaxError> {
 
 /// Whether the first line is a whole value with more behind it, or the second starts another object.
 fn is_lines(text: &str) -> bool {
-    let Some((first, rest)) = text.trim_start().split_once('\n') else {
+    let text = text.trim_start();
+    let Some(end) = memchr::memchr(b'\n', text.as_bytes()) else {
         return false;
     };
+    let (first, rest) = (&text[..end], &text[end + 1..]);
     if rest.trim_start().is_empty() {
         return false;
     }

@@ -69,14 +69,14 @@ pub(crate) struct Table {
 
 const SLOTS: usize = 512;
 
+#[inline]
 fn slot_of(key: &[u8]) -> usize {
-    let (Some(first), Some(last)) = (key.first(), key.last()) else {
-        return 0;
+    let [first, .., last] = *key else {
+        return key.len();
     };
     let middle = key[key.len() / 2];
-    let mix = [(*first, 31), (*last, 7), (middle, 3)];
-    let sum: usize = mix.iter().map(|(byte, by)| usize::from(*byte) * by).sum();
-    (sum + key.len() * 61) % SLOTS
+    let mixed = usize::from(first) * 31 + usize::from(middle) * 3 + usize::from(last) * 7;
+    (mixed + key.len() * 61) % SLOTS
 }
 
 impl Table {

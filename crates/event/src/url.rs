@@ -81,18 +81,30 @@ fn is_plain(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("https://") else {
         return false;
     };
-    let is_usual = |byte: u8| {
-        byte.is_ascii_graphic() && !matches!(byte, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\')
+    let (host_and_path, query) = match memchr::memchr(b'?', rest.as_bytes()) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
     };
-    let (host_and_path, query) = split_before(rest, '?');
     url.len() <= URL_BYTES_MAX
-        && rest.bytes().all(is_usual)
+        && rest.bytes().all(|byte| IS_USUAL[usize::from(byte)])
         && !host_and_path.starts_with('/')
         && host_and_path.contains('.')
-        && query
-            .split(['?', '&'])
-            .all(|pair| !is_contact_key(pair.split('=').next().unwrap_or_default()))
+        && query.split(['?', '&']).all(|pair| {
+            let end = memchr::memchr(b'=', pair.as_bytes()).unwrap_or(pair.len());
+            !is_contact_key(&pair[..end])
+        })
 }
+
+/// Printable ASCII, less what encodes or surrounds contact data.
+const IS_USUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        table[byte] = !matches!(byte as u8, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\');
+        byte += 1;
+    }
+    table
+};
 
 /// Appends the query without the parameters that hold contact data; tells whether there were any.
 fn push_query(query: &str, out: &mut String) -> bool {

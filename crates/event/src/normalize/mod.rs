@@ -175,29 +175,18 @@ pub(crate) fn hash_of(field: UserField, normalized: &str) -> Hashed {
 ///
 /// Case matters: `null` is a bug, `Null` is a family name. So is `None` rather than `none`.
 fn is_placeholder(value: &str) -> bool {
-    const LENGTH_MAX: usize = 16;
-    let is_template = (value.starts_with("{{") && value.ends_with("}}"))
-        || (value.starts_with("${") && value.ends_with('}'));
-    is_template
-        || value.len() < LENGTH_MAX
-            && matches!(
-                value,
-                "null"
-                    | "NULL"
-                    | "(null)"
-                    | "<null>"
-                    | "nil"
-                    | "undefined"
-                    | "None"
-                    | "NaN"
-                    | "n/a"
-                    | "N/A"
-                    | "(not set)"
-                    | "[object Object]"
-                    | "unknown"
-                    | "-"
-                    | "--"
-            )
+    match value.as_bytes().first() {
+        Some(b'n') => matches!(value, "null" | "nil" | "n/a"),
+        Some(b'N') => matches!(value, "NULL" | "None" | "NaN" | "N/A"),
+        Some(b'(') => matches!(value, "(null)" | "(not set)"),
+        Some(b'u') => matches!(value, "undefined" | "unknown"),
+        Some(b'-') => matches!(value, "-" | "--"),
+        Some(b'<') => value == "<null>",
+        Some(b'[') => value == "[object Object]",
+        Some(b'{') => value.starts_with("{{") && value.ends_with("}}"),
+        Some(b'$') => value.starts_with("${") && value.ends_with('}'),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -54,12 +54,13 @@ pub(super) fn fold(value: &str) -> String {
 /// Appends `value` in lower case, less everything that `is_dropped`.
 pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl Fn(char) -> bool) {
     if value.is_ascii() {
-        for byte in value.bytes() {
-            let c = char::from(byte);
-            if !is_dropped(c) {
-                out.push(c.to_ascii_lowercase());
-            }
+        let start = out.len();
+        if value.bytes().any(|byte| is_dropped(char::from(byte))) {
+            out.extend(value.chars().filter(|c| !is_dropped(*c)));
+        } else {
+            out.push_str(value);
         }
+        out[start..].make_ascii_lowercase();
         return;
     }
     out.extend(lower(value).chars().filter(|c| !is_dropped(*c)));
@@ -67,5 +68,9 @@ pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl
 
 /// White space, control characters and ASCII punctuation.
 pub(super) fn is_space_or_punctuation(c: char) -> bool {
-    c.is_ascii_punctuation() || c.is_whitespace() || c.is_control()
+    if c.is_ascii() {
+        !c.is_ascii_alphanumeric()
+    } else {
+        c.is_whitespace() || c.is_control()
+    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::codes;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
-use crate::json::{self, Kind, Raw, SyntaxError};
+use crate::json::{self, Kind, Raw, Reader, SyntaxError};
 use crate::limits::CONTENTS_MAX;
 use crate::money::{self, Currency};
 use crate::properties::Properties;
@@ -83,11 +83,12 @@ impl Writer<'_> {
         if shape.is_none() && !self.may_pass(key, table, unknown, path) {
             return false;
         }
-        if !is_ordinary(raw) && !self.is_clean(raw, shape, path) {
+        let is_ordinary = is_ordinary(raw);
+        if !is_ordinary && !self.is_clean(raw, shape, path) {
             return false;
         }
         let start = out.len();
-        if !out.ends_with('{') {
+        if out.as_bytes().last() != Some(&b'{') {
             out.push(',');
         }
         if shape.is_some() {
@@ -97,6 +98,14 @@ impl Writer<'_> {
         } else {
             json::write_text(out, key);
             out.push(':');
+        }
+        if is_ordinary
+            && shape == Some(Shape::Text)
+            && raw.kind() == Kind::Text
+            && raw.text() != "\"\""
+        {
+            out.push_str(raw.text());
+            return true;
         }
         let is_written = self.value(shape.unwrap_or(Shape::Any), raw, path, out);
         if !is_written {
@@ -362,12 +371,11 @@ impl Writer<'_> {
                 let mut count = 0;
                 // A `Raw` was read once already, so reading it again cannot fail.
                 let _ = raw.reader().items(|reader| {
-                    let item = reader.value()?;
-                    if count < CONTENTS_MAX {
-                        self.content(item, &|| path().index(count), out);
-                    }
                     count += 1;
-                    Ok::<_, SyntaxError>(())
+                    if count > CONTENTS_MAX {
+                        return reader.value().map(|_| ());
+                    }
+                    self.content(reader, &|| path().index(count - 1), out)
                 });
                 if count > CONTENTS_MAX {
                     let message =
@@ -378,7 +386,7 @@ impl Writer<'_> {
             Kind::Object => {
                 let message = "one entry stands without its list; a list was made";
                 self.findings.add(codes::CONTENTS_INVALID, path(), message);
-                self.content(raw, path, out);
+                let _ = self.content(&mut raw.reader(), path, out);
             }
             kind => {
                 let message = format!("expected an array of objects, found {kind}; left out");
@@ -389,15 +397,19 @@ impl Writer<'_> {
     }
 
     /// One entry of `contents`: without an id Meta refuses the whole event, so it goes.
-    fn content(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) {
-        if raw.kind() != Kind::Object {
-            let message = format!(
-                "expected an object with id and quantity, found {}; left out",
-                raw.kind()
-            );
+    fn content(
+        &mut self,
+        reader: &mut Reader<'_>,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> Result<(), SyntaxError> {
+        let kind = reader.kind()?;
+        if kind != Kind::Object {
+            let message =
+                format!("expected an object with id and quantity, found {kind}; left out");
             self.findings
                 .add(codes::CONTENTS_ITEM_INVALID, path(), message);
-            return;
+            return reader.value().map(|_| ());
         }
         let start = out.len();
         if !out.ends_with('[') {
@@ -406,7 +418,7 @@ impl Writer<'_> {
         let object_start = out.len();
         out.push('{');
         let (mut has_id, mut has_quantity, mut names_quantity) = (false, false, false);
-        let _ = raw.reader().members(|reader, key| {
+        reader.members(|reader, key| {
             let value = reader.value()?;
             let member_path = || path().key(&key);
             if key == "quantity" && !is_positive(value) {
@@ -421,13 +433,13 @@ impl Writer<'_> {
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";
             Ok(())
-        });
+        })?;
         if !has_id {
             out.truncate(start);
             let message = "the entry has no id; left out";
             self.findings
                 .add(codes::CONTENTS_ITEM_INVALID, path(), message);
-            return;
+            return Ok(());
         }
         if !has_quantity {
             out.push_str(",\"quantity\":1");
@@ -437,6 +449,7 @@ impl Writer<'_> {
             }
         }
         close(out, object_start, '}');
+        Ok(())
     }
 
     fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {

@@ -24,22 +24,31 @@ pub(super) fn write(
     out: &mut String,
 ) -> FieldSet {
     let mut present = FieldSet::default();
-    for value in &user_data.0 {
-        present.insert(value.field);
+    let mut places = [Place::default(); UserField::ALL.len()];
+    for (at, value) in user_data.0.iter().enumerate() {
+        let place = &mut places[value.field as usize];
+        if !present.contains(value.field) {
+            present.insert(value.field);
+            place.first = at;
+        }
+        place.count += 1;
     }
     let mut sealer = Sealer {
         rules,
         context: Context {
-            country: country(user_data).or(rules.default_country),
+            country: country(user_data, present).or(rules.default_country),
             ..context
         },
         findings,
         clear: String::with_capacity(CLEAR_BYTES),
-        hashes: Vec::with_capacity(1),
     };
     let mut written = FieldSet::default();
     for field in present.iter() {
-        if sealer.field(user_data, field, out) {
+        let Place { first, count } = places[field as usize];
+        let values = user_data.0[first..]
+            .iter()
+            .filter(|value| value.field == field);
+        if sealer.field(values.take(count), field, out) {
             written.insert(field);
         }
     }
@@ -47,8 +56,18 @@ pub(super) fn write(
     written
 }
 
+/// Where the values of one field are.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    first: usize,
+    count: usize,
+}
+
 /// The person's country, if `user_data` names one that we know.
-fn country(user_data: &UserData<'_>) -> Option<Country> {
+fn country(user_data: &UserData<'_>, present: FieldSet) -> Option<Country> {
+    if !present.contains(UserField::Country) {
+        return None;
+    }
     user_data
         .iter()
         .filter(|(field, _)| *field == UserField::Country)
@@ -61,71 +80,83 @@ struct Sealer<'r, 'f> {
     findings: &'f mut Findings,
     /// Clear text on its way to the hash: one buffer for all values, wiped at the end.
     clear: String,
-    hashes: Vec<Hashed>,
+}
+
+/// The member of `user_data` that is being written.
+struct Member {
+    field: UserField,
+    is_list: bool,
+    /// Where it begins in the output.
+    start: usize,
+    count: usize,
+}
+
+impl Member {
+    /// Appends a hash; one that is there already, or a second where only one may be, is left out.
+    fn push(&mut self, hash: &Hashed, out: &mut String) {
+        if self.count == 0 {
+            open(out, self.field);
+            out.push_str(if self.is_list { "[\"" } else { "\"" });
+        } else if !self.is_list || out[self.start..].contains(hash.as_str()) {
+            return;
+        } else {
+            out.push_str(",\"");
+        }
+        out.push_str(hash.as_str());
+        out.push('"');
+        self.count += 1;
+    }
 }
 
 impl Sealer<'_, '_> {
     /// Writes one field with all its values; tells whether there was any.
-    fn field(&mut self, user_data: &UserData<'_>, field: UserField, out: &mut String) -> bool {
-        let values = user_data.0.iter().filter(|value| value.field == field);
+    fn field<'v>(
+        &mut self,
+        values: impl Iterator<Item = &'v UserValue<'v>>,
+        field: UserField,
+        out: &mut String,
+    ) -> bool {
         let is_as_is =
             field == UserField::ExternalId && self.rules.external_id == super::ExternalId::AsIs;
         if field.form() == Form::Clear || is_as_is {
             return self.clear_field(values, field, out);
         }
-        self.hashes.clear();
-        for value in values {
-            self.hash(value);
-        }
-        let is_list = field.form() == Form::HashedList;
-        let count = if is_list {
-            self.hashes.len()
-        } else {
-            self.hashes.len().min(1)
+        let mut member = Member {
+            field,
+            is_list: field.form() == Form::HashedList,
+            start: out.len(),
+            count: 0,
         };
-        for (at, hash) in self.hashes[..count].iter().enumerate() {
-            if at == 0 {
-                open(out, field);
-            }
-            if is_list {
-                out.push(if at == 0 { '[' } else { ',' });
-            }
-            out.push('"');
-            out.push_str(hash.as_str());
-            out.push('"');
+        for value in values {
+            self.hash(value, &mut member, out);
         }
-        if is_list && count > 0 {
+        if member.is_list && member.count > 0 {
             out.push(']');
         }
-        count > 0
+        member.count > 0
     }
 
-    fn hash(&mut self, value: &UserValue<'_>) {
+    fn hash(&mut self, value: &UserValue<'_>, member: &mut Member, out: &mut String) {
         self.clear.clear();
         let text = value.value.expose();
-        match normalize::normalize_into(value.field, text, &self.context, &mut self.clear) {
-            Ok(Outcome::Prehashed(hash, note)) => {
-                self.push_hash(hash);
-                self.note(value, note);
-            }
-            Ok(Outcome::Text(note)) => {
-                let hash = normalize::hash_of(value.field, &self.clear);
-                self.push_hash(hash);
-                if self.rules.variants {
-                    for variant in normalize::variants(value.field, text, &self.clear) {
-                        self.push_hash(Hashed::of(&variant));
-                    }
+        let note =
+            match normalize::normalize_into(value.field, text, &self.context, &mut self.clear) {
+                Ok(Outcome::Prehashed(hash, note)) => {
+                    member.push(&hash, out);
+                    note
                 }
-                self.note(value, note);
-            }
-            Err(code) => self.note(value, Some(code)),
-        }
-    }
-
-    fn push_hash(&mut self, hash: Hashed) {
-        if !self.hashes.contains(&hash) {
-            self.hashes.push(hash);
-        }
+                Ok(Outcome::Text(note)) => {
+                    member.push(&normalize::hash_of(value.field, &self.clear), out);
+                    if self.rules.variants {
+                        for variant in normalize::variants(value.field, text, &self.clear) {
+                            member.push(&Hashed::of(&variant), out);
+                        }
+                    }
+                    note
+                }
+                Err(code) => Some(code),
+            };
+        self.note(value, note);
     }
 
     /// A field that goes in the clear: the first good value, or all for an external id.
