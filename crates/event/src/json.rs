@@ -218,9 +218,10 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    /// Whether no escape was met since the value that is being read began.
-    is_plain: bool,
 }
+
+/// What [`Reader::peek`] returns at the end of the text: no token starts with it.
+const END: u8 = 0;
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
@@ -229,7 +230,6 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             depth: 0,
-            is_plain: true,
         }
     }
 
@@ -239,21 +239,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind of the value that comes next.
+    #[inline]
     pub fn kind(&mut self) -> Result<Kind, SyntaxError> {
         match self.peek() {
-            Some(b'{') => Ok(Kind::Object),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'"') => Ok(Kind::Text),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'n') => Ok(Kind::Null),
-            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            b'"' => Ok(Kind::Text),
+            b'{' => Ok(Kind::Object),
+            b'[' => Ok(Kind::Array),
+            b't' | b'f' => Ok(Kind::Bool),
+            b'n' => Ok(Kind::Null),
+            b'-' | b'0'..=b'9' => Ok(Kind::Number),
             _ => Err(self.expected(Expected::Value)),
         }
     }
 
     /// Whether only white space is left.
     pub fn is_at_end(&mut self) -> bool {
-        self.peek().is_none()
+        self.peek() == END && self.at >= self.text.len()
     }
 
     /// Insists that only white space is left.
@@ -266,14 +267,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one value of any kind and returns it as written.
+    #[inline(always)]
     pub fn value(&mut self) -> Result<Raw<'a>, SyntaxError> {
-        self.peek();
+        let first = self.peek();
         let start = self.at;
-        self.is_plain = true;
-        self.skip()?;
+        // Most values are short strings without escapes.
+        if first == b'"'
+            && let Some(end) = plain_end(self.text.as_bytes(), start + 1)
+        {
+            self.at = end + 1;
+            return Ok(Raw {
+                text: self.slice(start),
+                is_plain: true,
+            });
+        }
+        let is_plain = self.skip(first)?;
         Ok(Raw {
             text: self.slice(start),
-            is_plain: self.is_plain,
+            is_plain,
         })
     }
 
@@ -284,17 +295,20 @@ impl<'a> Reader<'a> {
     ) -> Result<(), E> {
         self.open(b'[', Expected::Array)?;
         if self.take(b']') {
-            return Ok(self.close());
+            self.depth -= 1;
+            return Ok(());
         }
         loop {
             each(self)?;
-            if self.take(b',') {
-                continue;
+            match self.peek() {
+                b',' => self.at += 1,
+                b']' => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(self.expected(Expected::CommaOrBracket).into()),
             }
-            if self.take(b']') {
-                return Ok(self.close());
-            }
-            return Err(self.expected(Expected::CommaOrBracket).into());
         }
     }
 
@@ -305,32 +319,42 @@ impl<'a> Reader<'a> {
     ) -> Result<(), E> {
         self.open(b'{', Expected::Object)?;
         if self.take(b'}') {
-            return Ok(self.close());
+            self.depth -= 1;
+            return Ok(());
         }
         loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.expected(Expected::Key).into());
-            }
-            let start = self.at + 1;
-            let has_plain_key = self.skip_text()?;
-            let inner = &self.text[start..self.at - 1];
-            let key = if has_plain_key {
-                Cow::Borrowed(inner)
-            } else {
-                unescape(inner)
-            };
-            if !self.take(b':') {
-                return Err(self.expected(Expected::Colon).into());
-            }
+            let key = self.key()?;
             each(self, key)?;
-            if self.take(b',') {
-                continue;
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(self.expected(Expected::CommaOrBrace).into()),
             }
-            if self.take(b'}') {
-                return Ok(self.close());
-            }
-            return Err(self.expected(Expected::CommaOrBrace).into());
         }
+    }
+
+    /// Reads a key and the colon behind it.
+    #[inline(always)]
+    fn key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
+        if self.peek() != b'"' {
+            return Err(self.expected(Expected::Key));
+        }
+        let start = self.at + 1;
+        let key = if let Some(end) = plain_end(self.text.as_bytes(), start) {
+            self.at = end + 1;
+            Cow::Borrowed(&self.text[start..end])
+        } else {
+            self.skip_text()?;
+            unescape(&self.text[start..self.at - 1])
+        };
+        if !self.take(b':') {
+            return Err(self.expected(Expected::Colon));
+        }
+        Ok(key)
     }
 
     fn open(&mut self, bracket: u8, expected: Expected) -> Result<(), SyntaxError> {
@@ -344,10 +368,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn close(&mut self) {
-        self.depth -= 1;
-    }
-
     #[cold]
     fn expected(&self, expected: Expected) -> SyntaxError {
         SyntaxError {
@@ -357,54 +377,100 @@ impl<'a> Reader<'a> {
     }
 
     /// All that was read since `start`; both ends lie beside ASCII, so they are boundaries.
+    #[inline(always)]
     fn slice(&self, start: usize) -> &'a str {
         &self.text[start..self.at]
     }
 
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    /// The next byte that is no white space, or [`END`].
+    #[inline(always)]
+    fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
-        loop {
-            let byte = *bytes.get(self.at)?;
-            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Some(byte);
+        while let Some(&byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
             }
             self.at += 1;
         }
+        END
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, wanted: u8) -> bool {
-        let found = self.peek() == Some(wanted);
-        if found {
-            self.at += 1;
-        }
-        found
+        let is_there = self.peek() == wanted;
+        self.at += usize::from(is_there);
+        is_there
     }
 
-    fn skip(&mut self) -> Result<(), SyntaxError> {
-        match self.peek() {
-            Some(b'"') => self.skip_text().map(|_| ()),
-            Some(b'{') => self.members(|reader, _| reader.skip()),
-            Some(b'[') => self.items(Self::skip),
-            Some(b'-' | b'0'..=b'9') => self.skip_number(),
-            Some(b't') => self.skip_word("true"),
-            Some(b'f') => self.skip_word("false"),
-            Some(b'n') => self.skip_word("null"),
+    /// Skips the value that begins with `first`; tells whether it is free of escapes.
+    fn skip(&mut self, first: u8) -> Result<bool, SyntaxError> {
+        match first {
+            b'"' => self.skip_text(),
+            b'-' | b'0'..=b'9' => self.skip_number(),
+            b'{' => self.skip_object(),
+            b'[' => self.skip_array(),
+            b't' => self.skip_word("true"),
+            b'f' => self.skip_word("false"),
+            b'n' => self.skip_word("null"),
             _ => Err(self.expected(Expected::Value)),
         }
     }
 
-    fn skip_word(&mut self, word: &'static str) -> Result<(), SyntaxError> {
+    fn skip_object(&mut self) -> Result<bool, SyntaxError> {
+        let mut is_plain = true;
+        self.open(b'{', Expected::Object)?;
+        if !self.take(b'}') {
+            loop {
+                if self.peek() != b'"' {
+                    return Err(self.expected(Expected::Key));
+                }
+                is_plain &= self.skip_text()?;
+                if !self.take(b':') {
+                    return Err(self.expected(Expected::Colon));
+                }
+                let first = self.peek();
+                is_plain &= self.skip(first)?;
+                if !self.take(b',') {
+                    break;
+                }
+            }
+            if !self.take(b'}') {
+                return Err(self.expected(Expected::CommaOrBrace));
+            }
+        }
+        self.depth -= 1;
+        Ok(is_plain)
+    }
+
+    fn skip_array(&mut self) -> Result<bool, SyntaxError> {
+        let mut is_plain = true;
+        self.open(b'[', Expected::Array)?;
+        if !self.take(b']') {
+            loop {
+                let first = self.peek();
+                is_plain &= self.skip(first)?;
+                if !self.take(b',') {
+                    break;
+                }
+            }
+            if !self.take(b']') {
+                return Err(self.expected(Expected::CommaOrBracket));
+            }
+        }
+        self.depth -= 1;
+        Ok(is_plain)
+    }
+
+    fn skip_word(&mut self, word: &'static str) -> Result<bool, SyntaxError> {
         if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
-            Ok(())
+            Ok(true)
         } else {
             Err(self.expected(Expected::Word))
         }
     }
 
-    fn skip_number(&mut self) -> Result<(), SyntaxError> {
+    fn skip_number(&mut self) -> Result<bool, SyntaxError> {
         let bytes = self.text.as_bytes();
         if bytes.get(self.at) == Some(&b'-') {
             self.at += 1;
@@ -425,16 +491,19 @@ impl<'a> Reader<'a> {
             }
             self.skip_digits()?;
         }
-        Ok(())
+        Ok(true)
     }
 
+    #[inline]
     fn skip_digits(&mut self) -> Result<(), SyntaxError> {
         let bytes = self.text.as_bytes();
         let start = self.at;
-        while bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
+        let mut at = start;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
         }
-        if self.at == start {
+        self.at = at;
+        if at == start {
             Err(self.expected(Expected::Digit))
         } else {
             Ok(())
@@ -445,21 +514,27 @@ impl<'a> Reader<'a> {
     fn skip_text(&mut self) -> Result<bool, SyntaxError> {
         let bytes = self.text.as_bytes();
         let mut is_plain = true;
-        self.at += 1;
+        let mut at = self.at + 1;
         loop {
-            self.at = next_special(bytes, self.at);
-            match bytes.get(self.at) {
+            at = next_special(bytes, at);
+            match bytes.get(at) {
                 Some(b'"') => {
-                    self.at += 1;
+                    self.at = at + 1;
                     return Ok(is_plain);
                 }
                 Some(b'\\') => {
                     is_plain = false;
-                    self.is_plain = false;
+                    self.at = at;
                     self.skip_escape()?;
+                    at = self.at;
                 }
-                Some(_) => return Err(self.expected(Expected::NoControl)),
-                None => return Err(self.expected(Expected::ClosingQuote)),
+                other => {
+                    self.at = at;
+                    return Err(self.expected(match other {
+                        Some(_) => Expected::NoControl,
+                        None => Expected::ClosingQuote,
+                    }));
+                }
             }
         }
     }
@@ -485,8 +560,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The closing quote of a string that begins at `at`, if there is nothing special before it.
+#[inline(always)]
+fn plain_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = next_special(bytes, at);
+    (bytes.get(end) == Some(&b'"')).then_some(end)
+}
+
 /// Offset of the next `"`, `\` or control byte, eight bytes at a time.
-#[inline]
+#[inline(always)]
 fn next_special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
