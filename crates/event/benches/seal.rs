@@ -86,12 +86,13 @@ fn phone(value: &str) {
     black_box(normalize(UserField::Ph, black_box(value), &context).ok());
 }
 
+const EVENTS: u32 = 100_000;
+
 fn main() {
     if !std::env::args().any(|argument| argument == "--peer") {
         divan::main();
         return;
     }
-    const EVENTS: u32 = 100_000;
     for _ in 0..EVENTS {
         black_box(payload(black_box(PURCHASE)));
     }

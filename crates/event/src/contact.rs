@@ -5,9 +5,32 @@
 
 use std::borrow::Cow;
 
-/// Whether the text holds an e-mail address or an international phone number.
+/// Whether the text holds an e-mail address, or is an international phone number.
 pub(crate) fn is_contact(text: &str) -> bool {
     has_email(text) || is_international_phone(text)
+}
+
+/// Whether the text holds an e-mail address, or an international phone number anywhere.
+///
+/// Stricter than [`is_contact`], for texts that are written to the disk and sent in the clear.
+pub(crate) fn holds_contact(text: &str) -> bool {
+    has_email(text)
+        || memchr::memchr_iter(b'+', text.as_bytes()).any(|at| {
+            let number = &text[at..];
+            let end = number
+                .find(|c: char| c.is_alphabetic())
+                .unwrap_or(number.len());
+            is_international_phone(&number[..end])
+        })
+}
+
+/// Whether a key or a name shown in a finding could be contact data: also a national phone number,
+/// or an address in disguise (full-width `@`, an HTML entity).
+pub(crate) fn could_be_contact(text: &str) -> bool {
+    is_contact(text)
+        || text.bytes().filter(u8::is_ascii_digit).count() >= 7
+        || text.contains(['@', '\u{ff20}', '\u{fe6b}'])
+        || text.contains("&#")
 }
 
 /// Whether there is `something@domain.tld` anywhere in the text, also percent-encoded once or twice.

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroize as _;
 
 use crate::browser::appendix;
 
@@ -35,7 +36,7 @@ impl Hashed {
             text: [0; TEXT_LEN_MAX],
             len: HEX_LEN,
         };
-        let digest = Sha256::digest(normalized.as_bytes());
+        let digest = sha256(normalized.as_bytes());
         // Fails only for a buffer that is too small, and this one has room for the 64 digits.
         let _ = faster_hex::hex_encode(&digest, &mut hashed.text[..HEX_LEN]);
         hashed
@@ -51,6 +52,42 @@ impl Hashed {
     pub fn hex(&self) -> &str {
         self.as_str().split('.').next().unwrap_or_default()
     }
+}
+
+/// SHA-256 (FIPS 180-4).
+///
+/// Nearly every value fits into one block together with its padding. Padding it here saves a third
+/// of the time that the general, buffering interface takes for such a value.
+fn sha256(message: &[u8]) -> [u8; 32] {
+    const BLOCK: usize = 64;
+    const LENGTH_AT: usize = BLOCK - 8;
+    const INITIAL: [u32; 8] = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    if message.len() >= LENGTH_AT {
+        return Sha256::digest(message).into();
+    }
+    let mut block = [0; BLOCK];
+    block[..message.len()].copy_from_slice(message);
+    block[message.len()] = 0x80;
+    let length_bits = message.len() as u64 * 8;
+    block[LENGTH_AT..].copy_from_slice(&length_bits.to_be_bytes());
+    let mut state = INITIAL;
+    sha2::block_api::compress256(&mut state, &[block]);
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    // The block held the value in the clear.
+    block.zeroize();
+    digest
 }
 
 impl std::fmt::Debug for Hashed {
@@ -130,6 +167,15 @@ mod tests {
     #[test]
     fn hashes_as_metas_documentation_does() {
         assert_eq!(Hashed::of("mary").as_str(), MARY);
+    }
+
+    #[test]
+    fn every_length_hashes_as_the_library_does() {
+        for length in 0..200 {
+            let text = "x".repeat(length);
+            let expected: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+            assert_eq!(sha256(text.as_bytes()), expected, "{length}");
+        }
     }
 
     #[test]

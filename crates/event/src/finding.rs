@@ -62,7 +62,7 @@ impl Path {
     /// The member `key` of this place.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
-        self.is_cut |= key.len() > KEY_BYTES_MAX || contact::is_contact(key);
+        self.is_cut |= key.len() > KEY_BYTES_MAX || contact::could_be_contact(key);
         if self.is_cut {
             return self;
         }
@@ -211,13 +211,20 @@ impl IntoIterator for Findings {
 /// mistake may be an address, a phone number or a whole document.
 pub(crate) fn shown(text: &str) -> String {
     let is_harmless = text.len() <= 40
-        && !contact::is_contact(text)
-        && text.chars().all(|c| !c.is_control())
-        && text.bytes().filter(u8::is_ascii_digit).count() < 7;
+        && !contact::could_be_contact(text)
+        && text.chars().all(|c| !c.is_control());
     if is_harmless {
         format!("`{text}`")
     } else {
-        format!("a text of {} characters", text.chars().count())
+        of_length(text)
+    }
+}
+
+/// A text by its length alone.
+pub(crate) fn of_length(text: &str) -> String {
+    match text.chars().count() {
+        1 => "a text of 1 character".to_owned(),
+        count => format!("a text of {count} characters"),
     }
 }
 

@@ -529,7 +529,14 @@ impl<'a> Parser<'a, '_> {
 
     fn text(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<Cow<'a, str>> {
         match raw.kind() {
-            Kind::Text => raw.as_text(),
+            Kind::Text => {
+                let text = raw.as_text();
+                if text.as_deref().is_some_and(is_damaged) {
+                    let message = "the text is damaged; what was lost stands as U+FFFD";
+                    self.findings.add(codes::TEXT_DAMAGED, path(), message);
+                }
+                text
+            }
             Kind::Number => Some(Cow::Borrowed(raw.text())),
             kind => {
                 self.wrong_type(path(), "a string", kind);
@@ -581,10 +588,18 @@ impl<'a> Parser<'a, '_> {
                 self.findings.add(codes::KEY_ALIAS, fbclid.path(), message);
                 let value = Plain::from(click.to_string());
                 self.event.user_data.0.push(UserValue { value, ..fbclid });
+            } else {
+                let message = "the fbclid cannot be one; left out";
+                self.findings
+                    .add(codes::FBC_INVALID, fbclid.path(), message);
             }
         }
         self.event
     }
+}
+
+fn is_damaged(text: &str) -> bool {
+    !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn user_value<'a>(

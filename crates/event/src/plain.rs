@@ -19,7 +19,7 @@ use zeroize::Zeroize;
 /// ```
 pub struct Plain<'a>(Cow<'a, str>);
 
-impl<'a> Plain<'a> {
+impl Plain<'_> {
     /// The clear text, for the code that normalises it. Whoever calls this answers for the copy.
     pub fn expose(&self) -> &str {
         &self.0

@@ -180,12 +180,11 @@ impl<'a> Properties<'a> {
 
     /// Sets a property and returns the one that it replaces.
     pub(crate) fn insert(&mut self, property: Property<'a>) -> Option<Property<'a>> {
-        match self.0.iter_mut().find(|known| known.key == property.key) {
-            Some(known) => Some(std::mem::replace(known, property)),
-            None => {
-                self.0.push(property);
-                None
-            }
+        if let Some(known) = self.0.iter_mut().find(|known| known.key == property.key) {
+            Some(std::mem::replace(known, property))
+        } else {
+            self.0.push(property);
+            None
         }
     }
 

@@ -21,10 +21,6 @@ pub(crate) enum Cleaned {
 /// contact data are removed; so are a user name before the host, and a path or fragment with an
 /// address in it. Everything else stays byte for byte, Meta's appendix at the end included.
 pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
-    if is_plain(url) {
-        out.push_str(url);
-        return Some(Cleaned::Unchanged);
-    }
     let url = url.trim();
     let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
     if url.len() > URL_BYTES_MAX || url.chars().any(is_odd) {
@@ -76,8 +72,8 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     Some(if is_freed { Cleaned::Freed } else { cleaned })
 }
 
-/// Whether an address is whole and free of everything that needs a closer look, as most are.
-fn is_plain(url: &str) -> bool {
+/// Whether an address may go as it is, by a look at its bytes alone, as most may.
+pub(crate) fn is_plain(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("https://") else {
         return false;
     };
@@ -98,9 +94,9 @@ fn is_plain(url: &str) -> bool {
 /// Printable ASCII, less what encodes or surrounds contact data.
 const IS_USUAL: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0x21;
+    let mut byte: u8 = 0x21;
     while byte < 0x7f {
-        table[byte] = !matches!(byte as u8, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\');
+        table[byte as usize] = !matches!(byte, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\');
         byte += 1;
     }
     table
@@ -233,6 +229,27 @@ mod tests {
     fn keeps_hashed_parameters() {
         let url = format!("https://shop.example/?em={}", "ab".repeat(32));
         assert_eq!(clean(&url, &mut String::new()), Some(Cleaned::Unchanged));
+    }
+
+    #[test]
+    fn plain_addresses_are_those_that_stay_unchanged() {
+        for url in [
+            "https://shop.example/ok?a=1&b=2",
+            "https://shop.example/?email=x",
+            "https://shop.example/?a=john%40example.com",
+            "https:///x.y",
+            "https://localhost/",
+            "https://shop.example/a b",
+            "https://shop.example/\"",
+        ] {
+            if is_plain(url) {
+                let mut out = String::new();
+                assert_eq!(clean(url, &mut out), Some(Cleaned::Unchanged), "{url}");
+                assert_eq!(out, url);
+            }
+        }
+        assert!(is_plain("https://shop.example/ok?a=1&b=2"));
+        assert!(!is_plain("https://shop.example/?email=x"));
     }
 
     #[test]

@@ -162,8 +162,7 @@ fn decode(text: &str) -> Option<[u8; 6]> {
         let digit = BASE64URL.iter().position(|&known| known == byte)?;
         bits = bits << 6 | digit as u64;
     }
-    let [.., a, b, c, d, e, f] = bits.to_be_bytes();
-    Some([a, b, c, d, e, f])
+    bits.to_be_bytes()[2..].try_into().ok()
 }
 
 /// Whether a suffix has the form of an appendix, known or not: 2 or 8 base64url characters.

@@ -103,16 +103,13 @@ pub fn cookies(visit: Visit<'_>, minting: Minting<'_>) -> Vec<Cookie> {
         (_, None) => {}
     }
 
-    match visit.fbp.and_then(|cookie| Kept::read(cookie, None)) {
-        Some(kept) => {
-            if let Some(value) = kept.completed(minting) {
-                set("_fbp", value);
-            }
+    if let Some(kept) = visit.fbp.and_then(|cookie| Kept::read(cookie, None)) {
+        if let Some(value) = kept.completed(minting) {
+            set("_fbp", value);
         }
-        None => {
-            let value = super::mint_browser_id(index, minting.now_ms, minting.random);
-            set("_fbp", signed(value, Change::NetNew, minting));
-        }
+    } else {
+        let value = super::mint_browser_id(index, minting.now_ms, minting.random);
+        set("_fbp", signed(value, Change::NetNew, minting));
     }
     cookies
 }

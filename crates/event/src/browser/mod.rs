@@ -38,26 +38,37 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn parse(value: &'a str) -> Option<Self> {
-        let mut rest = value.strip_prefix("fb.")?;
-        let mut number = || -> Option<&'a str> {
-            let (digits, after) = rest.split_once('.')?;
-            rest = after;
-            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            is_number.then_some(digits)
-        };
-        let subdomain_index = number()?.parse().ok()?;
-        let created = number()?.parse().ok()?;
-        let (payload, appendix) = match rest.rsplit_once('.') {
-            Some((payload, suffix)) if appendix::is_known(suffix) => (payload, Some(suffix)),
+        let rest = value.strip_prefix("fb.")?;
+        let (subdomain_index, rest) = number(rest)?;
+        let (created, rest) = number(rest)?;
+        let (payload, appendix) = match memchr::memrchr(b'.', rest.as_bytes()) {
+            Some(at) if appendix::is_known(&rest[at + 1..]) => (&rest[..at], Some(&rest[at + 1..])),
             _ => (rest, None),
         };
         (!payload.is_empty()).then_some(Self {
-            subdomain_index,
+            subdomain_index: u32::try_from(subdomain_index).ok()?,
             created,
             payload,
             appendix,
         })
     }
+}
+
+/// The number before the next dot, and what follows the dot.
+fn number(text: &str) -> Option<(u64, &str)> {
+    let mut number: u64 = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number
+                    .checked_mul(10)?
+                    .checked_add(u64::from(byte - b'0'))?;
+            }
+            b'.' if at > 0 => return Some((number, &text[at + 1..])),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// A click id, the value of `fbc` and of the `_fbc` cookie.
@@ -170,10 +181,20 @@ pub fn mint_browser_id(subdomain_index: u32, now_ms: u64, random: u32) -> String
 pub fn is_fbclid(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= FBCLID_BYTES_MAX
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
+        && text.bytes().all(|byte| IS_CLICK[usize::from(byte)])
 }
+
+/// The bytes of an `fbclid`.
+const IS_CLICK: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// The `fbclid` of a visit: from the page's address, else from the referrer's.
 pub fn fbclid_of(url: Option<&str>, referrer: Option<&str>) -> Option<String> {

@@ -8,6 +8,7 @@ use crate::codes::{self, Code};
 use crate::limits::EMAIL_BYTES_MAX;
 
 pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
+    let value = value.strip_prefix("mailto:").unwrap_or(value);
     if value.len() > EMAIL_BYTES_MAX || !has_form(value) {
         return Err(codes::EM_INVALID);
     }

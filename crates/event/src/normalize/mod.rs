@@ -20,6 +20,7 @@ mod variants;
 use zeroize::Zeroizing;
 
 pub use country::Country;
+pub(crate) use text::is_invisible;
 
 use crate::codes::{self, Code};
 use crate::digest::{self, Hashed, Prehashed};

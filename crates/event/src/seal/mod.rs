@@ -22,7 +22,7 @@ use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_ID_BYTES_MAX, EVENT_NAME_
 use crate::model::{DataProcessing, Event};
 use crate::money::Currency;
 use crate::names;
-use crate::normalize::{Context, Country};
+use crate::normalize::{Context, Country, is_invisible};
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
 use crate::url;
@@ -267,6 +267,11 @@ impl Sealing<'_, '_> {
         if names::is_standard(name) {
             return name.to_owned();
         }
+        if name.contains(is_invisible) {
+            let message = "invisible marks in the name; removed";
+            self.findings.add(codes::TEXT_DAMAGED, path(), message);
+            return name.replace(is_invisible, "");
+        }
         let length = name.chars().count();
         if name.len() > EVENT_NAME_BYTES_MAX
             || name.chars().any(char::is_control)
@@ -373,8 +378,8 @@ impl Sealing<'_, '_> {
             .map(str::trim)
             .filter(|id| !id.is_empty());
         if let Some(id) = own {
-            let path = self.event.path("event_id");
-            return self.safe_id(id, "event_id", path);
+            let event = self.event;
+            return self.safe_id(id, "event_id", || event.path("event_id"));
         }
         if let Some(property) = self.event.custom_data.find("order_id") {
             let raw = property.value.raw();
@@ -387,7 +392,7 @@ impl Sealing<'_, '_> {
                 let message = "the event has no event_id; its order_id was taken";
                 self.findings
                     .add(codes::EVENT_ID_MISSING, Path::root(), message);
-                return self.safe_id(id, "order_id", property.path("custom_data"));
+                return self.safe_id(id, "order_id", || property.path("custom_data"));
             }
         }
         let message = "the event has no event_id; one was made that no pixel can match";
@@ -399,13 +404,18 @@ impl Sealing<'_, '_> {
     }
 
     /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
-    fn safe_id(&mut self, id: &str, field: &str, path: Path) -> String {
-        if id.len() <= EVENT_ID_BYTES_MAX && !contact::is_contact(id) {
+    fn safe_id(&mut self, id: &str, field: &str, path: impl Fn() -> Path) -> String {
+        let is_safe = id.len() <= EVENT_ID_BYTES_MAX
+            && !contact::holds_contact(id)
+            && !id
+                .chars()
+                .any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
+        if is_safe {
             return id.to_owned();
         }
         let message =
-            format!("{field} holds contact data or is too long; its hash is sent instead");
-        self.findings.add(codes::EVENT_ID_HASHED, path, message);
+            format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
+        self.findings.add(codes::EVENT_ID_HASHED, path(), message);
         Hashed::of(id).as_str().to_owned()
     }
 
@@ -517,6 +527,13 @@ impl Sealing<'_, '_> {
         let Some(url) = url.filter(|url| !url.trim().is_empty()) else {
             return;
         };
+        if url::is_plain(url) {
+            self.key(key);
+            self.out.push('"');
+            self.out.push_str(url);
+            self.out.push('"');
+            return;
+        }
         let mut clean = String::with_capacity(url.len());
         let finding = match url::clean(url, &mut clean) {
             Some(url::Cleaned::Unchanged) => None,

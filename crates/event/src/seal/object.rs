@@ -230,7 +230,7 @@ impl Writer<'_> {
             let message = format!("read as {}", shown(&amount));
             self.findings.add(codes::VALUE_CLEANED, path(), message);
         }
-        if amount.starts_with('-') {
+        if amount.starts_with('-') && amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
             self.findings
                 .add(codes::VALUE_NEGATIVE, path(), "the amount is below zero");
         }
@@ -479,7 +479,7 @@ impl Writer<'_> {
             out.push(if at == 0 { '[' } else { ',' });
             match slots.get(at) {
                 Some(slot) if matches!(slot.kind(), Kind::Text | Kind::Number) => {
-                    json::write_clean(out, *slot)
+                    json::write_clean(out, *slot);
                 }
                 _ => out.push_str("\"\""),
             }

@@ -6,7 +6,7 @@ use super::Rules;
 use crate::codes::{self, Code};
 use crate::contact;
 use crate::digest::Hashed;
-use crate::finding::Findings;
+use crate::finding::{Findings, of_length};
 use crate::json;
 use crate::model::{UserData, UserValue};
 use crate::normalize::{self, Context, Country, Outcome};
@@ -92,12 +92,12 @@ struct Member {
 }
 
 impl Member {
-    /// Appends a hash; one that is there already, or a second where only one may be, is left out.
+    /// Appends a hash, unless it is there already.
     fn push(&mut self, hash: &Hashed, out: &mut String) {
         if self.count == 0 {
             open(out, self.field);
             out.push_str(if self.is_list { "[\"" } else { "\"" });
-        } else if !self.is_list || out[self.start..].contains(hash.as_str()) {
+        } else if out[self.start..].contains(hash.as_str()) {
             return;
         } else {
             out.push_str(",\"");
@@ -137,6 +137,10 @@ impl Sealer<'_, '_> {
     }
 
     fn hash(&mut self, value: &UserValue<'_>, member: &mut Member, out: &mut String) {
+        if member.count > 0 && !member.is_list {
+            self.only_one(value);
+            return;
+        }
         self.clear.clear();
         let text = value.value.expose();
         let note =
@@ -182,8 +186,7 @@ impl Sealer<'_, '_> {
                     continue;
                 }
                 Ok(_) if count > 0 && !is_list => {
-                    let message = format!("{field} takes one value; the first is sent");
-                    self.findings.add(codes::TOO_MANY, value.path(), message);
+                    self.only_one(value);
                     continue;
                 }
                 Ok(Outcome::Prehashed(hash, note)) => {
@@ -213,6 +216,11 @@ impl Sealer<'_, '_> {
         count > 0
     }
 
+    fn only_one(&mut self, value: &UserValue<'_>) {
+        let message = format!("{} takes one value; the first is sent", value.field);
+        self.findings.add(codes::TOO_MANY, value.path(), message);
+    }
+
     fn note(&mut self, value: &UserValue<'_>, code: Option<Code>) {
         if let Some(code) = code {
             self.findings.add(code, value.path(), message(value, code));
@@ -232,8 +240,7 @@ fn open(out: &mut String, field: UserField) {
 /// What was found, without the value.
 fn message(value: &UserValue<'_>, code: Code) -> String {
     let field = value.field;
-    let length = value.value.expose().chars().count();
-    let text = format!("a text of {length} characters");
+    let text = of_length(value.value.expose());
     if code == codes::VALUE_EMPTY {
         format!("{field} is empty; left out")
     } else if code == codes::VALUE_PLACEHOLDER {
@@ -243,7 +250,7 @@ fn message(value: &UserValue<'_>, code: Code) -> String {
     } else if code == codes::HASH_MD5 {
         format!("{field} is an MD5 hash; sent as it is")
     } else if code == codes::VALUE_TOO_LONG {
-        format!("{field} has {length} characters; left out")
+        format!("{field} is {text}; left out")
     } else if code == codes::PH_NO_COUNTRY {
         "no country code and no country are known; the digits were hashed as they are".to_owned()
     } else if code == codes::DB_AMBIGUOUS {
