@@ -1,1 +1,32 @@
-fn main() {}
+//! The `sluice` command: a gateway for Meta's Conversions API, and the tools around it.
+//!
+//! Exit codes: 0 when all is well, 1 when what was looked at has errors, 2 when the command could not
+//! do its work (wrong usage, a file that cannot be read, a full disk behind the output).
+
+mod args;
+mod clock;
+mod commands;
+mod failure;
+mod field;
+mod output;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Arguments;
+use commands::Ending;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    // For wrong usage clap prints what is wrong and ends the process with 2.
+    match commands::run(Arguments::parse().command) {
+        Ok(Ending::Clean) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Ok(Ending::Flawed) => ExitCode::from(1),
+        Err(Failure::Told { error, help }) => {
+            output::complain(&format!("{error:#}"), help.as_deref());
+            ExitCode::from(2)
+        }
+    }
+}

@@ -82,6 +82,7 @@ fn phone(value: &str) {
     let context = Context {
         country: sluice_event::Country::parse("de"),
         now_s: 1_751_466_000,
+        external_id: sluice_event::ExternalId::Hash,
     };
     black_box(normalize(UserField::Ph, black_box(value), &context).ok());
 }

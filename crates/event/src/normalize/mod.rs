@@ -23,7 +23,9 @@ pub use country::Country;
 pub(crate) use text::is_invisible;
 
 use crate::codes::{self, Code};
+use crate::contact;
 use crate::digest::{self, Hashed, Prehashed};
+use crate::finding::of_length;
 use crate::limits::{USER_AGENT_BYTES_MAX, USER_VALUE_BYTES_MAX};
 use crate::user_field::{Form, UserField};
 
@@ -34,6 +36,27 @@ pub struct Context {
     pub country: Option<Country>,
     /// Now, in Unix seconds; no birth and no click lies after it.
     pub now_s: i64,
+    /// What to do with a raw external id.
+    pub external_id: ExternalId,
+}
+
+/// What to do with a raw `external_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExternalId {
+    /// Hash it, as Meta recommends.
+    #[default]
+    Hash,
+    /// Send it as it is, because the site's pixel does. One that is contact data is hashed anyway.
+    AsIs,
+}
+
+/// Whether a normalised text goes to Meta in the clear, and a remark where that was not the choice.
+pub(crate) fn goes_clear(field: UserField, text: &str, context: &Context) -> (bool, Option<Code>) {
+    let is_as_is = field == UserField::ExternalId && context.external_id == ExternalId::AsIs;
+    if is_as_is && contact::is_contact(text) {
+        return (false, Some(codes::EXTERNAL_ID_HASHED));
+    }
+    (is_as_is || field.form() == Form::Clear, None)
 }
 
 /// What became of a value.
@@ -59,11 +82,14 @@ pub fn normalize(field: UserField, value: &str, context: &Context) -> Result<Nor
                 note,
             }
         }
-        Outcome::Text(note) => Normalized {
-            hash: (field.form() != Form::Clear).then(|| Hashed::of(&text)),
-            text,
-            note,
-        },
+        Outcome::Text(note) => {
+            let (is_clear, remark) = goes_clear(field, &text, context);
+            Normalized {
+                hash: (!is_clear).then(|| Hashed::of(&text)),
+                text,
+                note: remark.or(note),
+            }
+        }
     })
 }
 
@@ -76,6 +102,37 @@ pub fn variants(field: UserField, value: &str, normalized: &str) -> Vec<Zeroizin
         return Vec::new();
     }
     variants::variants(field, text::trim(value), normalized)
+}
+
+/// What there is to say about a value, without showing it: `code` is what [`normalize`] gave as a
+/// note or a reason.
+pub fn remark(field: UserField, value: &str, code: Code) -> String {
+    let said = [
+        (codes::VALUE_EMPTY, "is empty; left out"),
+        (codes::VALUE_PLACEHOLDER, "is a word for nothing; left out"),
+        (codes::HASH_OF_NOTHING, "is the hash of nothing; left out"),
+        (codes::HASH_MD5, "is an MD5 hash; sent as it is"),
+        (codes::EXTERNAL_ID_HASHED, "is contact data; it was hashed"),
+        (
+            codes::PH_NO_COUNTRY,
+            "has no country code and no country is known; the digits were hashed as they are",
+        ),
+        (
+            codes::DB_AMBIGUOUS,
+            "could have day and month swapped; the month was taken first",
+        ),
+        (
+            codes::FBC_TIME,
+            "has a time in seconds or in the future; sent as it is",
+        ),
+    ];
+    match said.iter().find(|(known, _)| *known == code) {
+        Some((_, said)) => format!("{field} {said}"),
+        None => format!(
+            "{field} holds {} that cannot be used; left out",
+            of_length(value)
+        ),
+    }
 }
 
 pub(crate) enum Outcome {
@@ -181,7 +238,6 @@ fn is_placeholder(value: &str) -> bool {
         Some(b'N') => matches!(value, "NULL" | "None" | "NaN" | "N/A"),
         Some(b'(') => matches!(value, "(null)" | "(not set)"),
         Some(b'u') => matches!(value, "undefined" | "unknown"),
-        Some(b'-') => matches!(value, "-" | "--"),
         Some(b'<') => value == "<null>",
         Some(b'[') => value == "[object Object]",
         Some(b'{') => value.starts_with("{{") && value.ends_with("}}"),
@@ -196,6 +252,7 @@ mod tests {
 
     const CONTEXT: Context = Context {
         country: None,
+        external_id: ExternalId::Hash,
         now_s: 1_790_000_000,
     };
 

@@ -52,6 +52,7 @@ mod tests {
         let context = Context {
             country: None,
             now_s: 0,
+            external_id: super::super::ExternalId::Hash,
         };
         for (field, value, expected) in [
             (UserField::Fn, "Mary-Ann ", Some("mary-ann")),

@@ -22,7 +22,7 @@ use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_ID_BYTES_MAX, EVENT_NAME_
 use crate::model::{DataProcessing, Event};
 use crate::money::Currency;
 use crate::names;
-use crate::normalize::{Context, Country, is_invisible};
+use crate::normalize::{Context, Country, ExternalId, is_invisible};
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
 use crate::url;
@@ -43,15 +43,6 @@ pub struct Rules {
     /// How far `event_time` may lie in the future, in seconds, before it is an error; within that it
     /// is set to now. Meta refuses any future time and documents no tolerance.
     pub future_skew_s: i64,
-}
-
-/// What to do with a raw `external_id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExternalId {
-    /// Hash it, as Meta recommends.
-    Hash,
-    /// Send it as it is, because the site's pixel does.
-    AsIs,
 }
 
 impl Default for Rules {
@@ -421,8 +412,9 @@ impl Sealing<'_, '_> {
 
     fn user_data(&mut self) -> FieldSet {
         let context = Context {
-            country: None,
+            country: self.rules.default_country,
             now_s: self.moment.unix_s(),
+            external_id: self.rules.external_id,
         };
         self.out.push_str(",\"user_data\":{");
         let user_data = &self.event.user_data;

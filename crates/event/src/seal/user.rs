@@ -4,12 +4,11 @@ use zeroize::Zeroize as _;
 
 use super::Rules;
 use crate::codes::{self, Code};
-use crate::contact;
 use crate::digest::Hashed;
-use crate::finding::{Findings, of_length};
+use crate::finding::Findings;
 use crate::json;
 use crate::model::{UserData, UserValue};
-use crate::normalize::{self, Context, Country, Outcome};
+use crate::normalize::{self, Context, Country, ExternalId, Outcome};
 use crate::user_field::{FieldSet, Form, UserField};
 
 /// Room for most clear values, so that growing leaves no copies behind.
@@ -36,7 +35,7 @@ pub(super) fn write(
     let mut sealer = Sealer {
         rules,
         context: Context {
-            country: country(user_data, present).or(rules.default_country),
+            country: country(user_data, present).or(context.country),
             ..context
         },
         findings,
@@ -116,9 +115,9 @@ impl Sealer<'_, '_> {
         field: UserField,
         out: &mut String,
     ) -> bool {
-        let is_as_is =
-            field == UserField::ExternalId && self.rules.external_id == super::ExternalId::AsIs;
-        if field.form() == Form::Clear || is_as_is {
+        let may_be_clear =
+            field == UserField::ExternalId && self.context.external_id == ExternalId::AsIs;
+        if field.form() == Form::Clear || may_be_clear {
             return self.clear_field(values, field, out);
         }
         let mut member = Member {
@@ -201,12 +200,13 @@ impl Sealer<'_, '_> {
             if is_list {
                 out.push(if count == 0 { '[' } else { ',' });
             }
-            if is_list && contact::is_contact(&self.clear) {
-                self.note(value, Some(codes::EXTERNAL_ID_HASHED));
-                json::write_text(out, Hashed::of(&self.clear).as_str());
-            } else {
+            let (is_clear, remark) = normalize::goes_clear(field, &self.clear, &self.context);
+            if is_clear {
                 json::write_text(out, &self.clear);
+            } else {
+                json::write_text(out, Hashed::of(&self.clear).as_str());
             }
+            self.note(value, remark);
             self.note(value, note);
             count += 1;
         }
@@ -223,7 +223,8 @@ impl Sealer<'_, '_> {
 
     fn note(&mut self, value: &UserValue<'_>, code: Option<Code>) {
         if let Some(code) = code {
-            self.findings.add(code, value.path(), message(value, code));
+            let message = normalize::remark(value.field, value.value.expose(), code);
+            self.findings.add(code, value.path(), message);
         }
     }
 }
@@ -235,31 +236,4 @@ fn open(out: &mut String, field: UserField) {
     out.push('"');
     out.push_str(field.name());
     out.push_str("\":");
-}
-
-/// What was found, without the value.
-fn message(value: &UserValue<'_>, code: Code) -> String {
-    let field = value.field;
-    let text = of_length(value.value.expose());
-    if code == codes::VALUE_EMPTY {
-        format!("{field} is empty; left out")
-    } else if code == codes::VALUE_PLACEHOLDER {
-        format!("{field} is a word for nothing; left out")
-    } else if code == codes::HASH_OF_NOTHING {
-        format!("{field} is the hash of nothing; left out")
-    } else if code == codes::HASH_MD5 {
-        format!("{field} is an MD5 hash; sent as it is")
-    } else if code == codes::VALUE_TOO_LONG {
-        format!("{field} is {text}; left out")
-    } else if code == codes::PH_NO_COUNTRY {
-        "no country code and no country are known; the digits were hashed as they are".to_owned()
-    } else if code == codes::DB_AMBIGUOUS {
-        "day and month could be swapped; the month was taken first".to_owned()
-    } else if code == codes::FBC_TIME {
-        "the time in fbc is in seconds or in the future; sent as it is".to_owned()
-    } else if code == codes::EXTERNAL_ID_HASHED {
-        "external_id is contact data; it was hashed".to_owned()
-    } else {
-        format!("{field} holds {text} that cannot be used; left out")
-    }
 }

@@ -1,0 +1,78 @@
+//! The body to be checked: from a file or standard input, all of it, within a limit.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::failure::Failure;
+
+/// The largest body that is read. Everything is kept in memory, because a report on the first event
+/// of an array is worth little when the array turns out to end in the middle.
+const BODY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A body and where it came from.
+pub(super) struct Input {
+    /// For people: the file as it was named, or `stdin`.
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Input {
+    /// Reads the file, or standard input if it is `-`, or missing and somebody pipes.
+    pub(super) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+        let stdin = io::stdin();
+        match file {
+            None if stdin.is_terminal() => Err(Failure::with_help(
+                "no FILE was named, and nothing is piped into standard input",
+                "name a file, as in `sluice check events.json`, or pipe one in; `-` reads what you type",
+            )),
+            Some(path) if path != Path::new("-") => Self::file(path),
+            _ => {
+                let bytes = limited(stdin.lock(), "standard input", BODY_BYTES_MAX)?;
+                let name = "stdin".to_owned();
+                Ok(Self { name, bytes })
+            }
+        }
+    }
+
+    fn file(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("opening {name}"))?;
+        let bytes = limited(file, &name, BODY_BYTES_MAX)?;
+        Ok(Self { name, bytes })
+    }
+}
+
+fn limited(source: impl Read, name: &str, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    source
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("reading {name}"))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(Failure::with_help(
+            format!("{name} is larger than {} MiB", bytes_max >> 20),
+            "write one event a line (NDJSON) and check it in pieces, for example after `split -l 100000`",
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_beyond_the_limit_is_refused() {
+        let limit = 2 << 20;
+        let whole = limited(io::repeat(b' ').take(limit), "stdin", limit);
+        assert_eq!(whole.ok().map(|bytes| bytes.len() as u64), Some(limit));
+        let Err(Failure::Told { error, help }) = limited(io::repeat(b' '), "stdin", limit) else {
+            panic!("an endless body was read");
+        };
+        assert_eq!(error.to_string(), "stdin is larger than 2 MiB");
+        assert!(help.is_some());
+    }
+}

@@ -1,0 +1,275 @@
+//! `sluice check`: what the gateway would make of events, without sending any.
+//!
+//! Every event is read, sealed and judged by the code that does it in the gateway. What is printed
+//! holds no clear value from `user_data` unless `--show-values` asks for it: findings have none, and
+//! names and ids are shown only of sealed events, which have been freed of contact data.
+
+mod explain;
+mod input;
+mod people;
+mod programs;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sluice_event::batch::{self, Item, Layout};
+use sluice_event::{ActionSource, Country, ExternalId, Findings, Rules, SealedEvent, Severity};
+
+use super::Ending;
+use crate::args;
+use crate::clock::Clock;
+use crate::failure::Failure;
+use explain::Explanation;
+use input::Input;
+use people::ForPeople;
+use programs::ForPrograms;
+
+/// What `sluice check` takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sluice check events.json
+  sluice check --explain --country de < events.ndjson
+  sluice check --json events.json | jq 'select(.valid | not)'
+  sluice check --now 2023-11-29T05:10:00Z old-events.json
+
+FILE holds one event, an array, {\"data\":[…]} as Meta takes it, or one event a line (NDJSON).
+Values from user_data are never printed, unless --show-values is given.
+
+Exit code: 0 when every event can be sent, 1 when one cannot or FILE is not JSON.")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+pub(crate) struct Arguments {
+    /// The events; - or nothing reads standard input
+    file: Option<PathBuf>,
+    /// Print one JSON object an event
+    #[arg(long)]
+    json: bool,
+    /// Show for every value of `user_data` what becomes of it
+    #[arg(long)]
+    explain: bool,
+    /// Let --explain show the values themselves, in the clear
+    #[arg(long, requires = "explain")]
+    show_values: bool,
+    /// The country of events that name none: a code or a name
+    #[arg(long, value_parser = args::country)]
+    country: Option<Country>,
+    /// Check as if it were this time: Unix seconds or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
+    now: Option<u64>,
+    /// Send a second hash where Meta's own libraries disagree about the first
+    #[arg(long)]
+    variants: bool,
+    /// What to do with an `external_id` that is no hash
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ExternalIdArgument::Hash)]
+    external_id: ExternalIdArgument,
+    /// The action source of events that name none and show none
+    #[arg(long, value_name = "SOURCE", default_value = "website", value_parser = args::action_source)]
+    action_source: ActionSource,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ExternalIdArgument {
+    /// Hash it, as Meta recommends
+    Hash,
+    /// Send it as it is, because the site's pixel does
+    AsIs,
+}
+
+impl Arguments {
+    fn rules(&self) -> Rules {
+        Rules {
+            default_country: self.country,
+            default_action_source: self.action_source,
+            external_id: match self.external_id {
+                ExternalIdArgument::Hash => ExternalId::Hash,
+                ExternalIdArgument::AsIs => ExternalId::AsIs,
+            },
+            variants: self.variants,
+            ..Rules::default()
+        }
+    }
+}
+
+/// One event after sealing.
+struct Checked {
+    index: usize,
+    /// `None` if the event cannot be sent.
+    sealed: Option<SealedEvent>,
+    findings: Findings,
+    explanation: Option<Explanation>,
+}
+
+/// The place at which a body stops being JSON.
+struct Broken<'a> {
+    /// The file.
+    name: &'a str,
+    line: usize,
+    column: usize,
+    expected: &'static str,
+}
+
+/// How the results are told.
+trait Report {
+    fn event(&mut self, checked: &Checked) -> Result<(), Failure>;
+    fn broken(&mut self, broken: &Broken<'_>, tally: &Tally) -> Result<(), Failure>;
+    fn finish(self: Box<Self>, tally: &Tally) -> Result<(), Failure>;
+}
+
+/// Checks a body and reports on it.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let input = Input::read(arguments.file.as_deref())?;
+    let text = batch::text_of(&input.bytes);
+    let mut report: Box<dyn Report> = if arguments.json {
+        Box::new(ForPrograms::new())
+    } else {
+        Box::new(ForPeople::new(layout_of(&text)))
+    };
+    let checker = Checker {
+        rules: arguments.rules(),
+        clock: Clock::new(arguments.now),
+        explains: arguments.explain,
+        shows_values: arguments.show_values,
+    };
+    let mut tally = Tally::default();
+    // `read` cannot be stopped, but a report that failed once is left alone.
+    let mut reported = Ok(());
+    let read = batch::read(&text, |item| {
+        if reported.is_ok() {
+            reported = checker.check(item).and_then(|checked| {
+                tally.add(&checked);
+                report.event(&checked)
+            });
+        }
+    });
+    reported?;
+    if let Err(error) = read {
+        let (line, column) = error.line_column(&text);
+        let expected = error.expected();
+        tally.is_broken = true;
+        let name = &input.name;
+        report.broken(
+            &Broken {
+                name,
+                line,
+                column,
+                expected,
+            },
+            &tally,
+        )?;
+    }
+    report.finish(&tally)?;
+    Ok(Ending::flawed_if(tally.is_flawed()))
+}
+
+struct Checker {
+    rules: Rules,
+    clock: Clock,
+    explains: bool,
+    shows_values: bool,
+}
+
+impl Checker {
+    fn check(&self, item: Item<'_>) -> Result<Checked, Failure> {
+        let Item {
+            index,
+            event,
+            mut findings,
+        } = item;
+        let moment = self.clock.moment()?;
+        let mut explanation = None;
+        let mut sealed = None;
+        if let Some(event) = event {
+            // Before sealing, because sealing takes the clear values away.
+            let mut explained = self.explains.then(|| {
+                Explanation::new(&event.user_data, &self.rules, moment, self.shows_values)
+            });
+            sealed = event.seal(&self.rules, moment, &mut findings);
+            if let (Some(explained), Some(sealed)) = (&mut explained, &sealed) {
+                explained.add_payload(sealed);
+            }
+            explanation = explained;
+        }
+        Ok(Checked {
+            index,
+            sealed,
+            findings,
+            explanation,
+        })
+    }
+}
+
+/// What was found in all events together.
+#[derive(Default)]
+struct Tally {
+    events: usize,
+    sendable: usize,
+    /// Findings, by [`SEVERITIES`].
+    findings: [usize; SEVERITIES.len()],
+    unlisted: usize,
+    is_broken: bool,
+}
+
+/// From the worst to the mildest.
+const SEVERITIES: [Severity; 4] = [
+    Severity::Error,
+    Severity::Repaired,
+    Severity::Warning,
+    Severity::Hint,
+];
+
+impl Tally {
+    fn add(&mut self, checked: &Checked) {
+        self.events += 1;
+        self.sendable += usize::from(checked.sealed.is_some());
+        self.unlisted += checked.findings.unlisted();
+        for (count, severity) in self.findings.iter_mut().zip(SEVERITIES) {
+            let is_of_it = |finding: &&sluice_event::Finding| finding.severity() == severity;
+            *count += checked.findings.iter().filter(is_of_it).count();
+        }
+    }
+
+    fn is_flawed(&self) -> bool {
+        self.is_broken || self.sendable < self.events
+    }
+}
+
+/// How the events of a body are written, which says how their places are called.
+///
+/// [`batch::read`] tells at its end, and a person wants to know at the first event. Reading twice
+/// costs less than keeping every report of a large body in memory.
+fn layout_of(text: &str) -> Layout {
+    let error = match batch::read(text, drop) {
+        Ok(body) => return body.layout,
+        Err(error) => error,
+    };
+    // Reading stopped early. If all was well up to there, what was read tells; else it stopped inside
+    // a list, since nothing else holds several events and can break.
+    let read = text.get(..error.at()).unwrap_or_default();
+    match batch::read(read, drop) {
+        Ok(body) => body.layout,
+        Err(_) if text.trim_start().starts_with('[') => Layout::Array,
+        Err(_) => Layout::Envelope,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_body_has_a_layout_too() {
+        for (text, expected) in [
+            (r#"{"event_name":"A"}"#, Layout::Single),
+            (r#"{"event_name":"A"} x"#, Layout::Single),
+            (r#"[{"event_name":"A"},"#, Layout::Array),
+            (r#"{"data":[{"event_name":"A"},}"#, Layout::Envelope),
+            (r#"{"data":[{"event_name":"A"}]} x"#, Layout::Envelope),
+            ("{\"event_name\":\"A\"}\nnot json", Layout::Lines),
+        ] {
+            assert_eq!(layout_of(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The report for programs: one JSON object an event, as it is checked.
+
+use serde::Serialize;
+use sluice_event::{Code, Findings, SealedEvent, codes};
+
+use super::{Broken, Checked, Explanation, Report, Tally};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Prints a line of JSON for every event.
+pub(super) struct ForPrograms {
+    output: Output,
+}
+
+impl ForPrograms {
+    pub(super) fn new() -> Self {
+        Self {
+            output: Output::for_programs(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EventLine<'a> {
+    index: usize,
+    /// Of sealed events only: what could not be sealed may have anything for a name.
+    event_name: Option<&'a str>,
+    event_id: Option<&'a str>,
+    valid: bool,
+    findings: Vec<FindingLine<'a>>,
+    /// Findings beyond those that are kept for one event.
+    #[serde(skip_serializing_if = "is_zero")]
+    findings_unlisted: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a Explanation>,
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    severity: &'a str,
+    code: &'a str,
+    /// Within the event.
+    path: &'a str,
+    message: &'a str,
+    help: &'a str,
+    source: &'a str,
+}
+
+impl<'a> FindingLine<'a> {
+    fn new(code: Code, path: &'a str, message: &'a str) -> Self {
+        Self {
+            severity: code.severity().name(),
+            code: code.name(),
+            path,
+            message,
+            help: code.help(),
+            source: code.source(),
+        }
+    }
+
+    fn all(findings: &'a Findings) -> Vec<Self> {
+        findings
+            .iter()
+            .map(|finding| Self::new(finding.code, finding.path.as_str(), &finding.message))
+            .collect()
+    }
+}
+
+impl Report for ForPrograms {
+    fn event(&mut self, checked: &Checked) -> Result<(), Failure> {
+        let sealed = checked.sealed.as_ref();
+        self.output.json(&EventLine {
+            index: checked.index,
+            event_name: sealed.map(SealedEvent::event_name),
+            event_id: sealed.map(SealedEvent::event_id),
+            valid: sealed.is_some(),
+            findings: FindingLine::all(&checked.findings),
+            findings_unlisted: checked.findings.unlisted(),
+            explain: checked.explanation.as_ref(),
+        })
+    }
+
+    /// Told as a last event that could not be read, so that a program that only reads these lines
+    /// notices.
+    fn broken(&mut self, broken: &Broken<'_>, tally: &Tally) -> Result<(), Failure> {
+        let Broken {
+            line,
+            column,
+            expected,
+            ..
+        } = broken;
+        let message = format!("line {line}, column {column}: expected {expected}");
+        self.output.json(&EventLine {
+            index: tally.events,
+            event_name: None,
+            event_id: None,
+            valid: false,
+            findings: vec![FindingLine::new(codes::JSON_INVALID, "", &message)],
+            findings_unlisted: 0,
+            explain: None,
+        })
+    }
+
+    fn finish(self: Box<Self>, _: &Tally) -> Result<(), Failure> {
+        self.output.finish()
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}

@@ -1,0 +1,37 @@
+//! What the command line can do, one file or folder per command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod hash;
+
+use crate::args::Command;
+use crate::failure::Failure;
+
+/// How a command ended that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing is wrong with what was looked at.
+    Clean,
+    /// Something is: exit code 1.
+    Flawed,
+}
+
+impl Ending {
+    /// Flawed if so.
+    pub(crate) fn flawed_if(is_flawed: bool) -> Self {
+        if is_flawed {
+            Ending::Flawed
+        } else {
+            Ending::Clean
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
+    match command {
+        Command::Hash(arguments) => hash::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

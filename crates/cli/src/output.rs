@@ -1,0 +1,157 @@
+//! The only place that prints.
+//!
+//! Two kinds of output: for people, with colours that vanish when nobody sees them, and for
+//! programs, byte for byte as written. What came from outside goes through [`printable`] before a
+//! person sees it, so no event can move the cursor or turn text round.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const MAGENTA: Style = AnsiColor::Magenta.on_default();
+pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Bytes that are written at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Standard output, locked and buffered. Dropping it without [`Output::finish`] loses errors.
+pub(crate) struct Output {
+    writer: BufWriter<Box<dyn Write>>,
+}
+
+impl Output {
+    /// With colours, if a terminal shows them and `NO_COLOR` does not forbid it.
+    pub(crate) fn for_people() -> Self {
+        Self::to(Box::new(AutoStream::auto(io::stdout().lock())))
+    }
+
+    /// Byte for byte: stripping colours would also strip what is in the data.
+    pub(crate) fn for_programs() -> Self {
+        Self::to(Box::new(io::stdout().lock()))
+    }
+
+    fn to(stdout: Box<dyn Write>) -> Self {
+        Self {
+            writer: BufWriter::with_capacity(BUFFER_BYTES, stdout),
+        }
+    }
+
+    /// What `write!` and `writeln!` call.
+    pub(crate) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), Failure> {
+        written(self.writer.write_fmt(text))
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        written(self.writer.write_all(bytes))
+    }
+
+    /// Writes one line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        written(serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from))?;
+        self.bytes(b"\n")
+    }
+
+    /// Lets the reader have everything that was written so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        written(self.writer.flush())
+    }
+
+    /// Writes the rest.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        self.flush()
+    }
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
+        result => Ok(result.context("writing the output")?),
+    }
+}
+
+/// Says on standard error why the command failed.
+pub(crate) fn complain(message: &str, help: Option<&str>) {
+    let mut stderr = anstream::stderr().lock();
+    // When standard error is gone too, nobody is left to tell.
+    let _ = writeln!(stderr, "{} {}", painted(RED, "error:"), printable(message));
+    if let Some(help) = help {
+        let _ = writeln!(stderr, "{} {}", painted(CYAN, "help:"), printable(help));
+    }
+}
+
+/// `text` in a style.
+pub(crate) fn painted<T: fmt::Display>(style: Style, text: T) -> impl fmt::Display {
+    struct Painted<T>(Style, T);
+    impl<T: fmt::Display> fmt::Display for Painted<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let Self(style, text) = self;
+            write!(f, "{style}{text}{style:#}")
+        }
+    }
+    Painted(style, text)
+}
+
+/// `text` with control characters, and marks that change the order of text, as escapes.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Joiners (U+200C, U+200D) are fine: Persian, Indic and emoji spelling needs them.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_commands_the_terminal() {
+        assert_eq!(printable("order 17, café, 東京"), "order 17, café, 東京");
+        assert_eq!(
+            printable("\u{1b}[2J\r\n\u{9b}1m\u{202e}\u{7f}"),
+            "\\u{1b}[2J\\r\\n\\u{9b}1m\\u{202e}\\u{7f}"
+        );
+    }
+
+    #[test]
+    fn counts_like_a_person() {
+        assert_eq!(counted(1, "event"), "1 event");
+        assert_eq!(counted(0, "event"), "0 events");
+    }
+}

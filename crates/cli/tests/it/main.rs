@@ -1,0 +1,8 @@
+//! The real binary, run as a person or a script runs it.
+
+mod check;
+mod clear_values;
+mod explain;
+mod garbage;
+mod hash;
+mod run;
