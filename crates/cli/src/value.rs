@@ -4,8 +4,8 @@
 //! what would be sent.
 
 use sluice_event::{
-    ActionSource, Context, Currency, Event, Finding, Findings, Hashed, JsonText, Moment,
-    Normalized, Path, Rules, UserField, codes, normalize, remark, variants,
+    ActionSource, Code, Context, Currency, Event, Finding, Findings, Hashed, JsonText, Moment,
+    Normalized, Path, Rules, UserField, normalize, remark, variants,
 };
 
 use crate::field::Field;
@@ -27,9 +27,7 @@ impl Judged {
             Some(Normalized { text, hash, .. }) => {
                 hash.is_some_and(|hash| hash.as_str() == text.as_str())
             }
-            None => {
-                self.finding.as_ref().map(|finding| finding.code) == Some(codes::HASH_OF_NOTHING)
-            }
+            None => self.finding.as_ref().map(|finding| finding.code) == Some(Code::HashOfNothing),
         }
     }
 }
@@ -90,7 +88,7 @@ fn currency(value: &str, rules: &Rules, unix_ms: u64) -> Judged {
     let finding = said.into_iter().find(|finding| finding.path == path);
     let is_left_out = finding
         .as_ref()
-        .is_some_and(|finding| finding.code != codes::CURRENCY_WITHDRAWN);
+        .is_some_and(|finding| finding.code != Code::CurrencyWithdrawn);
     Judged {
         normalized: Currency::parse(value)
             .filter(|_| !is_left_out)

@@ -4,7 +4,7 @@
 //! ask for a field but its endpoint does without, a warning.
 
 use crate::action_source::{ActionSource, MessagingChannel};
-use crate::codes;
+use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::model::{DataProcessing, Event};
 use crate::names;
@@ -44,7 +44,7 @@ pub(crate) fn check(summary: &Summary<'_>, findings: &mut Findings) {
     if summary.event.messaging_channel.is_some() && !is_messaging {
         let message = format!("messaging_channel on a {} event", summary.action_source);
         let path = summary.event.path("messaging_channel");
-        findings.add(codes::MESSAGING_CHANNEL_UNUSED, path, message);
+        findings.add(Code::MessagingChannelUnused, path, message);
     }
 }
 
@@ -68,22 +68,22 @@ fn user_data(summary: &Summary<'_>, findings: &mut Findings) {
     let fields = summary.user_fields;
     if fields.is_empty() {
         let message = "no usable value in user_data";
-        findings.add(codes::USER_DATA_MISSING, Path::root(), message);
+        findings.add(Code::UserDataMissing, Path::root(), message);
     } else if TOO_BROAD.iter().any(|set| fields.is_within(*set)) {
         let names: Vec<_> = fields.iter().map(UserField::name).collect();
         let message = format!("user_data has only {}", names.join(", "));
-        findings.add(codes::USER_DATA_TOO_BROAD, Path::root(), message);
+        findings.add(Code::UserDataTooBroad, Path::root(), message);
     }
 }
 
 fn website(summary: &Summary<'_>, findings: &mut Findings) {
     if !summary.user_fields.contains(UserField::ClientUserAgent) {
         let message = "a website event without client_user_agent";
-        findings.add(codes::CLIENT_USER_AGENT_MISSING, Path::root(), message);
+        findings.add(Code::ClientUserAgentMissing, Path::root(), message);
     }
     if summary.event.event_source_url.is_none() {
         let message = "a website event without event_source_url";
-        findings.add(codes::EVENT_SOURCE_URL_MISSING, Path::root(), message);
+        findings.add(Code::EventSourceUrlMissing, Path::root(), message);
     }
 }
 
@@ -92,14 +92,14 @@ fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
     let path = || path_of(&summary.event.custom_data, "custom_data");
     if !has("value") && !has("_valueToSum") {
         findings.add(
-            codes::PURCHASE_VALUE_MISSING,
+            Code::PurchaseValueMissing,
             path(),
             "the Purchase has no value",
         );
     }
     if !has("currency") && !has("fb_currency") {
         findings.add(
-            codes::PURCHASE_CURRENCY_MISSING,
+            Code::PurchaseCurrencyMissing,
             path(),
             "the Purchase has no currency",
         );
@@ -111,19 +111,19 @@ fn app(summary: &Summary<'_>, findings: &mut Findings) {
     let has = |key| summary.app_keys.has(&shape::APP_DATA, key);
     if app_data.is_empty() {
         findings.add(
-            codes::APP_DATA_MISSING,
+            Code::AppDataMissing,
             Path::root(),
             "an app event without app_data",
         );
         return;
     }
     let path = || path_of(app_data, "app_data");
-    if !has("extinfo") && !findings.has(codes::EXTINFO_INVALID) {
-        findings.add(codes::EXTINFO_MISSING, path(), "app_data without extinfo");
+    if !has("extinfo") && !findings.has(Code::ExtinfoInvalid) {
+        findings.add(Code::ExtinfoMissing, path(), "app_data without extinfo");
     }
     if !has("advertiser_tracking_enabled") {
         let message = "app_data without advertiser_tracking_enabled";
-        findings.add(codes::APP_TRACKING_MISSING, path(), message);
+        findings.add(Code::AppTrackingMissing, path(), message);
     }
 }
 
@@ -131,7 +131,7 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
     if !names::BUSINESS_MESSAGING.contains(&summary.event_name) && !summary.event_name.is_empty() {
         let message = "Meta takes no business-messaging event of this name";
         findings.add(
-            codes::MESSAGING_EVENT_NAME,
+            Code::MessagingEventName,
             summary.event.path("event_name"),
             message,
         );
@@ -139,7 +139,7 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
     let has = |field| summary.user_fields.contains(field);
     let Some(channel) = summary.event.messaging_channel else {
         let message = "a business-messaging event without a (known) messaging_channel";
-        findings.add(codes::MESSAGING_CHANNEL_MISSING, Path::root(), message);
+        findings.add(Code::MessagingChannelMissing, Path::root(), message);
         return;
     };
     let has_ids = match channel {
@@ -155,7 +155,7 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
     };
     if !has_ids {
         let message = format!("user_data lacks ids that {channel} events need");
-        findings.add(codes::MESSAGING_IDS_MISSING, Path::root(), message);
+        findings.add(Code::MessagingIdsMissing, Path::root(), message);
     }
 }
 
@@ -175,12 +175,12 @@ fn crm(summary: &Summary<'_>, findings: &mut Findings) {
     {
         let message = "a CRM event without event_source crm or without lead_event_source";
         let path = path_of(custom_data, "custom_data");
-        findings.add(codes::CRM_FIELDS_MISSING, path, message);
+        findings.add(Code::CrmFieldsMissing, path, message);
     }
     if is_crm && summary.event_name == "Purchase" {
         let message = "a CRM stage named Purchase";
         findings.add(
-            codes::CRM_PURCHASE_NAME,
+            Code::CrmPurchaseName,
             summary.event.path("event_name"),
             message,
         );
@@ -237,7 +237,7 @@ fn attribution(summary: &Summary<'_>, findings: &mut Findings) {
         .collect();
     if !missing.is_empty() {
         let message = format!("AppendAttribution lacks {}", missing.join(", "));
-        findings.add(codes::ATTRIBUTION_INCOMPLETE, Path::root(), message);
+        findings.add(Code::AttributionIncomplete, Path::root(), message);
     }
 }
 
@@ -259,7 +259,7 @@ pub(crate) fn data_processing(
     if processing.options.len() > usize::from(is_limited) {
         let message = "an option other than LDU; left out";
         let path = event.path("data_processing_options");
-        findings.add(codes::LDU_OPTION_UNKNOWN, path, message);
+        findings.add(Code::LduOptionUnknown, path, message);
     }
     if !is_limited {
         return DataProcessing {
@@ -274,14 +274,14 @@ pub(crate) fn data_processing(
         (Some(1), Some(0)) => (1, 0),
         _ => {
             let message = "country and state name no place that Meta knows; 0 and 0 were set";
-            let code = codes::LDU_STATE_UNKNOWN;
+            let code = Code::LduStateUnknown;
             findings.add(code, event.path("data_processing_options"), message);
             (0, 0)
         }
     };
     if state == 0 && !user_fields.contains(UserField::ClientIpAddress) {
         let message = "limited data use without a state and without an address";
-        findings.add(codes::LDU_NO_LOCATION, Path::root(), message);
+        findings.add(Code::LduNoLocation, Path::root(), message);
     }
     DataProcessing {
         options: vec!["LDU".into()],

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::codes::Code;
+use crate::code::Code;
 use crate::contact;
 use crate::limits::FINDINGS_MAX;
 

@@ -5,7 +5,7 @@ mod alias;
 pub mod batch;
 pub mod browser;
 mod check;
-pub mod codes;
+mod code;
 mod contact;
 mod digest;
 mod finding;
@@ -26,7 +26,7 @@ mod url;
 mod user_field;
 
 pub use action_source::{ActionSource, MessagingChannel};
-pub use codes::Code;
+pub use code::Code;
 pub use digest::{Hashed, Prehashed, recognize};
 pub use finding::{Finding, Findings, Path, Severity};
 pub use identity::{DatasetId, EventIdentity, InvalidDatasetId};

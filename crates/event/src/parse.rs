@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::action_source::{ActionSource, MessagingChannel};
 use crate::alias::{self, Target};
 use crate::browser::ClickId;
-use crate::codes;
+use crate::code::Code;
 use crate::finding::{Findings, Path, shown};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::{EVENT_BYTES_MAX, PROPERTIES_MAX, USER_VALUES_MAX};
@@ -34,7 +34,7 @@ impl<'a> Event<'a> {
             Err(error) => {
                 let (line, column) = error.line_column(text);
                 findings.add(
-                    codes::JSON_INVALID,
+                    Code::JsonInvalid,
                     Path::root(),
                     format!(
                         "line {line}, column {column}: expected {}",
@@ -63,11 +63,7 @@ pub(crate) fn event<'a>(
         }
         kind => {
             reader.value()?;
-            findings.add(
-                codes::EVENT_NOT_OBJECT,
-                Path::root(),
-                format!("found {kind}"),
-            );
+            findings.add(Code::EventNotObject, Path::root(), format!("found {kind}"));
             Ok(None)
         }
     }
@@ -91,7 +87,7 @@ fn object<'a>(
         let message = format!("the event has {size} bytes");
         parser
             .findings
-            .add(codes::EVENT_TOO_LARGE, Path::root(), message);
+            .add(Code::EventTooLarge, Path::root(), message);
         return Ok(None);
     }
     Ok(Some(parser.finish()))
@@ -247,7 +243,7 @@ impl<'a> Parser<'a, '_> {
                 if let (Some(text), None) = (&text, channel) {
                     let message =
                         format!("found {}; whatsapp, messenger or instagram", shown(text));
-                    self.findings.add(codes::ENUM_UNKNOWN, path(), message);
+                    self.findings.add(Code::EnumUnknown, path(), message);
                 }
                 self.set(channel, path, |event| &mut event.messaging_channel);
             }
@@ -316,22 +312,20 @@ impl<'a> Parser<'a, '_> {
             Ok(time) => {
                 if time.is_converted {
                     let message = "the time is not in whole seconds and was converted";
-                    self.findings.add(codes::EVENT_TIME_UNIT, path(), message);
+                    self.findings.add(Code::EventTimeUnit, path(), message);
                 }
                 self.set(Some(time.unix_s), path, |event| &mut event.event_time);
             }
             Err(TimeError::NoZone) => {
                 let message = "the time has no zone, so it could be any of some thirty moments";
-                self.findings
-                    .add(codes::EVENT_TIME_NO_ZONE, path(), message);
+                self.findings.add(Code::EventTimeNoZone, path(), message);
             }
             Err(TimeError::Invalid) => {
                 let message = match raw.as_text() {
                     Some(text) => format!("found {}, no time", shown(&text)),
                     None => format!("found {}, no time", raw.kind()),
                 };
-                self.findings
-                    .add(codes::EVENT_TIME_INVALID, path(), message);
+                self.findings.add(Code::EventTimeInvalid, path(), message);
             }
         }
     }
@@ -348,7 +342,7 @@ impl<'a> Parser<'a, '_> {
             None => format!("{} is no action source", shown(&text)),
         };
         self.findings
-            .add(codes::ACTION_SOURCE_UNKNOWN, path(), message);
+            .add(Code::ActionSourceUnknown, path(), message);
         source
     }
 
@@ -399,8 +393,7 @@ impl<'a> Parser<'a, '_> {
         }
         if is_repeated && let Some(last) = self.event.user_data.0.last() {
             let message = format!("{field} stands here more than once; all values are used");
-            self.findings
-                .add(codes::KEY_DUPLICATE, last.path(), message);
+            self.findings.add(Code::KeyDuplicate, last.path(), message);
         }
     }
 
@@ -432,11 +425,11 @@ impl<'a> Parser<'a, '_> {
         if self.seen.contains(field) {
             let values = self.event.user_data.0.iter();
             if values.filter(|known| known.field == field).count() >= USER_VALUES_MAX {
-                if !self.findings.has(codes::TOO_MANY) {
+                if !self.findings.has(Code::TooMany) {
                     let message = format!(
                         "more than {USER_VALUES_MAX} values of {field}; the rest is left out"
                     );
-                    self.findings.add(codes::TOO_MANY, value.path(), message);
+                    self.findings.add(Code::TooMany, value.path(), message);
                 }
                 return;
             }
@@ -474,14 +467,14 @@ impl<'a> Parser<'a, '_> {
             if let Some(replaced) = properties.insert(property) {
                 let message = "the key stands here twice; the last value is used";
                 self.findings
-                    .add(codes::KEY_DUPLICATE, replaced.path(section), message);
+                    .add(Code::KeyDuplicate, replaced.path(section), message);
             }
             Ok::<_, SyntaxError>(())
         })?;
         if left_out > 0 {
             let message = format!("more than {PROPERTIES_MAX} properties; {left_out} left out");
             self.findings
-                .add(codes::TOO_MANY, Path::root().key(section), message);
+                .add(Code::TooMany, Path::root().key(section), message);
         }
         Ok(())
     }
@@ -522,7 +515,7 @@ impl<'a> Parser<'a, '_> {
         }
         if slot(&mut self.event).is_some() {
             let message = "the field stands here twice; the last value is used";
-            self.findings.add(codes::KEY_DUPLICATE, path(), message);
+            self.findings.add(Code::KeyDuplicate, path(), message);
         }
         *slot(&mut self.event) = value;
     }
@@ -533,7 +526,7 @@ impl<'a> Parser<'a, '_> {
                 let text = raw.as_text();
                 if text.as_deref().is_some_and(is_damaged) {
                     let message = "the text is damaged; what was lost stands as U+FFFD";
-                    self.findings.add(codes::TEXT_DAMAGED, path(), message);
+                    self.findings.add(Code::TextDamaged, path(), message);
                 }
                 text
             }
@@ -555,13 +548,13 @@ impl<'a> Parser<'a, '_> {
 
     fn wrong_type(&mut self, path: Path, expected: &str, found: Kind) {
         let message = format!("expected {expected}, found {found}; left out");
-        self.findings.add(codes::VALUE_TYPE, path, message);
+        self.findings.add(Code::ValueType, path, message);
     }
 
     fn note_alias(&mut self, key: &str, name: &str) {
         let message = format!("read as {name}");
         self.findings
-            .add(codes::KEY_ALIAS, Path::root().key(key), message);
+            .add(Code::KeyAlias, Path::root().key(key), message);
     }
 
     fn unknown_key(&mut self, parent: Path, key: &str, meant: Option<&str>) {
@@ -570,7 +563,7 @@ impl<'a> Parser<'a, '_> {
             None => "unknown key, not sent".to_owned(),
         };
         self.findings
-            .add(codes::KEY_UNKNOWN, parent.key(key), message);
+            .add(Code::KeyUnknown, parent.key(key), message);
     }
 
     fn finish(mut self) -> Event<'a> {
@@ -585,13 +578,12 @@ impl<'a> Parser<'a, '_> {
             let created_ms = event_time.unsigned_abs() * 1_000;
             if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
                 let message = "a bare fbclid is no fbc; one was built from it";
-                self.findings.add(codes::KEY_ALIAS, fbclid.path(), message);
+                self.findings.add(Code::KeyAlias, fbclid.path(), message);
                 let value = Plain::from(click.to_string());
                 self.event.user_data.0.push(UserValue { value, ..fbclid });
             } else {
                 let message = "the fbclid cannot be one; left out";
-                self.findings
-                    .add(codes::FBC_INVALID, fbclid.path(), message);
+                self.findings.add(Code::FbcInvalid, fbclid.path(), message);
             }
         }
         self.event

@@ -6,15 +6,15 @@
 
 use std::fmt::Write as _;
 
-use crate::codes::{self, Code};
+use crate::code::Code;
 
 const YEAR_MIN: i16 = 1900;
 
 pub(super) fn date(value: &str, now_s: i64, out: &mut String) -> Result<Option<Code>, Code> {
-    let (year, month, day, note) = read(value).ok_or(codes::DB_INVALID)?;
-    let date = jiff::civil::Date::new(year, month, day).map_err(|_| codes::DB_INVALID)?;
+    let (year, month, day, note) = read(value).ok_or(Code::DbInvalid)?;
+    let date = jiff::civil::Date::new(year, month, day).map_err(|_| Code::DbInvalid)?;
     if year < YEAR_MIN || date > today(now_s) {
-        return Err(codes::DB_INVALID);
+        return Err(Code::DbInvalid);
     }
     // Writing to a `String` cannot fail.
     let _ = write!(out, "{year:04}{month:02}{day:02}");
@@ -61,7 +61,7 @@ fn read(value: &str) -> Option<(i16, i8, i8, Option<Code>)> {
         numbers[at],
         month.try_into().ok()?,
         day.try_into().ok()?,
-        is_ambiguous.then_some(codes::DB_AMBIGUOUS),
+        is_ambiguous.then_some(Code::DbAmbiguous),
     ))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn part(value: &str, part: Part, out: &mut String) -> Result<(), Code
         .parse()
         .ok()
         .filter(|number| is_number && range.contains(number))
-        .ok_or(codes::BIRTH_PART_INVALID)?;
+        .ok_or(Code::BirthPartInvalid)?;
     let _ = write!(out, "{number:0width$}");
     Ok(())
 }

@@ -4,13 +4,13 @@
 //! tags stay, a domain in other scripts is not turned into punycode. The check is about form only.
 
 use super::text;
-use crate::codes::{self, Code};
+use crate::code::Code;
 use crate::limits::EMAIL_BYTES_MAX;
 
 pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
     let value = value.strip_prefix("mailto:").unwrap_or(value);
     if value.len() > EMAIL_BYTES_MAX || !has_form(value) {
-        return Err(codes::EM_INVALID);
+        return Err(Code::EmInvalid);
     }
     if value.is_ascii() {
         let start = out.len();

@@ -4,7 +4,7 @@
 //! the larger markets. A word that is not in the table is left out, never guessed from its first letter.
 
 use super::text;
-use crate::codes::{self, Code};
+use crate::code::Code;
 
 const MALE: [&str; 54] = [
     "m",
@@ -135,7 +135,7 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
     } else if FEMALE.contains(&&*word) {
         out.push('f');
     } else {
-        return Err(codes::GE_UNKNOWN);
+        return Err(Code::GeUnknown);
     }
     Ok(())
 }

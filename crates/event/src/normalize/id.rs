@@ -3,16 +3,16 @@
 use std::net::Ipv4Addr;
 
 use crate::browser::{BrowserId, ClickId, appendix, ip as address};
-use crate::codes::{self, Code};
+use crate::code::Code;
 use crate::contact;
 
 /// How far a click id may lie in the future, in seconds: clocks differ.
 const SKEW_S: u64 = 86_400;
 
 pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
-    let parsed = address::parse(value).ok_or(codes::IP_INVALID)?;
+    let parsed = address::parse(value).ok_or(Code::IpInvalid)?;
     if !address::is_public(parsed) {
-        return Err(codes::IP_NOT_PUBLIC);
+        return Err(Code::IpNotPublic);
     }
     // An appendix is forwarded as it came; brackets, ports and mapped forms are undone.
     let is_whole = value.parse::<Ipv4Addr>().is_ok() || appendix::strip(value) != value;
@@ -26,21 +26,21 @@ pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
 
 pub(super) fn user_agent(value: &str, out: &mut String) -> Result<(), Code> {
     if crate::digest::recognize(value).is_some() {
-        return Err(codes::ID_INVALID);
+        return Err(Code::IdInvalid);
     }
     out.push_str(value);
     Ok(())
 }
 
 pub(super) fn click_id(value: &str, now_s: i64, out: &mut String) -> Result<Option<Code>, Code> {
-    let click = ClickId::parse(value).ok_or(codes::FBC_INVALID)?;
+    let click = ClickId::parse(value).ok_or(Code::FbcInvalid)?;
     let is_future = click.created() / 1_000 > now_s.unsigned_abs() + SKEW_S;
     out.push_str(value);
-    Ok((!click.is_in_ms() || is_future).then_some(codes::FBC_TIME))
+    Ok((!click.is_in_ms() || is_future).then_some(Code::FbcTime))
 }
 
 pub(super) fn browser_id(value: &str, out: &mut String) -> Result<(), Code> {
-    BrowserId::parse(value).ok_or(codes::FBP_INVALID)?;
+    BrowserId::parse(value).ok_or(Code::FbpInvalid)?;
     out.push_str(value);
     Ok(())
 }
@@ -50,7 +50,7 @@ pub(super) fn lead_id(value: &str, out: &mut String) -> Result<(), Code> {
     let digits = value.strip_prefix("l:").unwrap_or(value);
     let is_lead = (15..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_lead {
-        return Err(codes::LEAD_ID_INVALID);
+        return Err(Code::LeadIdInvalid);
     }
     out.push_str(digits);
     Ok(())
@@ -60,7 +60,7 @@ pub(super) fn lead_id(value: &str, out: &mut String) -> Result<(), Code> {
 pub(super) fn mobile_ad_id(value: &str, out: &mut String) -> Result<(), Code> {
     let is_all_zeros = value.bytes().all(|byte| matches!(byte, b'0' | b'-'));
     if is_all_zeros {
-        return Err(codes::VALUE_PLACEHOLDER);
+        return Err(Code::ValuePlaceholder);
     }
     opaque(value, out)
 }
@@ -68,10 +68,10 @@ pub(super) fn mobile_ad_id(value: &str, out: &mut String) -> Result<(), Code> {
 /// An id that means nothing to us.
 pub(super) fn opaque(value: &str, out: &mut String) -> Result<(), Code> {
     if contact::is_contact(value) {
-        return Err(codes::ID_CONTACT_DATA);
+        return Err(Code::IdContactData);
     }
     if value.chars().any(char::is_control) {
-        return Err(codes::ID_INVALID);
+        return Err(Code::IdInvalid);
     }
     out.push_str(value);
     Ok(())

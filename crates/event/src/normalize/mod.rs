@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 pub use country::Country;
 pub(crate) use text::is_invisible;
 
-use crate::codes::{self, Code};
+use crate::code::Code;
 use crate::contact;
 use crate::digest::{self, Hashed, Prehashed};
 use crate::finding::of_length;
@@ -54,7 +54,7 @@ pub enum ExternalId {
 pub(crate) fn goes_clear(field: UserField, text: &str, context: &Context) -> (bool, Option<Code>) {
     let is_as_is = field == UserField::ExternalId && context.external_id == ExternalId::AsIs;
     if is_as_is && contact::is_contact(text) {
-        return (false, Some(codes::EXTERNAL_ID_HASHED));
+        return (false, Some(Code::ExternalIdHashed));
     }
     (is_as_is || field.form() == Form::Clear, None)
 }
@@ -107,32 +107,25 @@ pub fn variants(field: UserField, value: &str, normalized: &str) -> Vec<Zeroizin
 /// What there is to say about a value, without showing it: `code` is what [`normalize`] gave as a
 /// note or a reason.
 pub fn remark(field: UserField, value: &str, code: Code) -> String {
-    let said = [
-        (codes::VALUE_EMPTY, "is empty; left out"),
-        (codes::VALUE_PLACEHOLDER, "is a word for nothing; left out"),
-        (codes::HASH_OF_NOTHING, "is the hash of nothing; left out"),
-        (codes::HASH_MD5, "is an MD5 hash; sent as it is"),
-        (codes::EXTERNAL_ID_HASHED, "is contact data; it was hashed"),
-        (
-            codes::PH_NO_COUNTRY,
-            "has no country code and no country is known; the digits were hashed as they are",
-        ),
-        (
-            codes::DB_AMBIGUOUS,
-            "could have day and month swapped; the month was taken first",
-        ),
-        (
-            codes::FBC_TIME,
-            "has a time in seconds or in the future; sent as it is",
-        ),
-    ];
-    match said.iter().find(|(known, _)| *known == code) {
-        Some((_, said)) => format!("{field} {said}"),
-        None => format!(
-            "{field} holds {} that cannot be used; left out",
-            of_length(value)
-        ),
-    }
+    let said = match code {
+        Code::ValueEmpty => "is empty; left out",
+        Code::ValuePlaceholder => "is a word for nothing; left out",
+        Code::HashOfNothing => "is the hash of nothing; left out",
+        Code::HashMd5 => "is an MD5 hash; sent as it is",
+        Code::ExternalIdHashed => "is contact data; it was hashed",
+        Code::PhNoCountry => {
+            "has no country code and no country is known; the digits were hashed as they are"
+        }
+        Code::DbAmbiguous => "could have day and month swapped; the month was taken first",
+        Code::FbcTime => "has a time in seconds or in the future; sent as it is",
+        _ => {
+            return format!(
+                "{field} holds {} that cannot be used; left out",
+                of_length(value)
+            );
+        }
+    };
+    format!("{field} {said}")
 }
 
 pub(crate) enum Outcome {
@@ -154,25 +147,25 @@ pub(crate) fn normalize_into(
         _ => USER_VALUE_BYTES_MAX,
     };
     if value.len() > bytes_max {
-        return Err(codes::VALUE_TOO_LONG);
+        return Err(Code::ValueTooLong);
     }
     let value = text::trim(value);
     if value.is_empty() {
-        return Err(codes::VALUE_EMPTY);
+        return Err(Code::ValueEmpty);
     }
     if is_placeholder(value) {
-        return Err(codes::VALUE_PLACEHOLDER);
+        return Err(Code::ValuePlaceholder);
     }
     if !value.is_ascii() && value.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(codes::TEXT_DAMAGED);
+        return Err(Code::TextDamaged);
     }
     if field.form() != Form::Clear {
         match digest::recognize(value) {
             Some(Prehashed::Sha256(hash)) => return Ok(Outcome::Prehashed(hash, None)),
             Some(Prehashed::Md5(hash)) => {
-                return Ok(Outcome::Prehashed(hash, Some(codes::HASH_MD5)));
+                return Ok(Outcome::Prehashed(hash, Some(Code::HashMd5)));
             }
-            Some(Prehashed::Nothing) => return Err(codes::HASH_OF_NOTHING),
+            Some(Prehashed::Nothing) => return Err(Code::HashOfNothing),
             None => {}
         }
     }
@@ -204,7 +197,7 @@ fn normalize_clear(
                 out.push_str(country.code());
                 Ok(None)
             }
-            None => Err(codes::COUNTRY_UNKNOWN),
+            None => Err(Code::CountryUnknown),
         },
         UserField::ExternalId | UserField::AppUserId => {
             out.push_str(value);
@@ -313,7 +306,7 @@ mod tests {
             ] {
                 assert_eq!(
                     normalize(field, word, &CONTEXT).err(),
-                    Some(codes::VALUE_PLACEHOLDER),
+                    Some(Code::ValuePlaceholder),
                     "{field} {word}"
                 );
             }
@@ -325,11 +318,11 @@ mod tests {
     fn damaged_and_overlong_text_is_left_out() {
         assert_eq!(
             normalize(UserField::Fn, "Jos\u{fffd}", &CONTEXT).err(),
-            Some(codes::TEXT_DAMAGED)
+            Some(Code::TextDamaged)
         );
         assert_eq!(
             normalize(UserField::Fn, &"x".repeat(1_000_000), &CONTEXT).err(),
-            Some(codes::VALUE_TOO_LONG)
+            Some(Code::ValueTooLong)
         );
     }
 }

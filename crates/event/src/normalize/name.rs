@@ -5,12 +5,12 @@
 //! Meta's own code: a typographic apostrophe stays.
 
 use super::text;
-use crate::codes::{self, Code};
+use crate::code::Code;
 
 pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
     text::push_lower_without(value, out, text::is_space_or_punctuation);
     if out.is_empty() {
-        return Err(codes::NAME_INVALID);
+        return Err(Code::NameInvalid);
     }
     Ok(())
 }
@@ -20,7 +20,7 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
 pub(super) fn initials(value: &str, count: usize, out: &mut String) -> Result<(), Code> {
     out.extend(text::lower(value).chars().take(count));
     if out.is_empty() {
-        return Err(codes::NAME_INVALID);
+        return Err(Code::NameInvalid);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, enums::Region};
 
 use super::Country;
-use crate::codes::{self, Code};
+use crate::code::Code;
 use crate::limits::PHONE_BYTES_MAX;
 
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -22,7 +22,7 @@ pub(super) fn normalize(
     out: &mut String,
 ) -> Result<Option<Code>, Code> {
     if value.len() > PHONE_BYTES_MAX {
-        return Err(codes::PH_INVALID);
+        return Err(Code::PhInvalid);
     }
     if push_north_american(value, out) {
         return Ok(None);
@@ -40,7 +40,7 @@ pub(super) fn normalize(
     }
     push_documented(value, out)?;
     let is_national = international.is_none() && country.is_none();
-    Ok(is_national.then_some(codes::PH_NO_COUNTRY))
+    Ok(is_national.then_some(Code::PhNoCountry))
 }
 
 /// The usual spellings of a North American number, `+1` and ten digits, without asking the metadata:
@@ -104,7 +104,7 @@ fn push_documented(value: &str, out: &mut String) -> Result<(), Code> {
     if DIGITS.contains(&out.len()) {
         Ok(())
     } else {
-        Err(codes::PH_INVALID)
+        Err(Code::PhInvalid)
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn says_when_the_country_is_missing() {
         let note = |value| normalize(value, None, &mut String::new()).unwrap();
-        assert_eq!(note("07911 123456"), Some(codes::PH_NO_COUNTRY));
+        assert_eq!(note("07911 123456"), Some(Code::PhNoCountry));
         assert_eq!(note("+447911123456"), None);
     }
 

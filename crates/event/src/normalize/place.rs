@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::{Country, text};
-use crate::codes::{self, Code};
+use crate::code::Code;
 
 pub(super) fn city(value: &str, out: &mut String) -> Result<(), Code> {
     text::push_lower_without(value, out, |c| {
         c.is_ascii_digit() || text::is_space_or_punctuation(c)
     });
     if out.is_empty() {
-        return Err(codes::PLACE_INVALID);
+        return Err(Code::PlaceInvalid);
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ pub(super) fn postcode(
         out.truncate(5);
     }
     if out.chars().nth(1).is_none() {
-        return Err(codes::ZP_INVALID);
+        return Err(Code::ZpInvalid);
     }
     Ok(())
 }

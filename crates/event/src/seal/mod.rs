@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use crate::action_source::ActionSource;
 use crate::check::{self, Summary};
-use crate::codes;
+use crate::code::Code;
 use crate::contact;
 use crate::digest::Hashed;
 use crate::finding::{Findings, Path, shown};
@@ -249,7 +249,7 @@ impl Sealing<'_, '_> {
             .filter(|name| !name.is_empty())
         else {
             self.findings.add(
-                codes::EVENT_NAME_MISSING,
+                Code::EventNameMissing,
                 Path::root(),
                 "the event has no event_name",
             );
@@ -260,7 +260,7 @@ impl Sealing<'_, '_> {
         }
         if name.contains(is_invisible) {
             let message = "invisible marks in the name; removed";
-            self.findings.add(codes::TEXT_DAMAGED, path(), message);
+            self.findings.add(Code::TextDamaged, path(), message);
             return name.replace(is_invisible, "");
         }
         let length = name.chars().count();
@@ -269,17 +269,16 @@ impl Sealing<'_, '_> {
             || contact::is_contact(name)
         {
             let message = format!("found {}, no event name", shown(name));
-            self.findings
-                .add(codes::EVENT_NAME_INVALID, path(), message);
+            self.findings.add(Code::EventNameInvalid, path(), message);
         } else if let Some(standard) = names::standard_spelling(name) {
             let message = format!(
                 "{} is a custom event; the standard one is {standard}",
                 shown(name)
             );
-            self.findings.add(codes::EVENT_NAME_CASE, path(), message);
+            self.findings.add(Code::EventNameCase, path(), message);
         } else if length > CUSTOM_EVENT_NAME_CHARS_MAX {
             let message = format!("the name has {length} characters");
-            self.findings.add(codes::EVENT_NAME_LONG, path(), message);
+            self.findings.add(Code::EventNameLong, path(), message);
         }
         name.to_owned()
     }
@@ -311,7 +310,7 @@ impl Sealing<'_, '_> {
         };
         let message = format!("the event has no action_source; {source} was set");
         self.findings
-            .add(codes::ACTION_SOURCE_MISSING, Path::root(), message);
+            .add(Code::ActionSourceMissing, Path::root(), message);
         source
     }
 
@@ -320,12 +319,12 @@ impl Sealing<'_, '_> {
         let path = || self.event.path("event_time");
         let now = self.moment.unix_s();
         let Some(event_time) = self.event.event_time else {
-            let is_said = [codes::EVENT_TIME_INVALID, codes::EVENT_TIME_NO_ZONE]
+            let is_said = [Code::EventTimeInvalid, Code::EventTimeNoZone]
                 .into_iter()
                 .any(|code| self.findings.has(code));
             if !is_said {
                 self.findings.add(
-                    codes::EVENT_TIME_MISSING,
+                    Code::EventTimeMissing,
                     Path::root(),
                     "the event has no event_time",
                 );
@@ -337,11 +336,10 @@ impl Sealing<'_, '_> {
             let ahead = age.unsigned_abs();
             if age < -self.rules.future_skew_s {
                 let message = format!("event_time is {} in the future", duration(ahead));
-                self.findings.add(codes::EVENT_TIME_FUTURE, path(), message);
+                self.findings.add(Code::EventTimeFuture, path(), message);
             } else {
                 let message = format!("event_time was {ahead} s in the future; now was set");
-                self.findings
-                    .add(codes::EVENT_TIME_CLAMPED, path(), message);
+                self.findings.add(Code::EventTimeClamped, path(), message);
             }
             return now;
         }
@@ -351,11 +349,10 @@ impl Sealing<'_, '_> {
                 "event_time is {} ago; Meta takes {action_source} events for {days} days",
                 duration(age.unsigned_abs())
             );
-            self.findings
-                .add(codes::EVENT_TIME_TOO_OLD, path(), message);
+            self.findings.add(Code::EventTimeTooOld, path(), message);
         } else if age > DAY_S && action_source != ActionSource::PhysicalStore {
             let message = format!("event_time is {} ago", duration(age.unsigned_abs()));
-            self.findings.add(codes::EVENT_TIME_LATE, path(), message);
+            self.findings.add(Code::EventTimeLate, path(), message);
         }
         event_time
     }
@@ -382,13 +379,13 @@ impl Sealing<'_, '_> {
             if !id.is_empty() {
                 let message = "the event has no event_id; its order_id was taken";
                 self.findings
-                    .add(codes::EVENT_ID_MISSING, Path::root(), message);
+                    .add(Code::EventIdMissing, Path::root(), message);
                 return self.safe_id(id, "order_id", || property.path("custom_data"));
             }
         }
         let message = "the event has no event_id; one was made that no pixel can match";
         self.findings
-            .add(codes::EVENT_ID_MISSING, Path::root(), message);
+            .add(Code::EventIdMissing, Path::root(), message);
         uuid::Builder::from_unix_timestamp_millis(self.moment.unix_ms, &self.moment.entropy)
             .into_uuid()
             .to_string()
@@ -406,7 +403,7 @@ impl Sealing<'_, '_> {
         }
         let message =
             format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
-        self.findings.add(codes::EVENT_ID_HASHED, path(), message);
+        self.findings.add(Code::EventIdHashed, path(), message);
         Hashed::of(id).as_str().to_owned()
     }
 
@@ -432,7 +429,7 @@ impl Sealing<'_, '_> {
             let is_left_out = key == "value" && !may_have_value;
             if is_left_out {
                 let message = "the value has no currency; left out";
-                findings.add(codes::VALUE_CURRENCY_MISSING, path(), message);
+                findings.add(Code::ValueCurrencyMissing, path(), message);
             }
             !is_left_out
         })
@@ -508,7 +505,7 @@ impl Sealing<'_, '_> {
             if contact::is_contact(value) {
                 let message = "holds contact data in the clear; left out";
                 self.findings
-                    .add(codes::CUSTOM_DATA_CONTACT, self.event.path(key), message);
+                    .add(Code::CustomDataContact, self.event.path(key), message);
             } else {
                 self.text(key, value);
             }
@@ -529,14 +526,11 @@ impl Sealing<'_, '_> {
         let mut clean = String::with_capacity(url.len());
         let finding = match url::clean(url, &mut clean) {
             Some(url::Cleaned::Unchanged) => None,
-            Some(url::Cleaned::Completed) => {
-                Some((codes::URL_INVALID, "the address was completed"))
+            Some(url::Cleaned::Completed) => Some((Code::UrlInvalid, "the address was completed")),
+            Some(url::Cleaned::Freed) => {
+                Some((Code::UrlContactData, "contact data in the address; removed"))
             }
-            Some(url::Cleaned::Freed) => Some((
-                codes::URL_CONTACT_DATA,
-                "contact data in the address; removed",
-            )),
-            None => Some((codes::URL_INVALID, "no address of a page; left out")),
+            None => Some((Code::UrlInvalid, "no address of a page; left out")),
         };
         if let Some((code, message)) = finding {
             self.findings.add(code, self.event.path(key), message);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codes;
+use crate::code::Code;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
 use crate::json::{self, Kind, Raw, Reader, SyntaxError};
@@ -127,15 +127,14 @@ impl Writer<'_> {
         }
         if raw.text().contains(char::REPLACEMENT_CHARACTER) || is_half_surrogate(raw) {
             let message = "the text is damaged; what was lost is sent as U+FFFD";
-            self.findings.add(codes::TEXT_DAMAGED, path(), message);
+            self.findings.add(Code::TextDamaged, path(), message);
         }
         true
     }
 
     fn contact(&mut self, path: PathOf<'_>) {
         let message = "holds contact data in the clear; left out";
-        self.findings
-            .add(codes::CUSTOM_DATA_CONTACT, path(), message);
+        self.findings.add(Code::CustomDataContact, path(), message);
     }
 
     fn may_pass(&mut self, key: &str, table: &Table, unknown: Unknown, path: PathOf<'_>) -> bool {
@@ -147,12 +146,12 @@ impl Writer<'_> {
         match (unknown, meant) {
             (Unknown::Pass, Some(meant)) => {
                 let message = format!("a custom property; did you mean {meant}?");
-                self.findings.add(codes::CUSTOM_KEY_CLOSE, path(), message);
+                self.findings.add(Code::CustomKeyClose, path(), message);
             }
             (Unknown::Drop, meant) => {
                 let guess = meant.map(|meant| format!("; did you mean {meant}?"));
                 let message = format!("unknown key, not sent{}", guess.unwrap_or_default());
-                self.findings.add(codes::KEY_UNKNOWN, path(), message);
+                self.findings.add(Code::KeyUnknown, path(), message);
                 return false;
             }
             _ => {}
@@ -180,7 +179,7 @@ impl Writer<'_> {
 
     fn wrong_type(&mut self, expected: &str, raw: Raw<'_>, path: PathOf<'_>) -> bool {
         let message = format!("expected {expected}, found {}; left out", raw.kind());
-        self.findings.add(codes::VALUE_TYPE, path(), message);
+        self.findings.add(Code::ValueType, path(), message);
         false
     }
 
@@ -196,7 +195,7 @@ impl Writer<'_> {
         match raw.kind() {
             Kind::Text if raw.text() == "\"\"" => {
                 self.findings
-                    .add(codes::VALUE_EMPTY, path(), "an empty text; left out");
+                    .add(Code::ValueEmpty, path(), "an empty text; left out");
                 false
             }
             Kind::Text => {
@@ -223,16 +222,16 @@ impl Writer<'_> {
         }
         let Some(amount) = money::amount(&text) else {
             let message = format!("found {}, no number; left out", shown(&text));
-            self.findings.add(codes::VALUE_INVALID, path(), message);
+            self.findings.add(Code::ValueInvalid, path(), message);
             return false;
         };
         if *amount != *text.trim() {
             let message = format!("read as {}", shown(&amount));
-            self.findings.add(codes::VALUE_CLEANED, path(), message);
+            self.findings.add(Code::ValueCleaned, path(), message);
         }
         if amount.starts_with('-') && amount.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
             self.findings
-                .add(codes::VALUE_NEGATIVE, path(), "the amount is below zero");
+                .add(Code::ValueNegative, path(), "the amount is below zero");
         }
         out.push_str(&amount);
         true
@@ -270,13 +269,12 @@ impl Writer<'_> {
         };
         let Some(currency) = Currency::parse(&text) else {
             let message = format!("found {}, no currency of ISO 4217; left out", shown(&text));
-            self.findings.add(codes::CURRENCY_UNKNOWN, path(), message);
+            self.findings.add(Code::CurrencyUnknown, path(), message);
             return false;
         };
         if currency.is_withdrawn() {
             let message = format!("{} was withdrawn", currency.code());
-            self.findings
-                .add(codes::CURRENCY_WITHDRAWN, path(), message);
+            self.findings.add(Code::CurrencyWithdrawn, path(), message);
         }
         out.push('"');
         out.push_str(currency.code());
@@ -311,7 +309,7 @@ impl Writer<'_> {
                 shown(&text),
                 values.join(", ")
             );
-            self.findings.add(codes::ENUM_UNKNOWN, path(), message);
+            self.findings.add(Code::EnumUnknown, path(), message);
             return false;
         };
         json::write_text(out, value);
@@ -380,17 +378,17 @@ impl Writer<'_> {
                 if count > CONTENTS_MAX {
                     let message =
                         format!("{count} entries; only the first {CONTENTS_MAX} are sent");
-                    self.findings.add(codes::TOO_MANY, path(), message);
+                    self.findings.add(Code::TooMany, path(), message);
                 }
             }
             Kind::Object => {
                 let message = "one entry stands without its list; a list was made";
-                self.findings.add(codes::CONTENTS_INVALID, path(), message);
+                self.findings.add(Code::ContentsInvalid, path(), message);
                 let _ = self.content(&mut raw.reader(), path, out);
             }
             kind => {
                 let message = format!("expected an array of objects, found {kind}; left out");
-                self.findings.add(codes::CONTENTS_INVALID, path(), message);
+                self.findings.add(Code::ContentsInvalid, path(), message);
             }
         }
         close(out, start, ']')
@@ -408,7 +406,7 @@ impl Writer<'_> {
             let message =
                 format!("expected an object with id and quantity, found {kind}; left out");
             self.findings
-                .add(codes::CONTENTS_ITEM_INVALID, path(), message);
+                .add(Code::ContentsItemInvalid, path(), message);
             return reader.value().map(|_| ());
         }
         let start = out.len();
@@ -425,7 +423,7 @@ impl Writer<'_> {
                 names_quantity = true;
                 let message = "quantity is no whole number above 0; 1 is sent";
                 self.findings
-                    .add(codes::CONTENTS_QUANTITY, member_path(), message);
+                    .add(Code::ContentsQuantity, member_path(), message);
                 return Ok::<_, SyntaxError>(());
             }
             let table = (&shape::CONTENT, Unknown::Pass);
@@ -438,14 +436,14 @@ impl Writer<'_> {
             out.truncate(start);
             let message = "the entry has no id; left out";
             self.findings
-                .add(codes::CONTENTS_ITEM_INVALID, path(), message);
+                .add(Code::ContentsItemInvalid, path(), message);
             return Ok(());
         }
         if !has_quantity {
             out.push_str(",\"quantity\":1");
             if !names_quantity {
                 let message = "the entry has no quantity; 1 is sent";
-                self.findings.add(codes::CONTENTS_QUANTITY, path(), message);
+                self.findings.add(Code::ContentsQuantity, path(), message);
             }
         }
         close(out, object_start, '}');
@@ -456,7 +454,7 @@ impl Writer<'_> {
         const SLOTS: usize = 16;
         if raw.kind() != Kind::Array {
             let message = format!("expected an array of 16 texts, found {}", raw.kind());
-            self.findings.add(codes::EXTINFO_INVALID, path(), message);
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
         let slots = raw.items();
@@ -468,12 +466,12 @@ impl Writer<'_> {
         };
         if !matches!(&*text(0), "a2" | "i2") || text(4).trim().is_empty() {
             let message = "the first slot is not a2 or i2, or the OS version in the fifth is blank";
-            self.findings.add(codes::EXTINFO_INVALID, path(), message);
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
         if slots.len() != SLOTS {
             let message = format!("{} slots; made 16", slots.len());
-            self.findings.add(codes::EXTINFO_PADDED, path(), message);
+            self.findings.add(Code::ExtinfoPadded, path(), message);
         }
         for at in 0..SLOTS {
             out.push(if at == 0 { '[' } else { ',' });

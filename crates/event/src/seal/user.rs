@@ -3,7 +3,7 @@
 use zeroize::Zeroize as _;
 
 use super::Rules;
-use crate::codes::{self, Code};
+use crate::code::Code;
 use crate::digest::Hashed;
 use crate::finding::Findings;
 use crate::json;
@@ -218,7 +218,7 @@ impl Sealer<'_, '_> {
 
     fn only_one(&mut self, value: &UserValue<'_>) {
         let message = format!("{} takes one value; the first is sent", value.field);
-        self.findings.add(codes::TOO_MANY, value.path(), message);
+        self.findings.add(Code::TooMany, value.path(), message);
     }
 
     fn note(&mut self, value: &UserValue<'_>, code: Option<Code>) {

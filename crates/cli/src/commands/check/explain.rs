@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use sluice_event::{
-    Country, ExternalId, Form, Hashed, Moment, Rules, SealedEvent, UserData, UserField, codes,
+    Code, Country, ExternalId, Form, Hashed, Moment, Rules, SealedEvent, UserData, UserField,
 };
 
 use crate::field::Field;
@@ -156,7 +156,7 @@ impl Explainer {
         let is_list = field.form() == Form::HashedList;
         let is_taken = self.sent.iter().any(|(known, _)| *known == field);
         if !is_list && is_taken {
-            return (None, Some(codes::TOO_MANY.name()));
+            return (None, Some(Code::TooMany.name()));
         }
         let Some(hash) = normalized.hash.filter(|_| field.form() != Form::Clear) else {
             self.sent.push((field, None));

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use sluice_event::batch::Layout;
-use sluice_event::{Code, Severity, codes};
+use sluice_event::{Code, Severity};
 
 use super::explain::{Explained, Explanation, Payload, Sent};
 use super::{Broken, Checked, Report, SEVERITIES, Tally};
@@ -124,7 +124,7 @@ impl Report for ForPeople {
         let place = format!("{name}:{line}:{column}");
         let message = format!("expected {expected}; nothing behind this place was read");
         writeln!(self.output, "{}", painted(BOLD, printable(name)))?;
-        self.finding(codes::JSON_INVALID, &place, &message)?;
+        self.finding(Code::JsonInvalid, &place, &message)?;
         writeln!(self.output)?;
         self.broken_at = Some(place);
         Ok(())

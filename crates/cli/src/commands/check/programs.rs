@@ -1,7 +1,7 @@
 //! The report for programs: one JSON object an event, as it is checked.
 
 use serde::Serialize;
-use sluice_event::{Code, Findings, SealedEvent, codes};
+use sluice_event::{Code, Findings, SealedEvent};
 
 use super::{Broken, Checked, Explanation, Report, Tally};
 use crate::failure::Failure;
@@ -95,7 +95,7 @@ impl Report for ForPrograms {
             event_name: None,
             event_id: None,
             valid: false,
-            findings: vec![FindingLine::new(codes::JSON_INVALID, "", &message)],
+            findings: vec![FindingLine::new(Code::JsonInvalid, "", &message)],
             findings_unlisted: 0,
             explain: None,
         })

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 
 use anyhow::Context as _;
 use sluice_event::json::{Kind, Raw};
-use sluice_event::{Country, Finding, Path, Rules, batch, codes};
+use sluice_event::{Code, Country, Finding, Path, Rules, batch};
 
 use super::{Answer, FindingAnswer};
 use crate::clock::Clock;
@@ -112,7 +112,7 @@ fn answer(line: &str, rules: &Rules, output: &mut Output) -> Result<Answered, Fa
         Some((Kind::Number, raw)) => Cow::Borrowed(raw.text()),
         Some((kind, _)) => {
             let finding = Finding {
-                code: codes::VALUE_TYPE,
+                code: Code::ValueType,
                 path: Path::root(),
                 message: format!("expected a string or a number, found {kind}; left out"),
             };
@@ -133,7 +133,7 @@ fn answer(line: &str, rules: &Rules, output: &mut Output) -> Result<Answered, Fa
     let mut judged = judge(request.field, &value, &rules, Clock::System.unix_ms());
     if country == Some(None) && judged.finding.is_none() {
         judged.finding = Some(Finding {
-            code: codes::COUNTRY_UNKNOWN,
+            code: Code::CountryUnknown,
             path: Path::root(),
             message: "the line's country is unknown and was not used".to_owned(),
         });
