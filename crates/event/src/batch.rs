@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::finding::Findings;
+use crate::code::Code;
+use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::model::Event;
 use crate::parse::event as event_json;
@@ -128,7 +129,16 @@ impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
 
     fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), SyntaxError> {
         let mut findings = Findings::new();
-        let event = event_json(reader, &mut findings)?;
+        let start = reader.mark();
+        let event = match event_json(reader, &mut findings) {
+            Err(error) if error.is_depth() => {
+                reader.pass_over(start)?;
+                let message = format!("the event is nested too deeply: {error}");
+                findings.add(Code::JsonInvalid, Path::root(), message);
+                None
+            }
+            result => result?,
+        };
         self.push(event, findings);
         Ok(())
     }
@@ -184,7 +194,7 @@ fn is_lines(text: &str) -> bool {
     if rest.trim_start().is_empty() {
         return false;
     }
-    rest.starts_with('{') || Raw::parse(first).is_ok()
+    Raw::parse(first).is_ok() || (rest.starts_with('{') && Raw::parse(text).is_err())
 }
 
 /// Whether the first key that tells is `data`: so an envelope is known without reading it twice.

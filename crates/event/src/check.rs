@@ -89,7 +89,12 @@ fn website(summary: &Summary<'_>, findings: &mut Findings) {
 
 fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
     let has = |key| summary.custom_keys.has(&shape::CUSTOM_DATA, key);
-    let path = || path_of(&summary.event.custom_data, "custom_data");
+    let path = || {
+        path_of(
+            &summary.event.custom_data,
+            summary.event.written("custom_data"),
+        )
+    };
     if !has("value") && !has("_valueToSum") {
         findings.add(
             Code::PurchaseValueMissing,
@@ -117,7 +122,7 @@ fn app(summary: &Summary<'_>, findings: &mut Findings) {
         );
         return;
     }
-    let path = || path_of(app_data, "app_data");
+    let path = || path_of(app_data, summary.event.written("app_data"));
     if !has("extinfo") && !findings.has(Code::ExtinfoInvalid) {
         findings.add(Code::ExtinfoMissing, path(), "app_data without extinfo");
     }
@@ -174,7 +179,7 @@ fn crm(summary: &Summary<'_>, findings: &mut Findings) {
             .has(&shape::CUSTOM_DATA, "lead_event_source")
     {
         let message = "a CRM event without event_source crm or without lead_event_source";
-        let path = path_of(custom_data, "custom_data");
+        let path = path_of(custom_data, summary.event.written("custom_data"));
         findings.add(Code::CrmFieldsMissing, path, message);
     }
     if is_crm && summary.event_name == "Purchase" {

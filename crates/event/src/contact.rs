@@ -50,14 +50,22 @@ fn has_clear_email(text: &str) -> bool {
 }
 
 fn is_email_around(text: &str, at: usize) -> bool {
-    let is_local = |c: char| c.is_alphanumeric() || "._%+-'".contains(c);
-    let has_local = text[..at].chars().next_back().is_some_and(is_local);
-    let domain: String = text[at + 1..]
+    // As wide as what is taken for an address in `em`, or one could be hashed there and clear here.
+    let is_outside = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(
+                c,
+                '@' | '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '/' | '?' | '&' | '=' | '#'
+            )
+    };
+    let has_local = text[..at]
         .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
-        .collect();
+        .next_back()
+        .is_some_and(|c| !is_outside(c) && c != '[');
+    let domain = text[at + 1..].split(is_outside).next().unwrap_or_default();
     let has_domain = domain
-        .trim_end_matches(['.', '-'])
+        .trim_end_matches(|c: char| c.is_ascii_punctuation())
         .rsplit_once('.')
         .is_some_and(|(name, tld)| !name.is_empty() && tld.chars().any(char::is_alphabetic));
     has_local && has_domain

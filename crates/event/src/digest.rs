@@ -138,21 +138,16 @@ pub fn recognize(value: &str) -> Option<Prehashed> {
     })
 }
 
-/// Words that programs write where there is no value.
-pub(crate) const NOTHING: [&str; 8] = [
-    "",
-    " ",
-    "null",
-    "undefined",
-    "none",
-    "nan",
-    "n/a",
-    "[object object]",
-];
+/// Normal forms that stand for nothing.
+const NOTHING: [&str; 4] = ["", " ", "null", "undefined"];
+
+/// Whether a normalised text stands for nothing.
+pub(crate) fn is_nothing(normalized: &str) -> bool {
+    normalized.len() <= 9 && NOTHING.contains(&normalized)
+}
 
 fn is_hash_of_nothing(lower_hex: &[u8]) -> bool {
-    static HASHES: LazyLock<Vec<Hashed>> =
-        LazyLock::new(|| NOTHING.into_iter().map(Hashed::of).collect());
+    static HASHES: LazyLock<[Hashed; 4]> = LazyLock::new(|| NOTHING.map(Hashed::of));
     HASHES
         .iter()
         .any(|hash| hash.as_str().as_bytes() == lower_hex)

@@ -56,6 +56,11 @@ impl SyntaxError {
         self.at as usize
     }
 
+    /// Whether the text is nested too deeply, which says nothing against what follows.
+    pub(crate) fn is_depth(&self) -> bool {
+        self.expected == Expected::LessNesting
+    }
+
     /// What would have been right there.
     pub fn expected(&self) -> &'static str {
         match self.expected {
@@ -239,6 +244,42 @@ impl<'a> Reader<'a> {
             at: 0,
             depth: 0,
         }
+    }
+
+    /// Goes back to an earlier place, in front of a value that is nested too deeply, and passes over
+    /// that value by counting brackets: it costs itself, not what follows.
+    pub(crate) fn pass_over(&mut self, (at, depth): (usize, usize)) -> Result<(), SyntaxError> {
+        (self.at, self.depth) = (at, depth);
+        let mut open: usize = 0;
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.skip_text()?;
+                }
+                b'{' | b'[' => {
+                    open += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' if open <= 1 => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                b'}' | b']' => {
+                    open -= 1;
+                    self.at += 1;
+                }
+                END if self.at >= self.text.len() => return Err(self.expected(Expected::Value)),
+                _ => {
+                    // Bytes of other characters are passed over one by one; a slice never ends there.
+                    self.at += 1;
+                }
+            }
+        }
+    }
+
+    /// The place and depth, for [`Reader::pass_over`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.at, self.depth)
     }
 
     /// Offset of the next byte to be read.
@@ -671,6 +712,8 @@ pub fn write_text(out: &mut String, text: &str) {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
             _ => {
                 out.push_str("\\u00");
                 out.push(char::from(b'0' + (byte >> 4)));

@@ -129,10 +129,15 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Where a scalar of this name stood in the input.
-    pub(crate) fn path(&self, name: &str) -> Path {
+    /// The key under which Meta's `name` stood in the input.
+    pub(crate) fn written<'e>(&'e self, name: &'e str) -> &'e str {
         let alias = self.written_as.iter().find(|(known, _)| *known == name);
-        Path::root().key(alias.map_or(name, |(_, key)| key))
+        alias.map_or(name, |(_, key)| key)
+    }
+
+    /// Where Meta's `name` stood in the input.
+    pub(crate) fn path(&self, name: &str) -> Path {
+        Path::root().key(self.written(name))
     }
 }
 
@@ -171,20 +176,30 @@ pub(crate) struct Origin<'a> {
 }
 
 impl UserValue<'_> {
-    pub(crate) fn path(&self) -> Path {
-        let Some(origin) = self.origin.as_deref() else {
-            return Path::root().key("user_data").key(self.field.name());
-        };
-        let key = origin.key.as_deref().unwrap_or(self.field.name());
-        let path = if origin.is_flat {
-            Path::root().key(key)
-        } else {
-            Path::root().key("user_data").key(key)
-        };
-        match origin.index {
-            Some(index) => path.index(index),
-            None => path,
-        }
+    /// Where it stood, in an event whose `user_data` was written as `section`.
+    pub(crate) fn path(&self, section: &str) -> Path {
+        path_of_user_value(self.field, self.origin.as_deref(), section)
+    }
+}
+
+/// Where a value of a field stood, in an event whose `user_data` was written as `section`.
+pub(crate) fn path_of_user_value(
+    field: UserField,
+    origin: Option<&Origin<'_>>,
+    section: &str,
+) -> Path {
+    let Some(origin) = origin else {
+        return Path::root().key(section).key(field.name());
+    };
+    let key = origin.key.as_deref().unwrap_or(field.name());
+    let path = if origin.is_flat {
+        Path::root().key(key)
+    } else {
+        Path::root().key(section).key(key)
+    };
+    match origin.index {
+        Some(index) => path.index(index),
+        None => path,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::code::Code;
 use crate::finding::{Findings, Path, shown};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::{EVENT_BYTES_MAX, PROPERTIES_MAX, USER_VALUES_MAX};
-use crate::model::{DataProcessing, Event, Origin, UserValue};
+use crate::model::{DataProcessing, Event, Origin, UserValue, path_of_user_value};
 use crate::names;
 use crate::plain::Plain;
 use crate::properties::{Properties, Property};
@@ -76,6 +76,7 @@ fn object<'a>(
     let mut parser = Parser {
         event: Event::default(),
         findings,
+        sections: Vec::new(),
         seen: FieldSet::default(),
         fbclid: None,
     };
@@ -101,6 +102,8 @@ const PROPERTIES: usize = 8;
 struct Parser<'a, 'f> {
     event: Event<'a>,
     findings: &'f mut Findings,
+    /// The objects that were met, and the keys they stood under.
+    sections: Vec<(&'static str, Cow<'a, str>)>,
     /// The fields that have a value already.
     seen: FieldSet,
     /// A bare `fbclid`, which becomes an `fbc` when the event has none.
@@ -110,15 +113,11 @@ struct Parser<'a, 'f> {
 impl<'a> Parser<'a, '_> {
     fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
         match key.as_bytes() {
-            b"user_data" => self.user_data(reader, &key),
-            b"custom_data" => self.properties(reader, &key, |event| &mut event.custom_data),
-            b"app_data" => self.properties(reader, &key, |event| &mut event.app_data),
-            b"original_event_data" => {
-                self.properties(reader, &key, |event| &mut event.original_event_data)
-            }
-            b"attribution_data" => {
-                self.properties(reader, &key, |event| &mut event.attribution_data)
-            }
+            b"user_data" => self.section(reader, "user_data", &key),
+            b"custom_data" => self.section(reader, "custom_data", &key),
+            b"app_data" => self.section(reader, "app_data", &key),
+            b"original_event_data" => self.section(reader, "original_event_data", &key),
+            b"attribution_data" => self.section(reader, "attribution_data", &key),
             b"advertiser_tracking_enabled" | b"extinfo" => {
                 let raw = reader.value()?;
                 self.app_property(key, raw);
@@ -133,58 +132,94 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// A key that is not one of Meta's at this place.
-    fn alias(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
-        match alias::of_event_key(&key) {
-            Some(Target::Event(name @ ("user_data" | "custom_data" | "app_data"))) => {
-                self.note_alias(&key, name);
-                self.member(reader, Cow::Borrowed(name))?;
+    /// An object beside `event_name`; `name` is Meta's name, `key` the one it was sent under.
+    fn section(
+        &mut self,
+        reader: &mut Reader<'a>,
+        name: &'static str,
+        key: &Cow<'a, str>,
+    ) -> Result<(), SyntaxError> {
+        if !self.expect_object(reader, key)? {
+            return Ok(());
+        }
+        match self.sections.iter().find(|(known, _)| *known == name) {
+            // Values of two objects could not be told apart afterwards.
+            Some((_, known)) if known != key => {
+                let message = format!("{name} stands here under two names; the first is used");
+                self.findings
+                    .add(Code::KeyDuplicate, Path::root().key(key), message);
+                return reader.value().map(|_| ());
             }
-            Some(Target::Event(name)) => {
-                let raw = reader.value()?;
-                if raw.kind() != Kind::Null {
-                    self.note_alias(&key, name);
-                    self.scalar(name, &key, raw);
-                    self.event.written_as.push((name, key));
+            Some(_) => {}
+            None => {
+                self.sections.push((name, key.clone()));
+                if key != name {
+                    self.event.written_as.push((name, key.clone()));
                 }
             }
+        }
+        match name {
+            "user_data" => self.user_data(reader, key),
+            "custom_data" => self.properties(reader, key, |event| &mut event.custom_data),
+            "app_data" => self.properties(reader, key, |event| &mut event.app_data),
+            "original_event_data" => {
+                self.properties(reader, key, |event| &mut event.original_event_data)
+            }
+            _ => self.properties(reader, key, |event| &mut event.attribution_data),
+        }
+    }
+
+    /// A key that is not one of Meta's at this place.
+    fn alias(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
+        let target = alias::of_event_key(&key);
+        if let Some(Target::Event(name @ ("user_data" | "custom_data" | "app_data"))) = target {
+            if reader.kind()? == Kind::Object {
+                self.note_alias(Path::root().key(&key), name);
+            }
+            return self.section(reader, name, &key);
+        }
+        let raw = reader.value()?;
+        if raw.kind() == Kind::Null {
+            return Ok(());
+        }
+        let path = || Path::root().key(&key);
+        match target {
+            Some(Target::Event(name)) => {
+                self.note_alias(path(), name);
+                self.scalar(name, &key, raw);
+                let name = if name == "ldu" {
+                    "data_processing_options"
+                } else {
+                    name
+                };
+                self.event.written_as.push((name, key));
+            }
             Some(Target::User(field)) => {
-                let raw = reader.value()?;
-                self.note_alias(&key, field.name());
-                self.user_values(
-                    field,
-                    raw,
-                    Some(Origin {
-                        key: Some(key),
-                        is_flat: true,
-                        index: None,
-                    }),
-                );
+                self.note_alias(path(), field.name());
+                let origin = Origin {
+                    key: Some(key),
+                    is_flat: true,
+                    index: None,
+                };
+                self.user_values(field, raw, Some(origin), "user_data");
             }
             Some(Target::Custom(name)) => {
-                let raw = reader.value()?;
-                self.note_alias(&key, name);
-                if raw.kind() != Kind::Null {
-                    let property = Property {
-                        key: name.into(),
-                        value: raw.into(),
-                        flat_key: Some(key),
-                    };
+                self.note_alias(path(), name);
+                let property = Property {
+                    key: name.into(),
+                    value: raw.into(),
+                    flat_key: Some(key),
+                };
+                if self.event.custom_data.0.len() < PROPERTIES_MAX {
                     self.event.custom_data.insert(property);
                 }
             }
-            Some(Target::App(_)) | None => {
-                let raw = reader.value()?;
-                self.unknown_event_key(key, raw);
-            }
+            Some(Target::App(_)) | None => self.unknown_event_key(key, raw),
         }
         Ok(())
     }
 
     fn unknown_event_key(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
-        if raw.kind() == Kind::Null {
-            return;
-        }
         if key == "fbclid" {
             self.fbclid = user_value(UserField::Fbc, raw, key, true);
             return;
@@ -194,7 +229,7 @@ impl<'a> Parser<'a, '_> {
             && self.event.event_name.is_none()
             && let Some(name) = raw.as_text().filter(|name| names::is_standard(name))
         {
-            self.note_alias(&key, "event_name");
+            self.note_alias(Path::root().key(&key), "event_name");
             self.event.event_name = Some(name);
             self.event.written_as.push(("event_name", key));
             return;
@@ -265,11 +300,7 @@ impl<'a> Parser<'a, '_> {
             b"data_processing_options" => {
                 let options = match raw.kind() {
                     Kind::Array => raw.items().into_iter().filter_map(Raw::as_text).collect(),
-                    Kind::Text => raw
-                        .as_text()
-                        .filter(|text| !text.is_empty())
-                        .into_iter()
-                        .collect(),
+                    Kind::Text => options_in(raw.as_text().unwrap_or_default()),
                     kind => {
                         self.wrong_type(path(), "a list such as [\"LDU\"]", kind);
                         return;
@@ -347,28 +378,24 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn user_data(&mut self, reader: &mut Reader<'a>, section: &str) -> Result<(), SyntaxError> {
-        if !self.expect_object(reader, section)? {
-            return Ok(());
-        }
         self.event.user_data.0.reserve(USER_VALUES);
         reader.members(|reader, key| {
             let raw = reader.value()?;
             if let Some(field) = UserField::from_name(&key) {
-                self.user_values(field, raw, None);
+                self.user_values(field, raw, None, section);
+            } else if raw.kind() == Kind::Null {
+                // Whatever it is called, there is nothing in it.
             } else if let Some(field) = alias::of_user_key(&key) {
-                self.note_alias(&key, field.name());
-                self.user_values(
-                    field,
-                    raw,
-                    Some(Origin {
-                        key: Some(key),
-                        is_flat: false,
-                        index: None,
-                    }),
-                );
+                self.note_alias(Path::root().key(section).key(&key), field.name());
+                let origin = Origin {
+                    key: Some(key),
+                    is_flat: false,
+                    index: None,
+                };
+                self.user_values(field, raw, Some(origin), section);
             } else if key == "fbclid" {
                 self.fbclid = user_value(UserField::Fbc, raw, key, false);
-            } else if raw.kind() != Kind::Null {
+            } else {
                 let known = UserField::ALL.into_iter().map(UserField::name);
                 self.unknown_key(Path::root().key(section), &key, did_you_mean(known, &key));
             }
@@ -377,23 +404,29 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// A scalar or a list of scalars.
-    fn user_values(&mut self, field: UserField, raw: Raw<'a>, origin: Option<Origin<'a>>) {
-        let is_repeated = self.seen.contains(field) && self.stands_twice(field, origin.as_ref());
-        if raw.kind() == Kind::Array {
-            let origin = origin.unwrap_or_default();
-            for (index, item) in raw.items().into_iter().enumerate() {
-                let origin = Origin {
-                    index: Some(index),
-                    ..origin.clone()
-                };
-                self.user_scalar(field, item, Some(origin));
-            }
-        } else {
-            self.user_scalar(field, raw, origin);
-        }
-        if is_repeated && let Some(last) = self.event.user_data.0.last() {
+    fn user_values(
+        &mut self,
+        field: UserField,
+        raw: Raw<'a>,
+        origin: Option<Origin<'a>>,
+        section: &str,
+    ) {
+        if self.seen.contains(field) && self.stands_twice(field, origin.as_ref()) {
             let message = format!("{field} stands here more than once; all values are used");
-            self.findings.add(Code::KeyDuplicate, last.path(), message);
+            let path = path_of_user_value(field, origin.as_ref(), section);
+            self.findings.add(Code::KeyDuplicate, path, message);
+        }
+        if raw.kind() != Kind::Array {
+            self.user_scalar(field, raw, origin, section);
+            return;
+        }
+        let origin = origin.unwrap_or_default();
+        for (index, item) in raw.items().into_iter().enumerate() {
+            let origin = Origin {
+                index: Some(index),
+                ..origin.clone()
+            };
+            self.user_scalar(field, item, Some(origin), section);
         }
     }
 
@@ -406,7 +439,13 @@ impl<'a> Parser<'a, '_> {
         values.any(|known| known.field == field && place(known.origin.as_deref()) == place(origin))
     }
 
-    fn user_scalar(&mut self, field: UserField, raw: Raw<'a>, origin: Option<Origin<'a>>) {
+    fn user_scalar(
+        &mut self,
+        field: UserField,
+        raw: Raw<'a>,
+        origin: Option<Origin<'a>>,
+        section: &str,
+    ) {
         let value = match raw.kind() {
             Kind::Null => return,
             Kind::Text => raw.as_text().unwrap_or_default(),
@@ -419,7 +458,7 @@ impl<'a> Parser<'a, '_> {
             origin: origin.map(Box::new),
         };
         if !matches!(raw.kind(), Kind::Text | Kind::Number) {
-            self.wrong_type(value.path(), "a string", raw.kind());
+            self.wrong_type(value.path(section), "a string", raw.kind());
             return;
         }
         if self.seen.contains(field) {
@@ -429,7 +468,8 @@ impl<'a> Parser<'a, '_> {
                     let message = format!(
                         "more than {USER_VALUES_MAX} values of {field}; the rest is left out"
                     );
-                    self.findings.add(Code::TooMany, value.path(), message);
+                    self.findings
+                        .add(Code::TooMany, value.path(section), message);
                 }
                 return;
             }
@@ -444,9 +484,6 @@ impl<'a> Parser<'a, '_> {
         section: &str,
         target: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Properties<'a>,
     ) -> Result<(), SyntaxError> {
-        if !self.expect_object(reader, section)? {
-            return Ok(());
-        }
         let mut left_out = 0;
         target(&mut self.event).0.reserve(PROPERTIES);
         reader.members(|reader, key| {
@@ -551,10 +588,9 @@ impl<'a> Parser<'a, '_> {
         self.findings.add(Code::ValueType, path, message);
     }
 
-    fn note_alias(&mut self, key: &str, name: &str) {
+    fn note_alias(&mut self, path: Path, name: &str) {
         let message = format!("read as {name}");
-        self.findings
-            .add(Code::KeyAlias, Path::root().key(key), message);
+        self.findings.add(Code::KeyAlias, path, message);
     }
 
     fn unknown_key(&mut self, parent: Path, key: &str, meant: Option<&str>) {
@@ -576,17 +612,29 @@ impl<'a> Parser<'a, '_> {
             (self.fbclid.take(), self.event.event_time, has_fbc)
         {
             let created_ms = event_time.unsigned_abs() * 1_000;
+            let path = fbclid.path(self.event.written("user_data"));
             if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
                 let message = "a bare fbclid is no fbc; one was built from it";
-                self.findings.add(Code::KeyAlias, fbclid.path(), message);
+                self.findings.add(Code::KeyAlias, path, message);
                 let value = Plain::from(click.to_string());
                 self.event.user_data.0.push(UserValue { value, ..fbclid });
             } else {
                 let message = "the fbclid cannot be one; left out";
-                self.findings.add(Code::FbcInvalid, fbclid.path(), message);
+                self.findings.add(Code::FbcInvalid, path, message);
             }
         }
         self.event
+    }
+}
+
+/// The options in a text: one, or a list of them as JSON.
+fn options_in(text: Cow<'_, str>) -> Vec<Cow<'_, str>> {
+    match Raw::parse(text.trim()) {
+        Ok(list) if list.kind() == Kind::Array => (list.items().into_iter())
+            .filter_map(|option| Some(Cow::Owned(option.as_text()?.into_owned())))
+            .collect(),
+        _ if text.trim().is_empty() => Vec::new(),
+        _ => vec![text],
     }
 }
 

@@ -44,7 +44,8 @@ use Shape::{
 };
 
 const DELIVERY: &[&str] = &["in_store", "curbside", "home_delivery"];
-const SEGMENTATION: &[&str] = &[
+/// The values of `customer_segmentation`, which Meta shows at two places.
+pub(crate) const SEGMENTATION: &[&str] = &[
     "new_customer_to_business",
     "new_customer_to_business_line",
     "new_customer_to_product_area",
@@ -55,9 +56,6 @@ const SEGMENTATION: &[&str] = &[
     "existing_customer_to_medium",
     "customer_in_loyalty_program",
 ];
-
-/// The values of `customer_segmentation`, which Meta shows at two places.
-pub(crate) const CUSTOMER_SEGMENTATION: Shape = Enum(SEGMENTATION);
 
 /// A table: each key with its shape, and a way to find it that costs one comparison.
 pub(crate) struct Table {
@@ -142,7 +140,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("contents", Contents),
     ("country", Text),
     ("currency", Currency),
-    ("customer_segmentation", CUSTOMER_SEGMENTATION),
+    ("customer_segmentation", Enum(SEGMENTATION)),
     ("delivery_category", Enum(DELIVERY)),
     ("departing_arrival_date", Text),
     ("departing_departure_date", Text),

@@ -45,17 +45,17 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
         .find_map(|zone| text.strip_suffix(zone))
         .map(|bare| format!("{bare}Z"));
     let iso = zulu.as_deref().unwrap_or(text);
-    if let Ok(timestamp) = iso.parse::<jiff::Timestamp>() {
-        return Ok(Time {
-            unix_s: timestamp.as_second(),
-            is_converted: false,
-        });
-    }
-    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
-        return Ok(Time {
-            unix_s: zoned.timestamp().as_second(),
-            is_converted: false,
-        });
+    let timestamp = iso
+        .parse::<jiff::Timestamp>()
+        .or_else(|_| jiff::fmt::rfc2822::parse(text).map(|zoned| zoned.timestamp()));
+    if let Ok(timestamp) = timestamp {
+        return match timestamp.as_second() {
+            unix_s @ 0..=SECONDS_MAX => Ok(Time {
+                unix_s,
+                is_converted: false,
+            }),
+            _ => Err(TimeError::Invalid),
+        };
     }
     if text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::civil::Date>().is_ok() {
         return Err(TimeError::NoZone);
@@ -122,6 +122,7 @@ mod tests {
             "05:09",
             "2023-13-01T00:00:00Z",
             "1.2.3",
+            "1960-01-01T00:00:00Z",
         ] {
             assert_eq!(parse_text(text), Err(TimeError::Invalid), "{text}");
         }

@@ -42,7 +42,7 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     let is_host = !host.is_empty()
         && !host.contains(' ')
         && (host.contains('.') || host.contains(':') || cleaned == Cleaned::Unchanged);
-    if !is_host {
+    if !is_host || has_email(host) {
         return None;
     }
 
@@ -68,6 +68,10 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
         out.truncate(start);
         out.push_str(&encoded);
         cleaned = Cleaned::Completed;
+    }
+    if out.len() - start > URL_BYTES_MAX {
+        out.truncate(start);
+        return None;
     }
     Some(if is_freed { Cleaned::Freed } else { cleaned })
 }
@@ -126,15 +130,16 @@ fn push_query(query: &str, out: &mut String) -> bool {
 }
 
 fn is_contact_pair(pair: &str) -> bool {
+    let is_clear = |text: &str| is_contact(text) || is_contact(&percent_decode(text));
     let Some((key, value)) = pair.split_once('=') else {
-        return has_email(pair);
+        return is_clear(pair);
     };
     if value.is_empty() {
-        return has_email(key);
+        return is_clear(key);
     }
     let is_by_name = is_contact_key(&percent_decode(key)) && digest::recognize(value).is_none();
     // A phone number's `+` is often left unencoded, where decoding would make it a space.
-    is_by_name || has_email(pair) || is_contact(value) || is_contact(&percent_decode(value))
+    is_by_name || has_email(pair) || is_clear(value) || is_clear(key)
 }
 
 fn is_scheme(text: &str) -> bool {

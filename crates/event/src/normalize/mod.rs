@@ -169,7 +169,13 @@ pub(crate) fn normalize_into(
             None => {}
         }
     }
-    normalize_clear(field, value, context, out).map(Outcome::Text)
+    let start = out.len();
+    let note = normalize_clear(field, value, context, out)?;
+    // Otherwise the hash of `N'ull` would be taken for that of nothing when it comes back.
+    if field.form() != Form::Clear && digest::is_nothing(&out[start..]) {
+        return Err(Code::ValuePlaceholder);
+    }
+    Ok(Outcome::Text(note))
 }
 
 fn normalize_clear(
@@ -224,13 +230,16 @@ pub(crate) fn hash_of(field: UserField, normalized: &str) -> Hashed {
 
 /// Words that programs write where there is no value, in the spelling in which programs write them.
 ///
-/// Case matters: `null` is a bug, `Null` is a family name. So is `None` rather than `none`.
+/// Case matters where the word is a name, too: `NaN` is a bug, Nan a first name. `null` and
+/// `undefined` are bugs in any case, because their hashes are recognised as well.
 fn is_placeholder(value: &str) -> bool {
     match value.as_bytes().first() {
-        Some(b'n') => matches!(value, "null" | "nil" | "n/a"),
-        Some(b'N') => matches!(value, "NULL" | "None" | "NaN" | "N/A"),
+        Some(b'n' | b'N') => {
+            matches!(value, "nil" | "n/a" | "N/A" | "None" | "NaN")
+                || value.eq_ignore_ascii_case("null")
+        }
         Some(b'(') => matches!(value, "(null)" | "(not set)"),
-        Some(b'u') => matches!(value, "undefined" | "unknown"),
+        Some(b'u' | b'U') => value == "unknown" || value.eq_ignore_ascii_case("undefined"),
         Some(b'<') => value == "<null>",
         Some(b'[') => value == "[object Object]",
         Some(b'{') => value.starts_with("{{") && value.ends_with("}}"),
@@ -311,7 +320,7 @@ mod tests {
                 );
             }
         }
-        assert!(normalize(UserField::Ln, "Null", &CONTEXT).is_ok());
+        assert!(normalize(UserField::Fn, "Nan", &CONTEXT).is_ok());
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl Sealing<'_, '_> {
         let age = now.saturating_sub(event_time);
         if age < 0 {
             let ahead = age.unsigned_abs();
-            if age < -self.rules.future_skew_s {
+            if i64::try_from(ahead).unwrap_or(i64::MAX) > self.rules.future_skew_s {
                 let message = format!("event_time is {} in the future", duration(ahead));
                 self.findings.add(Code::EventTimeFuture, path(), message);
             } else {
@@ -369,7 +369,8 @@ impl Sealing<'_, '_> {
             let event = self.event;
             return self.safe_id(id, "event_id", || event.path("event_id"));
         }
-        if let Some(property) = self.event.custom_data.find("order_id") {
+        let event = self.event;
+        if let Some(property) = event.custom_data.find("order_id") {
             let raw = property.value.raw();
             let id = raw
                 .as_text()
@@ -380,7 +381,9 @@ impl Sealing<'_, '_> {
                 let message = "the event has no event_id; its order_id was taken";
                 self.findings
                     .add(Code::EventIdMissing, Path::root(), message);
-                return self.safe_id(id, "order_id", || property.path("custom_data"));
+                return self.safe_id(id, "order_id", || {
+                    property.path(event.written("custom_data"))
+                });
             }
         }
         let message = "the event has no event_id; one was made that no pixel can match";
@@ -414,7 +417,7 @@ impl Sealing<'_, '_> {
             external_id: self.rules.external_id,
         };
         self.out.push_str(",\"user_data\":{");
-        let user_data = &self.event.user_data;
+        let user_data = (&self.event.user_data, self.event.written("user_data"));
         let fields = user::write(user_data, self.rules, context, self.findings, &mut self.out);
         self.out.push('}');
         fields
@@ -450,7 +453,13 @@ impl Sealing<'_, '_> {
         let mut writer = Writer {
             findings: self.findings,
         };
-        let keys = writer.properties(properties, name, table, &mut self.out, wants);
+        let keys = writer.properties(
+            properties,
+            self.event.written(name),
+            table,
+            &mut self.out,
+            wants,
+        );
         if keys.is_empty() {
             self.out.truncate(start);
         }
@@ -493,21 +502,27 @@ impl Sealing<'_, '_> {
         if let Some(channel) = event.messaging_channel {
             self.text("messaging_channel", channel.name());
         }
-        let others = [
-            ("customer_segmentation", &event.customer_segmentation),
-            (
-                "advanced_measurement_table",
-                &event.advanced_measurement_table,
-            ),
-        ];
-        for (key, value) in others {
-            let Some(value) = value else { continue };
-            if contact::is_contact(value) {
+        if let Some(text) = &event.customer_segmentation {
+            let folded = text.trim().to_ascii_lowercase();
+            let path = event.path("customer_segmentation");
+            if contact::holds_contact(text) {
                 let message = "holds contact data in the clear; left out";
-                self.findings
-                    .add(Code::CustomDataContact, self.event.path(key), message);
+                self.findings.add(Code::CustomDataContact, path, message);
+            } else if shape::SEGMENTATION.contains(&&*folded) {
+                self.text("customer_segmentation", &folded);
             } else {
-                self.text(key, value);
+                let values = shape::SEGMENTATION.join(", ");
+                let message = format!("found {}; one of {values}; left out", shown(text));
+                self.findings.add(Code::EnumUnknown, path, message);
+            }
+        }
+        if let Some(text) = &event.advanced_measurement_table {
+            if contact::holds_contact(text) {
+                let message = "holds contact data in the clear; left out";
+                let path = event.path("advanced_measurement_table");
+                self.findings.add(Code::CustomDataContact, path, message);
+            } else {
+                self.text("advanced_measurement_table", text);
             }
         }
     }

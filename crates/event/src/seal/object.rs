@@ -184,8 +184,8 @@ impl Writer<'_> {
     }
 
     fn any(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        if raw.kind() == Kind::Number && !raw.text().parse::<f64>().is_ok_and(f64::is_finite) {
-            return self.wrong_type("a number that a computer can hold", raw, path);
+        if has_infinite(raw) {
+            return self.wrong_type("numbers that a computer can hold", raw, path);
         }
         json::write_clean(out, raw);
         true
@@ -331,7 +331,7 @@ impl Writer<'_> {
         match raw.kind() {
             Kind::Array => {
                 for (index, item) in raw.items().into_iter().enumerate() {
-                    if matches!(item.kind(), Kind::Text | Kind::Number) {
+                    if matches!(item.kind(), Kind::Text | Kind::Number) && !has_infinite(item) {
                         if !out.ends_with('[') {
                             out.push(',');
                         }
@@ -341,6 +341,10 @@ impl Writer<'_> {
                         self.wrong_type("a string or a number", item, &item_path);
                     }
                 }
+            }
+            Kind::Number if has_infinite(raw) => {
+                out.truncate(start);
+                return self.wrong_type("numbers that a computer can hold", raw, path);
             }
             Kind::Text | Kind::Number => match inner_list(raw) {
                 Some(text) => {
@@ -476,7 +480,9 @@ impl Writer<'_> {
         for at in 0..SLOTS {
             out.push(if at == 0 { '[' } else { ',' });
             match slots.get(at) {
-                Some(slot) if matches!(slot.kind(), Kind::Text | Kind::Number) => {
+                Some(slot)
+                    if matches!(slot.kind(), Kind::Text | Kind::Number) && !has_infinite(*slot) =>
+                {
                     json::write_clean(out, *slot);
                 }
                 _ => out.push_str("\"\""),
@@ -553,6 +559,26 @@ fn is_small(number: &str) -> bool {
         && number
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// Whether a value holds, at any depth, a number too large for a float: other readers refuse the
+/// whole text for it.
+fn has_infinite(raw: Raw<'_>) -> bool {
+    const DIGITS_MAX: usize = 300;
+    let text = raw.text().as_bytes();
+    let may_be = text.len() > DIGITS_MAX || memchr::memchr2(b'e', b'E', text).is_some();
+    match raw.kind() {
+        Kind::Number => may_be && !raw.text().parse::<f64>().is_ok_and(f64::is_finite),
+        Kind::Array => may_be && raw.items().into_iter().any(has_infinite),
+        Kind::Object => {
+            may_be
+                && raw
+                    .members()
+                    .into_iter()
+                    .any(|(_, value)| has_infinite(value))
+        }
+        _ => false,
+    }
 }
 
 /// Whether decoding a string's escapes loses something.

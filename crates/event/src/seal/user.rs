@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::digest::Hashed;
 use crate::finding::Findings;
 use crate::json;
+use crate::limits::USER_VALUES_MAX;
 use crate::model::{UserData, UserValue};
 use crate::normalize::{self, Context, Country, ExternalId, Outcome};
 use crate::user_field::{FieldSet, Form, UserField};
@@ -16,7 +17,7 @@ const CLEAR_BYTES: usize = 1_024;
 
 /// Appends the members of `user_data` and tells which fields have a value.
 pub(super) fn write(
-    user_data: &UserData<'_>,
+    (user_data, section): (&UserData<'_>, &str),
     rules: &Rules,
     context: Context,
     findings: &mut Findings,
@@ -39,6 +40,7 @@ pub(super) fn write(
             ..context
         },
         findings,
+        section,
         clear: String::with_capacity(CLEAR_BYTES),
     };
     let mut written = FieldSet::default();
@@ -77,6 +79,8 @@ struct Sealer<'r, 'f> {
     rules: &'r Rules,
     context: Context,
     findings: &'f mut Findings,
+    /// The key under which `user_data` stood in the input.
+    section: &'r str,
     /// Clear text on its way to the hash: one buffer for all values, wiped at the end.
     clear: String,
 }
@@ -96,7 +100,7 @@ impl Member {
         if self.count == 0 {
             open(out, self.field);
             out.push_str(if self.is_list { "[\"" } else { "\"" });
-        } else if out[self.start..].contains(hash.as_str()) {
+        } else if self.count == USER_VALUES_MAX || out[self.start..].contains(hash.as_str()) {
             return;
         } else {
             out.push_str(",\"");
@@ -218,13 +222,14 @@ impl Sealer<'_, '_> {
 
     fn only_one(&mut self, value: &UserValue<'_>) {
         let message = format!("{} takes one value; the first is sent", value.field);
-        self.findings.add(Code::TooMany, value.path(), message);
+        self.findings
+            .add(Code::TooMany, value.path(self.section), message);
     }
 
     fn note(&mut self, value: &UserValue<'_>, code: Option<Code>) {
         if let Some(code) = code {
             let message = normalize::remark(value.field, value.value.expose(), code);
-            self.findings.add(code, value.path(), message);
+            self.findings.add(code, value.path(self.section), message);
         }
     }
 }
