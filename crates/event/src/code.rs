@@ -53,7 +53,6 @@ const DEDUP: &str = "Meta, Conversions API: Deduplicate Pixel and Server Events"
 const PIXEL: &str = "Meta, Meta Pixel reference";
 const ATTRIBUTION: &str = "Meta, Conversions API: AppendAttribution reference";
 const TERMS: &str = "Meta Business Tools Terms: no contact data in clear";
-const BUILDER: &str = "Meta, Parameter Builder Library";
 const JSON: &str = "RFC 8259";
 const SLUICE: &str = "Sluice";
 
@@ -152,13 +151,13 @@ codes! {
         "send the number with its country code, 7 to 15 digits, such as +16505551212";
     PhNoCountry = "ph_no_country", Warning, USER_DATA,
         "add the country code (+49 …), user_data.country, or a default country for the source";
-    NameInvalid = "name_invalid", Repaired, USER_DATA, "a name has at least one letter";
+    NameInvalid = "name_invalid", Repaired, USER_DATA, "a name has more than spaces and punctuation";
     DbInvalid = "db_invalid", Repaired, USER_DATA,
         "use YYYYMMDD, a real day between 1900 and today";
     DbAmbiguous = "db_ambiguous", Warning, USER_DATA,
         "day and month could be swapped, the month was taken first: use YYYYMMDD";
     GeUnknown = "ge_unknown", Repaired, USER_DATA, "use f or m";
-    PlaceInvalid = "place_invalid", Repaired, USER_DATA, "a place name has at least one letter";
+    PlaceInvalid = "place_invalid", Repaired, USER_DATA, "a place name has more than digits, spaces and punctuation";
     ZpInvalid = "zp_invalid", Repaired, USER_DATA, "a postcode has at least two characters";
     CountryUnknown = "country_unknown", Repaired, USER_DATA,
         "use the ISO 3166-1 alpha-2 code, such as de";
@@ -235,9 +234,6 @@ codes! {
         "with country 0 and state 0 Meta locates the person by client_ip_address: add it, or the state";
     AttributionIncomplete = "attribution_incomplete", Error, ATTRIBUTION,
         "AppendAttribution needs attribution_data (ad_id, touchpoint_ts, attribution_share, attribution_value), original_event_data (event_name, event_time) and custom_data.currency";
-
-    AppendixUnknown = "appendix_unknown", Hint, BUILDER,
-        "a suffix that Meta's parameter builder does not write today is passed on as it is";
 }
 
 #[cfg(test)]

@@ -47,29 +47,27 @@ pub(super) fn state(value: &str, country: Option<Country>, out: &mut String) -> 
     if out.len() == 2 {
         return Ok(());
     }
-    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
-    if let Some(code) = iso_subdivision(value).filter(|code| {
-        STATES
-            .values()
-            .filter(is_there)
-            .any(|state| state.code == *code)
-    }) {
+    if let Some(code) = iso_subdivision(value) {
         out.clear();
-        out.push_str(&code);
-    } else if let Some(state) = STATES.get(&*text::fold(value)).filter(is_there) {
+        out.push_str(code);
+        return Ok(());
+    }
+    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
+    if let Some(state) = STATES.get(&*text::fold(value)).filter(is_there) {
         out.clear();
         out.push_str(state.code);
     }
     Ok(())
 }
 
-/// The second half of an ISO 3166-2 code of the US or Canada, such as `US-CA`.
-fn iso_subdivision(value: &str) -> Option<String> {
+/// The state of an ISO 3166-2 code of the US or Canada, such as `US-CA`.
+fn iso_subdivision(value: &str) -> Option<&'static str> {
     let (country, code) = value.split_once('-')?;
-    let is_code = ["us", "ca"].contains(&&*country.to_ascii_lowercase())
-        && code.len() == 2
-        && code.bytes().all(|byte| byte.is_ascii_alphabetic());
-    is_code.then(|| code.to_ascii_lowercase())
+    let country = (country.len() == 2).then(|| Country::parse(country))??;
+    let mut states = STATES.values();
+    let state =
+        states.find(|state| state.country == country && state.code.eq_ignore_ascii_case(code))?;
+    Some(state.code)
 }
 
 pub(super) fn postcode(
@@ -118,6 +116,7 @@ mod tests {
             ("Ontario", "us", "ontario"),
             ("Île-de-France", "fr", "îledefrance"),
             ("US-ZZ", "", "uszz"),
+            ("US-ON", "", "uson"),
         ] {
             assert_eq!(
                 read_state(value, country).as_deref(),
