@@ -31,15 +31,11 @@ pub struct Hashed {
 
 impl Hashed {
     /// Hashes a normalised value.
+    #[inline]
     pub fn of(normalized: &str) -> Self {
-        let mut hashed = Self {
-            text: [0; TEXT_LEN_MAX],
-            len: HEX_LEN,
-        };
-        let digest = sha256(normalized.as_bytes());
-        // Fails only for a buffer that is too small, and this one has room for the 64 digits.
-        let _ = faster_hex::hex_encode(&digest, &mut hashed.text[..HEX_LEN]);
-        hashed
+        let mut text = [0; TEXT_LEN_MAX];
+        text[..HEX_LEN].copy_from_slice(&hex(&sha256(normalized.as_bytes())));
+        Self { text, len: HEX_LEN }
     }
 
     /// The text that goes to Meta.
@@ -52,6 +48,17 @@ impl Hashed {
     pub fn hex(&self) -> &str {
         self.as_str().split('.').next().unwrap_or_default()
     }
+}
+
+/// Lower-case hexadecimal digits. Without branches, so that the compiler makes vectors of it.
+fn hex(digest: &[u8; 32]) -> [u8; HEX_LEN] {
+    let digit = |nibble: u8| nibble + b'0' + u8::from(nibble > 9) * (b'a' - b'9' - 1);
+    let mut text = [0; HEX_LEN];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 15);
+    }
+    text
 }
 
 /// SHA-256 (FIPS 180-4).

@@ -26,23 +26,30 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
 
 /// `local@domain.tld`, without white space or the punctuation that surrounds addresses in mail.
 fn has_form(value: &str) -> bool {
-    let is_forbidden = |byte: u8| {
-        byte <= b' ' || matches!(byte, b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f)
-    };
-    let Some(at) = memchr::memrchr(b'@', value.as_bytes()) else {
-        return false;
-    };
-    let (local, domain) = (&value.as_bytes()[..at], &value.as_bytes()[at + 1..]);
-    let is_outside = |byte: &u8| is_forbidden(*byte);
-    !local.is_empty()
-        && !local.contains(&b'@')
-        && !local.iter().any(is_outside)
-        && !domain.iter().any(is_outside)
-        && domain.contains(&b'.')
-        && domain
-            .split(|byte| *byte == b'.')
-            .all(|label| !label.is_empty())
-        && (value.is_ascii() || !value.contains(char::is_whitespace))
+    let mut at = None;
+    let mut has_dot = false;
+    let mut last = b'.';
+    for (place, &byte) in value.as_bytes().iter().enumerate() {
+        match byte {
+            b'@' if at.is_some() || place == 0 => return false,
+            b'@' => {
+                at = Some(place);
+                last = b'.';
+                continue;
+            }
+            // No empty label: no dot first, last, or behind another.
+            b'.' if at.is_some() => {
+                if last == b'.' {
+                    return false;
+                }
+                has_dot = true;
+            }
+            0..=b' ' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f => return false,
+            _ => {}
+        }
+        last = byte;
+    }
+    has_dot && last != b'.' && (value.is_ascii() || !value.contains(char::is_whitespace))
 }
 
 #[cfg(test)]

@@ -50,22 +50,22 @@ fn push_north_american(value: &str, out: &mut String) -> bool {
     let Some(rest) = value.strip_prefix("+1") else {
         return false;
     };
-    let start = out.len();
-    out.push('1');
+    let mut digits = [b'1'; 11];
+    let mut count = 1;
     for byte in rest.bytes() {
         match byte {
-            b'0'..=b'9' => out.push(char::from(byte)),
-            b' ' | b'-' | b'.' | b'(' | b')' => {}
-            _ => {
-                out.truncate(start);
-                return false;
+            b'0'..=b'9' if count < digits.len() => {
+                digits[count] = byte;
+                count += 1;
             }
+            b' ' | b'-' | b'.' | b'(' | b')' => {}
+            _ => return false,
         }
     }
-    let digits = &out.as_bytes()[start..];
-    let is_whole = digits.len() == 11 && matches!(digits[1], b'2'..=b'9');
-    if !is_whole {
-        out.truncate(start);
+    let is_whole = count == digits.len() && matches!(digits[1], b'2'..=b'9');
+    if is_whole {
+        // Digits are ASCII, so this never falls back.
+        out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
     }
     is_whole
 }

@@ -46,10 +46,17 @@ impl Writer<'_> {
         for property in &properties.0 {
             let path = || property.path(section);
             let key = &*property.key;
+            let place = table.find(key);
             if wants(self.findings, key, &path)
-                && self.member(key, property.value.raw(), (table, unknown), &path, out)
+                && self.member(
+                    key,
+                    property.value.raw(),
+                    (table, place, unknown),
+                    &path,
+                    out,
+                )
             {
-                keys.insert(table.find(key));
+                keys.insert(place);
             }
         }
         close(out, start, '}');
@@ -62,7 +69,8 @@ impl Writer<'_> {
         out.push('{');
         for (key, value) in raw.members() {
             let member_path = || path().key(&key);
-            self.member(&key, value, (table, Unknown::Pass), &member_path, out);
+            let place = (table, table.find(&key), Unknown::Pass);
+            self.member(&key, value, place, &member_path, out);
         }
         close(out, start, '}')
     }
@@ -72,11 +80,11 @@ impl Writer<'_> {
         &mut self,
         key: &str,
         raw: Raw<'_>,
-        (table, unknown): (&Table, Unknown),
+        (table, place, unknown): (&Table, Option<usize>, Unknown),
         path: PathOf<'_>,
         out: &mut String,
     ) -> bool {
-        let shape = table.find(key).map(|place| table.shape(place));
+        let shape = place.map(|place| table.shape(place));
         if raw.kind() == Kind::Null {
             return false;
         }
@@ -430,7 +438,8 @@ impl Writer<'_> {
                     .add(Code::ContentsQuantity, member_path(), message);
                 return Ok::<_, SyntaxError>(());
             }
-            let table = (&shape::CONTENT, Unknown::Pass);
+            let table = &shape::CONTENT;
+            let table = (table, table.find(&key), Unknown::Pass);
             let is_written = self.member(&key, value, table, &member_path, out);
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";
