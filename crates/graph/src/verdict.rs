@@ -1,0 +1,228 @@
+//! What an answer means for the events of the request. Pure: deciding here, doing in the lane.
+
+use crate::answer::{Answer, GraphError};
+use crate::error_table::{Class, lookup};
+
+/// What is to be done with the events of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of them arrived.
+    Delivered,
+    /// Meta took the request but counts fewer events than were sent.
+    Fewer {
+        /// How many it counts.
+        received: u64,
+    },
+    /// Meta refused the request because of some of them; it processed none.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// Which, by their place in the request; empty when Meta does not say.
+        indexes: Vec<usize>,
+    },
+    /// Meta has a problem: send the same bytes again later.
+    Transient(Reason),
+    /// Too much was sent.
+    Throttled(Reason),
+    /// Somebody has to do something; until then the events wait.
+    Operator(Reason),
+}
+
+/// Why, for people and for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// The code and subcode of the Graph API's error.
+    pub code: Option<(i64, Option<i64>)>,
+    /// What it means, in plain words.
+    pub meaning: String,
+    /// What to do about it.
+    pub help: String,
+    /// Meta's own text.
+    pub meta_said: Option<String>,
+    /// Meta's name for the request.
+    pub fbtrace_id: Option<String>,
+}
+
+/// The verdict on a request of `sent` events.
+pub fn verdict(answer: &Answer, sent: usize) -> Verdict {
+    match answer {
+        Answer::Success(success) => match success.events_received {
+            Some(received) if received < sent as u64 => Verdict::Fewer { received },
+            _ => Verdict::Delivered,
+        },
+        Answer::Error(error) => of_error(error, sent),
+        Answer::Other { status } => of_status(*status),
+    }
+}
+
+fn of_error(error: &GraphError, sent: usize) -> Verdict {
+    let row = lookup(error.code, error.subcode);
+    let class = match row {
+        // Meta knows better than any table whether trying again helps.
+        _ if error.is_transient => Class::Transient,
+        Some(row) => row.class,
+        None if error.status >= 500 => Class::Transient,
+        None if error.status == 429 => Class::Throttled,
+        // An unknown error is not the events' fault until it is known to be: they wait.
+        None => Class::Transient,
+    };
+    let reason = Reason {
+        status: error.status,
+        code: Some((error.code, error.subcode)),
+        meaning: row
+            .map_or("an error that Sluice does not know", |row| row.meaning)
+            .to_owned(),
+        help: row
+            .map_or("see Meta's error reference", |row| row.help)
+            .to_owned(),
+        meta_said: Some(
+            error
+                .user_message
+                .clone()
+                .unwrap_or_else(|| error.message.clone()),
+        ),
+        fbtrace_id: error.fbtrace_id.clone(),
+    };
+    match class {
+        Class::Refused => {
+            let known = error.indexes.iter().filter(|index| **index < sent);
+            Verdict::Refused {
+                reason,
+                indexes: known.copied().collect(),
+            }
+        }
+        Class::Transient => Verdict::Transient(reason),
+        Class::Throttled => Verdict::Throttled(reason),
+        Class::Operator => Verdict::Operator(reason),
+    }
+}
+
+/// A body that is not the Graph API's: the status is all there is.
+fn of_status(status: u16) -> Verdict {
+    let reason = |meaning: &str, help: &str| Reason {
+        status,
+        code: None,
+        meaning: meaning.to_owned(),
+        help: help.to_owned(),
+        meta_said: None,
+        fbtrace_id: None,
+    };
+    match status {
+        429 => Verdict::Throttled(reason(
+            "too many requests",
+            "nothing: sending goes on by itself",
+        )),
+        401 | 403 | 404 | 405 | 407 => Verdict::Operator(reason(
+            "something that is not the Graph API refused the request",
+            "check base_url, and proxies on the way",
+        )),
+        _ => Verdict::Transient(reason(
+            "the answer is not one of the Graph API",
+            "nothing: it is sent again by itself",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_table::ROWS;
+
+    /// One case a row of the table, through the body of an answer.
+    #[test]
+    fn every_row_has_its_verdict() {
+        for row in ROWS {
+            let subcode = row.subcode.map_or(String::new(), |subcode| {
+                format!(",\"error_subcode\":{subcode}")
+            });
+            let body = format!(
+                r#"{{"error":{{"message":"m","code":{}{subcode}}}}}"#,
+                row.first
+            );
+            let answer = Answer::read(400, body.as_bytes());
+            let class = match verdict(&answer, 10) {
+                Verdict::Refused { indexes, .. } if indexes.is_empty() => Class::Refused,
+                Verdict::Transient(_) => Class::Transient,
+                Verdict::Throttled(_) => Class::Throttled,
+                Verdict::Operator(_) => Class::Operator,
+                verdict => panic!("{body}: {verdict:?}"),
+            };
+            assert_eq!(class, row.class, "{body}");
+        }
+    }
+
+    #[test]
+    fn counts_what_was_received() {
+        let answer = |body: &str| Answer::read(200, body.as_bytes());
+        assert_eq!(
+            verdict(&answer(r#"{"events_received":10}"#), 10),
+            Verdict::Delivered
+        );
+        assert_eq!(
+            verdict(&answer(r#"{"events_received":9}"#), 10),
+            Verdict::Fewer { received: 9 }
+        );
+        // App installs are answered without a count.
+        assert_eq!(
+            verdict(&answer(r#"{"success":true}"#), 1),
+            Verdict::Delivered
+        );
+    }
+
+    #[test]
+    fn a_transient_error_never_refuses_an_event() {
+        let body = br#"{"error":{"code":100,"error_subcode":2804003,"is_transient":true}}"#;
+        assert!(matches!(
+            verdict(&Answer::read(400, body), 1),
+            Verdict::Transient(_)
+        ));
+    }
+
+    #[test]
+    fn an_unknown_error_never_refuses_an_event() {
+        let body = br#"{"error":{"code":4711,"message":"new"}}"#;
+        for (status, is_throttled) in [(400, false), (500, false), (429, true)] {
+            let verdict = verdict(&Answer::read(status, body), 1);
+            assert_eq!(
+                matches!(verdict, Verdict::Throttled(_)),
+                is_throttled,
+                "{status}"
+            );
+            assert_eq!(
+                matches!(verdict, Verdict::Transient(_)),
+                !is_throttled,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_index_beyond_the_request_is_no_index() {
+        let body = br#"{"error":{"code":100,"error_subcode":2804019,"message":"data[12].value and data[3]"}}"#;
+        let Verdict::Refused { indexes, .. } = verdict(&Answer::read(400, body), 10) else {
+            panic!("refused");
+        };
+        assert_eq!(indexes, [3]);
+    }
+
+    #[test]
+    fn what_is_not_the_graph_api_is_told_by_status() {
+        for status in [200, 400, 500, 502, 503] {
+            let answer = Answer::read(status, b"<html>");
+            assert!(
+                matches!(verdict(&answer, 1), Verdict::Transient(_)),
+                "{status}"
+            );
+        }
+        assert!(matches!(
+            verdict(&Answer::read(429, b""), 1),
+            Verdict::Throttled(_)
+        ));
+        assert!(matches!(
+            verdict(&Answer::read(404, b"<html>"), 1),
+            Verdict::Operator(_)
+        ));
+    }
+}
