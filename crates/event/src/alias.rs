@@ -63,12 +63,14 @@ pub(crate) fn of_event_key(key: &str) -> Option<Target> {
 
 /// The field that a key inside `user_data` means, after folding.
 pub(crate) fn of_user_key(key: &str) -> Option<UserField> {
-    user_field(&fold(key))
+    let key = fold(key);
+    // Beside `event_name` an `id` is that of the order or the event.
+    user_field(&key).or((key == "id").then_some(UserField::ExternalId))
 }
 
 fn user_field(key: &str) -> Option<UserField> {
     Some(match key {
-        "email" | "mail" | "email_address" | "e_mail" => UserField::Em,
+        "email" | "mail" | "email_address" | "e_mail" | "contact_email" => UserField::Em,
         "phone" | "phone_number" | "mobile" | "telephone" | "tel" => UserField::Ph,
         "first_name" | "firstname" | "given_name" => UserField::Fn,
         "last_name" | "lastname" | "surname" | "family_name" => UserField::Ln,
@@ -78,8 +80,10 @@ fn user_field(key: &str) -> Option<UserField> {
         "country_code" | "countrycode" => UserField::Country,
         "gender" | "gen" | "sex" => UserField::Ge,
         "dob" | "date_of_birth" | "birthday" | "birthdate" => UserField::Db,
-        "customer_id" | "id" | "user_id" | "extern_id" | "externalid" => UserField::ExternalId,
-        "ip" | "ip_override" | "client_ip" | "ip_address" => UserField::ClientIpAddress,
+        "customer_id" | "user_id" | "extern_id" | "externalid" => UserField::ExternalId,
+        "ip" | "ip_override" | "client_ip" | "ip_address" | "browser_ip" => {
+            UserField::ClientIpAddress
+        }
         "ua" | "user_agent" | "useragent" => UserField::ClientUserAgent,
         "click_id" | "_fbc" => UserField::Fbc,
         "browser_id" | "_fbp" => UserField::Fbp,
@@ -92,7 +96,7 @@ fn user_field(key: &str) -> Option<UserField> {
 
 fn custom_key(key: &str) -> Option<&'static str> {
     Some(match key {
-        "value" | "revenue" | "amount" | "total" | "price" => "value",
+        "value" | "revenue" | "amount" | "total" | "total_price" | "price" => "value",
         "currency" | "currency_code" => "currency",
         "content_ids" | "content_id" | "product_ids" | "sku" => "content_ids",
         "contents" | "items" | "products" => "contents",

@@ -87,27 +87,38 @@ fn website(summary: &Summary<'_>, findings: &mut Findings) {
     }
 }
 
-fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
-    let has = |key| summary.custom_keys.has(&shape::CUSTOM_DATA, key);
-    let path = || {
-        path_of(
-            &summary.event.custom_data,
-            summary.event.written("custom_data"),
-        )
-    };
-    if !has("value") && !has("_valueToSum") {
-        findings.add(
-            Code::PurchaseValueMissing,
-            path(),
-            "the Purchase has no value",
-        );
+/// The keys that an event's currency may have: apps have a name of their own for it.
+pub(crate) fn currency_keys(action_source: ActionSource) -> &'static [&'static str] {
+    match action_source {
+        ActionSource::App => &["currency", "fb_currency"],
+        _ => &["currency"],
     }
-    if !has("currency") && !has("fb_currency") {
-        findings.add(
-            Code::PurchaseCurrencyMissing,
-            path(),
-            "the Purchase has no currency",
-        );
+}
+
+/// The keys that an event's value may have.
+fn value_keys(action_source: ActionSource) -> &'static [&'static str] {
+    match action_source {
+        ActionSource::App => &["value", "_valueToSum"],
+        _ => &["value"],
+    }
+}
+
+fn purchase(summary: &Summary<'_>, findings: &mut Findings) {
+    let has = |keys: &[&str]| {
+        let mut keys = keys.iter();
+        keys.any(|key| summary.custom_keys.has(&shape::CUSTOM_DATA, key))
+    };
+    let path = || {
+        let custom_data = &summary.event.custom_data;
+        path_of(custom_data, summary.event.written("custom_data"))
+    };
+    if !has(value_keys(summary.action_source)) {
+        let message = "the Purchase has no value";
+        findings.add(Code::PurchaseValueMissing, path(), message);
+    }
+    if !has(currency_keys(summary.action_source)) {
+        let message = "the Purchase has no currency";
+        findings.add(Code::PurchaseCurrencyMissing, path(), message);
     }
 }
 
@@ -164,11 +175,15 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
     }
 }
 
+/// Whether the event comes from a CRM, by its own word.
+pub(crate) fn is_crm(event: &Event<'_>) -> bool {
+    let source = event.custom_data.get("event_source");
+    source.is_some_and(|source| source.as_str().eq_ignore_ascii_case("\"crm\""))
+}
+
 fn crm(summary: &Summary<'_>, findings: &mut Findings) {
     let custom_data = &summary.event.custom_data;
-    let is_crm = custom_data
-        .get("event_source")
-        .is_some_and(|source| source.as_str().eq_ignore_ascii_case("\"crm\""));
+    let is_crm = is_crm(summary.event);
     let has_lead = summary.user_fields.contains(UserField::LeadId);
     if !is_crm && !has_lead {
         return;
@@ -193,53 +208,34 @@ fn crm(summary: &Summary<'_>, findings: &mut Findings) {
 }
 
 fn attribution(summary: &Summary<'_>, findings: &mut Findings) {
-    let needed = [
-        (
-            "attribution_data.ad_id",
-            summary
-                .attribution_keys
-                .has(&shape::ATTRIBUTION_DATA, "ad_id"),
-        ),
-        (
-            "attribution_data.touchpoint_ts",
-            summary
-                .attribution_keys
-                .has(&shape::ATTRIBUTION_DATA, "touchpoint_ts"),
-        ),
-        (
-            "attribution_data.attribution_share",
-            summary
-                .attribution_keys
-                .has(&shape::ATTRIBUTION_DATA, "attribution_share"),
-        ),
-        (
-            "attribution_data.attribution_value",
-            summary
-                .attribution_keys
-                .has(&shape::ATTRIBUTION_DATA, "attribution_value"),
-        ),
-        (
-            "original_event_data.event_name",
-            summary
-                .original_keys
-                .has(&shape::ORIGINAL_EVENT_DATA, "event_name"),
-        ),
-        (
-            "original_event_data.event_time",
-            summary
-                .original_keys
-                .has(&shape::ORIGINAL_EVENT_DATA, "event_time"),
-        ),
-        (
-            "custom_data.currency",
-            summary.custom_keys.has(&shape::CUSTOM_DATA, "currency"),
-        ),
-    ];
-    let missing: Vec<_> = needed
+    let has_currency = currency_keys(summary.action_source)
         .iter()
-        .filter(|(_, is_there)| !is_there)
-        .map(|(name, _)| *name)
-        .collect();
+        .any(|key| summary.custom_keys.has(&shape::CUSTOM_DATA, key));
+    let attribution = (
+        summary.attribution_keys,
+        &shape::ATTRIBUTION_DATA,
+        "attribution_data",
+    );
+    let original = (
+        summary.original_keys,
+        &shape::ORIGINAL_EVENT_DATA,
+        "original_event_data",
+    );
+    let mut missing: Vec<String> = [
+        (attribution, "ad_id"),
+        (attribution, "touchpoint_ts"),
+        (attribution, "attribution_share"),
+        (attribution, "attribution_value"),
+        (original, "event_name"),
+        (original, "event_time"),
+    ]
+    .into_iter()
+    .filter(|((keys, table, _), key)| !keys.has(table, key))
+    .map(|((_, _, section), key)| format!("{section}.{key}"))
+    .collect();
+    if !has_currency {
+        missing.push("custom_data.currency".to_owned());
+    }
     if !missing.is_empty() {
         let message = format!("AppendAttribution lacks {}", missing.join(", "));
         findings.add(Code::AttributionIncomplete, Path::root(), message);
@@ -257,18 +253,21 @@ pub(crate) fn data_processing(
     event: &Event<'_>,
     findings: &mut Findings,
 ) -> DataProcessing<'static> {
-    let is_limited = processing
-        .options
-        .iter()
-        .any(|option| option.trim().eq_ignore_ascii_case("LDU"));
-    if processing.options.len() > usize::from(is_limited) {
+    let path = || event.path("data_processing_options");
+    let Some(options) = &processing.options else {
+        let message = "country and state without options; left out";
+        findings.add(Code::LduOptionUnknown, Path::root(), message);
+        return DataProcessing::default();
+    };
+    let is_ldu = |option: &str| option.trim().eq_ignore_ascii_case("LDU");
+    let is_limited = options.iter().any(|option| is_ldu(option));
+    if options.iter().any(|option| !is_ldu(option)) {
         let message = "an option other than LDU; left out";
-        let path = event.path("data_processing_options");
-        findings.add(Code::LduOptionUnknown, path, message);
+        findings.add(Code::LduOptionUnknown, path(), message);
     }
     if !is_limited {
         return DataProcessing {
-            options: Vec::new(),
+            options: Some(Vec::new()),
             country: processing.country,
             state: processing.state,
         };
@@ -289,7 +288,7 @@ pub(crate) fn data_processing(
         findings.add(Code::LduNoLocation, Path::root(), message);
     }
     DataProcessing {
-        options: vec!["LDU".into()],
+        options: Some(vec!["LDU".into()]),
         country: Some(country),
         state: Some(state),
     }

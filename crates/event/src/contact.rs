@@ -16,11 +16,13 @@ pub(crate) fn is_contact(text: &str) -> bool {
 pub(crate) fn holds_contact(text: &str) -> bool {
     has_email(text)
         || memchr::memchr_iter(b'+', text.as_bytes()).any(|at| {
-            let number = &text[at..];
-            let end = number
-                .find(|c: char| c.is_alphabetic())
-                .unwrap_or(number.len());
-            is_international_phone(&number[..end])
+            // Longer than any number with its punctuation; so a text of plus signs is not read
+            // again and again.
+            const BYTES_MAX: usize = 40;
+            let number = &text[at..text.floor_char_boundary(at + BYTES_MAX)];
+            let end = number.find(char::is_alphabetic).unwrap_or(number.len());
+            let end = number[1..end].find('+').map_or(end, |next| next + 1);
+            is_international_phone(number[..end].trim_end_matches(|c: char| !c.is_ascii_digit()))
         })
 }
 
@@ -79,7 +81,11 @@ fn is_international_phone(text: &str) -> bool {
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();
     (8..=15).contains(&digits)
         && rest.chars().all(|c| {
-            c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')
+            c.is_ascii_digit()
+                || matches!(
+                    c,
+                    ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{2010}'..='\u{2015}'
+                )
         })
 }
 
@@ -96,12 +102,43 @@ pub(crate) fn is_contact_key(key: &str) -> bool {
         len += 1;
     }
     let folded = std::str::from_utf8(&folded[..len]).unwrap_or_default();
-    let folded = [
-        "customer", "user", "billing", "shipping", "contact", "client", "buyer",
-    ]
-    .iter()
-    .find_map(|prefix| folded.strip_prefix(prefix).filter(|rest| !rest.is_empty()))
-    .unwrap_or(folded);
+    const PERSON: [&str; 10] = [
+        "customer",
+        "user",
+        "billing",
+        "shipping",
+        "contact",
+        "client",
+        "buyer",
+        "recipient",
+        "payer",
+        "guest",
+    ];
+    // `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
+    const ENDINGS: [&str; 12] = [
+        "phone",
+        "phonenumber",
+        "mobilenumber",
+        "email",
+        "emailaddress",
+        "firstname",
+        "lastname",
+        "fullname",
+        "surname",
+        "streetaddress",
+        "dateofbirth",
+        "birthday",
+    ];
+    let of_person = PERSON
+        .iter()
+        .find_map(|person| folded.strip_prefix(person).filter(|rest| !rest.is_empty()));
+    let numbered = folded.trim_end_matches(|c: char| c.is_ascii_digit());
+    if matches!(of_person, Some("name" | "address" | "street" | "number"))
+        || ENDINGS.iter().any(|ending| numbered.ends_with(ending))
+    {
+        return true;
+    }
+    let folded = of_person.unwrap_or(folded);
     matches!(
         folded,
         "em" | "email"

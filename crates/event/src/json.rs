@@ -189,6 +189,26 @@ impl<'a> Raw<'a> {
         (self.kind() == Kind::Number).then_some(self.text)
     }
 
+    /// A number for a place that wants an id or a text: `12345.0` and `1.2345e4`, which tables and
+    /// spreadsheets make of 12345, as whole digits; anything else as written.
+    pub fn as_digits(self) -> Option<Cow<'a, str>> {
+        const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+        let number = self.as_number()?;
+        if let Some((whole, fraction)) = number.split_once('.')
+            && fraction.bytes().all(|byte| byte == b'0')
+        {
+            return Some(Cow::Borrowed(whole));
+        }
+        if number.contains(['e', 'E'])
+            && let Ok(value) = number.parse::<f64>()
+            && value.fract() == 0.0
+            && value.abs() < EXACT_MAX
+        {
+            return Some(Cow::Owned(format!("{value:.0}")));
+        }
+        Some(Cow::Borrowed(number))
+    }
+
     /// The boolean.
     pub fn as_bool(self) -> Option<bool> {
         match self.text {

@@ -57,8 +57,8 @@ pub struct Event<'a> {
 /// Source: Marketing API, "Data Processing Options".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataProcessing<'a> {
-    /// `["LDU"]`, or empty to say explicitly that there are none.
-    pub options: Vec<Cow<'a, str>>,
+    /// `["LDU"]`, or empty to say explicitly that there are none; `None`: nothing was said.
+    pub options: Option<Vec<Cow<'a, str>>>,
     /// 1 for the US, 0 to let Meta locate the person.
     pub country: Option<i64>,
     /// The state's code, 1000 to 1013, or 0.
@@ -145,7 +145,9 @@ impl DataProcessing<'_> {
     fn into_owned(self) -> DataProcessing<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         DataProcessing {
-            options: self.options.into_iter().map(own).collect(),
+            options: self
+                .options
+                .map(|options| options.into_iter().map(own).collect()),
             country: self.country,
             state: self.state,
         }
@@ -176,6 +178,15 @@ pub(crate) struct Origin<'a> {
 }
 
 impl UserValue<'_> {
+    /// The key under which it stood.
+    fn written_key(&self) -> &str {
+        let origin = self
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.key.as_deref());
+        origin.unwrap_or(self.field.name())
+    }
+
     /// Where it stood, in an event whose `user_data` was written as `section`.
     pub(crate) fn path(&self, section: &str) -> Path {
         path_of_user_value(self.field, self.origin.as_deref(), section)
@@ -211,6 +222,33 @@ impl<'a> UserData<'a> {
             value: value.into(),
             origin: None,
         });
+    }
+
+    /// Meta's guide and its endpoint call the Instagram account's id by different names, so whichever
+    /// is there is sent under both.
+    pub(crate) fn add_both_instagram_ids(&mut self) {
+        let [one, other] = [
+            UserField::IgAccountId,
+            UserField::InstagramBusinessAccountId,
+        ];
+        let has = |field| self.0.iter().any(|value| value.field == field);
+        let (from, to) = match (has(one), has(other)) {
+            (true, false) => (one, other),
+            (false, true) => (other, one),
+            _ => return,
+        };
+        let copy = |value: &UserValue<'a>| UserValue {
+            field: to,
+            value: value.value.expose().to_owned().into(),
+            origin: Some(Box::new(Origin {
+                key: Some(value.written_key().to_owned().into()),
+                is_flat: value.origin.as_ref().is_some_and(|origin| origin.is_flat),
+                index: value.origin.as_ref().and_then(|origin| origin.index),
+            })),
+        };
+        let values = self.0.iter().filter(|value| value.field == from);
+        let copies: Vec<_> = values.map(copy).collect();
+        self.0.extend(copies);
     }
 
     /// The fields and values, in order.

@@ -77,6 +77,7 @@ fn object<'a>(
         event: Event::default(),
         findings,
         sections: Vec::new(),
+        later: Vec::new(),
         seen: FieldSet::default(),
         fbclid: None,
     };
@@ -106,6 +107,8 @@ struct Parser<'a, 'f> {
     sections: Vec<(&'static str, Cow<'a, str>)>,
     /// The fields that have a value already.
     seen: FieldSet,
+    /// Other names for scalars and properties, which wait for Meta's own.
+    later: Vec<(Target, Cow<'a, str>, Raw<'a>)>,
     /// A bare `fbclid`, which becomes an `fbc` when the event has none.
     fbclid: Option<UserValue<'a>>,
 }
@@ -120,7 +123,7 @@ impl<'a> Parser<'a, '_> {
             b"attribution_data" => self.section(reader, "attribution_data", &key),
             b"advertiser_tracking_enabled" | b"extinfo" => {
                 let raw = reader.value()?;
-                self.app_property(key, raw);
+                self.app_property(key.clone(), key, raw);
                 Ok(())
             }
             _ if is_event_key(&key) => {
@@ -139,7 +142,9 @@ impl<'a> Parser<'a, '_> {
         name: &'static str,
         key: &Cow<'a, str>,
     ) -> Result<(), SyntaxError> {
-        if !self.expect_object(reader, key)? {
+        if reader.kind()? != Kind::Object {
+            let raw = reader.value()?;
+            self.wrapped_section(raw, name, key);
             return Ok(());
         }
         match self.sections.iter().find(|(known, _)| *known == name) {
@@ -169,6 +174,65 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
+    /// An object that is written as a string, as form senders do, or stands alone in a list.
+    fn wrapped_section(&mut self, raw: Raw<'a>, name: &'static str, key: &Cow<'a, str>) {
+        let inner = match raw.kind() {
+            Kind::Array => match raw.items().as_slice() {
+                [] => return,
+                [object] if object.kind() == Kind::Object => Some(object.text().to_owned()),
+                _ => None,
+            },
+            Kind::Text => {
+                let text = raw.as_text().unwrap_or_default();
+                if text.trim().is_empty() {
+                    return;
+                }
+                let is_object = Raw::parse(text.trim()).is_ok_and(|raw| raw.kind() == Kind::Object);
+                is_object.then(|| text.trim().to_owned())
+            }
+            Kind::Null => return,
+            _ => None,
+        };
+        let path = || Path::root().key(key);
+        let Some(inner) = inner else {
+            self.wrong_type(path(), "an object", raw.kind());
+            return;
+        };
+        let mut findings = Findings::new();
+        let event =
+            Event::parse(&format!("{{\"{name}\":{inner}}}"), &mut findings).map(Event::into_owned);
+        // The input has no place that a path into the inner text could name.
+        for finding in findings {
+            self.findings.add(finding.code, path(), finding.message);
+        }
+        let Some(event) = event else { return };
+        for mut value in event.user_data.0 {
+            value.origin = Some(Box::new(Origin {
+                key: Some(key.clone()),
+                is_flat: true,
+                index: None,
+            }));
+            self.event.user_data.0.push(value);
+        }
+        let objects = [
+            (event.custom_data, &mut self.event.custom_data),
+            (event.app_data, &mut self.event.app_data),
+            (
+                event.original_event_data,
+                &mut self.event.original_event_data,
+            ),
+            (event.attribution_data, &mut self.event.attribution_data),
+        ];
+        for (from, to) in objects {
+            for property in from.0 {
+                to.insert(Property {
+                    flat_key: Some(key.clone()),
+                    ..property
+                });
+            }
+        }
+    }
+
     /// A key that is not one of Meta's at this place.
     fn alias(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
         let target = alias::of_event_key(&key);
@@ -182,20 +246,15 @@ impl<'a> Parser<'a, '_> {
         if raw.kind() == Kind::Null {
             return Ok(());
         }
-        let path = || Path::root().key(&key);
         match target {
-            Some(Target::Event(name)) => {
-                self.note_alias(path(), name);
-                self.scalar(name, &key, raw);
-                let name = if name == "ldu" {
-                    "data_processing_options"
-                } else {
-                    name
-                };
-                self.event.written_as.push((name, key));
+            // Meta's own key wins wherever it stands, so these wait until all keys are known.
+            Some(target @ (Target::Event(_) | Target::Custom(_))) => {
+                if self.later.len() < PROPERTIES_MAX {
+                    self.later.push((target, key, raw));
+                }
             }
             Some(Target::User(field)) => {
-                self.note_alias(path(), field.name());
+                self.note_alias(Path::root().key(&key), field.name());
                 let origin = Origin {
                     key: Some(key),
                     is_flat: true,
@@ -203,7 +262,47 @@ impl<'a> Parser<'a, '_> {
                 };
                 self.user_values(field, raw, Some(origin), "user_data");
             }
-            Some(Target::Custom(name)) => {
+            Some(Target::App(name)) => {
+                self.note_alias(Path::root().key(&key), name);
+                self.app_property(name.into(), key, raw);
+            }
+            None => self.unknown_event_key(key, raw),
+        }
+        Ok(())
+    }
+
+    /// Uses an alias if Meta's own key is not there.
+    fn use_alias(&mut self, target: Target, key: Cow<'a, str>, raw: Raw<'a>) {
+        let name = match target {
+            Target::Event("ldu") => "data_processing_options",
+            Target::Event(name) | Target::Custom(name) | Target::App(name) => name,
+            Target::User(field) => field.name(),
+        };
+        let is_there = match target {
+            Target::Event(_) => self.has_scalar(name),
+            _ => self.event.custom_data.find(name).is_some(),
+        };
+        let path = || Path::root().key(&key);
+        if is_there {
+            let message = format!("{name} is there already; this is not used");
+            self.findings.add(Code::KeyDuplicate, path(), message);
+            return;
+        }
+        match target {
+            Target::Event(target) => {
+                let text = raw.as_text().unwrap_or_default();
+                let is_source = ActionSource::from_name(&text).is_some()
+                    || ActionSource::from_alias(&text).is_some();
+                // A `channel` is more often that of an advertisement.
+                if target == "action_source" && !is_source {
+                    self.unknown_key(Path::root(), &key, None);
+                    return;
+                }
+                self.note_alias(path(), name);
+                self.scalar(target, &key, raw);
+                self.event.written_as.push((name, key));
+            }
+            _ => {
                 self.note_alias(path(), name);
                 let property = Property {
                     key: name.into(),
@@ -214,9 +313,31 @@ impl<'a> Parser<'a, '_> {
                     self.event.custom_data.insert(property);
                 }
             }
-            Some(Target::App(_)) | None => self.unknown_event_key(key, raw),
         }
-        Ok(())
+    }
+
+    /// Whether a scalar of this name was met, readable or not.
+    fn has_scalar(&self, name: &str) -> bool {
+        let event = &self.event;
+        match name {
+            "event_name" => event.event_name.is_some(),
+            "event_time" => {
+                let unreadable = [Code::EventTimeInvalid, Code::EventTimeNoZone];
+                event.event_time.is_some()
+                    || unreadable.into_iter().any(|code| self.findings.has(code))
+            }
+            "event_id" => event.event_id.is_some(),
+            "action_source" => event.action_source.is_some(),
+            "event_source_url" => event.event_source_url.is_some(),
+            "referrer_url" => event.referrer_url.is_some(),
+            "opt_out" => event.opt_out.is_some(),
+            "messaging_channel" => event.messaging_channel.is_some(),
+            "data_processing_options" => {
+                let processing = event.data_processing.as_ref();
+                processing.is_some_and(|processing| processing.options.is_some())
+            }
+            _ => false,
+        }
     }
 
     fn unknown_event_key(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
@@ -269,8 +390,9 @@ impl<'a> Parser<'a, '_> {
                 self.set(url, path, |event| &mut event.referrer_url);
             }
             b"opt_out" => {
-                let flag = self.flag(raw, path);
-                self.set(flag, path, |event| &mut event.opt_out);
+                // Unreadable, it is taken for the more careful of the two.
+                let flag = self.flag(raw, path).unwrap_or(true);
+                self.set(Some(flag), path, |event| &mut event.opt_out);
             }
             b"messaging_channel" => {
                 let text = self.text(raw, path);
@@ -298,15 +420,8 @@ impl<'a> Parser<'a, '_> {
         let path = || Path::root().key(key);
         match name.as_bytes() {
             b"data_processing_options" => {
-                let options = match raw.kind() {
-                    Kind::Array => raw.items().into_iter().filter_map(Raw::as_text).collect(),
-                    Kind::Text => options_in(raw.as_text().unwrap_or_default()),
-                    kind => {
-                        self.wrong_type(path(), "a list such as [\"LDU\"]", kind);
-                        return;
-                    }
-                };
-                self.data_processing_mut().options = options;
+                let options = self.options(raw, path);
+                self.data_processing_mut().options = Some(options);
             }
             b"ldu" => {
                 if let Some(is_limited) = self.flag(raw, path) {
@@ -315,13 +430,11 @@ impl<'a> Parser<'a, '_> {
                     } else {
                         Vec::new()
                     };
-                    self.data_processing_mut().options = options;
+                    self.data_processing_mut().options = Some(options);
                 }
             }
             _ => {
-                let number = raw
-                    .as_number()
-                    .map_or_else(|| raw.as_text(), |number| Some(number.into()));
+                let number = raw.as_text().or_else(|| raw.as_digits());
                 match number.and_then(|number| number.trim().parse().ok()) {
                     Some(number) if name.ends_with("country") => {
                         self.data_processing_mut().country = Some(number);
@@ -331,6 +444,32 @@ impl<'a> Parser<'a, '_> {
                 }
             }
         }
+    }
+
+    /// The options. What cannot be read, but is not nothing either, limits the use of the data: the
+    /// sender wanted something, and this is the only thing to want.
+    fn options(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Vec<Cow<'a, str>> {
+        let is_nothing = matches!(raw.text(), "[]" | "{}" | "\"\"" | "false" | "0" | "\"[]\"");
+        if is_nothing || raw.kind() == Kind::Array && raw.items().is_empty() {
+            return Vec::new();
+        }
+        let texts: Option<Vec<_>> = match raw.kind() {
+            Kind::Array => raw.items().into_iter().map(Raw::as_text).collect(),
+            Kind::Text => Some(options_in(raw.as_text().unwrap_or_default())),
+            _ => None,
+        };
+        if let Some(texts) = texts
+            && (texts.is_empty()
+                || !raw.text().to_ascii_uppercase().contains("LDU")
+                || texts
+                    .iter()
+                    .any(|text| text.trim().eq_ignore_ascii_case("LDU")))
+        {
+            return texts;
+        }
+        let message = "expected a list such as [\"LDU\"]; read as that";
+        self.findings.add(Code::ValueType, path(), message);
+        vec!["LDU".into()]
     }
 
     fn data_processing_mut(&mut self) -> &mut DataProcessing<'a> {
@@ -449,7 +588,7 @@ impl<'a> Parser<'a, '_> {
         let value = match raw.kind() {
             Kind::Null => return,
             Kind::Text => raw.as_text().unwrap_or_default(),
-            Kind::Number => Cow::Borrowed(raw.text()),
+            Kind::Number => raw.as_digits().unwrap_or_default(),
             _ => Cow::Borrowed(""),
         };
         let value = UserValue {
@@ -517,28 +656,14 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// A key of `app_data` that stands beside it, as Meta's Node SDK writes it.
-    fn app_property(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
-        if raw.kind() != Kind::Null && self.event.app_data.find(&key).is_none() {
-            let property = Property {
-                key: key.clone(),
+    fn app_property(&mut self, name: Cow<'a, str>, key: Cow<'a, str>, raw: Raw<'a>) {
+        if raw.kind() != Kind::Null && self.event.app_data.find(&name).is_none() {
+            self.event.app_data.insert(Property {
+                key: name,
                 value: raw.into(),
                 flat_key: Some(key),
-            };
-            self.event.app_data.insert(property);
+            });
         }
-    }
-
-    /// Whether an object comes next; anything else is skipped, with a finding unless it is `null`.
-    fn expect_object(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<bool, SyntaxError> {
-        let kind = reader.kind()?;
-        if kind == Kind::Object {
-            return Ok(true);
-        }
-        reader.value()?;
-        if kind != Kind::Null {
-            self.wrong_type(Path::root().key(key), "an object", kind);
-        }
-        Ok(false)
     }
 
     fn set<T>(
@@ -567,7 +692,7 @@ impl<'a> Parser<'a, '_> {
                 }
                 text
             }
-            Kind::Number => Some(Cow::Borrowed(raw.text())),
+            Kind::Number => raw.as_digits(),
             kind => {
                 self.wrong_type(path(), "a string", kind);
                 None
@@ -603,6 +728,9 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn finish(mut self) -> Event<'a> {
+        for (target, key, raw) in std::mem::take(&mut self.later) {
+            self.use_alias(target, key, raw);
+        }
         let has_fbc = self
             .event
             .user_data

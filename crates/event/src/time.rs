@@ -27,7 +27,7 @@ const SECONDS_MAX: i64 = 100_000_000_000;
 /// number or text, or ISO 8601 / RFC 2822 text with a zone.
 pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
     match raw.kind() {
-        Kind::Number => parse_number(raw.text()),
+        Kind::Number => parse_number(&raw.as_digits().unwrap_or_default()),
         Kind::Text => parse_text(&raw.as_text().unwrap_or_default()),
         _ => Err(TimeError::Invalid),
     }

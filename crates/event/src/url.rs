@@ -41,7 +41,11 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     let host = authority.rsplit('@').next().unwrap_or_default();
     let is_host = !host.is_empty()
         && !host.contains(' ')
-        && (host.contains('.') || host.contains(':') || cleaned == Cleaned::Unchanged);
+        && (host.contains('.')
+            || host.rsplit_once(':').is_some_and(|(_, port)| {
+                !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+            })
+            || cleaned == Cleaned::Unchanged);
     if !is_host || has_email(host) {
         return None;
     }

@@ -10,6 +10,8 @@ use crate::contact;
 const SKEW_S: u64 = 86_400;
 
 pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
+    // An X-Forwarded-For header, whole: the visitor comes first.
+    let value = value.split(',').next().unwrap_or_default().trim();
     let parsed = address::parse(value).ok_or(Code::IpInvalid)?;
     if !address::is_public(parsed) {
         return Err(Code::IpNotPublic);
@@ -67,7 +69,7 @@ pub(super) fn mobile_ad_id(value: &str, out: &mut String) -> Result<(), Code> {
 
 /// An id that means nothing to us.
 pub(super) fn opaque(value: &str, out: &mut String) -> Result<(), Code> {
-    if contact::is_contact(value) {
+    if contact::holds_contact(value) {
         return Err(Code::IdContactData);
     }
     if value.chars().any(char::is_control) {

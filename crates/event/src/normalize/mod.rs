@@ -53,7 +53,7 @@ pub enum ExternalId {
 /// Whether a normalised text goes to Meta in the clear, and a remark where that was not the choice.
 pub(crate) fn goes_clear(field: UserField, text: &str, context: &Context) -> (bool, Option<Code>) {
     let is_as_is = field == UserField::ExternalId && context.external_id == ExternalId::AsIs;
-    if is_as_is && contact::is_contact(text) {
+    if is_as_is && contact::holds_contact(text) {
         return (false, Some(Code::ExternalIdHashed));
     }
     (is_as_is || field.form() == Form::Clear, None)

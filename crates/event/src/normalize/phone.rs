@@ -8,7 +8,8 @@
 
 use std::borrow::Cow;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, enums::Region};
+use rlibphonenumber::enums::{PhoneNumberType, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 
 use super::Country;
 use crate::code::Code;
@@ -33,7 +34,7 @@ pub(super) fn normalize(
         Some(number) => {
             push_e164(number, None, out) || (region.is_some() && push_e164(value, region, out))
         }
-        None => region.is_some() && push_e164(value, region, out),
+        None => region.is_some() && push_national(value, region, out),
     };
     if is_read {
         return Ok(None);
@@ -82,6 +83,39 @@ fn international(value: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(number));
     }
     Some(Cow::Owned(format!("+{without_zeros}")))
+}
+
+/// A number without `+` in a known country. Many senders write the country code all the same, and
+/// the metadata of some countries take it for part of a long national number: so where both readings
+/// are valid numbers of the country, a mobile phone is likelier than any other.
+fn push_national(value: &str, region: Option<Region>, out: &mut String) -> bool {
+    let valid = |number: &str, region| {
+        let parsed = PHONE_NUMBER_UTIL.parse(number, region).ok()?;
+        PHONE_NUMBER_UTIL.is_valid_number(&parsed).then_some(parsed)
+    };
+    let is_mobile = |number: &PhoneNumber| {
+        let kind = PHONE_NUMBER_UTIL.get_number_type(number);
+        matches!(
+            kind,
+            PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile
+        )
+    };
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    if !digits.starts_with('0') {
+        let number = format!("+{digits}");
+        let is_better = valid(&number, None).is_some_and(|whole| match valid(value, region) {
+            None => true,
+            Some(national) => {
+                whole.country_code == national.country_code
+                    && is_mobile(&whole)
+                    && !is_mobile(&national)
+            }
+        });
+        if is_better {
+            return push_e164(&number, None, out);
+        }
+    }
+    push_e164(value, region, out)
 }
 
 /// Appends the E.164 digits if the metadata make this a possible number.
@@ -137,6 +171,11 @@ mod tests {
             ("+39 06 6982", "", "39066982"),
             ("11 91234-5678", "br", "5511912345678"),
             ("+49 171 1234567", "fr", "491711234567"),
+            ("4915123456789", "de", "4915123456789"),
+            ("16505551212", "de", "16505551212"),
+            ("4915112345678", "at", "4915112345678"),
+            ("393 1234567", "it", "393931234567"),
+            ("30 1234567", "de", "49301234567"),
         ] {
             assert_eq!(
                 read(value, country).as_deref(),

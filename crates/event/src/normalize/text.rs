@@ -63,7 +63,8 @@ pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl
         out[start..].make_ascii_lowercase();
         return;
     }
-    out.extend(lower(value).chars().filter(|c| !is_dropped(*c)));
+    // Composed once more: what stood apart may stand together now.
+    out.extend(lower(value).chars().filter(|c| !is_dropped(*c)).nfc());
 }
 
 /// White space, control characters and ASCII punctuation.

@@ -10,7 +10,7 @@ mod user;
 
 use std::fmt::Write as _;
 
-use crate::action_source::ActionSource;
+use crate::action_source::{ActionSource, MessagingChannel};
 use crate::check::{self, Summary};
 use crate::code::Code;
 use crate::contact;
@@ -156,11 +156,14 @@ impl Event<'_> {
     /// `findings` gets everything there is to say. `None` if the event cannot be sent; then at least
     /// one finding is an error. The clear text is wiped when the event is dropped here.
     pub fn seal(
-        self,
+        mut self,
         rules: &Rules,
         moment: Moment,
         findings: &mut Findings,
     ) -> Option<SealedEvent> {
+        if self.messaging_channel == Some(MessagingChannel::Instagram) {
+            self.user_data.add_both_instagram_ids();
+        }
         let mut sealing = Sealing {
             event: &self,
             rules,
@@ -202,7 +205,7 @@ impl Sealing<'_, '_> {
             event_name: &event_name,
             action_source,
             user_fields,
-            custom_keys: self.custom_data(&event_name),
+            custom_keys: self.custom_data(&event_name, action_source),
             app_keys: self.object(
                 "app_data",
                 &event.app_data,
@@ -240,33 +243,27 @@ impl Sealing<'_, '_> {
     }
 
     fn event_name(&mut self) -> String {
+        let written = self.event.event_name.as_deref().unwrap_or_default();
         let path = || self.event.path("event_name");
-        let Some(name) = self
-            .event
-            .event_name
-            .as_deref()
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-        else {
-            self.findings.add(
-                Code::EventNameMissing,
-                Path::root(),
-                "the event has no event_name",
-            );
+        let cleaned = written.replace(is_invisible, "");
+        let name = cleaned.trim();
+        if name.is_empty() {
+            let message = "the event has no event_name";
+            self.findings
+                .add(Code::EventNameMissing, Path::root(), message);
             return String::new();
-        };
-        if names::is_standard(name) {
-            return name.to_owned();
         }
-        if name.contains(is_invisible) {
+        if cleaned.len() < written.len() {
             let message = "invisible marks in the name; removed";
             self.findings.add(Code::TextDamaged, path(), message);
-            return name.replace(is_invisible, "");
+        }
+        if names::is_standard(name) {
+            return name.to_owned();
         }
         let length = name.chars().count();
         if name.len() > EVENT_NAME_BYTES_MAX
             || name.chars().any(char::is_control)
-            || contact::is_contact(name)
+            || contact::holds_contact(name)
         {
             let message = format!("found {}, no event name", shown(name));
             self.findings.add(Code::EventNameInvalid, path(), message);
@@ -290,15 +287,11 @@ impl Sealing<'_, '_> {
             return source;
         }
         let has = |field| event.user_data.iter().any(|(known, _)| known == field);
-        let is_crm = event
-            .custom_data
-            .get("event_source")
-            .is_some_and(|source| source.as_str() == "\"crm\"");
         let source = if !event.app_data.is_empty() {
             ActionSource::App
         } else if event.messaging_channel.is_some() {
             ActionSource::BusinessMessaging
-        } else if is_crm {
+        } else if check::is_crm(event) {
             ActionSource::SystemGenerated
         } else if event.event_source_url.is_some()
             || has(UserField::ClientUserAgent)
@@ -423,13 +416,13 @@ impl Sealing<'_, '_> {
         fields
     }
 
-    fn custom_data(&mut self, event_name: &str) -> Keys {
+    fn custom_data(&mut self, event_name: &str, action_source: ActionSource) -> Keys {
         let custom_data = &self.event.custom_data;
         // A Purchase without currency is an error of its own, so there the value may stay.
-        let may_have_value = event_name == "Purchase" || has_currency(custom_data);
+        let may_have_value = event_name == "Purchase" || has_currency(custom_data, action_source);
         let table = (&shape::CUSTOM_DATA, Unknown::Pass);
         self.object("custom_data", custom_data, table, |findings, key, path| {
-            let is_left_out = key == "value" && !may_have_value;
+            let is_left_out = matches!(key, "value" | "_valueToSum") && !may_have_value;
             if is_left_out {
                 let message = "the value has no currency; left out";
                 findings.add(Code::ValueCurrencyMissing, path(), message);
@@ -475,6 +468,9 @@ impl Sealing<'_, '_> {
             country,
             state,
         } = check::data_processing(processing, user_fields, self.event, self.findings);
+        let Some(options) = options else {
+            return;
+        };
         self.key("data_processing_options");
         self.out.push('[');
         for (at, option) in options.iter().enumerate() {
@@ -505,7 +501,7 @@ impl Sealing<'_, '_> {
         if let Some(text) = &event.customer_segmentation {
             let folded = text.trim().to_ascii_lowercase();
             let path = event.path("customer_segmentation");
-            if contact::holds_contact(text) {
+            if contact::is_contact(text) {
                 let message = "holds contact data in the clear; left out";
                 self.findings.add(Code::CustomDataContact, path, message);
             } else if shape::SEGMENTATION.contains(&&*folded) {
@@ -580,9 +576,9 @@ fn wants_all(_: &mut Findings, _: &str, _: PathOf<'_>) -> bool {
     true
 }
 
-fn has_currency(custom_data: &Properties<'_>) -> bool {
-    ["currency", "fb_currency"].into_iter().any(|key| {
-        let text = custom_data.get(key).and_then(|value| value.raw().as_text());
+fn has_currency(custom_data: &Properties<'_>, action_source: ActionSource) -> bool {
+    check::currency_keys(action_source).iter().any(|key| {
+        let text = (custom_data.get(key)).and_then(|value| value.raw().as_text());
         text.is_some_and(|text| Currency::parse(&text).is_some())
     })
 }

@@ -210,7 +210,11 @@ impl Writer<'_> {
                 json::write_clean(out, raw);
                 true
             }
-            Kind::Number | Kind::Bool => {
+            Kind::Number => {
+                json::write_text(out, &raw.as_digits().unwrap_or_default());
+                true
+            }
+            Kind::Bool => {
                 json::write_text(out, raw.text());
                 true
             }
@@ -247,7 +251,7 @@ impl Writer<'_> {
 
     fn integer(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         let text: Cow<'_, str> = match raw.kind() {
-            Kind::Number => raw.text().into(),
+            Kind::Number => raw.as_digits().unwrap_or_default(),
             Kind::Text => raw.as_text().unwrap_or_default(),
             _ => return self.wrong_type("a whole number", raw, path),
         };
@@ -465,6 +469,9 @@ impl Writer<'_> {
 
     fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         const SLOTS: usize = 16;
+        if let Some(text) = inner_list(raw) {
+            return self.extinfo(Raw::trusted(&text), path, out);
+        }
         if raw.kind() != Kind::Array {
             let message = format!("expected an array of 16 texts, found {}", raw.kind());
             self.findings.add(Code::ExtinfoInvalid, path(), message);
@@ -472,13 +479,18 @@ impl Writer<'_> {
         }
         let slots = raw.items();
         let text = |at: usize| {
-            slots
-                .get(at)
-                .and_then(|slot| slot.as_text())
+            let slot: Option<&Raw<'_>> = slots.get(at);
+            slot.and_then(|slot| slot.as_text().or(slot.as_number().map(Into::into)))
                 .unwrap_or_default()
         };
-        if !matches!(&*text(0), "a2" | "i2") || text(4).trim().is_empty() {
-            let message = "the first slot is not a2 or i2, or the OS version in the fifth is blank";
+        let platform = text(0).trim().to_ascii_lowercase();
+        if !matches!(&*platform, "a2" | "i2") {
+            let message = "the first slot is neither a2 (Android) nor i2 (iOS)";
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
+            return false;
+        }
+        if text(4).trim().is_empty() {
+            let message = "the fifth slot, the OS version, is blank";
             self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
@@ -489,6 +501,7 @@ impl Writer<'_> {
         for at in 0..SLOTS {
             out.push(if at == 0 { '[' } else { ',' });
             match slots.get(at) {
+                _ if at == 0 => json::write_text(out, &platform),
                 Some(slot)
                     if matches!(slot.kind(), Kind::Text | Kind::Number) && !has_infinite(*slot) =>
                 {
@@ -529,7 +542,7 @@ fn whole(text: &str) -> Option<&str> {
 }
 
 fn is_positive(raw: Raw<'_>) -> bool {
-    let text = raw.as_text().unwrap_or(raw.text().into());
+    let text = raw.as_text().or(raw.as_digits()).unwrap_or_default();
     whole(&text).is_some_and(|number| !number.starts_with(['-', '0']))
 }
 
@@ -606,7 +619,12 @@ fn has_contact(raw: Raw<'_>) -> bool {
         memchr::memchr3(b'@', b'+', b'%', text).is_some() || memchr::memchr(b'\\', text).is_some()
     };
     match raw.kind() {
-        Kind::Text => may_hold() && raw.as_text().is_some_and(|text| contact::is_contact(&text)),
+        Kind::Text => {
+            may_hold()
+                && raw
+                    .as_text()
+                    .is_some_and(|text| contact::holds_contact(&text))
+        }
         Kind::Array => {
             let is_nested = memchr::memchr(b'{', text).is_some();
             (is_nested || may_hold()) && raw.items().into_iter().any(has_contact)

@@ -1,0 +1,17 @@
+//! The outside tests of the crate: one binary, one module per subject.
+
+#![allow(missing_docs, reason = "tests have no public items to speak of")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod fuzz_bodies;
+mod garbage;
+mod inputs;
+mod laws;
+mod resolve;
+mod secrecy;
+mod structure;
+mod support;

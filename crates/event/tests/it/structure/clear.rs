@@ -1,0 +1,242 @@
+//! Contact data at places that go to Meta in the clear: taken out, and said.
+
+use serde_json::json;
+
+use super::{Row, assert_codes, assert_none, assert_sent, of_person, patched, seal_value, website};
+
+#[test]
+fn contact_data_in_custom_data_is_left_out() {
+    let rows: &[Row<'_>] = &[
+        (r#"{"custom_data":{"note":"call me"}}"#, &[]),
+        (
+            r#"{"custom_data":{"note":"john@example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"note":"mail to <John@Example.com>!"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"note":"john%40example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"note":"jörg@müller.example"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"note":"+49 30 1234567"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"john@example.com":1}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"email":"none of your business"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"customer_phone":"030 1234567"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"billing":{"first_name":"Mary"}}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"list":[["x",{"y":"john@example.com"}]]}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"note":"{\"email\":\"john@example.com\"}"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"content_name":"john@example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"content_ids":["A","john@example.com"]}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"order_id":"john@example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"store_data":{"store_code":"john@example.com"}}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"custom_data":{"currency":"john@example.com","value":null}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"app_data":{"campaign_ids":"john@example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"original_event_data":{"order_id":"john@example.com"}}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"customer_segmentation":"john@example.com"}"#,
+            &["custom_data_contact"],
+        ),
+        (
+            r#"{"advanced_measurement_table":"john@example.com"}"#,
+            &["custom_data_contact"],
+        ),
+        // Order numbers, SKUs and mentions are none.
+        (
+            r#"{"custom_data":{"order_id":"16505551212","note":"SKU@2","via":"@shop"}}"#,
+            &[],
+        ),
+    ];
+    assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
+}
+
+/// Only the entry's own bad member goes, the bought thing stays.
+#[test]
+fn contact_data_in_contents_costs_one_member() {
+    let rows = [(
+        r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"engraving":"john@example.com"},{"id":"john@example.com","quantity":1}]}}"#,
+        r#"[{"id":"A","quantity":1}]"#,
+    )];
+    assert_sent(&website(), "/custom_data/contents", &rows);
+}
+
+#[test]
+fn contact_data_in_addresses_is_taken_out() {
+    let rows = [
+        (
+            r#"{"event_source_url":"https://shop.example/ok?o=7&email=john%40example.com"}"#,
+            r#""https://shop.example/ok?o=7""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?e=john%2540example.com#top"}"#,
+            r#""https://shop.example/ok#top""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/u/john@example.com/orders?o=7"}"#,
+            r#""https://shop.example/?o=7""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok#john@example.com"}"#,
+            r#""https://shop.example/ok""#,
+        ),
+        (
+            r#"{"event_source_url":"https://john:secret@shop.example/ok"}"#,
+            r#""https://shop.example/ok""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?tel=%2B49301234567"}"#,
+            r#""https://shop.example/ok""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?x=+49301234567"}"#,
+            r#""https://shop.example/ok""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?first_name=Mary&o=7"}"#,
+            r#""https://shop.example/ok?o=7""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?o=7&q=a%20b.AQQCAQMC"}"#,
+            r#""https://shop.example/ok?o=7&q=a%20b.AQQCAQMC""#,
+        ),
+    ];
+    assert_sent(&website(), "/event_source_url", &rows);
+    let rows: &[Row<'_>] = &[
+        (
+            r#"{"event_source_url":"https://shop.example/?email=john%40example.com"}"#,
+            &["url_contact_data"],
+        ),
+        (
+            r#"{"referrer_url":"https://shop.example/?email=john%40example.com"}"#,
+            &["url_contact_data"],
+        ),
+    ];
+    assert_codes(&website(), rows);
+}
+
+/// Host names hold no contact data, but where an `@` was encoded one is taken for a host.
+#[test]
+fn an_encoded_address_is_no_host() {
+    let mut wrong = Vec::new();
+    for url in [
+        "https://john.smith%40example.com/ok",
+        "john.smith%40example.com",
+        "//john.smith%40example.com/ok",
+    ] {
+        let event = patched(&website(), &format!(r#"{{"event_source_url":"{url}"}}"#));
+        let sealed = seal_value(&event).sealed.unwrap();
+        if sealed.json().contains("john.smith") {
+            wrong.push(format!("{url}: {}", sealed.json()));
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// A query parameter without a value is one all the same.
+#[test]
+fn phone_numbers_are_taken_out_of_queries() {
+    let rows = [
+        (
+            r#"{"event_source_url":"https://shop.example/ok?+49301234567"}"#,
+            r#""https://shop.example/ok""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?%2B49301234567&o=7"}"#,
+            r#""https://shop.example/ok?o=7""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?+49301234567=&o=7"}"#,
+            r#""https://shop.example/ok?o=7""#,
+        ),
+    ];
+    assert_sent(&website(), "/event_source_url", &rows);
+}
+
+#[test]
+fn ids_that_are_contact_data_are_hashed() {
+    let rows: &[Row<'_>] = &[
+        (r#"{"event_id":"john@example.com"}"#, &["event_id_hashed"]),
+        (r#"{"event_id":"+49 30 1234567"}"#, &["event_id_hashed"]),
+        (r#"{"event_id":"16505551212"}"#, &[]),
+        (
+            r#"{"event_id":null,"custom_data":{"order_id":"john@example.com"}}"#,
+            &["custom_data_contact", "event_id_hashed", "event_id_missing"],
+        ),
+    ];
+    assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
+}
+
+/// The common spellings of an address that our search for addresses has to know as well as `em`
+/// does: whatever passes there as an address is one elsewhere.
+#[test]
+fn what_em_takes_for_an_address_is_one_everywhere() {
+    let mut wrong = Vec::new();
+    for address in [
+        "john.smith@example.com",
+        "JOHN+tag@EXAMPLE.COM",
+        "o'neil@example.ie",
+        "jörg@müller.example",
+        "jo\u{308}rg@mu\u{308}ller.example",
+        "用户@例子.广告",
+        "john_@example.com",
+        "john!@example.com",
+        "john@my_host.example.com",
+    ] {
+        let mut event = of_person(&json!({ "em": address }).to_string());
+        let outcome = seal_value(&event);
+        assert_eq!(outcome.codes(), [""; 0], "{address} is an address");
+        event["custom_data"] = json!({ "note": address });
+        let codes = seal_value(&event).codes();
+        if codes != ["custom_data_contact"] {
+            wrong.push(format!("{}: {codes:?}", address.escape_default()));
+        }
+    }
+    assert_none(&wrong);
+}

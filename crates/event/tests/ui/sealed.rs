@@ -1,0 +1,12 @@
+//! Sealing is the only way to a sealed event.
+
+use sluice_event::SealedEvent;
+
+fn forged(sealed: SealedEvent) -> SealedEvent {
+    SealedEvent {
+        json: String::from("john@example.com"),
+        ..sealed
+    }
+}
+
+fn main() {}
