@@ -89,6 +89,35 @@ fn is_international_phone(text: &str) -> bool {
         })
 }
 
+/// Whose a name or an address is.
+const PERSON: [&str; 10] = [
+    "customer",
+    "user",
+    "billing",
+    "shipping",
+    "contact",
+    "client",
+    "buyer",
+    "recipient",
+    "payer",
+    "guest",
+];
+// `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
+const ENDINGS: [&str; 12] = [
+    "phone",
+    "phonenumber",
+    "mobilenumber",
+    "email",
+    "emailaddress",
+    "firstname",
+    "lastname",
+    "fullname",
+    "surname",
+    "streetaddress",
+    "dateofbirth",
+    "birthday",
+];
+
 /// Whether a key or URL parameter of this name holds contact data by its name alone.
 pub(crate) fn is_contact_key(key: &str) -> bool {
     const KEY_BYTES_MAX: usize = 32;
@@ -102,33 +131,6 @@ pub(crate) fn is_contact_key(key: &str) -> bool {
         len += 1;
     }
     let folded = std::str::from_utf8(&folded[..len]).unwrap_or_default();
-    const PERSON: [&str; 10] = [
-        "customer",
-        "user",
-        "billing",
-        "shipping",
-        "contact",
-        "client",
-        "buyer",
-        "recipient",
-        "payer",
-        "guest",
-    ];
-    // `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
-    const ENDINGS: [&str; 12] = [
-        "phone",
-        "phonenumber",
-        "mobilenumber",
-        "email",
-        "emailaddress",
-        "firstname",
-        "lastname",
-        "fullname",
-        "surname",
-        "streetaddress",
-        "dateofbirth",
-        "birthday",
-    ];
     let of_person = PERSON
         .iter()
         .find_map(|person| folded.strip_prefix(person).filter(|rest| !rest.is_empty()));

@@ -1,0 +1,101 @@
+//! Writing JSON: text as strings, and values as they were read.
+
+use super::{Kind, Raw, next_special};
+
+/// Appends `text` as a JSON string, quotes included.
+pub fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    loop {
+        let at = next_special(rest.as_bytes(), 0);
+        out.push_str(&rest[..at]);
+        let Some(&byte) = rest.as_bytes().get(at) else {
+            break;
+        };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            _ => {
+                out.push_str("\\u00");
+                out.push(char::from(b'0' + (byte >> 4)));
+                out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+            }
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push('"');
+}
+
+/// Appends a value as written, less the white space between its tokens.
+pub fn write_compact(out: &mut String, raw: Raw<'_>) {
+    let bytes = raw.text.as_bytes();
+    let is_scalar = !matches!(bytes.first(), Some(b'{' | b'['));
+    if is_scalar || !bytes.iter().any(u8::is_ascii_whitespace) {
+        out.push_str(raw.text);
+        return;
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        if bytes[at] == b'"' {
+            at += 1;
+            loop {
+                at = next_special(bytes, at);
+                match bytes.get(at) {
+                    Some(b'\\') => at += 2,
+                    _ => break,
+                }
+            }
+            at += 1;
+        } else if bytes[at].is_ascii_whitespace() {
+            at += 1;
+            continue;
+        } else {
+            while at < bytes.len() && bytes[at] != b'"' && !bytes[at].is_ascii_whitespace() {
+                at += 1;
+            }
+        }
+        out.push_str(&raw.text[start..at]);
+    }
+}
+
+/// Appends a value so that every reader can take it: compact, and without half surrogate pairs.
+///
+/// A value without escapes goes as written; escapes are decoded and written anew.
+pub fn write_clean(out: &mut String, raw: Raw<'_>) {
+    if raw.is_plain {
+        write_compact(out, raw);
+        return;
+    }
+    match raw.kind() {
+        Kind::Text => write_text(out, &raw.as_text().unwrap_or_default()),
+        Kind::Array => {
+            out.push('[');
+            for (at, item) in raw.items().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_clean(out, item);
+            }
+            out.push(']');
+        }
+        Kind::Object => {
+            out.push('{');
+            for (at, (key, value)) in raw.members().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_text(out, &key);
+                out.push(':');
+                write_clean(out, value);
+            }
+            out.push('}');
+        }
+        _ => out.push_str(raw.text),
+    }
+}

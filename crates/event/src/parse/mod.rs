@@ -1,0 +1,225 @@
+//! Lenient reading of one event: JSON → [`Event`], with findings on the way.
+//!
+//! Lenient in form: scalars or lists, other names, flat events, times in several shapes. Strict in
+//! meaning: what is not understood is left out and said, never guessed. Nothing here stops an event;
+//! whether it can be sent is decided when it is sealed.
+
+mod other_names;
+mod scalar;
+mod section;
+
+use std::borrow::Cow;
+
+use crate::alias::Target;
+use crate::browser::ClickId;
+use crate::code::Code;
+use crate::finding::{Findings, Path};
+use crate::json::{Kind, Raw, Reader, SyntaxError};
+use crate::limits::EVENT_BYTES_MAX;
+use crate::model::{Event, UserValue};
+use crate::plain::Plain;
+use crate::shape;
+use crate::user_field::{FieldSet, UserField};
+use scalar::is_event_key;
+
+impl<'a> Event<'a> {
+    /// Reads one event from JSON: an object, or a string that holds one.
+    ///
+    /// `None` when the text is not JSON or no object; `findings` says why, and everything else that
+    /// is worth saying about how the event was written.
+    pub fn parse(text: &'a str, findings: &mut Findings) -> Option<Self> {
+        let mut reader = Reader::new(text);
+        let parsed = event(&mut reader, findings).and_then(|event| reader.end().map(|()| event));
+        match parsed {
+            Ok(event) => event,
+            Err(error) => {
+                let (line, column) = error.line_column(text);
+                findings.add(
+                    Code::JsonInvalid,
+                    Path::root(),
+                    format!(
+                        "line {line}, column {column}: expected {}",
+                        error.expected()
+                    ),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Reads the event that comes next; `None` with a finding when it is something else.
+pub(crate) fn event<'a>(
+    reader: &mut Reader<'a>,
+    findings: &mut Findings,
+) -> Result<Option<Event<'a>>, SyntaxError> {
+    match reader.kind()? {
+        Kind::Object => object(reader, findings),
+        Kind::Text => {
+            let text = reader.value()?.as_text().unwrap_or_default();
+            Ok(match text {
+                Cow::Borrowed(text) => Event::parse(text, findings),
+                Cow::Owned(text) => Event::parse(&text, findings).map(Event::into_owned),
+            })
+        }
+        kind => {
+            reader.value()?;
+            findings.add(Code::EventNotObject, Path::root(), format!("found {kind}"));
+            Ok(None)
+        }
+    }
+}
+
+fn object<'a>(
+    reader: &mut Reader<'a>,
+    findings: &mut Findings,
+) -> Result<Option<Event<'a>>, SyntaxError> {
+    let mut parser = Parser {
+        event: Event::default(),
+        findings,
+        sections: Vec::new(),
+        later: Vec::new(),
+        seen: FieldSet::default(),
+        fbclid: None,
+    };
+    reader.kind()?;
+    let start = reader.offset();
+    reader.members(|reader, key| parser.member(reader, key))?;
+    let size = reader.offset() - start;
+    if size > EVENT_BYTES_MAX {
+        let message = format!("the event has {size} bytes");
+        parser
+            .findings
+            .add(Code::EventTooLarge, Path::root(), message);
+        return Ok(None);
+    }
+    Ok(Some(parser.finish()))
+}
+
+struct Parser<'a, 'f> {
+    event: Event<'a>,
+    findings: &'f mut Findings,
+    /// The objects that were met, and the keys they stood under.
+    sections: Vec<(&'static str, Cow<'a, str>)>,
+    /// The fields that have a value already.
+    seen: FieldSet,
+    /// Other names for scalars and properties, which wait for Meta's own.
+    later: Vec<(Target, Cow<'a, str>, Raw<'a>)>,
+    /// A bare `fbclid`, which becomes an `fbc` when the event has none.
+    fbclid: Option<UserValue<'a>>,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
+        match key.as_bytes() {
+            b"user_data" => self.section(reader, "user_data", key),
+            b"custom_data" => self.section(reader, "custom_data", key),
+            b"app_data" => self.section(reader, "app_data", key),
+            b"original_event_data" => self.section(reader, "original_event_data", key),
+            b"attribution_data" => self.section(reader, "attribution_data", key),
+            b"advertiser_tracking_enabled" | b"extinfo" => {
+                let raw = reader.value()?;
+                self.app_property(key.clone(), key, raw);
+                Ok(())
+            }
+            _ if is_event_key(&key) => {
+                let raw = reader.value()?;
+                self.scalar(&key, &key, raw);
+                Ok(())
+            }
+            _ => self.alias(reader, key),
+        }
+    }
+
+    fn set<T>(
+        &mut self,
+        value: Option<T>,
+        path: impl Fn() -> Path,
+        slot: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Option<T>,
+    ) {
+        if value.is_none() {
+            return;
+        }
+        if slot(&mut self.event).is_some() {
+            let message = "the field stands here twice; the last value is used";
+            self.findings.add(Code::KeyDuplicate, path(), message);
+        }
+        *slot(&mut self.event) = value;
+    }
+
+    fn text(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<Cow<'a, str>> {
+        match raw.kind() {
+            Kind::Text => {
+                let text = raw.as_text();
+                if text.as_deref().is_some_and(is_damaged) {
+                    let message = "the text is damaged; what was lost stands as U+FFFD";
+                    self.findings.add(Code::TextDamaged, path(), message);
+                }
+                text
+            }
+            Kind::Number => raw.as_digits(),
+            kind => {
+                self.wrong_type(path(), "a string", kind);
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<bool> {
+        let flag = shape::flag(raw);
+        if flag.is_none() {
+            self.wrong_type(path(), "true or false", raw.kind());
+        }
+        flag
+    }
+
+    fn wrong_type(&mut self, path: Path, expected: &str, found: Kind) {
+        let message = format!("expected {expected}, found {found}; left out");
+        self.findings.add(Code::ValueType, path, message);
+    }
+
+    fn note_alias(&mut self, path: Path, name: &str) {
+        let message = format!("read as {name}");
+        self.findings.add(Code::KeyAlias, path, message);
+    }
+
+    fn unknown_key(&mut self, parent: Path, key: &str, meant: Option<&str>) {
+        let message = match meant {
+            Some(meant) => format!("unknown key, not sent; did you mean {meant}?"),
+            None => "unknown key, not sent".to_owned(),
+        };
+        self.findings
+            .add(Code::KeyUnknown, parent.key(key), message);
+    }
+
+    fn finish(mut self) -> Event<'a> {
+        for (target, key, raw) in std::mem::take(&mut self.later) {
+            self.use_alias(target, key, raw);
+        }
+        let has_fbc = self
+            .event
+            .user_data
+            .iter()
+            .any(|(field, _)| field == UserField::Fbc);
+        if let (Some(fbclid), Some(event_time), false) =
+            (self.fbclid.take(), self.event.event_time, has_fbc)
+        {
+            let created_ms = event_time.unsigned_abs() * 1_000;
+            let path = fbclid.path(self.event.written("user_data"));
+            if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
+                let message = "a bare fbclid is no fbc; one was built from it";
+                self.findings.add(Code::KeyAlias, path, message);
+                let value = Plain::from(click.to_string());
+                self.event.user_data.0.push(UserValue { value, ..fbclid });
+            } else {
+                let message = "the fbclid cannot be one; left out";
+                self.findings.add(Code::FbcInvalid, path, message);
+            }
+        }
+        self.event
+    }
+}
+
+fn is_damaged(text: &str) -> bool {
+    !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER)
+}

@@ -1,0 +1,294 @@
+//! The objects of an event: `user_data`, `custom_data` and their like.
+
+use std::borrow::Cow;
+
+use super::Parser;
+use crate::alias;
+use crate::code::Code;
+use crate::finding::{Findings, Path};
+use crate::json::{Kind, Raw, Reader, SyntaxError};
+use crate::limits::{PROPERTIES_MAX, USER_VALUES_MAX};
+use crate::model::{Event, Origin, UserValue, path_of_user_value};
+use crate::plain::Plain;
+use crate::properties::{Properties, Property};
+use crate::shape::did_you_mean;
+use crate::user_field::UserField;
+
+/// Room for the values of a usual event.
+const USER_VALUES: usize = 16;
+/// Room for the properties of a usual event.
+const PROPERTIES: usize = 8;
+
+impl<'a> Parser<'a, '_> {
+    /// An object beside `event_name`; `name` is Meta's name, `key` the one it was sent under.
+    pub(super) fn section(
+        &mut self,
+        reader: &mut Reader<'a>,
+        name: &'static str,
+        key: Cow<'a, str>,
+    ) -> Result<(), SyntaxError> {
+        if reader.kind()? != Kind::Object {
+            let raw = reader.value()?;
+            self.wrapped_section(raw, name, &key);
+            return Ok(());
+        }
+        let known = self.sections.iter().find(|(known, _)| *known == name);
+        // Values of two objects could not be told apart afterwards.
+        if let Some((_, known)) = known
+            && *known != key
+        {
+            let message = format!("{name} stands here under two names; the first is used");
+            self.findings
+                .add(Code::KeyDuplicate, Path::root().key(&key), message);
+            return reader.value().map(|_| ());
+        }
+        let is_new = known.is_none();
+        if is_new && key != name {
+            self.event.written_as.push((name, key.clone()));
+        }
+        match name {
+            "user_data" => self.user_data(reader, &key),
+            "custom_data" => self.properties(reader, &key, |event| &mut event.custom_data),
+            "app_data" => self.properties(reader, &key, |event| &mut event.app_data),
+            "original_event_data" => {
+                self.properties(reader, &key, |event| &mut event.original_event_data)
+            }
+            _ => self.properties(reader, &key, |event| &mut event.attribution_data),
+        }?;
+        if is_new {
+            self.sections.push((name, key));
+        }
+        Ok(())
+    }
+
+    /// An object that is written as a string, as form senders do, or stands alone in a list.
+    pub(super) fn wrapped_section(&mut self, raw: Raw<'a>, name: &'static str, key: &str) {
+        let inner = match raw.kind() {
+            Kind::Array => match raw.items().as_slice() {
+                [] => return,
+                [object] if object.kind() == Kind::Object => Some(object.text().to_owned()),
+                _ => None,
+            },
+            Kind::Text => {
+                let text = raw.as_text().unwrap_or_default();
+                if text.trim().is_empty() {
+                    return;
+                }
+                let is_object = Raw::parse(text.trim()).is_ok_and(|raw| raw.kind() == Kind::Object);
+                is_object.then(|| text.trim().to_owned())
+            }
+            Kind::Null => return,
+            _ => None,
+        };
+        let path = || Path::root().key(key);
+        let Some(inner) = inner else {
+            self.wrong_type(path(), "an object", raw.kind());
+            return;
+        };
+        let mut findings = Findings::new();
+        let event =
+            Event::parse(&format!("{{\"{name}\":{inner}}}"), &mut findings).map(Event::into_owned);
+        // The input has no place that a path into the inner text could name.
+        for finding in findings {
+            self.findings.add(finding.code, path(), finding.message);
+        }
+        let Some(event) = event else { return };
+        for mut value in event.user_data.0 {
+            value.origin = Some(Box::new(Origin {
+                key: Some(Cow::Owned(key.to_owned())),
+                is_flat: true,
+                index: None,
+            }));
+            self.event.user_data.0.push(value);
+        }
+        let objects = [
+            (event.custom_data, &mut self.event.custom_data),
+            (event.app_data, &mut self.event.app_data),
+            (
+                event.original_event_data,
+                &mut self.event.original_event_data,
+            ),
+            (event.attribution_data, &mut self.event.attribution_data),
+        ];
+        for (from, to) in objects {
+            for property in from.0 {
+                to.insert(Property {
+                    flat_key: Some(Cow::Owned(key.to_owned())),
+                    ..property
+                });
+            }
+        }
+    }
+
+    pub(super) fn user_data(
+        &mut self,
+        reader: &mut Reader<'a>,
+        section: &str,
+    ) -> Result<(), SyntaxError> {
+        self.event.user_data.0.reserve(USER_VALUES);
+        reader.members(|reader, key| {
+            let raw = reader.value()?;
+            if let Some(field) = UserField::from_name(&key) {
+                self.user_values(field, raw, None, section);
+            } else if raw.kind() == Kind::Null {
+                // Whatever it is called, there is nothing in it.
+            } else if let Some(field) = alias::of_user_key(&key) {
+                self.note_alias(Path::root().key(section).key(&key), field.name());
+                let origin = Origin {
+                    key: Some(key),
+                    is_flat: false,
+                    index: None,
+                };
+                self.user_values(field, raw, Some(origin), section);
+            } else if key == "fbclid" {
+                self.fbclid = user_value(UserField::Fbc, raw, key, false);
+            } else {
+                let known = UserField::ALL.into_iter().map(UserField::name);
+                self.unknown_key(Path::root().key(section), &key, did_you_mean(known, &key));
+            }
+            Ok(())
+        })
+    }
+
+    /// A scalar or a list of scalars.
+    pub(super) fn user_values(
+        &mut self,
+        field: UserField,
+        raw: Raw<'a>,
+        origin: Option<Origin<'a>>,
+        section: &str,
+    ) {
+        if self.seen.contains(field) && self.stands_twice(field, origin.as_ref()) {
+            let message = format!("{field} stands here more than once; all values are used");
+            let path = path_of_user_value(field, origin.as_ref(), section);
+            self.findings.add(Code::KeyDuplicate, path, message);
+        }
+        if raw.kind() != Kind::Array {
+            self.user_scalar(field, raw, origin, section);
+            return;
+        }
+        let origin = origin.unwrap_or_default();
+        for (index, item) in raw.items().into_iter().enumerate() {
+            let origin = Origin {
+                index: Some(index),
+                ..origin.clone()
+            };
+            self.user_scalar(field, item, Some(origin), section);
+        }
+    }
+
+    /// Whether a value of the field came from the same key before.
+    pub(super) fn stands_twice(&self, field: UserField, origin: Option<&Origin<'a>>) -> bool {
+        let place = |origin: Option<&Origin<'a>>| {
+            origin.map_or((None, false), |origin| (origin.key.clone(), origin.is_flat))
+        };
+        let mut values = self.event.user_data.0.iter();
+        values.any(|known| known.field == field && place(known.origin.as_deref()) == place(origin))
+    }
+
+    pub(super) fn user_scalar(
+        &mut self,
+        field: UserField,
+        raw: Raw<'a>,
+        origin: Option<Origin<'a>>,
+        section: &str,
+    ) {
+        let value = match raw.kind() {
+            Kind::Null => return,
+            Kind::Text => raw.as_text().unwrap_or_default(),
+            Kind::Number => raw.as_digits().unwrap_or_default(),
+            _ => Cow::Borrowed(""),
+        };
+        let value = UserValue {
+            field,
+            value: Plain::from(value),
+            origin: origin.map(Box::new),
+        };
+        if !matches!(raw.kind(), Kind::Text | Kind::Number) {
+            self.wrong_type(value.path(section), "a string", raw.kind());
+            return;
+        }
+        if self.seen.contains(field) {
+            let values = self.event.user_data.0.iter();
+            if values.filter(|known| known.field == field).count() >= USER_VALUES_MAX {
+                if !self.findings.has(Code::TooMany) {
+                    let message = format!(
+                        "more than {USER_VALUES_MAX} values of {field}; the rest is left out"
+                    );
+                    self.findings
+                        .add(Code::TooMany, value.path(section), message);
+                }
+                return;
+            }
+        }
+        self.seen.insert(field);
+        self.event.user_data.0.push(value);
+    }
+
+    pub(super) fn properties(
+        &mut self,
+        reader: &mut Reader<'a>,
+        section: &str,
+        target: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Properties<'a>,
+    ) -> Result<(), SyntaxError> {
+        let mut left_out = 0;
+        target(&mut self.event).0.reserve(PROPERTIES);
+        reader.members(|reader, key| {
+            let raw = reader.value()?;
+            if raw.kind() == Kind::Null {
+                return Ok(());
+            }
+            let properties = target(&mut self.event);
+            if properties.0.len() == PROPERTIES_MAX {
+                left_out += 1;
+                return Ok(());
+            }
+            let property = Property {
+                key,
+                value: raw.into(),
+                flat_key: None,
+            };
+            if let Some(replaced) = properties.insert(property) {
+                let message = "the key stands here twice; the last value is used";
+                self.findings
+                    .add(Code::KeyDuplicate, replaced.path(section), message);
+            }
+            Ok::<_, SyntaxError>(())
+        })?;
+        if left_out > 0 {
+            let message = format!("more than {PROPERTIES_MAX} properties; {left_out} left out");
+            self.findings
+                .add(Code::TooMany, Path::root().key(section), message);
+        }
+        Ok(())
+    }
+
+    /// A key of `app_data` that stands beside it, as Meta's Node SDK writes it.
+    pub(super) fn app_property(&mut self, name: Cow<'a, str>, key: Cow<'a, str>, raw: Raw<'a>) {
+        if raw.kind() != Kind::Null && self.event.app_data.find(&name).is_none() {
+            self.event.app_data.insert(Property {
+                key: name,
+                value: raw.into(),
+                flat_key: Some(key),
+            });
+        }
+    }
+}
+
+pub(super) fn user_value<'a>(
+    field: UserField,
+    raw: Raw<'a>,
+    key: Cow<'a, str>,
+    is_flat: bool,
+) -> Option<UserValue<'a>> {
+    let origin = Origin {
+        key: Some(key),
+        is_flat,
+        index: None,
+    };
+    raw.as_text().map(|value| UserValue {
+        field,
+        value: value.into(),
+        origin: Some(Box::new(origin)),
+    })
+}
