@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::finding::Severity::{self, Error, Hint, Repaired, Warning};
+use crate::severity::Severity::{self, Error, Hint, Repaired, Warning};
 
 impl Code {
     /// The stable name, such as `purchase_currency_missing`.

@@ -5,7 +5,11 @@
 //! still refuse the event. What is refused has findings with severity `error`; everything else was
 //! repaired, left out or remarked upon, and the event lives.
 
+mod contents;
 mod object;
+mod rules;
+mod scan;
+mod sealed;
 mod user;
 
 use std::fmt::Write as _;
@@ -16,139 +20,19 @@ use crate::code::Code;
 use crate::contact;
 use crate::digest::Hashed;
 use crate::finding::{Findings, Path, shown};
-use crate::identity::{DatasetId, EventIdentity};
 use crate::json;
 use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX};
 use crate::model::{DataProcessing, Event};
 use crate::money::Currency;
 use crate::names;
-use crate::normalize::{Context, Country, ExternalId, is_invisible};
+use crate::normalize::{Context, is_invisible};
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
 use crate::url;
 use crate::user_field::{FieldSet, UserField};
 use object::{PathOf, Unknown, Writer};
-
-/// What a source may choose.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// The country of phone numbers that name none, when the event names none either.
-    pub default_country: Option<Country>,
-    /// The action source of events that name none and show none.
-    pub default_action_source: ActionSource,
-    /// Whether raw external ids are hashed; it has to be the same on every channel.
-    pub external_id: ExternalId,
-    /// Whether to send a second hash where Meta's own libraries disagree about the first.
-    pub variants: bool,
-    /// How far `event_time` may lie in the future, in seconds, before it is an error; within that it
-    /// is set to now. Meta refuses any future time and documents no tolerance.
-    pub future_skew_s: i64,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            default_country: None,
-            default_action_source: ActionSource::Website,
-            external_id: ExternalId::Hash,
-            variants: false,
-            future_skew_s: 600,
-        }
-    }
-}
-
-/// The moment of sealing, and the chance that an event without an id needs: this crate reads no
-/// clock and rolls no dice.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// Milliseconds since 1970.
-    pub unix_ms: u64,
-    /// Random bytes, fresh for every event.
-    pub entropy: [u8; 10],
-}
-
-impl Moment {
-    /// The moment in Unix seconds.
-    pub fn unix_s(&self) -> i64 {
-        i64::try_from(self.unix_ms / 1_000).unwrap_or(i64::MAX)
-    }
-}
-
-/// An event in its final form: hashes only, encoded once.
-///
-/// Only [`Event::seal`] makes one, so there is no way to put clear text into it.
-///
-/// ```compile_fail
-/// let sealed = sluice_event::SealedEvent { json: String::from("john@example.com"), ..todo!() };
-/// ```
-#[derive(Clone)]
-pub struct SealedEvent {
-    json: String,
-    event_name: String,
-    event_id: String,
-    event_time: i64,
-    action_source: ActionSource,
-}
-
-impl SealedEvent {
-    /// The JSON object that goes to Meta, byte for byte.
-    pub fn json(&self) -> &str {
-        &self.json
-    }
-
-    /// The JSON object, without a copy.
-    pub fn into_json(self) -> String {
-        self.json
-    }
-
-    /// `event_name`.
-    pub fn event_name(&self) -> &str {
-        &self.event_name
-    }
-
-    /// Whether Meta knows the name; otherwise it is a custom event.
-    pub fn is_standard(&self) -> bool {
-        names::is_standard(&self.event_name)
-    }
-
-    /// `event_id`, which every sealed event has.
-    pub fn event_id(&self) -> &str {
-        &self.event_id
-    }
-
-    /// `event_time`, in Unix seconds.
-    pub fn event_time(&self) -> i64 {
-        self.event_time
-    }
-
-    /// `action_source`.
-    pub fn action_source(&self) -> ActionSource {
-        self.action_source
-    }
-
-    /// The last moment at which Meta takes the event, in Unix seconds.
-    pub fn expires_at(&self) -> i64 {
-        self.event_time
-            .saturating_add(self.action_source.age_s_max())
-    }
-
-    /// The key by which copies of the event are recognised in a dataset.
-    pub fn identity(&self, dataset: &DatasetId) -> EventIdentity {
-        EventIdentity::of(dataset, &self.event_name, &self.event_id)
-    }
-}
-
-impl std::fmt::Debug for SealedEvent {
-    /// Without the payload: addresses and click ids are in it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SealedEvent")
-            .field("event_name", &self.event_name)
-            .field("event_time", &self.event_time)
-            .field("action_source", &self.action_source)
-            .field("bytes", &self.json.len())
-            .finish_non_exhaustive()
-    }
-}
+pub use rules::{Moment, Rules};
+pub use sealed::SealedEvent;
 
 impl Event<'_> {
     /// Checks and repairs the event, normalises and hashes the personal data, and encodes the result.

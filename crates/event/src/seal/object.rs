@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::scan::{has_contact, has_infinite, is_half_surrogate, is_ordinary, is_small};
+
 use crate::code::Code;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
-use crate::json::{self, Kind, Raw, Reader, SyntaxError};
-use crate::limits::CONTENTS_MAX;
+use crate::json::{self, Kind, Raw};
 use crate::money::{self, Currency};
 use crate::properties::Properties;
 use crate::shape::{self, Keys, Shape, Table};
@@ -76,7 +77,7 @@ impl Writer<'_> {
     }
 
     /// Writes `"key":value` and a comma before it where one is due; tells whether it did.
-    fn member(
+    pub(super) fn member(
         &mut self,
         key: &str,
         raw: Raw<'_>,
@@ -373,150 +374,10 @@ impl Writer<'_> {
         }
         close(out, start, ']')
     }
-
-    fn contents(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        if let Some(text) = inner_list(raw) {
-            return self.contents(Raw::trusted(&text), path, out);
-        }
-        let start = out.len();
-        out.push('[');
-        match raw.kind() {
-            Kind::Array => {
-                let mut count = 0;
-                // A `Raw` was read once already, so reading it again cannot fail.
-                let _ = raw.reader().items(|reader| {
-                    count += 1;
-                    if count > CONTENTS_MAX {
-                        return reader.value().map(|_| ());
-                    }
-                    self.content(reader, &|| path().index(count - 1), out)
-                });
-                if count > CONTENTS_MAX {
-                    let message =
-                        format!("{count} entries; only the first {CONTENTS_MAX} are sent");
-                    self.findings.add(Code::TooMany, path(), message);
-                }
-            }
-            Kind::Object => {
-                let message = "one entry stands without its list; a list was made";
-                self.findings.add(Code::ContentsInvalid, path(), message);
-                let _ = self.content(&mut raw.reader(), path, out);
-            }
-            kind => {
-                let message = format!("expected an array of objects, found {kind}; left out");
-                self.findings.add(Code::ContentsInvalid, path(), message);
-            }
-        }
-        close(out, start, ']')
-    }
-
-    /// One entry of `contents`: without an id Meta refuses the whole event, so it goes.
-    fn content(
-        &mut self,
-        reader: &mut Reader<'_>,
-        path: PathOf<'_>,
-        out: &mut String,
-    ) -> Result<(), SyntaxError> {
-        let kind = reader.kind()?;
-        if kind != Kind::Object {
-            let message =
-                format!("expected an object with id and quantity, found {kind}; left out");
-            self.findings
-                .add(Code::ContentsItemInvalid, path(), message);
-            return reader.value().map(|_| ());
-        }
-        let start = out.len();
-        if !out.ends_with('[') {
-            out.push(',');
-        }
-        let object_start = out.len();
-        out.push('{');
-        let (mut has_id, mut has_quantity, mut names_quantity) = (false, false, false);
-        reader.members(|reader, key| {
-            let value = reader.value()?;
-            let member_path = || path().key(&key);
-            if key == "quantity" && !is_positive(value) {
-                names_quantity = true;
-                let message = "quantity is no whole number above 0; 1 is sent";
-                self.findings
-                    .add(Code::ContentsQuantity, member_path(), message);
-                return Ok::<_, SyntaxError>(());
-            }
-            let table = &shape::CONTENT;
-            let table = (table, table.find(&key), Unknown::Pass);
-            let is_written = self.member(&key, value, table, &member_path, out);
-            has_id |= is_written && key == "id";
-            has_quantity |= is_written && key == "quantity";
-            Ok(())
-        })?;
-        if !has_id {
-            out.truncate(start);
-            let message = "the entry has no id; left out";
-            self.findings
-                .add(Code::ContentsItemInvalid, path(), message);
-            return Ok(());
-        }
-        if !has_quantity {
-            out.push_str(",\"quantity\":1");
-            if !names_quantity {
-                let message = "the entry has no quantity; 1 is sent";
-                self.findings.add(Code::ContentsQuantity, path(), message);
-            }
-        }
-        close(out, object_start, '}');
-        Ok(())
-    }
-
-    fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        const SLOTS: usize = 16;
-        if let Some(text) = inner_list(raw) {
-            return self.extinfo(Raw::trusted(&text), path, out);
-        }
-        if raw.kind() != Kind::Array {
-            let message = format!("expected an array of 16 texts, found {}", raw.kind());
-            self.findings.add(Code::ExtinfoInvalid, path(), message);
-            return false;
-        }
-        let slots = raw.items();
-        let text = |at: usize| {
-            let slot: Option<&Raw<'_>> = slots.get(at);
-            slot.and_then(|slot| slot.as_text().or(slot.as_number().map(Into::into)))
-                .unwrap_or_default()
-        };
-        let platform = text(0).trim().to_ascii_lowercase();
-        if !matches!(&*platform, "a2" | "i2") {
-            let message = "the first slot is neither a2 (Android) nor i2 (iOS)";
-            self.findings.add(Code::ExtinfoInvalid, path(), message);
-            return false;
-        }
-        if text(4).trim().is_empty() {
-            let message = "the fifth slot, the OS version, is blank";
-            self.findings.add(Code::ExtinfoInvalid, path(), message);
-            return false;
-        }
-        if slots.len() != SLOTS {
-            let message = format!("{} slots; made 16", slots.len());
-            self.findings.add(Code::ExtinfoPadded, path(), message);
-        }
-        for at in 0..SLOTS {
-            out.push(if at == 0 { '[' } else { ',' });
-            match slots.get(at) {
-                _ if at == 0 => json::write_text(out, &platform),
-                Some(slot)
-                    if matches!(slot.kind(), Kind::Text | Kind::Number) && !has_infinite(*slot) =>
-                {
-                    json::write_clean(out, *slot);
-                }
-                _ => out.push_str("\"\""),
-            }
-        }
-        out.push(']');
-        true
-    }
 }
 
 /// Closes what was opened at `start`; takes the opening back when nothing was written since.
-fn close(out: &mut String, start: usize, bracket: char) -> bool {
+pub(super) fn close(out: &mut String, start: usize, bracket: char) -> bool {
     if out.len() == start + 1 {
         out.truncate(start);
         return false;
@@ -526,7 +387,7 @@ fn close(out: &mut String, start: usize, bracket: char) -> bool {
 }
 
 /// The digits of a whole number; a fraction of zeros is forgiven.
-fn whole(text: &str) -> Option<&str> {
+pub(super) fn whole(text: &str) -> Option<&str> {
     let text = text.trim();
     let digits = match text.split_once('.') {
         Some((digits, zeros)) if zeros.bytes().all(|byte| byte == b'0') => digits,
@@ -541,99 +402,10 @@ fn whole(text: &str) -> Option<&str> {
     is_whole.then_some(digits)
 }
 
-fn is_positive(raw: Raw<'_>) -> bool {
-    let text = raw.as_text().or(raw.as_digits()).unwrap_or_default();
-    whole(&text).is_some_and(|number| !number.starts_with(['-', '0']))
-}
-
 /// The list or object that a string holds as JSON text, as form senders write it.
-fn inner_list(raw: Raw<'_>) -> Option<String> {
+pub(super) fn inner_list(raw: Raw<'_>) -> Option<String> {
     let text = raw.as_text()?;
     let text = text.trim();
     let is_json = text.starts_with(['[', '{']) && Raw::parse(text).is_ok();
     is_json.then(|| text.to_owned())
-}
-
-/// Bytes that neither contact data nor damaged text can do without: a value free of them, and of
-/// escapes and other scripts, needs no further look.
-const IS_UNUSUAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0x80;
-    while byte < 256 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'@' as usize] = true;
-    table[b'+' as usize] = true;
-    table[b'%' as usize] = true;
-    table[b'\\' as usize] = true;
-    table[b'{' as usize] = true;
-    table
-};
-
-fn is_ordinary(raw: Raw<'_>) -> bool {
-    raw.kind() == Kind::Number || !raw.text().bytes().any(|byte| IS_UNUSUAL[usize::from(byte)])
-}
-
-/// Whether a JSON number is a plain positive decimal of a length that every float holds.
-fn is_small(number: &str) -> bool {
-    number.len() <= 16
-        && number
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-}
-
-/// Whether a value holds, at any depth, a number too large for a float: other readers refuse the
-/// whole text for it.
-fn has_infinite(raw: Raw<'_>) -> bool {
-    const DIGITS_MAX: usize = 300;
-    let text = raw.text().as_bytes();
-    let may_be = text.len() > DIGITS_MAX || memchr::memchr2(b'e', b'E', text).is_some();
-    match raw.kind() {
-        Kind::Number => may_be && !raw.text().parse::<f64>().is_ok_and(f64::is_finite),
-        Kind::Array => may_be && raw.items().into_iter().any(has_infinite),
-        Kind::Object => {
-            may_be
-                && raw
-                    .members()
-                    .into_iter()
-                    .any(|(_, value)| has_infinite(value))
-        }
-        _ => false,
-    }
-}
-
-/// Whether decoding a string's escapes loses something.
-fn is_half_surrogate(raw: Raw<'_>) -> bool {
-    memchr::memchr(b'\\', raw.text().as_bytes()).is_some()
-        && raw
-            .as_text()
-            .is_some_and(|text| text.contains(char::REPLACEMENT_CHARACTER))
-}
-
-/// Whether a value, at any depth, holds contact data: by its text, or by the name of a key.
-fn has_contact(raw: Raw<'_>) -> bool {
-    let text = raw.text().as_bytes();
-    // Most values hold none of these bytes, and then there is nothing to look at.
-    let may_hold = || {
-        memchr::memchr3(b'@', b'+', b'%', text).is_some() || memchr::memchr(b'\\', text).is_some()
-    };
-    match raw.kind() {
-        Kind::Text => {
-            may_hold()
-                && raw
-                    .as_text()
-                    .is_some_and(|text| contact::holds_contact(&text))
-        }
-        Kind::Array => {
-            let is_nested = memchr::memchr(b'{', text).is_some();
-            (is_nested || may_hold()) && raw.items().into_iter().any(has_contact)
-        }
-        Kind::Object => raw.members().into_iter().any(|(key, value)| {
-            contact::is_contact(&key)
-                || (contact::is_contact_key(&key) && value.kind() != Kind::Null)
-                || has_contact(value)
-        }),
-        _ => false,
-    }
 }

@@ -1,0 +1,155 @@
+//! Writing `contents`, the list of bought things, and `extinfo`, the description of a device.
+
+use super::object::{PathOf, Unknown, Writer, close, inner_list, whole};
+use super::scan::has_infinite;
+use crate::code::Code;
+use crate::json::{self, Kind, Raw, Reader, SyntaxError};
+use crate::limits::CONTENTS_MAX;
+use crate::shape;
+
+impl Writer<'_> {
+    pub(super) fn contents(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        if let Some(text) = inner_list(raw) {
+            return self.contents(Raw::trusted(&text), path, out);
+        }
+        let start = out.len();
+        out.push('[');
+        match raw.kind() {
+            Kind::Array => {
+                let mut count = 0;
+                // A `Raw` was read once already, so reading it again cannot fail.
+                let _ = raw.reader().items(|reader| {
+                    count += 1;
+                    if count > CONTENTS_MAX {
+                        return reader.value().map(|_| ());
+                    }
+                    self.content(reader, &|| path().index(count - 1), out)
+                });
+                if count > CONTENTS_MAX {
+                    let message =
+                        format!("{count} entries; only the first {CONTENTS_MAX} are sent");
+                    self.findings.add(Code::TooMany, path(), message);
+                }
+            }
+            Kind::Object => {
+                let message = "one entry stands without its list; a list was made";
+                self.findings.add(Code::ContentsInvalid, path(), message);
+                let _ = self.content(&mut raw.reader(), path, out);
+            }
+            kind => {
+                let message = format!("expected an array of objects, found {kind}; left out");
+                self.findings.add(Code::ContentsInvalid, path(), message);
+            }
+        }
+        close(out, start, ']')
+    }
+
+    /// One entry of `contents`: without an id Meta refuses the whole event, so it goes.
+    pub(super) fn content(
+        &mut self,
+        reader: &mut Reader<'_>,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> Result<(), SyntaxError> {
+        let kind = reader.kind()?;
+        if kind != Kind::Object {
+            let message =
+                format!("expected an object with id and quantity, found {kind}; left out");
+            self.findings
+                .add(Code::ContentsItemInvalid, path(), message);
+            return reader.value().map(|_| ());
+        }
+        let start = out.len();
+        if !out.ends_with('[') {
+            out.push(',');
+        }
+        let object_start = out.len();
+        out.push('{');
+        let (mut has_id, mut has_quantity, mut names_quantity) = (false, false, false);
+        reader.members(|reader, key| {
+            let value = reader.value()?;
+            let member_path = || path().key(&key);
+            if key == "quantity" && !is_positive(value) {
+                names_quantity = true;
+                let message = "quantity is no whole number above 0; 1 is sent";
+                self.findings
+                    .add(Code::ContentsQuantity, member_path(), message);
+                return Ok::<_, SyntaxError>(());
+            }
+            let table = &shape::CONTENT;
+            let table = (table, table.find(&key), Unknown::Pass);
+            let is_written = self.member(&key, value, table, &member_path, out);
+            has_id |= is_written && key == "id";
+            has_quantity |= is_written && key == "quantity";
+            Ok(())
+        })?;
+        if !has_id {
+            out.truncate(start);
+            let message = "the entry has no id; left out";
+            self.findings
+                .add(Code::ContentsItemInvalid, path(), message);
+            return Ok(());
+        }
+        if !has_quantity {
+            out.push_str(",\"quantity\":1");
+            if !names_quantity {
+                let message = "the entry has no quantity; 1 is sent";
+                self.findings.add(Code::ContentsQuantity, path(), message);
+            }
+        }
+        close(out, object_start, '}');
+        Ok(())
+    }
+
+    pub(super) fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        const SLOTS: usize = 16;
+        if let Some(text) = inner_list(raw) {
+            return self.extinfo(Raw::trusted(&text), path, out);
+        }
+        if raw.kind() != Kind::Array {
+            let message = format!("expected an array of 16 texts, found {}", raw.kind());
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
+            return false;
+        }
+        let slots = raw.items();
+        let text = |at: usize| {
+            let slot: Option<&Raw<'_>> = slots.get(at);
+            slot.and_then(|slot| slot.as_text().or(slot.as_number().map(Into::into)))
+                .unwrap_or_default()
+        };
+        let platform = text(0).trim().to_ascii_lowercase();
+        if !matches!(&*platform, "a2" | "i2") {
+            let message = "the first slot is neither a2 (Android) nor i2 (iOS)";
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
+            return false;
+        }
+        if text(4).trim().is_empty() {
+            let message = "the fifth slot, the OS version, is blank";
+            self.findings.add(Code::ExtinfoInvalid, path(), message);
+            return false;
+        }
+        if slots.len() != SLOTS {
+            let message = format!("{} slots; made 16", slots.len());
+            self.findings.add(Code::ExtinfoPadded, path(), message);
+        }
+        for at in 0..SLOTS {
+            out.push(if at == 0 { '[' } else { ',' });
+            match slots.get(at) {
+                _ if at == 0 => json::write_text(out, &platform),
+                Some(slot)
+                    if matches!(slot.kind(), Kind::Text | Kind::Number) && !has_infinite(*slot) =>
+                {
+                    json::write_clean(out, *slot);
+                }
+                _ => out.push_str("\"\""),
+            }
+        }
+        out.push(']');
+        true
+    }
+}
+
+fn is_positive(raw: Raw<'_>) -> bool {
+    let text = raw.as_text().or(raw.as_digits()).unwrap_or_default();
+    whole(&text).is_some_and(|number| !number.starts_with(['-', '0']))
+}

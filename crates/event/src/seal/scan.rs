@@ -1,0 +1,88 @@
+//! Looking at values by their bytes: what could be contact data, damaged text or no number at all.
+
+use crate::contact;
+use crate::json::{Kind, Raw};
+
+/// Bytes that neither contact data nor damaged text can do without: a value free of them, and of
+/// escapes and other scripts, needs no further look.
+const IS_UNUSUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'@' as usize] = true;
+    table[b'+' as usize] = true;
+    table[b'%' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[b'{' as usize] = true;
+    table
+};
+
+/// Whether a value holds, at any depth, a number too large for a float: other readers refuse the
+/// whole text for it.
+pub(super) fn has_infinite(raw: Raw<'_>) -> bool {
+    const DIGITS_MAX: usize = 300;
+    let text = raw.text().as_bytes();
+    let may_be = text.len() > DIGITS_MAX || memchr::memchr2(b'e', b'E', text).is_some();
+    match raw.kind() {
+        Kind::Number => may_be && !raw.text().parse::<f64>().is_ok_and(f64::is_finite),
+        Kind::Array => may_be && raw.items().into_iter().any(has_infinite),
+        Kind::Object => {
+            may_be
+                && raw
+                    .members()
+                    .into_iter()
+                    .any(|(_, value)| has_infinite(value))
+        }
+        _ => false,
+    }
+}
+
+/// Whether decoding a string's escapes loses something.
+pub(super) fn is_half_surrogate(raw: Raw<'_>) -> bool {
+    memchr::memchr(b'\\', raw.text().as_bytes()).is_some()
+        && raw
+            .as_text()
+            .is_some_and(|text| text.contains(char::REPLACEMENT_CHARACTER))
+}
+
+/// Whether a value, at any depth, holds contact data: by its text, or by the name of a key.
+pub(super) fn has_contact(raw: Raw<'_>) -> bool {
+    let text = raw.text().as_bytes();
+    // Most values hold none of these bytes, and then there is nothing to look at.
+    let may_hold = || {
+        memchr::memchr3(b'@', b'+', b'%', text).is_some() || memchr::memchr(b'\\', text).is_some()
+    };
+    match raw.kind() {
+        Kind::Text => {
+            may_hold()
+                && raw
+                    .as_text()
+                    .is_some_and(|text| contact::holds_contact(&text))
+        }
+        Kind::Array => {
+            let is_nested = memchr::memchr(b'{', text).is_some();
+            (is_nested || may_hold()) && raw.items().into_iter().any(has_contact)
+        }
+        Kind::Object => raw.members().into_iter().any(|(key, value)| {
+            contact::is_contact(&key)
+                || (contact::is_contact_key(&key) && value.kind() != Kind::Null)
+                || has_contact(value)
+        }),
+        _ => false,
+    }
+}
+
+pub(super) fn is_ordinary(raw: Raw<'_>) -> bool {
+    raw.kind() == Kind::Number || !raw.text().bytes().any(|byte| IS_UNUSUAL[usize::from(byte)])
+}
+
+/// Whether a JSON number is a plain positive decimal of a length that every float holds.
+pub(super) fn is_small(number: &str) -> bool {
+    number.len() <= 16
+        && number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
