@@ -193,6 +193,9 @@ impl<'a> Raw<'a> {
     pub fn as_digits(self) -> Option<Cow<'a, str>> {
         const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
         let number = self.as_number()?;
+        if number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Cow::Borrowed(number));
+        }
         if let Some((whole, fraction)) = number.split_once('.')
             && fraction.bytes().all(|byte| byte == b'0')
         {

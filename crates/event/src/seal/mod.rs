@@ -12,6 +12,7 @@ mod scan;
 mod sealed;
 mod user;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::action_source::{ActionSource, MessagingChannel};
@@ -129,7 +130,11 @@ impl Sealing<'_, '_> {
     fn event_name(&mut self) -> String {
         let written = self.event.event_name.as_deref().unwrap_or_default();
         let path = || self.event.path("event_name");
-        let cleaned = written.replace(is_invisible, "");
+        let cleaned = if written.is_ascii() {
+            Cow::Borrowed(written)
+        } else {
+            Cow::Owned(written.replace(is_invisible, ""))
+        };
         let name = cleaned.trim();
         if name.is_empty() {
             let message = "the event has no event_name";
