@@ -120,7 +120,7 @@ impl Findings {
     /// Adds a finding; beyond [`FINDINGS_MAX`] it is only counted.
     pub fn add(&mut self, code: Code, path: Path, message: impl Into<String>) {
         self.has_error |= code.severity() == Severity::Error;
-        if self.list.len() >= FINDINGS_MAX {
+        if self.is_full() {
             self.unlisted += 1;
             return;
         }
@@ -129,6 +129,11 @@ impl Findings {
             path,
             message: message.into(),
         });
+    }
+
+    /// Whether further findings are only counted, so that it is no use to word them well.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= FINDINGS_MAX
     }
 
     /// Whether the event cannot be sent.

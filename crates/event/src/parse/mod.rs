@@ -183,6 +183,18 @@ impl<'a> Parser<'a, '_> {
         self.findings.add(Code::KeyAlias, path, message);
     }
 
+    /// The key that is probably meant, as long as anybody will read it.
+    fn meant(
+        &self,
+        known: impl IntoIterator<Item = &'static str>,
+        key: &str,
+    ) -> Option<&'static str> {
+        if self.findings.is_full() {
+            return None;
+        }
+        shape::did_you_mean(known, key)
+    }
+
     fn unknown_key(&mut self, parent: Path, key: &str, meant: Option<&str>) {
         let message = match meant {
             Some(meant) => format!("unknown key, not sent; did you mean {meant}?"),

@@ -14,7 +14,6 @@ use crate::limits::PROPERTIES_MAX;
 use crate::model::Origin;
 use crate::names;
 use crate::properties::Property;
-use crate::shape::did_you_mean;
 use crate::user_field::UserField;
 
 impl<'a> Parser<'a, '_> {
@@ -143,6 +142,7 @@ impl<'a> Parser<'a, '_> {
         let known = EVENT_KEYS
             .into_iter()
             .chain(UserField::ALL.into_iter().map(UserField::name));
-        self.unknown_key(Path::root(), &key, did_you_mean(known, &key));
+        let meant = self.meant(known, &key);
+        self.unknown_key(Path::root(), &key, meant);
     }
 }

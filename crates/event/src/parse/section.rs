@@ -11,7 +11,6 @@ use crate::limits::{PROPERTIES_MAX, USER_VALUES_MAX};
 use crate::model::{Event, Origin, UserValue, path_of_user_value};
 use crate::plain::Plain;
 use crate::properties::{Properties, Property};
-use crate::shape::did_you_mean;
 use crate::user_field::UserField;
 
 /// Room for the values of a usual event.
@@ -144,7 +143,8 @@ impl<'a> Parser<'a, '_> {
                 self.fbclid = user_value(UserField::Fbc, raw, key, false);
             } else {
                 let known = UserField::ALL.into_iter().map(UserField::name);
-                self.unknown_key(Path::root().key(section), &key, did_you_mean(known, &key));
+                let meant = self.meant(known, &key);
+                self.unknown_key(Path::root().key(section), &key, meant);
             }
             Ok(())
         })

@@ -151,7 +151,11 @@ impl Writer<'_> {
             self.contact(path);
             return false;
         }
-        let meant = shape::did_you_mean(table.keys(), key);
+        let meant = if self.findings.is_full() {
+            None
+        } else {
+            shape::did_you_mean(table.keys(), key)
+        };
         match (unknown, meant) {
             (Unknown::Pass, Some(meant)) => {
                 let message = format!("a custom property; did you mean {meant}?");
