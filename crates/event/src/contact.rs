@@ -102,7 +102,7 @@ const PERSON: [&str; 10] = [
     "payer",
     "guest",
 ];
-// `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
+/// How such keys end: `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
 const ENDINGS: [&str; 12] = [
     "phone",
     "phonenumber",
@@ -143,32 +143,17 @@ pub(crate) fn is_contact_key(key: &str) -> bool {
     let folded = of_person.unwrap_or(folded);
     matches!(
         folded,
-        "em" | "email"
-            | "mail"
-            | "emailaddress"
+        "em" | "mail"
             | "mailaddress"
             | "ph"
-            | "phone"
-            | "phonenumber"
             | "mobile"
-            | "mobilenumber"
-            | "mobilephone"
-            | "cellphone"
-            | "telephone"
             | "tel"
             | "fn"
             | "ln"
-            | "firstname"
-            | "lastname"
             | "givenname"
             | "familyname"
-            | "surname"
-            | "fullname"
             | "dob"
-            | "birthday"
             | "birthdate"
-            | "dateofbirth"
-            | "streetaddress"
             | "address1"
             | "address2"
             | "addressline1"

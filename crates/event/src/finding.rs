@@ -146,6 +146,11 @@ impl Findings {
         self.list.iter().any(|finding| finding.code == code)
     }
 
+    /// Whether there was a time that could not be read, so that it is not missing.
+    pub(crate) fn has_unreadable_time(&self) -> bool {
+        self.has(Code::EventTimeInvalid) || self.has(Code::EventTimeNoZone)
+    }
+
     /// The findings.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.list.iter()

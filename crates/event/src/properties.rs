@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::finding::Path;
 use crate::json::{self, Raw};
+use crate::limits::PROPERTIES_MAX;
 
 /// One JSON value in its exact text, borrowed from the input or made here.
 #[derive(Clone, PartialEq, Eq)]
@@ -185,6 +186,13 @@ impl<'a> Properties<'a> {
         } else {
             self.0.push(property);
             None
+        }
+    }
+
+    /// Sets a property if there is room for one more.
+    pub(crate) fn insert_within_limit(&mut self, property: Property<'a>) {
+        if self.0.len() < PROPERTIES_MAX {
+            self.insert(property);
         }
     }
 

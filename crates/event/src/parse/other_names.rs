@@ -91,25 +91,19 @@ impl<'a> Parser<'a, '_> {
             return;
         }
         self.note_alias(path(), name);
-        if self.event.custom_data.0.len() < PROPERTIES_MAX {
-            self.event.custom_data.insert(Property {
-                key: name.into(),
-                value: raw.into(),
-                flat_key: Some(key),
-            });
-        }
+        self.event.custom_data.insert_within_limit(Property {
+            key: name.into(),
+            value: raw.into(),
+            flat_key: Some(key),
+        });
     }
 
     /// Whether a scalar of this name was met, readable or not.
-    pub(super) fn has_scalar(&self, name: &str) -> bool {
+    fn has_scalar(&self, name: &str) -> bool {
         let event = &self.event;
         match name {
             "event_name" => event.event_name.is_some(),
-            "event_time" => {
-                let unreadable = [Code::EventTimeInvalid, Code::EventTimeNoZone];
-                event.event_time.is_some()
-                    || unreadable.into_iter().any(|code| self.findings.has(code))
-            }
+            "event_time" => event.event_time.is_some() || self.findings.has_unreadable_time(),
             "event_id" => event.event_id.is_some(),
             "action_source" => event.action_source.is_some(),
             "event_source_url" => event.event_source_url.is_some(),
@@ -124,7 +118,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    pub(super) fn unknown_event_key(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
+    fn unknown_event_key(&mut self, key: Cow<'a, str>, raw: Raw<'a>) {
         if key == "fbclid" {
             self.fbclid = user_value(UserField::Fbc, raw, key, true);
             return;

@@ -109,7 +109,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    pub(super) fn data_processing(&mut self, name: &str, key: &str, raw: Raw<'a>) {
+    fn data_processing(&mut self, name: &str, key: &str, raw: Raw<'a>) {
         let path = || Path::root().key(key);
         match name.as_bytes() {
             b"data_processing_options" => {
@@ -141,7 +141,7 @@ impl<'a> Parser<'a, '_> {
 
     /// The options. What cannot be read, but is not nothing either, limits the use of the data: the
     /// sender wanted something, and this is the only thing to want.
-    pub(super) fn options(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Vec<Cow<'a, str>> {
+    fn options(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Vec<Cow<'a, str>> {
         let is_nothing = matches!(raw.text(), "[]" | "{}" | "\"\"" | "false" | "0" | "\"[]\"");
         if is_nothing || raw.kind() == Kind::Array && raw.items().is_empty() {
             return Vec::new();
@@ -165,11 +165,11 @@ impl<'a> Parser<'a, '_> {
         vec!["LDU".into()]
     }
 
-    pub(super) fn data_processing_mut(&mut self) -> &mut DataProcessing<'a> {
+    fn data_processing_mut(&mut self) -> &mut DataProcessing<'a> {
         self.event.data_processing.get_or_insert_default()
     }
 
-    pub(super) fn event_time(&mut self, raw: Raw<'a>, key: &str) {
+    fn event_time(&mut self, raw: Raw<'a>, key: &str) {
         let path = || Path::root().key(key);
         match time::parse(raw) {
             Ok(time) => {
@@ -193,7 +193,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    pub(super) fn action_source(&mut self, raw: Raw<'a>, key: &str) -> Option<ActionSource> {
+    fn action_source(&mut self, raw: Raw<'a>, key: &str) -> Option<ActionSource> {
         let path = || Path::root().key(key);
         let text = self.text(raw, path)?;
         if let Some(source) = ActionSource::from_name(&text) {

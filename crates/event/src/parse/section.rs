@@ -61,7 +61,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// An object that is written as a string, as form senders do, or stands alone in a list.
-    pub(super) fn wrapped_section(&mut self, raw: Raw<'a>, name: &'static str, key: &str) {
+    fn wrapped_section(&mut self, raw: Raw<'a>, name: &'static str, key: &str) {
         let inner = match raw.kind() {
             Kind::Array => match raw.items().as_slice() {
                 [] => return,
@@ -98,7 +98,7 @@ impl<'a> Parser<'a, '_> {
                 is_flat: true,
                 index: None,
             }));
-            self.event.user_data.0.push(value);
+            self.push_user_value(value, name);
         }
         let objects = [
             (event.custom_data, &mut self.event.custom_data),
@@ -111,7 +111,7 @@ impl<'a> Parser<'a, '_> {
         ];
         for (from, to) in objects {
             for property in from.0 {
-                to.insert(Property {
+                to.insert_within_limit(Property {
                     flat_key: Some(Cow::Owned(key.to_owned())),
                     ..property
                 });
@@ -119,11 +119,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    pub(super) fn user_data(
-        &mut self,
-        reader: &mut Reader<'a>,
-        section: &str,
-    ) -> Result<(), SyntaxError> {
+    fn user_data(&mut self, reader: &mut Reader<'a>, section: &str) -> Result<(), SyntaxError> {
         self.event.user_data.0.reserve(USER_VALUES);
         reader.members(|reader, key| {
             let raw = reader.value()?;
@@ -178,7 +174,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Whether a value of the field came from the same key before.
-    pub(super) fn stands_twice(&self, field: UserField, origin: Option<&Origin<'a>>) -> bool {
+    fn stands_twice(&self, field: UserField, origin: Option<&Origin<'a>>) -> bool {
         let place = |origin: Option<&Origin<'a>>| {
             origin.map_or((None, false), |origin| (origin.key.clone(), origin.is_flat))
         };
@@ -186,7 +182,7 @@ impl<'a> Parser<'a, '_> {
         values.any(|known| known.field == field && place(known.origin.as_deref()) == place(origin))
     }
 
-    pub(super) fn user_scalar(
+    fn user_scalar(
         &mut self,
         field: UserField,
         raw: Raw<'a>,
@@ -208,6 +204,12 @@ impl<'a> Parser<'a, '_> {
             self.wrong_type(value.path(section), "a string", raw.kind());
             return;
         }
+        self.push_user_value(value, section);
+    }
+
+    /// Keeps a value, as long as the field has room for one more.
+    fn push_user_value(&mut self, value: UserValue<'a>, section: &str) {
+        let field = value.field;
         if self.seen.contains(field) {
             let values = self.event.user_data.0.iter();
             if values.filter(|known| known.field == field).count() >= USER_VALUES_MAX {
@@ -225,7 +227,7 @@ impl<'a> Parser<'a, '_> {
         self.event.user_data.0.push(value);
     }
 
-    pub(super) fn properties(
+    fn properties(
         &mut self,
         reader: &mut Reader<'a>,
         section: &str,

@@ -201,10 +201,7 @@ impl Sealing<'_, '_> {
         let path = || self.event.path("event_time");
         let now = self.moment.unix_s();
         let Some(event_time) = self.event.event_time else {
-            let is_said = [Code::EventTimeInvalid, Code::EventTimeNoZone]
-                .into_iter()
-                .any(|code| self.findings.has(code));
-            if !is_said {
+            if !self.findings.has_unreadable_time() {
                 self.findings.add(
                     Code::EventTimeMissing,
                     Path::root(),
@@ -254,10 +251,7 @@ impl Sealing<'_, '_> {
         let event = self.event;
         if let Some(property) = event.custom_data.find("order_id") {
             let raw = property.value.raw();
-            let id = raw
-                .as_text()
-                .or(raw.as_number().map(Into::into))
-                .unwrap_or_default();
+            let id = raw.as_text().or(raw.as_digits()).unwrap_or_default();
             let id = id.trim();
             if !id.is_empty() {
                 let message = "the event has no event_id; its order_id was taken";

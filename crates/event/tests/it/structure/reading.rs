@@ -539,3 +539,36 @@ fn with_user_data(user_data: &str) -> String {
         r#"{{"event_name":"Lead","event_time":1789999940,"event_id":"1","action_source":"chat","user_data":{user_data}}}"#
     )
 }
+
+/// A limit holds over all the places that values may come from.
+#[test]
+fn wrapped_objects_share_the_limits_of_plain_ones() {
+    let values = |from: usize| {
+        (from..from + 40)
+            .map(|n| format!("u{n}@b.de"))
+            .collect::<Vec<_>>()
+    };
+    let wrapped = serde_json::json!({ "em": values(40) }).to_string();
+    let event = serde_json::json!({
+        "event_name": "Lead", "event_time": 1_789_999_940, "event_id": "1", "action_source": "chat",
+        "match_keys": { "em": values(0) }, "user_data": wrapped,
+    });
+    let outcome = seal(&event.to_string());
+    assert_eq!(
+        outcome.json()["user_data"]["em"].as_array().unwrap().len(),
+        50
+    );
+    assert!(outcome.codes().contains(&"too_many"));
+}
+
+/// The id that is taken from the order is the order's, as it is sent.
+#[test]
+fn an_event_id_from_a_float_order_id_is_the_same_text() {
+    let outcome = seal(
+        r#"{"event_name":"Lead","event_time":1789999940,"action_source":"chat","user_data":{"em":"a@b.de"},"custom_data":{"order_id":17.0}}"#,
+    );
+    assert_eq!(
+        outcome.json()["event_id"],
+        outcome.json()["custom_data"]["order_id"]
+    );
+}
