@@ -1,0 +1,135 @@
+//! The durable memory of every event and what became of it.
+//!
+//! [`Journal`] is what the running gateway needs: events in, leases out, outcomes back.
+//! `Ledger` is what people need: counts, lists, the audit. One engine stands behind both,
+//! `embedded`: SQLite on the machine's own disk.
+//!
+//! What every engine keeps:
+//!
+//! - When [`Journal::append`] has returned, the events survive the death of the process and of the machine.
+//! - Of two events with one identity inside the window only the first is kept; the other is counted.
+//! - An event is leased by one holder at a time. A lease saves work, it is not the truth: after a crash an
+//!   event may be sent twice, which Meta's own deduplication by `event_id` makes harmless.
+//! - Every accepted event is in exactly one state, and the counts say the same as the rows.
+//! - Time comes in with the calls; nothing here reads a clock.
+
+mod types;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+pub use types::{
+    Appended, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased,
+    Outcome, RequestRecord, SourceName, TestCode, Waiting,
+};
+
+/// A future that an engine answers with.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
+
+/// Why the journal could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// There is no room on the disk. Nothing was written; it goes on when there is room.
+    #[error("no room on the journal's disk")]
+    Full,
+    /// The disk or the file fails. Nothing was written.
+    #[error("the journal's disk fails: {0}")]
+    Disk(String),
+    /// The file says what it cannot say.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
+    /// The journal was closed.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Durable memory of every event and what became of it.
+pub trait Journal: Send + Sync {
+    /// Makes the events durable. Returns when they are; says of each, in order, whether it was a copy.
+    /// All of them are written, or none.
+    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
+
+    /// Takes waiting events of a lane, those close to expiry first and the rest in order of arrival:
+    /// as many as fit into both limits, at least one if one waits. Nobody else gets them until they
+    /// are settled or the lease is dropped.
+    fn lease<'a>(&'a self, lane: &'a LaneId, limits: LeaseLimits) -> Answer<'a, Lease>;
+
+    /// Records what became of events of the lease, and the request that carried them. Events that the
+    /// report names leave the lease. When this fails, nothing is recorded and they stay leased.
+    fn settle<'a>(&'a self, lease: &'a mut Lease, report: DeliveryReport) -> Answer<'a, ()>;
+
+    /// What waits in a lane.
+    fn waiting(&self, lane: &LaneId) -> Waiting;
+
+    /// Rings when a lane has more to do than before.
+    fn bell(&self, lane: &LaneId) -> Arc<Notify>;
+
+    /// Every lane that has waiting events, or had some since the start; changes when one is added.
+    fn lanes(&self) -> watch::Receiver<Vec<LaneId>>;
+
+    /// Deletes the bodies of events that reached their final state before `before_ms`, and the rows
+    /// nobody needs any more. Returns how many bodies.
+    fn sweep(&self, before_ms: u64) -> Answer<'_, u64>;
+
+    /// Stops taking appends, finishes those under way, and closes the files.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// How much a lease may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseLimits {
+    /// Events.
+    pub events_max: usize,
+    /// Bytes of JSON, with a comma for each event.
+    pub bytes_max: usize,
+    /// Events that expire before this Unix second go first.
+    pub urgent_before_s: i64,
+}
+
+/// Events in the hands of one holder. What is still in it when it is dropped waits again.
+pub struct Lease {
+    /// Where they go.
+    pub lane: LaneId,
+    /// The events, in the order in which they should be sent.
+    pub events: Vec<Leased>,
+    /// Gives back what is left; the engine's own.
+    give_back: Option<Box<dyn FnOnce(Vec<Leased>) + Send>>,
+}
+
+impl Lease {
+    /// A lease whose remaining events go to `give_back` when it is dropped.
+    pub fn new(
+        lane: LaneId,
+        events: Vec<Leased>,
+        give_back: impl FnOnce(Vec<Leased>) + Send + 'static,
+    ) -> Self {
+        Self {
+            lane,
+            events,
+            give_back: Some(Box::new(give_back)),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let events = std::mem::take(&mut self.events);
+        if let Some(give_back) = self.give_back.take()
+            && !events.is_empty()
+        {
+            give_back(events);
+        }
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease")
+            .field("lane", &self.lane)
+            .field("events", &self.events.len())
+            .finish_non_exhaustive()
+    }
+}

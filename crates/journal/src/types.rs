@@ -1,0 +1,266 @@
+//! What goes into the journal and what comes out of it.
+
+use std::fmt;
+
+use sluice_event::{DatasetId, EventIdentity, SealedEvent};
+
+/// The name of a source, as the configuration gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceName(String);
+
+/// The `test_event_code` of a request. It covers a whole request to Meta, so events with different
+/// codes never travel together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TestCode(String);
+
+/// A text that is no source name, or no test code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 64 letters, digits, '-', '_' or '.'")]
+pub struct InvalidName;
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+impl SourceName {
+    /// Reads a name: 1 to 64 letters, digits, `-`, `_` or `.`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        is_name(text)
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidName)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TestCode {
+    /// Reads a code: 1 to 64 letters, digits, `-`, `_` or `.`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        is_name(text)
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidName)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TestCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An event on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where it goes.
+    pub dataset: DatasetId,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// The test code it was sent with.
+    pub test_code: Option<TestCode>,
+    /// When it came, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// The event itself.
+    pub event: SealedEvent,
+}
+
+impl Entry {
+    /// The key by which copies are recognised.
+    pub fn identity(&self) -> EventIdentity {
+        self.event.identity(&self.dataset)
+    }
+}
+
+/// The place of an event in the journal: it counts up in order of arrival and is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventKey(pub i64);
+
+/// What became of an entry that was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is on disk.
+    New(EventKey),
+    /// It is a copy of an event that is known already; it was counted and goes nowhere.
+    Copy(EventKey),
+}
+
+/// The events that travel together: those of one dataset and one test code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId {
+    /// Where they go.
+    pub dataset: DatasetId,
+    /// The test code of their requests.
+    pub test_code: Option<TestCode>,
+}
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.test_code {
+            None => write!(f, "{}", self.dataset),
+            Some(code) => write!(f, "{} (test code {code})", self.dataset),
+        }
+    }
+}
+
+/// An event that was handed out for delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    /// Its place in the journal.
+    pub key: EventKey,
+    /// `event_name`
+    pub event_name: String,
+    /// `event_id`
+    pub event_id: String,
+    /// When it came, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// The last second at which Meta takes it, since 1970.
+    pub expires_s: i64,
+    /// The JSON object that goes to Meta, byte for byte.
+    pub json: String,
+}
+
+/// The states an event can be in. It is in exactly one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventState {
+    /// On disk, not yet delivered.
+    Waiting,
+    /// Meta took it.
+    Delivered,
+    /// Meta refused it.
+    Refused,
+    /// It grew too old before Meta could take it.
+    Expired,
+    /// Sluice keeps it back: its bytes on disk are damaged, or a person dropped it.
+    Withheld,
+}
+
+impl EventState {
+    /// Every state.
+    pub const ALL: [EventState; 5] = [
+        EventState::Waiting,
+        EventState::Delivered,
+        EventState::Refused,
+        EventState::Expired,
+        EventState::Withheld,
+    ];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventState::Waiting => "waiting",
+            EventState::Delivered => "delivered",
+            EventState::Refused => "refused",
+            EventState::Expired => "expired",
+            EventState::Withheld => "withheld",
+        }
+    }
+}
+
+/// Why an event was refused or withheld, for people and for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cause {
+    /// The code of Meta's error.
+    pub code: Option<i64>,
+    /// Its subcode.
+    pub subcode: Option<i64>,
+    /// What it means, and what Meta said.
+    pub text: String,
+}
+
+/// The final state of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Meta took it.
+    Delivered,
+    /// Meta refused it.
+    Refused(Cause),
+    /// It grew too old.
+    Expired,
+    /// Sluice keeps it back.
+    Withheld(Cause),
+}
+
+impl Outcome {
+    /// The state it leaves the event in.
+    pub fn state(&self) -> EventState {
+        match self {
+            Outcome::Delivered => EventState::Delivered,
+            Outcome::Refused(_) => EventState::Refused,
+            Outcome::Expired => EventState::Expired,
+            Outcome::Withheld(_) => EventState::Withheld,
+        }
+    }
+}
+
+/// A request to Meta and its answer, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: u64,
+    /// How long the answer took.
+    pub elapsed_ms: u64,
+    /// How many events it carried.
+    pub events: usize,
+    /// How many bytes its body had.
+    pub bytes: usize,
+    /// The HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// The code of Meta's error.
+    pub code: Option<i64>,
+    /// Its subcode.
+    pub subcode: Option<i64>,
+    /// `events_received`
+    pub received: Option<u64>,
+    /// Meta's name for the request.
+    pub fbtrace_id: Option<String>,
+    /// What the answer meant, in a word: `delivered`, `refused`, `transient` …
+    pub verdict: &'static str,
+}
+
+/// What became of leased events, and the request that carried them.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryReport {
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The request, if one was sent.
+    pub request: Option<RequestRecord>,
+    /// Final states. Events of the lease that are not named stay leased.
+    pub outcomes: Vec<(EventKey, Outcome)>,
+}
+
+/// What waits in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Events on disk that nobody has leased.
+    pub ready: usize,
+    /// Events that are leased now.
+    pub leased: usize,
+    /// When the oldest of both came, in milliseconds since 1970.
+    pub oldest_ms: Option<u64>,
+    /// When the first of both expires, in Unix seconds.
+    pub first_expiry_s: Option<i64>,
+}
