@@ -1,1 +1,3 @@
 //! The running server: doors, lanes, metrics.
+
+pub mod config;

@@ -1,0 +1,198 @@
+//! The configuration as the gateway uses it: every value read, checked and filled in.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sluice_event::{DatasetId, Rules};
+use sluice_graph::Version;
+use sluice_journal::{SourceName, TestCode};
+
+use super::secret::SecretRef;
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where requests come in, and how much of them is taken.
+    pub server: Server,
+    /// Where events are kept.
+    pub journal: Journal,
+    /// How Meta is reached.
+    pub graph: Graph,
+    /// Where events go; never empty, no id twice.
+    pub datasets: Vec<Dataset>,
+    /// Where events come from; never empty, no name twice.
+    pub sources: Vec<Source>,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Where requests come in, and how much of them is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The address of the doors.
+    pub listen: SocketAddr,
+    /// Bytes of a request body, as it comes over the wire.
+    pub body_bytes_max: usize,
+    /// Bytes of a request body once it is unpacked; at least `body_bytes_max`.
+    pub decoded_bytes_max: usize,
+    /// Events in one request.
+    pub events_per_request_max: usize,
+    /// How long a client may take to send a request.
+    pub read_timeout: Duration,
+    /// How long a connection is kept open between requests.
+    pub idle_timeout: Duration,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// How long running requests may take to finish when the gateway stops.
+    pub shutdown_grace: Duration,
+}
+
+/// Where events are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// The folder.
+    pub path: PathBuf,
+    /// How long the bodies of finished events are kept.
+    pub retention: Duration,
+}
+
+/// How Meta is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    /// The Graph API, or what stands in for it.
+    pub base_url: BaseUrl,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// Where the access token goes in a request.
+    pub token_placement: TokenPlacement,
+    /// `partner_agent`, which names a platform to Meta.
+    pub partner_agent: Option<String>,
+}
+
+/// How the events of one dataset are delivered: what `[graph]` says, unless the dataset says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The version of the Graph API.
+    pub version: Version,
+    /// How long to wait for more events before a batch that is not full leaves.
+    pub linger: Duration,
+    /// Events in one request to Meta, at most 1,000.
+    pub batch_events_max: usize,
+    /// Bytes of events in one request to Meta; at least one event of the largest size fits.
+    pub batch_bytes_max: usize,
+    /// Requests to Meta at the same time.
+    pub in_flight_max: usize,
+    /// Events in any hour; `None` for no limit.
+    pub events_per_hour_max: Option<NonZeroU64>,
+}
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Meta's id of it.
+    pub id: DatasetId,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Where its access token is.
+    pub access_token: SecretRef,
+    /// Where the secret of the app is to which the token belongs, if requests are to be proven with it.
+    pub app_secret: Option<SecretRef>,
+    /// The test code that all its events are sent with, and until when.
+    pub test_event_code: Option<TestEventCode>,
+    /// How its events are delivered.
+    pub delivery: Delivery,
+}
+
+/// A test code for all events of a dataset. It has an end, because events that are sent with one do
+/// not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestEventCode {
+    /// The code, from Meta's Events Manager.
+    pub code: TestCode,
+    /// The Unix second from which on it is not used any more.
+    pub until_s: i64,
+}
+
+/// Where events come from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name in logs, metrics and reports.
+    pub name: SourceName,
+    /// What it speaks.
+    pub kind: SourceKind,
+    /// Where the key is that it shows.
+    pub key: SecretRef,
+    /// Where its events go: ids of configured datasets; never empty, none twice.
+    pub datasets: Vec<DatasetId>,
+    /// How its events are sealed.
+    pub rules: Rules,
+    /// Whether its requests may name a test code.
+    pub allow_test_codes: bool,
+}
+
+/// What a source speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Meta's server events over HTTP, by a backend that holds the key.
+    Api,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Which lines: a level, or a filter such as `info,sluice_gateway=debug`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The address of the Graph API, or of what stands in for it: scheme, host and port, without a
+/// slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.starts_with("http").then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where the access token goes in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenPlacement {
+    /// Into the query, as Meta documents it.
+    Query,
+    /// Into the `Authorization` header.
+    Header,
+}
+
+impl Config {
+    /// The dataset of this id.
+    pub fn dataset(&self, id: &DatasetId) -> Option<&Dataset> {
+        self.datasets.iter().find(|dataset| dataset.id == *id)
+    }
+
+    /// The source of this name.
+    pub fn source(&self, name: &SourceName) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == *name)
+    }
+}

@@ -1,0 +1,225 @@
+//! Secrets: where they are, and how they are read.
+//!
+//! The configuration holds a [`SecretRef`]: the place, not the secret. It can be read again at any
+//! time, so a rotated token takes effect without a restart. What was read is a [`Secret`], which is
+//! wiped from memory when it is dropped and never shows what it holds; neither do errors.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::environment::Environment;
+
+/// Size of a secret, in bytes.
+pub const SECRET_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a command may take to print a secret.
+pub const SECRET_COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A text that only those may see who ask for it by name.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Keeps a text secret from now on.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What was read from somewhere, without the white space around it.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotText)?;
+        let text = text.trim();
+        if text.is_empty() {
+            Err(SecretError::Empty)
+        } else if text.len() > SECRET_BYTES_MAX {
+            Err(SecretError::TooLarge)
+        } else if text.contains(char::is_control) {
+            Err(SecretError::SeveralLines)
+        } else {
+            Ok(Self::new(text))
+        }
+    }
+}
+
+/// Compares in a time that does not tell how much of it is right.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+    /// In what a program prints: the program and its arguments, without a shell.
+    Command(Vec<String>),
+    /// Here.
+    Literal(Secret),
+}
+
+/// Why a secret could not be read. No message holds any part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The environment has no such variable.
+    #[error("it is not set")]
+    NotSet,
+    /// There is nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// The bytes are not UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// There are line breaks or other control characters inside.
+    #[error("it has several lines, or control characters")]
+    SeveralLines,
+    /// There is more than [`SECRET_BYTES_MAX`].
+    #[error("it is longer than {SECRET_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    File(#[source] io::Error),
+    /// The program cannot be started.
+    #[error("it cannot be started: {0}")]
+    Start(#[source] io::Error),
+    /// The program ended badly.
+    #[error("it ended with {0}")]
+    Failed(std::process::ExitStatus),
+    /// The program takes too long.
+    #[error("it did not end within {} s", SECRET_COMMAND_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+impl SecretRef {
+    /// Reads the secret. This blocks: on the disk, or until the command ends, which may take
+    /// [`SECRET_COMMAND_TIMEOUT`].
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`], which never shows the secret.
+    pub fn read(&self, environment: &dyn Environment) -> Result<Secret, SecretError> {
+        match self {
+            SecretRef::Env(name) => {
+                let value = environment.get(name).ok_or(SecretError::NotSet)?;
+                let value = value.into_string().map(Zeroizing::new);
+                Secret::from_bytes(value.map_err(|_| SecretError::NotText)?.as_bytes())
+            }
+            SecretRef::File(path) => Secret::from_bytes(&file(path)?),
+            SecretRef::Command(words) => {
+                Secret::from_bytes(&printed(words, SECRET_COMMAND_TIMEOUT)?)
+            }
+            SecretRef::Literal(secret) => Secret::from_bytes(secret.expose().as_bytes()),
+        }
+    }
+
+    /// When the file of the secret was last written; `None` if it is in no file, or there is none.
+    /// A change says that it is time to read again.
+    pub fn modified(&self) -> Option<SystemTime> {
+        match self {
+            SecretRef::File(path) => path.metadata().and_then(|file| file.modified()).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Says where the secret is, for people. Arguments of a command are left out: there may be one that
+/// should have been secret too.
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::Env(name) => write!(f, "environment variable {name}"),
+            SecretRef::File(path) => write!(f, "file {}", path.display()),
+            SecretRef::Command(words) => {
+                write!(f, "command {}", words.first().map_or("", String::as_str))
+            }
+            SecretRef::Literal(_) => f.write_str("written in the configuration"),
+        }
+    }
+}
+
+fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let file = File::open(path).map_err(SecretError::File)?;
+    limited(file).map_err(SecretError::File)
+}
+
+/// All bytes up to one more than a secret may have with white space around it. The buffer never
+/// moves, so that no copy stays behind.
+fn limited(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let limit = SECRET_BYTES_MAX + 64;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 64));
+    source.take(limit as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a command prints on its standard output. Its standard error is not shown to anybody: what
+/// it says may hold the secret.
+fn printed(words: &[String], timeout: Duration) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let (program, arguments) = words.split_first().ok_or(SecretError::Empty)?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(SecretError::Start)?;
+    let (sender, output) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        // It ends when the command, and whatever the command has started, has closed its output.
+        thread::spawn(move || {
+            // Nobody receives when the command took too long.
+            let _ = sender.send(limited(stdout));
+        });
+    }
+    let left = ended(&mut child, timeout)?;
+    let output = output.recv_timeout(left.max(Duration::from_secs(1)));
+    output
+        .map_err(|_| SecretError::Timeout)?
+        .map_err(SecretError::File)
+}
+
+/// Waits for the end of a command, and returns what is left of the time. The pauses are counted,
+/// because no clock is read here.
+fn ended(child: &mut Child, timeout: Duration) -> Result<Duration, SecretError> {
+    let mut left = timeout;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match child.try_wait().map_err(SecretError::Start)? {
+            Some(status) if status.success() => return Ok(left),
+            Some(status) => return Err(SecretError::Failed(status)),
+            None if left.is_zero() => break,
+            None => {}
+        }
+        pause = (pause * 2).min(Duration::from_millis(50)).min(left);
+        thread::sleep(pause);
+        left = left.saturating_sub(pause);
+    }
+    // It may have ended by itself just now; then there is nothing to kill.
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(SecretError::Timeout)
+}
