@@ -2,6 +2,12 @@
 
 use serde_json::Value;
 
+use crate::lost::Lost;
+use crate::token::AccessToken;
+
+/// How many characters of a text of Meta's are kept. Its own are a sentence or two.
+const TEXT_CHARS_MAX: usize = 2_000;
+
 /// An answer to a request that carried events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -14,6 +20,8 @@ pub enum Answer {
         /// The HTTP status.
         status: u16,
     },
+    /// No answer, or not all of it.
+    Lost(Lost),
 }
 
 /// A success.
@@ -70,15 +78,40 @@ impl Answer {
             messages: messages
                 .into_iter()
                 .flatten()
-                .filter_map(|message| Some(message.as_str()?.to_owned()))
+                .filter_map(|message| Some(kept(message.as_str()?)))
                 .collect(),
             fbtrace_id: text(&body, "fbtrace_id"),
         })
     }
+
+    /// The answer without the token in its texts. Meta repeats a token that it cannot read ("Malformed
+    /// access token …"), and texts of answers go into the journal and the log.
+    pub(crate) fn without(mut self, token: &AccessToken) -> Self {
+        match &mut self {
+            Answer::Success(success) => {
+                for message in &mut success.messages {
+                    token.strike_from(message);
+                }
+            }
+            Answer::Error(error) => {
+                token.strike_from(&mut error.message);
+                if let Some(message) = &mut error.user_message {
+                    token.strike_from(message);
+                }
+            }
+            Answer::Other { .. } | Answer::Lost(_) => {}
+        }
+        self
+    }
 }
 
-fn text(object: &Value, key: &str) -> Option<String> {
-    object.get(key)?.as_str().map(str::to_owned)
+/// The text of a field, as much as is kept of it.
+pub(crate) fn text(object: &Value, key: &str) -> Option<String> {
+    object.get(key)?.as_str().map(kept)
+}
+
+fn kept(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
 fn number(object: &Value, key: &str) -> Option<i64> {

@@ -1,13 +1,28 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod ask;
+mod client;
+mod destination;
 mod error_table;
+mod exchange;
+mod lost;
+mod tls;
+mod token;
 mod usage;
 mod verdict;
 mod version;
+pub mod wire;
 
 pub use answer::{Answer, GraphError, Success};
+pub use ask::{AskError, Explanation, TokenState};
+pub use client::{Client, ClientError, ClientSettings};
+pub use destination::{BaseUrl, Destination, InvalidBaseUrl};
 pub use error_table::{Class, Row, lookup};
+pub use exchange::{ANSWER_BYTES_MAX, Exchange};
+pub use lost::{ConnectFailure, Lost};
+pub use tls::Roots;
+pub use token::{AccessToken, AppSecret, InvalidToken, SECRET_BYTES_MAX, TokenPlacement};
 pub use usage::{Usage, UsageHeader};
 pub use verdict::{Reason, Verdict, verdict};
 pub use version::{Version, VersionWarning};

@@ -1,7 +1,10 @@
 //! What an answer means for the events of the request. Pure: deciding here, doing in the lane.
 
+use std::fmt;
+
 use crate::answer::{Answer, GraphError};
 use crate::error_table::{Class, lookup};
+use crate::lost::Lost;
 
 /// What is to be done with the events of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,11 @@ pub enum Verdict {
         /// Which, by their place in the request; empty when Meta does not say.
         indexes: Vec<usize>,
     },
-    /// Meta has a problem: send the same bytes again later.
+    /// The request has too many bytes for something on the way (HTTP 413), whatever the events are.
+    /// Send them in smaller requests; one that is too large alone is refused.
+    TooLarge(Reason),
+    /// Meta has a problem, or nobody answered: send the same bytes again later. How often is no
+    /// question, not even for the error "unknown": an event waits until it is too old.
     Transient(Reason),
     /// Too much was sent.
     Throttled(Reason),
@@ -45,7 +52,26 @@ pub struct Reason {
     pub fbtrace_id: Option<String>,
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.meaning)?;
+        match (self.code, self.status) {
+            (Some((code, Some(subcode))), _) => write!(f, " (error {code}/{subcode})")?,
+            (Some((code, None)), _) => write!(f, " (error {code})")?,
+            (None, 0) => {}
+            (None, status) => write!(f, " (HTTP {status})")?,
+        }
+        write!(f, "; {}", self.help)
+    }
+}
+
 /// The verdict on a request of `sent` events.
+///
+/// A success without a count is a delivery: app installs and attribution events are answered so (the
+/// reference of `/events`). Other events have never been seen answered so; [`Success`] keeps the
+/// missing count for whoever wants to remark on it.
+///
+/// [`Success`]: crate::Success
 pub fn verdict(answer: &Answer, sent: usize) -> Verdict {
     match answer {
         Answer::Success(success) => match success.events_received {
@@ -54,6 +80,18 @@ pub fn verdict(answer: &Answer, sent: usize) -> Verdict {
         },
         Answer::Error(error) => of_error(error, sent),
         Answer::Other { status } => of_status(*status),
+        Answer::Lost(lost) => Verdict::Transient(of_lost(*lost)),
+    }
+}
+
+fn of_lost(lost: Lost) -> Reason {
+    Reason {
+        status: 0,
+        code: None,
+        meaning: lost.to_string(),
+        help: lost.help().to_owned(),
+        meta_said: None,
+        fbtrace_id: None,
     }
 }
 
@@ -63,6 +101,7 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
         // Meta knows better than any table whether trying again helps.
         _ if error.is_transient => Class::Transient,
         Some(row) => row.class,
+        None if error.status == 413 => return of_status(413),
         None if error.status >= 500 => Class::Transient,
         None if error.status == 429 => Class::Throttled,
         // An unknown error is not the events' fault until it is known to be: they wait.
@@ -114,6 +153,10 @@ fn of_status(status: u16) -> Verdict {
             "too many requests",
             "nothing: sending goes on by itself",
         )),
+        413 => Verdict::TooLarge(reason(
+            "the request has more bytes than something on the way takes",
+            "nothing: it is sent again in smaller pieces; a proxy on the way should take 1 MB",
+        )),
         401 | 403 | 404 | 405 | 407 => Verdict::Operator(reason(
             "something that is not the Graph API refused the request",
             "check base_url, and proxies on the way",
@@ -129,6 +172,7 @@ fn of_status(status: u16) -> Verdict {
 mod tests {
     use super::*;
     use crate::error_table::ROWS;
+    use crate::lost::ConnectFailure;
 
     /// One case a row of the table, through the body of an answer.
     #[test]
@@ -224,5 +268,42 @@ mod tests {
             verdict(&Answer::read(404, b"<html>"), 1),
             Verdict::Operator(_)
         ));
+        for body in [&b"<html>"[..], br#"{"error":{"message":"too large"}}"#] {
+            let verdict = verdict(&Answer::read(413, body), 1);
+            assert!(matches!(verdict, Verdict::TooLarge(_)), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_lost_is_sent_again() {
+        for lost in [
+            Lost::Timeout,
+            Lost::Connect(ConnectFailure::Certificate),
+            Lost::Reset,
+            Lost::Torn,
+            Lost::TooLarge,
+        ] {
+            let Verdict::Transient(reason) = verdict(&Answer::Lost(lost), 1) else {
+                panic!("{lost:?}");
+            };
+            assert_eq!((reason.status, reason.code), (0, None));
+        }
+    }
+
+    #[test]
+    fn a_reason_reads_as_a_sentence() {
+        let said = |status, body: &[u8]| match verdict(&Answer::read(status, body), 1) {
+            Verdict::Operator(reason) | Verdict::Throttled(reason) => reason.to_string(),
+            verdict => panic!("{verdict:?}"),
+        };
+        assert_eq!(
+            said(400, br#"{"error":{"code":190,"error_subcode":463}}"#),
+            "the access token has expired (error 190/463); generate a new access token in Events \
+             Manager and put it in the place of the old one"
+        );
+        assert_eq!(
+            said(429, b""),
+            "too many requests (HTTP 429); nothing: sending goes on by itself"
+        );
     }
 }

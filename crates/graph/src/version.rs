@@ -30,21 +30,33 @@ const ENDS: [(u16, &str); 11] = [
 /// How long before its end a version is warned about, in days.
 const WARN_DAYS: i32 = 90;
 
-/// What there is to say about a version.
+/// What there is to say about a version. As a sentence: `v21.0 ends in 59 days, on 2027-01-21; use
+/// v26.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionWarning {
     /// It has ended: Meta serves another one in its place.
     Ended {
+        /// Which.
+        version: Version,
         /// Days since then.
         days: i32,
+        /// Its last day.
+        on: Date,
     },
     /// It ends soon.
     Ends {
-        /// Days until then.
+        /// Which.
+        version: Version,
+        /// Days until then; 0: today.
         days: i32,
+        /// Its last day.
+        on: Date,
     },
     /// It is not in the table: older than all of it, or newer.
-    Unknown,
+    Unknown {
+        /// Which.
+        version: Version,
+    },
 }
 
 impl Version {
@@ -67,7 +79,7 @@ impl Version {
         })
     }
 
-    /// What there is to say about the version on a day; `None` when all is well.
+    /// What there is to say about the version on a day; `None` when all is well. For a look once a day.
     pub fn warning(self, unix_s: i64) -> Option<VersionWarning> {
         let today = jiff::Timestamp::from_second(unix_s).map_or(Date::MAX, |now| {
             jiff::tz::Offset::UTC.to_datetime(now).date()
@@ -76,14 +88,44 @@ impl Version {
             .iter()
             .find(|(major, _)| *major == self.major && self.minor == 0);
         let Some((_, end)) = known else {
-            return Some(VersionWarning::Unknown);
+            return Some(VersionWarning::Unknown { version: self });
         };
-        let end: Date = end.parse().ok()?;
-        match today.until(end).ok()?.get_days() {
-            days @ ..0 => Some(VersionWarning::Ended { days: -days }),
-            days @ 0..=WARN_DAYS => Some(VersionWarning::Ends { days }),
+        let version = self;
+        let on: Date = end.parse().ok()?;
+        match today.until(on).ok()?.get_days() {
+            days @ ..0 => Some(VersionWarning::Ended {
+                version,
+                days: -days,
+                on,
+            }),
+            days @ 0..=WARN_DAYS => Some(VersionWarning::Ends { version, days, on }),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for VersionWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |days: i32| if days == 1 { "" } else { "s" };
+        match *self {
+            VersionWarning::Ended { version, days, on } => write!(
+                f,
+                "{version} ended {days} day{} ago, on {on}, and Meta serves another version in its place",
+                plural(days)
+            )?,
+            VersionWarning::Ends {
+                version,
+                days: 0,
+                on,
+            } => write!(f, "{version} ends today, {on}")?,
+            VersionWarning::Ends { version, days, on } => {
+                write!(f, "{version} ends in {days} day{}, on {on}", plural(days))?;
+            }
+            VersionWarning::Unknown { version } => {
+                write!(f, "{version} is not a version that this Sluice knows")?;
+            }
+        }
+        write!(f, "; use {}", Version::NEWEST)
     }
 }
 
@@ -116,17 +158,48 @@ mod tests {
             ("v26.0", None),
             ("v25.0", None),
             ("v22.0", None),
-            ("v21.0", Some(VersionWarning::Ends { days: 59 })),
-            ("v20.0", Some(VersionWarning::Ended { days: 60 })),
-            ("v15.0", Some(VersionWarning::Unknown)),
-            ("v27.0", Some(VersionWarning::Unknown)),
-            ("v25.1", Some(VersionWarning::Unknown)),
+            (
+                "v21.0",
+                Some("v21.0 ends in 59 days, on 2027-01-21; use v26.0"),
+            ),
+            (
+                "v20.0",
+                Some(
+                    "v20.0 ended 60 days ago, on 2026-09-24, and Meta serves another version in its \
+                     place; use v26.0",
+                ),
+            ),
+            (
+                "v15.0",
+                Some("v15.0 is not a version that this Sluice knows; use v26.0"),
+            ),
+            (
+                "v25.1",
+                Some("v25.1 is not a version that this Sluice knows; use v26.0"),
+            ),
         ] {
-            assert_eq!(
-                Version::parse(text).unwrap().warning(NOW_S),
-                expected,
-                "{text}"
-            );
+            let warning = Version::parse(text).unwrap().warning(NOW_S);
+            let said = warning.map(|warning| warning.to_string());
+            assert_eq!(said.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_the_last_days_singly() {
+        // 2027-01-21, 12:00 UTC, the last day of v21.0.
+        const LAST_S: i64 = 1_795_435_200 + 59 * 86_400;
+        for (day, expected) in [
+            (-1, "v21.0 ends in 1 day, on 2027-01-21; use v26.0"),
+            (0, "v21.0 ends today, 2027-01-21; use v26.0"),
+            (
+                1,
+                "v21.0 ended 1 day ago, on 2027-01-21, and Meta serves another version in its place; \
+                 use v26.0",
+            ),
+        ] {
+            let version = Version::parse("v21.0").unwrap();
+            let warning = version.warning(LAST_S + day * 86_400).unwrap();
+            assert_eq!(warning.to_string(), expected);
         }
     }
 

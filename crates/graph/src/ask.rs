@@ -1,0 +1,259 @@
+//! Questions to the Graph API: what an id is, and how a token stands.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::answer::{Answer, GraphError, text};
+use crate::client::Client;
+use crate::destination::Destination;
+use crate::lost::Lost;
+use crate::verdict::{Reason, Verdict, verdict};
+
+/// A question was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// No answer came.
+    #[error("{0}")]
+    Lost(#[from] Lost),
+    /// The Graph API, or something in its place, says no.
+    #[error("{0}")]
+    Refused(Reason),
+}
+
+/// What the id of a destination is, as far as its token can see.
+///
+/// Made for the error 100/33 ("does not exist, cannot be loaded due to missing permissions, or does not
+/// support this operation"), which is Meta's answer to three different mistakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Explanation {
+    /// A dataset or pixel, and the token can read it.
+    Dataset {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// A business: the id at the top of Business settings, which many take for the dataset's.
+    Business {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// Something else.
+    Other {
+        /// What, in Meta's word (`page`, `adaccount`); `None` when Meta does not say.
+        node_type: Option<String>,
+        /// Its name.
+        name: Option<String>,
+    },
+    /// There is something of this id, and the token lacks the permission to read it.
+    NoAccess(Reason),
+    /// There is nothing of this id.
+    NoSuchId(Reason),
+    /// There is nothing of this id, or the token has no access: Meta tells the two apart for nobody.
+    Unseen(Reason),
+    /// The token itself is the problem.
+    Token(Reason),
+    /// The question was not answered.
+    Unknown(AskError),
+}
+
+/// How a token stands, by Meta's `debug_token`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenState {
+    /// Whether it can be used now.
+    pub is_valid: bool,
+    /// Why not, in Meta's words.
+    pub problem: Option<String>,
+    /// Whose it is, in Meta's word: `USER`, `SYSTEM_USER`, `PAGE`, `APP`.
+    pub kind: Option<String>,
+    /// The app it belongs to.
+    pub app_id: Option<String>,
+    /// The app's name.
+    pub application: Option<String>,
+    /// When it ends, in Unix seconds; `None`: never.
+    pub expires_at_s: Option<i64>,
+    /// When its access to data ends, in Unix seconds; `None`: never.
+    pub data_access_expires_at_s: Option<i64>,
+    /// What it may do: `ads_management` and the like. The tokens of Events Manager have none and may
+    /// send all the same.
+    pub scopes: Vec<String>,
+}
+
+impl Client {
+    /// Asks what the destination's id is: for the error 100/33, and for setting up.
+    ///
+    /// A token that was made in Events Manager may send and not read, so [`Explanation::Unseen`] and
+    /// [`Explanation::NoAccess`] are no proof that sending fails too.
+    pub async fn explain(&self, to: &Destination) -> Explanation {
+        // `metadata=1` adds the node's type (Graph API, "Introspection").
+        let query = [("fields", "id,name"), ("metadata", "1")];
+        match self.ask(to, to.dataset.as_str(), &query).await {
+            Ok(node) => explain_node(&node),
+            Err(Question::Error(error, reason)) => match (error.code, error.subcode) {
+                (100, Some(33)) => Explanation::Unseen(reason),
+                (803, _) => Explanation::NoSuchId(reason),
+                (3 | 10 | 200..=299, _) => Explanation::NoAccess(reason),
+                (102 | 104 | 190, _) => Explanation::Token(reason),
+                _ => Explanation::Unknown(AskError::Refused(reason)),
+            },
+            Err(Question::Unanswered(error)) => Explanation::Unknown(error),
+        }
+    }
+
+    /// Asks how the destination's token stands.
+    ///
+    /// Meta documents that the asking token must be the app's own or a developer's; a token may mostly
+    /// ask about itself, and that is what this does. The token that is asked about is in the query
+    /// whatever the placement: Meta knows no other way.
+    pub async fn debug_token(&self, to: &Destination) -> Result<TokenState, AskError> {
+        let query = [("input_token", to.token.expose())];
+        match self.ask(to, "debug_token", &query).await {
+            Ok(body) => Ok(token_state(body.get("data").unwrap_or(&Value::Null))),
+            Err(Question::Error(_, reason)) => Err(AskError::Refused(reason)),
+            Err(Question::Unanswered(error)) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        to: &Destination,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, Question> {
+        let received = self.get(to, path, query).await?;
+        let body = received.body?;
+        let answer = Answer::read(received.status, &body).without(&to.token);
+        // A question carries no events, so none can be missing.
+        let reason = match verdict(&answer, 0) {
+            Verdict::Delivered | Verdict::Fewer { .. } => {
+                let mut value = serde_json::from_slice(&body).unwrap_or_default();
+                strike(&mut value, to);
+                return Ok(value);
+            }
+            Verdict::Refused { reason, .. }
+            | Verdict::TooLarge(reason)
+            | Verdict::Transient(reason)
+            | Verdict::Throttled(reason)
+            | Verdict::Operator(reason) => reason,
+        };
+        Err(match answer {
+            Answer::Error(error) => Question::Error(error, reason),
+            _ => Question::Unanswered(AskError::Refused(reason)),
+        })
+    }
+}
+
+/// Why a question has no answer; the code is needed to say more.
+enum Question {
+    Error(GraphError, Reason),
+    Unanswered(AskError),
+}
+
+impl From<Lost> for Question {
+    fn from(lost: Lost) -> Self {
+        Question::Unanswered(AskError::Lost(lost))
+    }
+}
+
+/// Takes the token out of every text of an answer.
+fn strike(value: &mut Value, to: &Destination) {
+    match value {
+        Value::String(text) => to.token.strike_from(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| strike(value, to)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| strike(value, to)),
+        _ => {}
+    }
+}
+
+fn explain_node(node: &Value) -> Explanation {
+    let name = text(node, "name");
+    let node_type = node.get("metadata").and_then(|data| text(data, "type"));
+    let plain = node_type.as_deref().unwrap_or_default().to_lowercase();
+    if plain.contains("pixel") || plain.contains("dataset") {
+        Explanation::Dataset { name }
+    } else if plain == "business" {
+        Explanation::Business { name }
+    } else {
+        Explanation::Other { node_type, name }
+    }
+}
+
+fn token_state(data: &Value) -> TokenState {
+    // 0 stands for never.
+    let moment = |key| data.get(key)?.as_i64().filter(|moment| *moment != 0);
+    let scopes = data.get("scopes").and_then(Value::as_array);
+    TokenState {
+        is_valid: data.get("is_valid") == Some(&Value::Bool(true)),
+        problem: data.get("error").and_then(|error| text(error, "message")),
+        kind: text(data, "type"),
+        app_id: text(data, "app_id"),
+        application: text(data, "application"),
+        expires_at_s: moment("expires_at"),
+        data_access_expires_at_s: moment("data_access_expires_at"),
+        scopes: scopes
+            .into_iter()
+            .flatten()
+            .filter_map(|scope| scope.as_str().map(str::to_owned))
+            .collect(),
+    }
+}
+
+const WHERE: &str = "the dataset's id is in Events Manager, under Data sources, Settings";
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Quoted and escaped: names are other people's texts.
+        let named = |name: &Option<String>| {
+            let quoted = name.as_ref().map(|name| format!(" {name:?}"));
+            quoted.unwrap_or_default()
+        };
+        match self {
+            Explanation::Dataset { name } => write!(
+                f,
+                "the id is that of the dataset{}, and the token can read it",
+                named(name)
+            ),
+            Explanation::Business { name } => write!(
+                f,
+                "the id is that of the business{}, not of a dataset; {WHERE}",
+                named(name)
+            ),
+            Explanation::Other { node_type: Some(node_type), name } => write!(
+                f,
+                "the id is that of {}{}, not of a dataset; {WHERE}",
+                spoken(node_type),
+                named(name)
+            ),
+            Explanation::Other { node_type: None, name } => write!(
+                f,
+                "the id exists{}, but Meta does not say what it is; {WHERE}",
+                named(name)
+            ),
+            Explanation::NoAccess(_) => f.write_str(
+                "the id exists, but the token may not read it; give the token's system user access to \
+                 the dataset, in Business settings under Data sources (a token made in Events Manager \
+                 can send without being able to read)",
+            ),
+            Explanation::NoSuchId(_) => write!(f, "nothing at Meta has this id; {WHERE}"),
+            Explanation::Unseen(_) => write!(
+                f,
+                "nothing at Meta has this id, or the token has no access to it: Meta does not say \
+                 which; {WHERE}; access is given in Business settings under Data sources"
+            ),
+            Explanation::Token(reason) => write!(f, "{}; {}", reason.meaning, reason.help),
+            Explanation::Unknown(error) => write!(f, "Meta could not be asked: {error}"),
+        }
+    }
+}
+
+/// Meta's word for a type of node, as people say it.
+fn spoken(node_type: &str) -> String {
+    match node_type.to_lowercase().as_str() {
+        "page" => "the Page".to_owned(),
+        "adaccount" => "the ad account".to_owned(),
+        "application" => "the app".to_owned(),
+        "user" => "the person".to_owned(),
+        "systemuser" => "the system user".to_owned(),
+        "campaign" => "the campaign".to_owned(),
+        _ => format!("something else (Meta calls it {node_type:?})"),
+    }
+}

@@ -1,0 +1,178 @@
+//! The client: one request, one answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{RequestBuilder, Url, redirect, retry};
+use tokio::time::Instant;
+
+use crate::destination::Destination;
+use crate::exchange::{Exchange, Received};
+use crate::lost::Lost;
+use crate::tls::{self, Roots};
+use crate::token::TokenPlacement;
+
+/// How long connections and requests may take, and how the client calls itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// The time for a whole request: connecting, sending, and reading the answer to its end.
+    pub timeout: Duration,
+    /// The time for connecting, TLS included.
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// How many unused connections are kept per host. All lanes of a gateway share one host.
+    pub idle_connections_max: usize,
+    /// `User-Agent`
+    pub user_agent: String,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+            idle_timeout: Duration::from_mins(1),
+            idle_connections_max: 32,
+            user_agent: concat!("sluice/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// The client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The user agent cannot be a header.
+    #[error("the user agent has characters that a header cannot carry")]
+    UserAgent,
+    /// No TLS.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP library refuses.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// A client of the Graph API. Cheap to clone; clones share their connections.
+///
+/// It sends what it is told to, once. It never sends a request again by itself, follows no redirect
+/// (which would carry the token to another host), and reads no more of an answer than
+/// [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX).
+///
+/// Proxies are taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), except
+/// for this very machine, where a sandbox may run.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    /// For hosts out there.
+    outside: reqwest::Client,
+    /// For this machine.
+    loopback: reqwest::Client,
+    roots: Roots,
+}
+
+impl Client {
+    /// A client with these settings.
+    pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
+        let (tls, roots) = tls::config().map_err(ClientError::Tls)?;
+        Self::with_tls(settings, &tls, roots)
+    }
+
+    pub(crate) fn with_tls(
+        settings: &ClientSettings,
+        tls: &rustls::ClientConfig,
+        roots: Roots,
+    ) -> Result<Self, ClientError> {
+        let user_agent =
+            HeaderValue::from_str(&settings.user_agent).map_err(|_| ClientError::UserAgent)?;
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(user_agent.clone())
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .referer(false)
+                .timeout(settings.timeout)
+                .connect_timeout(settings.connect_timeout)
+                .pool_idle_timeout(settings.idle_timeout)
+                .pool_max_idle_per_host(settings.idle_connections_max)
+                .tcp_nodelay(true)
+                .tcp_keepalive(Duration::from_secs(30))
+                // Many requests share one connection of HTTP/2; when it dies silently, all of them
+                // would wait for their timeouts.
+                .http2_keep_alive_interval(Duration::from_secs(15))
+                .http2_keep_alive_timeout(Duration::from_secs(5))
+        };
+        let failed = |error: reqwest::Error| ClientError::Http(error.without_url());
+        Ok(Self(Arc::new(Inner {
+            outside: builder().build().map_err(failed)?,
+            loopback: builder().no_proxy().build().map_err(failed)?,
+            roots,
+        })))
+    }
+
+    /// Whose certificates are trusted; the bundled ones are worth a warning.
+    pub fn roots(&self) -> Roots {
+        self.0.roots
+    }
+
+    /// Sends a [`body`](crate::wire::body) of events to the dataset, once.
+    pub async fn send(&self, to: &Destination, body: Bytes) -> Exchange {
+        let started = Instant::now();
+        let version = to.version.to_string();
+        let url = to.base_url.join(&[&version, to.dataset.as_str(), "events"]);
+        let request = self
+            .request(reqwest::Method::POST, to, url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        let received = Received::from(request).await;
+        Exchange::new(received, to, started.elapsed())
+    }
+
+    /// Asks for something below the version.
+    pub(crate) async fn get(
+        &self,
+        to: &Destination,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Received, Lost> {
+        let mut url = to.base_url.join(&[&to.version.to_string(), path]);
+        url.query_pairs_mut().extend_pairs(query);
+        Received::from(self.request(reqwest::Method::GET, to, url)).await
+    }
+
+    /// A request in the name of the destination's token.
+    fn request(&self, method: reqwest::Method, to: &Destination, mut url: Url) -> RequestBuilder {
+        if to.placement == TokenPlacement::Query {
+            url.query_pairs_mut()
+                .append_pair("access_token", to.token.expose());
+        }
+        if let Some(secret) = &to.app_secret {
+            let proof = secret.appsecret_proof(&to.token);
+            url.query_pairs_mut().append_pair("appsecret_proof", &proof);
+        }
+        let http = if to.base_url.is_loopback() {
+            &self.0.loopback
+        } else {
+            &self.0.outside
+        };
+        let request = http.request(method, url);
+        match to.placement {
+            TokenPlacement::Query => request,
+            TokenPlacement::Header => request.bearer_auth(to.token.expose()),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the libraries' clients: proxies have passwords.
+        f.debug_struct("Client")
+            .field("roots", &self.0.roots)
+            .finish_non_exhaustive()
+    }
+}
