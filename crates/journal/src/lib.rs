@@ -13,6 +13,11 @@
 //! - Every accepted event is in exactly one state, and the counts say the same as the rows.
 //! - Time comes in with the calls; nothing here reads a clock.
 
+mod books;
+mod dedup;
+mod embedded;
+#[cfg(test)]
+mod testing;
 mod types;
 
 use std::future::Future;
@@ -21,6 +26,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+pub use books::{Tally, books_balance};
+pub use embedded::{CommitStats, Embedded, Health, Observer, OpenError, Options};
 pub use types::{
     Appended, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased,
     Outcome, RequestRecord, SourceName, TestCode, Waiting,
@@ -96,7 +103,7 @@ pub struct Lease {
     /// The events, in the order in which they should be sent.
     pub events: Vec<Leased>,
     /// Gives back what is left; the engine's own.
-    give_back: Option<Box<dyn FnOnce(Vec<Leased>) + Send>>,
+    give_back: Option<Box<dyn FnOnce(Vec<Leased>) + Send + Sync>>,
 }
 
 impl Lease {
@@ -104,7 +111,7 @@ impl Lease {
     pub fn new(
         lane: LaneId,
         events: Vec<Leased>,
-        give_back: impl FnOnce(Vec<Leased>) + Send + 'static,
+        give_back: impl FnOnce(Vec<Leased>) + Send + Sync + 'static,
     ) -> Self {
         Self {
             lane,

@@ -1,0 +1,159 @@
+//! Appending: which entry is a copy, and rows for the others.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
+
+use super::queue::Slot;
+use super::tally::{Counted, Group};
+use super::writer::{Staged, State};
+use crate::dedup::Identity;
+use crate::types::{Appended, Entry, EventKey, LaneId};
+
+/// An entry with its identity, which was hashed on the caller's thread.
+pub(super) struct Arrival {
+    entry: Entry,
+    identity: Identity,
+}
+
+impl From<Entry> for Arrival {
+    fn from(entry: Entry) -> Self {
+        let identity = *entry.identity().as_bytes();
+        Self { entry, identity }
+    }
+}
+
+impl Arrival {
+    pub(super) fn bytes(&self) -> usize {
+        self.entry.event.json().len()
+    }
+}
+
+/// The checksum of a body. The event's key is in it, so that a body in the wrong row is noticed too.
+pub(super) fn checksum(key: EventKey, json: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&key.0.to_le_bytes());
+    hasher.update(json);
+    hasher.finalize()
+}
+
+/// Writes the rows of one append.
+pub(super) fn append(
+    conn: &Connection,
+    state: &mut State,
+    staged: &mut Staged,
+    arrivals: &[Arrival],
+) -> rusqlite::Result<Vec<Appended>> {
+    let mut rows = Rows::prepare(conn)?;
+    arrivals
+        .iter()
+        .map(|arrival| append_one(&mut rows, conn, state, staged, arrival))
+        .collect()
+}
+
+/// The prepared statements of an append.
+struct Rows<'c> {
+    known: CachedStatement<'c>,
+    event: CachedStatement<'c>,
+    body: CachedStatement<'c>,
+}
+
+impl<'c> Rows<'c> {
+    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            known: conn.prepare_cached("SELECT identity, accepted_ms FROM event WHERE id = ?1")?,
+            event: conn.prepare_cached(
+                "INSERT INTO event (id, dataset, source, name, test_code, identity, event_id,
+                                    action_source, accepted_ms, expires_s, bytes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+            body: conn.prepare_cached("INSERT INTO body (id, crc, json) VALUES (?1, ?2, ?3)")?,
+        })
+    }
+
+    /// The event in the window that this one is a copy of.
+    fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
+        for candidate in state.dedup.candidates(&arrival.identity) {
+            let known = self
+                .known
+                .query_row([candidate.key.0], |row| {
+                    let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
+                    Ok((is_same, row.get::<_, u64>(1)?))
+                })
+                .optional()?;
+            // A clock that went backwards makes the age 0.
+            if let Some((true, accepted_ms)) = known
+                && arrival.entry.accepted_ms.saturating_sub(accepted_ms) < candidate.window_ms
+            {
+                return Ok(Some(candidate.key));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn append_one(
+    rows: &mut Rows<'_>,
+    conn: &Connection,
+    state: &mut State,
+    staged: &mut Staged,
+    arrival: &Arrival,
+) -> rusqlite::Result<Appended> {
+    let Entry {
+        dataset,
+        source,
+        test_code,
+        accepted_ms,
+        event,
+    } = &arrival.entry;
+    let mut term = |text: &str| state.terms.intern(conn, text);
+    let group = Group {
+        dataset: term(dataset.as_str())?,
+        source: term(source.as_str())?,
+        name: term(event.event_name())?,
+    };
+    staged.newest_ms = staged.newest_ms.max(*accepted_ms);
+    if let Some(key) = rows.original(state, arrival)? {
+        staged.count(*accepted_ms, group, Counted::Duplicate, 1);
+        return Ok(Appended::Copy(key));
+    }
+
+    let mut term = |text: &str| state.terms.intern(conn, text);
+    let test_term = test_code.as_ref().map(|code| term(code.as_str()));
+    let test_term = test_term.transpose()?;
+    let action_source = event.action_source();
+    let action_term = term(action_source.name())?;
+    let key = EventKey(state.next_event);
+    rows.event.execute((
+        key.0,
+        group.dataset,
+        group.source,
+        group.name,
+        test_term,
+        arrival.identity,
+        event.event_id(),
+        action_term,
+        stored_ms(*accepted_ms),
+        event.expires_at(),
+        arrival.bytes(),
+    ))?;
+    let json = event.json();
+    rows.body
+        .execute((key.0, checksum(key, json.as_bytes()), json))?;
+    state.next_event += 1;
+    state
+        .dedup
+        .insert(&arrival.identity, key, action_source, *accepted_ms);
+    staged.inserted.push((arrival.identity, key, action_source));
+    staged.count(*accepted_ms, group, Counted::Accepted, 1);
+    let lane = state.lane((group.dataset, test_term), || LaneId {
+        dataset: dataset.clone(),
+        test_code: test_code.clone(),
+    });
+    let slot = Slot::new(key, *accepted_ms, event.expires_at(), arrival.bytes());
+    staged.arrived.push((lane, slot));
+    Ok(Appended::New(key))
+}
+
+/// SQLite's numbers are signed.
+pub(super) fn stored_ms(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,169 @@
+//! Why a journal does not open, and what SQLite's errors mean.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::JournalError;
+
+/// Why a journal could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another gateway has it.
+    #[error("the journal in {} is in use by {}", folder.display(), holder(*pid))]
+    InUse {
+        /// The journal's folder.
+        folder: PathBuf,
+        /// The process that holds it, if it said so.
+        pid: Option<u32>,
+    },
+    /// There is none, and whoever asked does not create one.
+    #[error("there is no journal in {}", folder.display())]
+    Missing {
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// The path of the folder leads to a file.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another program's file, or no database at all.
+    #[error("{} is not a journal", path.display())]
+    NotAJournal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later Sluice wrote it.
+    #[error("{} has format {found}; this program knows formats up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest one that this program knows.
+        known: usize,
+    },
+    /// The file's structure is broken.
+    #[error("{} is damaged: {detail}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// The file or folder may not be written, or not be read.
+    #[error("no permission to write {}", path.display())]
+    NoPermission {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// There is no room on the disk.
+    #[error("no room on the disk of {}", path.display())]
+    Full {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("{} does not open: {detail}", path.display())]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
+    /// The program was built with an SQLite that can corrupt the file.
+    #[error("built with SQLite {found}, which can corrupt a journal")]
+    OldSqlite {
+        /// Its version.
+        found: &'static str,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or("another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            OpenError::InUse { .. } => {
+                "stop the other gateway, or give this one a folder of its own"
+            }
+            OpenError::Missing { .. } => {
+                "name the folder that the gateway writes to; it makes a journal when it starts"
+            }
+            OpenError::NotAFolder { .. } => "name a folder; it is made if it does not exist",
+            OpenError::NotAJournal { .. } => {
+                "another program wrote this file; move it away or name another folder"
+            }
+            OpenError::Newer { .. } => {
+                "run the version of Sluice that wrote it, or a later one; nothing was changed"
+            }
+            OpenError::Damaged { .. } => {
+                "nothing was changed; keep a copy of the folder, then restore a backup or start with an empty folder"
+            }
+            OpenError::NoPermission { .. } => {
+                "the gateway's user has to own the folder and the files in it"
+            }
+            OpenError::Full { .. } => "make room on the disk and start again",
+            OpenError::Disk { .. } => "check the disk and the system's log",
+            OpenError::OldSqlite { .. } => {
+                "build with the bundled SQLite, as the project's Cargo.toml does"
+            }
+        }
+    }
+
+    pub(super) fn of_io(path: &Path, error: &std::io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                OpenError::NoPermission { path }
+            }
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                OpenError::NotAFolder { path }
+            }
+            std::io::ErrorKind::StorageFull => OpenError::Full { path },
+            _ => OpenError::Disk {
+                path,
+                detail: error.to_string(),
+            },
+        }
+    }
+
+    pub(super) fn of_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => OpenError::NotAJournal { path },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                OpenError::NoPermission { path }
+            }
+            Some(ErrorCode::DiskFull) => OpenError::Full { path },
+            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
+                path,
+                detail: error.to_string(),
+            },
+            _ => OpenError::Disk {
+                path,
+                detail: error.to_string(),
+            },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for JournalError {
+    /// The messages name tables and columns at most: values are bound, never written into SQL.
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => JournalError::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                JournalError::Damaged(error.to_string())
+            }
+            Some(_) => JournalError::Disk(error.to_string()),
+            // Not SQLite's: a value that has not the type that its column promises.
+            None => JournalError::Damaged(error.to_string()),
+        }
+    }
+}

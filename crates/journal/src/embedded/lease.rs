@@ -1,0 +1,142 @@
+//! Leasing: keys from memory, bodies from disk.
+
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _};
+
+use super::append::checksum;
+use super::lane::Lane;
+use super::queue::Slot;
+use super::readers::Readers;
+use super::terms::Texts;
+use crate::types::{EventKey, Leased};
+use crate::{JournalError, Lease, LeaseLimits};
+
+/// Events that were taken from the queue; they go back when this is dropped before it became a lease.
+pub(super) struct Taken {
+    lane: Arc<Lane>,
+    slots: Vec<Slot>,
+}
+
+impl Taken {
+    pub(super) fn take(lane: Arc<Lane>, limits: LeaseLimits) -> Self {
+        let slots = lane.lease(limits);
+        Self { lane, slots }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Reads the events. Blocks: not for async threads.
+    pub(super) fn read(self, readers: &Readers, texts: &Texts) -> Result<Read, JournalError> {
+        let mut leased = Vec::with_capacity(self.slots.len());
+        let mut damaged = Vec::new();
+        readers.read(|conn| {
+            let mut rows = Rows::prepare(conn, texts)?;
+            for slot in &self.slots {
+                match rows.event(slot.key())? {
+                    Some(event) => leased.push(event),
+                    None => damaged.push(slot.key()),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Read {
+            taken: self,
+            leased,
+            damaged,
+        })
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let slots = std::mem::take(&mut self.slots);
+        if !slots.is_empty() {
+            self.lane.give_back(slots.into_iter().map(Slot::key));
+        }
+    }
+}
+
+/// Events that were read.
+pub(super) struct Read {
+    taken: Taken,
+    leased: Vec<Leased>,
+    /// Events whose bytes are not what was written.
+    pub(super) damaged: Vec<EventKey>,
+}
+
+impl Read {
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.taken.lane
+    }
+
+    /// The lease of the events that are whole.
+    pub(super) fn into_lease(mut self) -> Lease {
+        // From here on the lease gives them back; damaged ones were settled.
+        self.taken.slots.clear();
+        let lane = Arc::clone(&self.taken.lane);
+        Lease::new(lane.id.clone(), self.leased, move |events| {
+            lane.give_back(events.into_iter().map(|event| event.key));
+        })
+    }
+}
+
+/// The prepared statements of a lease. Point reads: keys of one lane may lie far apart.
+struct Rows<'c> {
+    event: CachedStatement<'c>,
+    body: CachedStatement<'c>,
+    texts: &'c Texts,
+}
+
+impl<'c> Rows<'c> {
+    fn prepare(conn: &'c Connection, texts: &'c Texts) -> rusqlite::Result<Self> {
+        Ok(Self {
+            event: conn.prepare_cached(
+                "SELECT name, event_id, accepted_ms, expires_s FROM event WHERE id = ?1",
+            )?,
+            body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
+            texts,
+        })
+    }
+
+    /// The event; `None` if it is not what was written.
+    fn event(&mut self, key: EventKey) -> rusqlite::Result<Option<Leased>> {
+        let texts = self.texts;
+        let event = self.event.query_row([key.0], |row| {
+            Ok(Leased {
+                key,
+                event_name: texts.get(row.get(0)?).as_ref().to_owned(),
+                event_id: row.get(1)?,
+                accepted_ms: row.get(2)?,
+                expires_s: row.get(3)?,
+                json: String::new(),
+            })
+        });
+        let Some(mut event) = unless_damaged(event)? else {
+            return Ok(None);
+        };
+        let json = self.body.query_row([key.0], |row| {
+            let json = row.get_ref(1)?.as_bytes()?;
+            let is_whole = checksum(key, json) == row.get::<_, u32>(0)?;
+            Ok(is_whole.then(|| json.to_vec()))
+        });
+        let json = unless_damaged(json)?.flatten();
+        // What has the right checksum was a string when it was written.
+        let json = json.and_then(|json| String::from_utf8(json).ok());
+        Ok(json.map(|json| {
+            event.json = json;
+            event
+        }))
+    }
+}
+
+/// `None` for a row that is gone or broken. Other failures are the disk's, not the event's.
+fn unless_damaged<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match row.optional() {
+        Err(error) if error.sqlite_error_code().is_none() => Ok(None),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(None),
+        other => other,
+    }
+}

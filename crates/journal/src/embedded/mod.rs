@@ -1,0 +1,341 @@
+//! The embedded engine: SQLite on the machine's own disk.
+//!
+//! - **One writer thread** commits in groups; rows are appended in order, no row of an event is changed.
+//! - **What waits and what was seen lately is in memory**, rebuilt from the rows at start; the rows
+//!   are the truth.
+//! - **Readers are short**: one lease's events at a time, never across an await. A long read
+//!   transaction keeps the write-ahead log from being started over.
+//! - **Only this program's SQLite may open the file** while it is in use: versions before 3.51.3 can
+//!   corrupt a journal that two processes have open.
+//!
+//! Not here: what an event may contain (`sluice-event`), when to send it (the lanes of the gateway).
+
+mod append;
+mod clock;
+mod error;
+mod lane;
+mod lease;
+mod lock;
+mod queue;
+mod readers;
+mod schema;
+mod settle;
+mod start;
+mod sweep;
+mod tally;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+pub use error::OpenError;
+
+use crate::books::Tally;
+use crate::types::{Appended, Cause, DeliveryReport, Entry, LaneId, Outcome, Waiting};
+use crate::{Answer, Journal, JournalError, Lease, LeaseLimits};
+use append::Arrival;
+use lane::Lanes;
+use lease::Taken;
+use readers::Readers;
+use sweep::Sweep;
+use terms::Texts;
+use writer::{Command, Reply, Writer};
+
+/// The journal's file in its folder.
+const FILE: &str = "journal.db";
+
+/// Commands that wait for the writer; whoever comes later waits in `append` itself.
+const COMMANDS_MAX: usize = 1_024;
+
+/// What the commit of a group cost.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitStats {
+    /// Events that were appended.
+    pub events: usize,
+    /// From the start of the transaction until it was on disk.
+    pub elapsed: Duration,
+}
+
+/// Hears of every commit, on the writer's thread: it must not block.
+pub type Observer = Box<dyn Fn(CommitStats) + Send>;
+
+/// How to open a journal.
+#[derive(Default)]
+pub struct Options {
+    /// Hears of every commit.
+    pub observer: Option<Observer>,
+}
+
+/// How the journal is.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Commits since the start.
+    pub commits: u64,
+    /// Bytes of the database file.
+    pub db_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Counts of all events, ever.
+    pub tally: Tally,
+    /// The last commit failed, and so has every attempt since.
+    pub is_failing: Option<JournalError>,
+}
+
+/// What the writer and the handle both know.
+struct Shared {
+    path: PathBuf,
+    lanes: Lanes,
+    readers: Readers,
+    /// The latest time that came in with a call.
+    newest_ms: AtomicU64,
+    commits: AtomicU64,
+    tally: Mutex<Tally>,
+    failing: Mutex<Option<JournalError>>,
+}
+
+impl Shared {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            readers: Readers::new(path.clone()),
+            path,
+            lanes: Lanes::new(),
+            newest_ms: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            tally: Mutex::default(),
+            failing: Mutex::default(),
+        }
+    }
+
+    fn wal_path(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        path.into()
+    }
+
+    /// Notes how the last attempt to write went.
+    fn note(&self, error: Option<JournalError>) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    fn failing(&self) -> Option<JournalError> {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.clone()
+    }
+
+    fn set_tally(&self, tally: Tally) {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+    }
+
+    fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A journal in a folder of this machine, open for a gateway.
+pub struct Embedded {
+    // The order matters: when it is dropped, the channel closes first, then the writer is waited for.
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+    texts: Texts,
+    _writer: WriterThread,
+}
+
+/// Waits for the writer when it is dropped. It ends by itself: its channel is closed by then.
+struct WriterThread(Option<JoinHandle<()>>);
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // It panicked, and said so; its callers were told that the journal is closed.
+            let _panicked = thread.join().is_err();
+        }
+    }
+}
+
+impl Embedded {
+    /// Opens the journal in a folder; makes both if they do not exist. Reads what waits and what was
+    /// seen lately, which takes about a second per million events, so call it where blocking is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] with what is wrong and, from [`OpenError::help`], what to do.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
+        make_folder(folder)?;
+        let lock = lock::Lock::take(folder)?;
+        let path = folder.join(FILE);
+        let failed = |error| OpenError::of_sqlite(&path, error);
+        let conn = schema::open(&path)?;
+        let shared = Arc::new(Shared::new(path.clone()));
+        let terms = terms::Terms::load(&conn).map_err(failed)?;
+        let texts = terms.texts();
+        let state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let mut writer = Writer::new(conn, state, received, options.observer, lock);
+        writer.check_books();
+
+        let failed = |error| OpenError::of_io(&path, &error);
+        let alarm = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(failed)?;
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run(&alarm))
+            .map_err(failed)?;
+        Ok(Self {
+            commands,
+            shared,
+            texts,
+            _writer: WriterThread(Some(thread)),
+        })
+    }
+
+    /// How the journal is.
+    pub fn health(&self) -> Health {
+        Health {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            db_bytes: upkeep::bytes_of(&self.shared.path),
+            wal_bytes: upkeep::bytes_of(&self.shared.wal_path()),
+            tally: self.shared.tally(),
+            is_failing: self.shared.failing(),
+        }
+    }
+
+    /// Sends a command to the writer and waits for its answer.
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
+    async fn lease_whole(&self, id: &LaneId, limits: LeaseLimits) -> Result<Lease, JournalError> {
+        let lane = self.shared.lanes.get(id);
+        loop {
+            let taken = Taken::take(Arc::clone(&lane), limits);
+            if taken.is_empty() {
+                return Ok(Lease::new(id.clone(), Vec::new(), drop));
+            }
+            let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
+            let read = tokio::task::spawn_blocking(move || taken.read(&shared.readers, &texts));
+            let read = read.await.map_err(|_| JournalError::Closed)??;
+            if !read.damaged.is_empty() {
+                self.withhold(&read).await?;
+            }
+            let lease = read.into_lease();
+            if !lease.events.is_empty() {
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// Sets aside events whose bytes are damaged, so that the lane goes on without them.
+    async fn withhold(&self, read: &lease::Read) -> Result<(), JournalError> {
+        let cause = Cause {
+            text: "the stored event is damaged; it was not sent".to_owned(),
+            ..Cause::default()
+        };
+        let withheld = |key: &_| (*key, Outcome::Withheld(cause.clone()));
+        let report = DeliveryReport {
+            at_ms: self.shared.newest_ms.load(Ordering::Relaxed),
+            request: None,
+            outcomes: read.damaged.iter().map(withheld).collect(),
+        };
+        let lane = Arc::clone(read.lane());
+        self.ask(|reply| Command::Settle {
+            lane,
+            report,
+            reply,
+        })
+        .await
+    }
+}
+
+impl Journal for Embedded {
+    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>> {
+        Box::pin(async move {
+            if entries.is_empty() {
+                return Ok(Vec::new());
+            }
+            let arrivals = entries.into_iter().map(Arrival::from).collect();
+            self.ask(|reply| Command::Append { arrivals, reply }).await
+        })
+    }
+
+    fn lease<'a>(&'a self, lane: &'a LaneId, limits: LeaseLimits) -> Answer<'a, Lease> {
+        Box::pin(self.lease_whole(lane, limits))
+    }
+
+    fn settle<'a>(&'a self, lease: &'a mut Lease, mut report: DeliveryReport) -> Answer<'a, ()> {
+        Box::pin(async move {
+            // Only what is leased can be settled; the rest of the report is somebody's mistake.
+            let mut leased: HashSet<_> = lease.events.iter().map(|event| event.key).collect();
+            report.outcomes.retain(|(key, _)| leased.remove(key));
+            let settled: HashSet<_> = report.outcomes.iter().map(|(key, _)| *key).collect();
+            let lane = self.shared.lanes.get(&lease.lane);
+            self.ask(|reply| Command::Settle {
+                lane,
+                report,
+                reply,
+            })
+            .await?;
+            lease.events.retain(|event| !settled.contains(&event.key));
+            Ok(())
+        })
+    }
+
+    fn waiting(&self, lane: &LaneId) -> Waiting {
+        self.shared.lanes.get(lane).waiting()
+    }
+
+    fn bell(&self, lane: &LaneId) -> Arc<Notify> {
+        Arc::clone(&self.shared.lanes.get(lane).bell)
+    }
+
+    fn lanes(&self) -> watch::Receiver<Vec<LaneId>> {
+        self.shared.lanes.watch()
+    }
+
+    fn sweep(&self, before_ms: u64) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let mut sweep = Sweep::new(before_ms);
+            while !sweep.is_done {
+                sweep = self.ask(|reply| Command::Sweep { sweep, reply }).await?;
+            }
+            Ok(sweep.deleted)
+        })
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match self.ask(|reply| Command::Close { reply }).await {
+                // It was closed before.
+                Err(JournalError::Closed) => Ok(()),
+                other => other,
+            }
+        })
+    }
+}
+
+/// Makes the folder, and sees to it that it is still there after a power failure.
+fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of_io(folder, &error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = std::fs::File::open(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    // Some file systems cannot sync a folder; then there is nothing more to do.
+    let _synced = parent.sync_all();
+    Ok(())
+}

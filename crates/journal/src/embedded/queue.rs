@@ -1,0 +1,403 @@
+//! The waiting events of one lane, in memory: which is next, and which is in a hurry.
+//!
+//! Arrival is in order of keys, so the line is a sorted queue; an event that leaves it out of turn is
+//! marked in place. Events that come back after the line has moved on wait in a small ordered map
+//! beside it. A heap knows who expires first; entries of events that are gone are skipped when they
+//! come up. Together that is 40 bytes an event.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+
+use crate::LeaseLimits;
+use crate::types::{EventKey, Waiting};
+
+/// What is kept in memory about a waiting event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    key: i64,
+    accepted_ms: u64,
+    lifetime_s: i32,
+    /// [`TAKEN`] marks an event that is not in the line any more.
+    bytes: u32,
+}
+
+const TAKEN: u32 = u32::MAX;
+
+/// Below this the structures are too small to be worth tidying.
+const TIDY_FROM: usize = 4_096;
+
+impl Slot {
+    pub(super) fn new(key: EventKey, accepted_ms: u64, expires_s: i64, bytes: usize) -> Self {
+        let lifetime = expires_s.saturating_sub(seconds(accepted_ms));
+        let bounds = (i64::from(i32::MIN), i64::from(i32::MAX));
+        Self {
+            key: key.0,
+            accepted_ms,
+            lifetime_s: i32::try_from(lifetime.clamp(bounds.0, bounds.1)).unwrap_or(i32::MAX),
+            bytes: u32::try_from(bytes).unwrap_or(TAKEN).min(TAKEN - 1),
+        }
+    }
+
+    pub(super) fn key(self) -> EventKey {
+        EventKey(self.key)
+    }
+
+    fn expires_s(self) -> i64 {
+        seconds(self.accepted_ms) + i64::from(self.lifetime_s)
+    }
+}
+
+fn seconds(ms: u64) -> i64 {
+    i64::try_from(ms / 1_000).unwrap_or(i64::MAX / 2)
+}
+
+/// The waiting events of one lane.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// By key. The first is never a taken one.
+    line: VecDeque<Slot>,
+    /// How many of the line are not taken.
+    in_line: usize,
+    /// By key: events that came back after the line had moved on.
+    returned: BTreeMap<i64, Slot>,
+    /// Every ready event is in here at least once.
+    by_expiry: BinaryHeap<Reverse<(i64, i64)>>,
+    leased: HashMap<i64, Slot>,
+}
+
+impl Queue {
+    pub(super) fn ready(&self) -> usize {
+        self.in_line + self.returned.len()
+    }
+
+    /// Events that wait or are leased.
+    pub(super) fn len(&self) -> usize {
+        self.ready() + self.leased.len()
+    }
+
+    /// Puts an event at its place.
+    pub(super) fn push(&mut self, slot: Slot) {
+        if self.line.back().is_none_or(|last| last.key < slot.key) {
+            self.line.push_back(slot);
+            self.in_line += 1;
+        } else if let Some(place) = self.place(slot.key) {
+            if self.line[place].bytes == TAKEN {
+                self.in_line += 1;
+            }
+            self.line[place] = slot;
+        } else {
+            self.returned.insert(slot.key, slot);
+        }
+        self.by_expiry.push(Reverse((slot.expires_s(), slot.key)));
+    }
+
+    /// Takes events: urgent ones first, then in order of arrival.
+    pub(super) fn lease(&mut self, limits: LeaseLimits) -> Vec<Slot> {
+        let mut picked = Picked::new(limits);
+        while let Some(slot) = self.first_to_expire()
+            && slot.expires_s() < limits.urgent_before_s
+        {
+            if !picked.add(slot) {
+                break;
+            }
+            self.take(slot);
+        }
+        while let Some(slot) = self.first_in_line() {
+            if !picked.add(slot) {
+                break;
+            }
+            self.take(slot);
+        }
+        self.tidy();
+        picked.slots
+    }
+
+    /// Puts leased events back to their places. Says whether there were any.
+    pub(super) fn give_back(&mut self, keys: impl IntoIterator<Item = EventKey>) -> bool {
+        let before = self.leased.len();
+        for key in keys {
+            // One that was settled meanwhile is gone already.
+            if let Some(slot) = self.leased.remove(&key.0) {
+                self.push(slot);
+            }
+        }
+        self.tidy();
+        self.leased.len() < before
+    }
+
+    /// Removes an event that reached its final state, wherever it is.
+    pub(super) fn forget(&mut self, key: EventKey) {
+        if self.leased.remove(&key.0).is_none()
+            && let Some(slot) = self.ready_slot(key.0)
+        {
+            self.unready(slot);
+        }
+    }
+
+    /// Whether the event waits or is leased.
+    pub(super) fn contains(&self, key: EventKey) -> bool {
+        self.leased.contains_key(&key.0) || self.ready_slot(key.0).is_some()
+    }
+
+    /// The first event that waits or is leased.
+    pub(super) fn first_key(&self) -> Option<EventKey> {
+        let leased = self.leased.keys().min().copied();
+        let ready = self.first_in_line().map(|slot| slot.key);
+        leased.into_iter().chain(ready).min().map(EventKey)
+    }
+
+    pub(super) fn waiting(&mut self) -> Waiting {
+        let first_to_expire = self.first_to_expire();
+        let heads = [self.line.front(), self.returned.values().next()];
+        let oldest = heads.into_iter().flatten().chain(self.leased.values());
+        let hurried = first_to_expire.iter().chain(self.leased.values());
+        Waiting {
+            ready: self.ready(),
+            leased: self.leased.len(),
+            oldest_ms: oldest.map(|slot| slot.accepted_ms).min(),
+            first_expiry_s: hurried.map(|slot| slot.expires_s()).min(),
+        }
+    }
+
+    fn place(&self, key: i64) -> Option<usize> {
+        self.line.binary_search_by_key(&key, |slot| slot.key).ok()
+    }
+
+    fn ready_slot(&self, key: i64) -> Option<Slot> {
+        let in_line = self.place(key).map(|place| self.line[place]);
+        in_line
+            .filter(|slot| slot.bytes != TAKEN)
+            .or_else(|| self.returned.get(&key).copied())
+    }
+
+    fn first_in_line(&self) -> Option<Slot> {
+        let heads = [self.line.front(), self.returned.values().next()];
+        heads
+            .into_iter()
+            .flatten()
+            .min_by_key(|slot| slot.key)
+            .copied()
+    }
+
+    fn first_to_expire(&mut self) -> Option<Slot> {
+        while let Some(Reverse((_, key))) = self.by_expiry.peek() {
+            if let Some(slot) = self.ready_slot(*key) {
+                return Some(slot);
+            }
+            self.by_expiry.pop();
+        }
+        None
+    }
+
+    fn take(&mut self, slot: Slot) {
+        self.unready(slot);
+        self.leased.insert(slot.key, slot);
+    }
+
+    fn unready(&mut self, slot: Slot) {
+        if self.returned.remove(&slot.key).is_some() {
+            return;
+        }
+        if let Some(place) = self.place(slot.key) {
+            self.line[place].bytes = TAKEN;
+            self.in_line -= 1;
+        }
+        while self.line.front().is_some_and(|first| first.bytes == TAKEN) {
+            self.line.pop_front();
+        }
+    }
+
+    /// Keeps marks and left-over entries from piling up.
+    fn tidy(&mut self) {
+        if self.line.len() > TIDY_FROM && self.in_line < self.line.len() / 2 {
+            self.line.retain(|slot| slot.bytes != TAKEN);
+        }
+        if self.line.capacity() > TIDY_FROM.max(self.line.len() * 4) {
+            self.line.shrink_to(self.line.len() * 2);
+        }
+        if self.by_expiry.len() > TIDY_FROM.max(self.ready() * 2) {
+            let ready = self.line.iter().filter(|slot| slot.bytes != TAKEN);
+            self.by_expiry = ready
+                .chain(self.returned.values())
+                .map(|slot| Reverse((slot.expires_s(), slot.key)))
+                .collect();
+        }
+    }
+}
+
+/// What a lease takes, within its limits.
+struct Picked {
+    slots: Vec<Slot>,
+    bytes: usize,
+    limits: LeaseLimits,
+}
+
+impl Picked {
+    fn new(limits: LeaseLimits) -> Self {
+        Self {
+            slots: Vec::new(),
+            bytes: 0,
+            limits,
+        }
+    }
+
+    /// Adds an event unless it exceeds a limit; the first one always fits.
+    fn add(&mut self, slot: Slot) -> bool {
+        let bytes = self.bytes + slot.bytes as usize + 1;
+        let fits = self.slots.len() < self.limits.events_max && bytes <= self.limits.bytes_max;
+        if fits || self.slots.is_empty() {
+            self.slots.push(slot);
+            self.bytes = bytes;
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slot(key: i64, expires_s: i64) -> Slot {
+        Slot::new(EventKey(key), 5_000, expires_s, 99)
+    }
+
+    fn limits(events_max: usize, urgent_before_s: i64) -> LeaseLimits {
+        LeaseLimits {
+            events_max,
+            bytes_max: 1_000_000,
+            urgent_before_s,
+        }
+    }
+
+    fn keys(slots: &[Slot]) -> Vec<i64> {
+        slots.iter().map(|slot| slot.key).collect()
+    }
+
+    #[test]
+    fn urgent_ones_go_first_and_the_rest_in_order() {
+        let mut queue = Queue::default();
+        for (key, expires_s) in [(1, 900), (2, 200), (3, 100), (4, 800)] {
+            queue.push(slot(key, expires_s));
+        }
+        let waiting = queue.waiting();
+        assert_eq!((waiting.ready, waiting.first_expiry_s), (4, Some(100)));
+        assert_eq!(keys(&queue.lease(limits(3, 300))), [3, 2, 1]);
+        let waiting = queue.waiting();
+        assert_eq!((waiting.ready, waiting.leased), (1, 3));
+        assert_eq!(waiting.first_expiry_s, Some(100));
+        assert!(queue.give_back([EventKey(1), EventKey(3)]));
+        assert!(!queue.give_back([EventKey(1)]));
+        assert_eq!(keys(&queue.lease(limits(9, 0))), [1, 3, 4]);
+    }
+
+    #[test]
+    fn bytes_limit_a_lease_but_one_event_always_goes() {
+        let mut queue = Queue::default();
+        for key in 1..=5 {
+            queue.push(slot(key, 0));
+        }
+        let bytes = |bytes_max| LeaseLimits {
+            bytes_max,
+            ..limits(1_000, 0)
+        };
+        assert_eq!(keys(&queue.lease(bytes(10))), [1]);
+        assert_eq!(keys(&queue.lease(bytes(299))), [2, 3]);
+        assert_eq!(keys(&queue.lease(bytes(200))), [4, 5]);
+    }
+
+    #[test]
+    fn what_is_settled_while_it_waits_is_gone() {
+        let mut queue = Queue::default();
+        for key in 1..=3 {
+            queue.push(slot(key, 0));
+        }
+        queue.lease(limits(2, 0));
+        queue.give_back([EventKey(1), EventKey(2)]);
+        queue.forget(EventKey(2));
+        queue.forget(EventKey(2));
+        assert_eq!(keys(&queue.lease(limits(9, 0))), [1, 3]);
+        assert_eq!(queue.len(), 2);
+    }
+
+    #[test]
+    fn an_event_costs_forty_bytes() {
+        assert_eq!(size_of::<Slot>() + size_of::<Reverse<(i64, i64)>>(), 40);
+    }
+
+    #[test]
+    fn memory_does_not_pile_up() {
+        let mut queue = Queue::default();
+        for key in 0..20_000 {
+            queue.push(slot(key, 20_000 - key));
+        }
+        for _ in 0..50 {
+            let leased = queue.lease(limits(1_000, i64::MAX));
+            queue.give_back(leased.iter().map(|slot| slot.key()));
+        }
+        assert!(queue.by_expiry.len() <= 40_000);
+        while let leased = queue.lease(limits(1_000, i64::MAX))
+            && !leased.is_empty()
+        {
+            leased.iter().for_each(|slot| queue.forget(slot.key()));
+        }
+        assert_eq!(queue.len(), 0);
+        assert!(queue.line.capacity() <= TIDY_FROM && queue.by_expiry.len() <= TIDY_FROM);
+    }
+
+    proptest! {
+        /// Against a plain map: nothing is lost, nothing is given twice, order holds.
+        #[test]
+        fn behaves_like_a_plain_map(steps in prop::collection::vec((0..4_u8, 0..40_i64, 0..20_usize), 1..200)) {
+            let mut queue = Queue::default();
+            let mut ready = BTreeMap::new();
+            let mut leased = BTreeMap::new();
+            let mut next = 0;
+            for (action, number, count) in steps {
+                match action {
+                    0 => for _ in 0..count {
+                        let new = slot(next, (next * 7) % 40);
+                        queue.push(new);
+                        ready.insert(next, new);
+                        next += 1;
+                    },
+                    1 => {
+                        let given = queue.lease(limits(count.max(1), number));
+                        let mut order: Vec<Slot> = ready.values().copied().collect();
+                        order.sort_by_key(|slot| {
+                            let is_urgent = slot.expires_s() < number;
+                            (!is_urgent, if is_urgent { slot.expires_s() } else { 0 }, slot.key)
+                        });
+                        order.truncate(count.max(1));
+                        prop_assert_eq!(&given, &order);
+                        for slot in given {
+                            ready.remove(&slot.key);
+                            leased.insert(slot.key, slot);
+                        }
+                    }
+                    2 => {
+                        let back: Vec<i64> = leased.keys().copied().take(count).collect();
+                        queue.give_back(back.iter().map(|key| EventKey(*key)));
+                        for key in back {
+                            ready.extend(leased.remove_entry(&key));
+                        }
+                    }
+                    _ => {
+                        queue.forget(EventKey(number));
+                        ready.remove(&number);
+                        leased.remove(&number);
+                    }
+                }
+                prop_assert_eq!(queue.ready(), ready.len());
+                prop_assert_eq!(queue.waiting().leased, leased.len());
+                let expiry = ready.values().chain(leased.values()).map(|slot| slot.expires_s()).min();
+                prop_assert_eq!(queue.waiting().first_expiry_s, expiry);
+                let first = ready.keys().chain(leased.keys()).min().copied();
+                prop_assert_eq!(queue.first_key(), first.map(EventKey));
+                prop_assert!(ready.keys().all(|key| queue.contains(EventKey(*key))));
+            }
+        }
+    }
+}

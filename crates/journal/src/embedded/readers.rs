@@ -1,0 +1,68 @@
+//! A few read-only connections, for leases.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use super::schema::{self, Access};
+use crate::JournalError;
+
+/// Connections that are kept when nobody uses them.
+const IDLE_MAX: usize = 4;
+
+/// The pool.
+pub(super) struct Readers {
+    path: PathBuf,
+    /// `None` when the journal is closed.
+    idle: Mutex<Option<Vec<Connection>>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            idle: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read` in one short read transaction. Blocks: not for async threads.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let idle = match &mut *self.idle() {
+            Some(idle) => idle.pop(),
+            None => return Err(JournalError::Closed),
+        };
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => self.connect()?,
+        };
+        let transaction = conn.transaction()?;
+        let result = read(&transaction)?;
+        // A connection that failed is not kept.
+        transaction.commit()?;
+        if let Some(idle) = &mut *self.idle()
+            && idle.len() < IDLE_MAX
+        {
+            idle.push(conn);
+        }
+        Ok(result)
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let conn = schema::connect(&self.path, Access::Read)?;
+        conn.pragma_update(None, "cache_size", -4_096)?;
+        Ok(conn)
+    }
+
+    /// Closes what is idle; what is in use is closed when it comes back.
+    pub(super) fn close(&self) {
+        *self.idle() = None;
+    }
+}

@@ -1,0 +1,219 @@
+//! The file: its tables, its settings, its versions.
+//!
+//! | table | a row is | goes away |
+//! |---|---|---|
+//! | `term` | a text that repeats: dataset, source, event name, test code | never |
+//! | `event` | an accepted event without its body, in order of arrival | never |
+//! | `body` | the JSON of an event, with a checksum | by retention |
+//! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
+//! | `replay` | the outcome that an event had before it was sent again | never |
+//! | `request` | a request to Meta and its answer | by retention |
+//! | `tally` | a count per hour, dataset, source, event name and state | never |
+//! | `mark` | a number that start and sweep begin from | never |
+//!
+//! Events and bodies are two tables so that start-up reads only small rows. No table that is written per
+//! event has an index beside its key, except that of the few events that died.
+//!
+//! | `user_version` | Sluice |
+//! |---|---|
+//! | 1 | 0.1 |
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::OpenError;
+
+/// Steps from an empty file to the newest form; `user_version` counts those that were taken.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE term (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY,
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        test_code INTEGER,
+        identity BLOB NOT NULL,
+        event_id TEXT NOT NULL,
+        action_source INTEGER NOT NULL,
+        accepted_ms INTEGER NOT NULL,
+        expires_s INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE body (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
+    CREATE TABLE outcome (
+        event INTEGER PRIMARY KEY,
+        state INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        request INTEGER,
+        code INTEGER,
+        subcode INTEGER,
+        text TEXT
+    ) STRICT;
+    CREATE INDEX outcome_dead ON outcome (event) WHERE state > 1;
+    CREATE TABLE replay (
+        seq INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL,
+        replayed_ms INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        request INTEGER,
+        code INTEGER,
+        subcode INTEGER,
+        text TEXT
+    ) STRICT;
+    CREATE TABLE request (
+        id INTEGER PRIMARY KEY,
+        dataset INTEGER NOT NULL,
+        test_code INTEGER,
+        sent_ms INTEGER NOT NULL,
+        elapsed_ms INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        code INTEGER,
+        subcode INTEGER,
+        received INTEGER,
+        fbtrace_id TEXT,
+        verdict TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE tally (
+        hour INTEGER NOT NULL,
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (hour, dataset, source, name, state)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE mark (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// The version of the file that this program writes.
+pub(super) const VERSION: usize = MIGRATIONS.len();
+
+/// "SLUC": this is a journal, and no other program's database.
+const APPLICATION_ID: i64 = 0x534c_5543;
+
+/// Older ones can corrupt a file in WAL mode that has two connections (sqlite.org/wal.html#walresetbug).
+const SQLITE_VERSION_MIN: i32 = 3_053_000;
+
+/// How long one process waits for the other's transaction.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// A file of up to this size is checked wholly at start, which takes some tens of milliseconds.
+const CHECKED_BYTES_MAX: u64 = 64 << 20;
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Creates the file where there is none. Only the gateway's writer does.
+    Create,
+    /// Changes a file that is there.
+    Write,
+    /// Reads.
+    Read,
+}
+
+/// Opens the file, whatever is in it.
+pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    let mode = match access {
+        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    // No SQLITE_OPEN_URI: a folder's name may hold a question mark. No mutex: a connection is used by
+    // one thread at a time, which the compiler sees to.
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(32);
+    Ok(conn)
+}
+
+/// Opens the journal for the writer: makes it or brings it to the newest form.
+pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::OldSqlite {
+            found: rusqlite::version(),
+        });
+    }
+    let failed = |error| OpenError::of_sqlite(path, error);
+    let mut conn = connect(path, Access::Create).map_err(failed)?;
+    let version = version(&conn, path)?;
+    if version == 0 {
+        create(&conn).map_err(failed)?;
+    }
+    prepare(&conn).map_err(failed)?;
+    migrate(&mut conn, version).map_err(failed)?;
+    quick_check(&conn, path)?;
+    Ok(conn)
+}
+
+/// The version of the journal; 0 for an empty file.
+pub(super) fn version(conn: &Connection, path: &Path) -> Result<usize, OpenError> {
+    let failed = |error| OpenError::of_sqlite(path, error);
+    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let version = number("PRAGMA user_version").map_err(failed)?;
+    if number("PRAGMA application_id").map_err(failed)? != APPLICATION_ID {
+        return Err(OpenError::NotAJournal {
+            path: path.to_owned(),
+        });
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= VERSION => Ok(version),
+        _ => Err(OpenError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
+        }),
+    }
+}
+
+/// What can be said only before the first table is made.
+fn create(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "page_size", 16_384)?;
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+}
+
+fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 1000;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -24576;",
+    )
+}
+
+fn migrate(conn: &mut Connection, from: usize) -> rusqlite::Result<()> {
+    for (index, step) in MIGRATIONS.iter().enumerate().skip(from) {
+        let transaction = conn.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", index + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Refuses a file whose structure is broken, as long as that is quickly seen.
+fn quick_check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    if bytes > CHECKED_BYTES_MAX {
+        return Ok(());
+    }
+    let said = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match said {
+        Ok(said) if said == "ok" => Ok(()),
+        Ok(said) => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            detail: said,
+        }),
+        Err(error) => Err(OpenError::of_sqlite(path, error)),
+    }
+}

@@ -1,0 +1,122 @@
+//! Settling: what became of leased events, as appended rows.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::append::stored_ms;
+use super::lane::Lane;
+use super::tally::{Counted, Group};
+use super::writer::{Staged, State};
+use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
+
+/// Writes the rows of one report.
+pub(super) fn settle(
+    conn: &Connection,
+    state: &mut State,
+    staged: &mut Staged,
+    lane: &Arc<Lane>,
+    report: &DeliveryReport,
+) -> rusqlite::Result<()> {
+    staged.newest_ms = staged.newest_ms.max(report.at_ms);
+    let request = report
+        .request
+        .as_ref()
+        .map(|request| write_request(conn, state, lane, request))
+        .transpose()?;
+    let mut group_of =
+        conn.prepare_cached("SELECT dataset, source, name FROM event WHERE id = ?1")?;
+    let mut insert = conn.prepare_cached(
+        "INSERT OR IGNORE INTO outcome (event, state, at_ms, request, code, subcode, text)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (key, outcome) in &report.outcomes {
+        let group = group_of
+            .query_row([key.0], |row| {
+                Ok(Group {
+                    dataset: row.get(0)?,
+                    source: row.get(1)?,
+                    name: row.get(2)?,
+                })
+            })
+            .optional()?;
+        let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
+            continue;
+        };
+        let cause = match outcome {
+            Outcome::Delivered | Outcome::Expired => None,
+            Outcome::Refused(cause) | Outcome::Withheld(cause) => Some(cause),
+        };
+        let is_new = insert.execute((
+            key.0,
+            counted.number(),
+            stored_ms(report.at_ms),
+            request,
+            cause.and_then(|cause| cause.code),
+            cause.and_then(|cause| cause.subcode),
+            cause.map(|cause| cause.text.as_str()),
+        ))? == 1;
+        // A state that is final already stays: a holder that lost its lease and settles late.
+        if is_new {
+            staged.count(report.at_ms, group, counted, 1);
+        }
+        staged.settled.push((Arc::clone(lane), *key));
+    }
+    Ok(())
+}
+
+fn write_request(
+    conn: &Connection,
+    state: &mut State,
+    lane: &Lane,
+    request: &RequestRecord,
+) -> rusqlite::Result<i64> {
+    let dataset = state.terms.intern(conn, lane.id.dataset.as_str())?;
+    let test_code = lane.id.test_code.as_ref();
+    let test_code = test_code.map(|code| state.terms.intern(conn, code.as_str()));
+    let id = state.next_request;
+    conn.prepare_cached(
+        "INSERT INTO request (id, dataset, test_code, sent_ms, elapsed_ms, events, bytes, status,
+                              code, subcode, received, fbtrace_id, verdict)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute((
+        id,
+        dataset,
+        test_code.transpose()?,
+        stored_ms(request.sent_ms),
+        stored_ms(request.elapsed_ms),
+        request.events,
+        request.bytes,
+        request.status,
+        request.code,
+        request.subcode,
+        request.received.map(stored_ms),
+        request.fbtrace_id.as_deref(),
+        request.verdict,
+    ))?;
+    state.next_request += 1;
+    Ok(id)
+}
+
+/// Where the start may begin to look for waiting events: every event before it is final. Kept in the
+/// file, written now and then.
+pub(super) const LOW_WATER: &str = "low_water";
+
+/// Writes the mark. Another process that sends an event again lowers it in its own transaction; a
+/// replay that this one has not seen yet keeps the mark where it is.
+pub(super) fn save_low_water(
+    conn: &Connection,
+    seen_replay: i64,
+    key: EventKey,
+) -> rusqlite::Result<bool> {
+    let newest = conn
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM replay")?
+        .query_row([], |row| row.get::<_, i64>(0))?;
+    if newest != seen_replay {
+        return Ok(false);
+    }
+    conn.prepare_cached("INSERT OR REPLACE INTO mark (name, value) VALUES (?1, ?2)")?
+        .execute((LOW_WATER, key.0))?;
+    Ok(true)
+}

@@ -1,0 +1,164 @@
+//! Start: what waits and what was seen lately, read from the rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
+use sluice_event::ActionSource;
+
+use super::Shared;
+use super::append::stored_ms;
+use super::lane::Lane;
+use super::queue::Slot;
+use super::settle::LOW_WATER;
+use super::tally::Counted;
+use super::terms::{Term, Terms};
+use super::upkeep::WaitingRow;
+use super::writer::State;
+use crate::dedup::{self, Identity};
+use crate::types::EventKey;
+
+/// Reads the writer's memory.
+pub(super) fn load(
+    conn: &Connection,
+    terms: Terms,
+    shared: Arc<Shared>,
+) -> rusqlite::Result<State> {
+    let mut state = State::new(terms, shared);
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    state.next_event = number("SELECT coalesce(max(id), 0) FROM event")? + 1;
+    state.next_request = number("SELECT coalesce(max(id), 0) FROM request")? + 1;
+    state.seen_replay = number("SELECT coalesce(max(seq), 0) FROM replay")?;
+    load_tally(conn, &mut state)?;
+
+    let newest_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
+    let newest_ms = u64::try_from(newest_ms).unwrap_or_default();
+    let shared_newest = &state.shared.newest_ms;
+    shared_newest.store(newest_ms, std::sync::atomic::Ordering::Relaxed);
+    let seen_since = stored_ms(newest_ms.saturating_sub(dedup::window_ms_max()));
+    let seen_from = first_since(conn, seen_since, state.next_event)?;
+    let waiting_from = conn
+        .query_row(
+            "SELECT value FROM mark WHERE name = ?1",
+            [LOW_WATER],
+            |row| row.get(0),
+        )
+        .optional()?
+        .unwrap_or(1);
+    Scan {
+        seen_from,
+        waiting_from,
+        lanes: HashMap::new(),
+        action_sources: HashMap::new(),
+    }
+    .run(conn, &mut state)?;
+    state.tally.waiting = state.shared.lanes.waiting() as u64;
+    Ok(state)
+}
+
+fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare("SELECT state, sum(count) FROM tally GROUP BY state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(counted) = Counted::of(row.get(0)?) {
+            counted.add_to(&mut state.tally, row.get(1)?);
+        }
+    }
+    Ok(())
+}
+
+fn accepted_ms(conn: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached("SELECT accepted_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1")?
+        .query_row([id], |row| row.get(0))
+        .optional()
+}
+
+/// The first event that came at `since_ms` or later. Rows are in order of time, or nearly so.
+fn first_since(conn: &Connection, since_ms: i64, end: i64) -> rusqlite::Result<i64> {
+    let (mut from, mut to) = (1, end);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match accepted_ms(conn, middle)? {
+            Some(accepted_ms) if accepted_ms < since_ms => from = middle + 1,
+            _ => to = middle,
+        }
+    }
+    Ok(from)
+}
+
+/// One pass over the rows of events, beside one over the rows of outcomes: both are in order of keys.
+struct Scan {
+    seen_from: i64,
+    waiting_from: i64,
+    lanes: HashMap<(Term, Option<Term>), Option<Arc<Lane>>>,
+    action_sources: HashMap<Term, Option<ActionSource>>,
+}
+
+impl Scan {
+    fn run(mut self, conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+        let from = self.seen_from.min(self.waiting_from);
+        let mut events = conn.prepare_cached(
+            "SELECT id, dataset, test_code, identity, action_source, accepted_ms, expires_s, bytes
+             FROM event WHERE id >= ?1 ORDER BY id",
+        )?;
+        let mut outcomes: CachedStatement<'_> =
+            conn.prepare_cached("SELECT event FROM outcome WHERE event >= ?1 ORDER BY event")?;
+        let mut events = events.query([from])?;
+        let mut outcomes = outcomes.query([self.waiting_from])?;
+        let mut next_final = 0_i64;
+        while let Some(row) = events.next()? {
+            let key: i64 = row.get(0)?;
+            if key >= self.seen_from {
+                self.remember(row, state)?;
+            }
+            if key < self.waiting_from {
+                continue;
+            }
+            while next_final < key {
+                next_final = match outcomes.next()? {
+                    Some(row) => row.get(0)?,
+                    None => i64::MAX,
+                };
+            }
+            if next_final > key {
+                self.wait(row, state)?;
+            }
+        }
+        for lane in self.lanes.values().flatten() {
+            state.shared.lanes.announce(lane);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
+        let identity: Identity = row.get(3)?;
+        let term: Term = row.get(4)?;
+        let source = *self
+            .action_sources
+            .entry(term)
+            .or_insert_with(|| ActionSource::from_name(&state.terms.texts().get(term)));
+        if let Some(source) = source {
+            let accepted_ms = row.get(5)?;
+            state
+                .dedup
+                .insert(&identity, EventKey(row.get(0)?), source, accepted_ms);
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
+        let waiting = WaitingRow {
+            slot: Slot::new(EventKey(row.get(0)?), row.get(5)?, row.get(6)?, row.get(7)?),
+            dataset: row.get(1)?,
+            test_code: row.get(2)?,
+        };
+        let lane = self
+            .lanes
+            .entry((waiting.dataset, waiting.test_code))
+            .or_insert_with(|| waiting.lane(state));
+        if let Some(lane) = lane {
+            lane.push([waiting.slot]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Texts that repeat in every row (dataset, source, event name, test code) as small numbers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rusqlite::{Connection, ToSql, types};
+
+/// The number of a text, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Term(pub(super) u32);
+
+impl ToSql for Term {
+    fn to_sql(&self) -> rusqlite::Result<types::ToSqlOutput<'_>> {
+        Ok(i64::from(self.0).into())
+    }
+}
+
+impl types::FromSql for Term {
+    fn column_result(value: types::ValueRef<'_>) -> types::FromSqlResult<Self> {
+        u32::column_result(value).map(Term)
+    }
+}
+
+/// The texts by number, for everyone who reads rows.
+#[derive(Clone, Default)]
+pub(super) struct Texts(Arc<RwLock<Vec<Arc<str>>>>);
+
+impl Texts {
+    /// The text; empty if there is none of that number, which only a damaged file can ask for.
+    pub(super) fn get(&self, term: Term) -> Arc<str> {
+        let texts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let index = (term.0 as usize).checked_sub(1);
+        let text = index.and_then(|index| texts.get(index));
+        text.cloned().unwrap_or_default()
+    }
+
+    /// Reads the whole table.
+    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut statement = conn.prepare("SELECT id, text FROM term ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        let mut texts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, text): (usize, String) = (row.get(0)?, row.get(1)?);
+            // Numbers are given without gaps; a damaged file must not make this run away.
+            if id != texts.len() + 1 {
+                break;
+            }
+            texts.push(Arc::from(text));
+        }
+        Ok(Self(Arc::new(RwLock::new(texts))))
+    }
+
+    fn len(&self) -> usize {
+        let texts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        texts.len()
+    }
+}
+
+/// The numbers by text; the writer's own.
+pub(super) struct Terms {
+    by_text: HashMap<Arc<str>, Term>,
+    texts: Texts,
+}
+
+impl Terms {
+    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
+        let texts = Texts::load(conn)?;
+        let by_text = {
+            let texts = texts.0.read().unwrap_or_else(PoisonError::into_inner);
+            let numbers = (1..).map(Term);
+            texts.iter().cloned().zip(numbers).collect()
+        };
+        Ok(Self { by_text, texts })
+    }
+
+    pub(super) fn texts(&self) -> Texts {
+        self.texts.clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The number of a text; a new text is written.
+    pub(super) fn intern(&mut self, conn: &Connection, text: &str) -> rusqlite::Result<Term> {
+        if let Some(term) = self.by_text.get(text) {
+            return Ok(*term);
+        }
+        let number = u32::try_from(self.texts.len() + 1).unwrap_or(u32::MAX);
+        conn.prepare_cached("INSERT INTO term (id, text) VALUES (?1, ?2)")?
+            .execute((number, text))?;
+        let text: Arc<str> = Arc::from(text);
+        let mut texts = self.texts.0.write().unwrap_or_else(PoisonError::into_inner);
+        texts.push(Arc::clone(&text));
+        self.by_text.insert(text, Term(number));
+        Ok(Term(number))
+    }
+
+    /// Forgets what was added since there were `len`, because it was never committed.
+    pub(super) fn truncate(&mut self, len: usize) {
+        let mut texts = self.texts.0.write().unwrap_or_else(PoisonError::into_inner);
+        for text in texts.drain(len..) {
+            self.by_text.remove(&text);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the engine from its doors: laws, crashes, damage, a full disk.
+
+mod laws;

@@ -1,0 +1,178 @@
+//! What the writer does now and then: hear of events that another process made wait again, try a
+//! failing disk anew, keep the write-ahead log short.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _};
+use sluice_event::DatasetId;
+
+use super::queue::Slot;
+use super::sweep;
+use super::tally::Counted;
+use super::terms::Term;
+use super::writer::{State, Writer};
+use crate::JournalError;
+use crate::types::{EventKey, LaneId, TestCode};
+
+/// A log longer than this is emptied even while there is work. A reader at the wrong moment keeps
+/// SQLite from starting it over, which many short ones can do for a long time.
+const WAL_BYTES_MAX: u64 = 64 << 20;
+
+/// After so many looks without a commit the log is emptied, so that a copy of the file is whole.
+const IDLE_LOOKS: u32 = 3;
+
+/// How long emptying the log may wait for readers.
+const WAL_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Replays that are read at once.
+const REPLAYS_PER_READ: usize = 10_000;
+
+/// A failing disk is tried with so many bytes.
+const PROBE_BYTES: i64 = 256 << 10;
+
+/// What the looks remember.
+#[derive(Default)]
+pub(super) struct Upkeep {
+    /// Changes when another connection committed; not known before the first look.
+    data_version: Option<i64>,
+    commits: u64,
+    idle_looks: u32,
+}
+
+fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
+}
+
+impl Writer {
+    /// Looks around. What fails is tried again at the next look.
+    pub(super) fn look_around(&mut self) {
+        if let Err(error) = self.try_look() {
+            self.state.shared.note(Some(JournalError::from(error)));
+        }
+    }
+
+    fn try_look(&mut self) -> rusqlite::Result<()> {
+        let version = Some(data_version(&self.conn)?);
+        if version != self.upkeep.data_version {
+            pick_up_replays(&self.conn, &mut self.state)?;
+            self.upkeep.data_version = version;
+            self.check_books();
+        }
+        if self.state.shared.failing().is_some() {
+            probe(&self.conn)?;
+            self.state.shared.note(None);
+        }
+        self.tidy_wal()
+    }
+
+    fn tidy_wal(&mut self) -> rusqlite::Result<()> {
+        let shared = &self.state.shared;
+        let commits = shared.commits.load(std::sync::atomic::Ordering::Relaxed);
+        let is_idle = commits == self.upkeep.commits;
+        self.upkeep.commits = commits;
+        self.upkeep.idle_looks = if is_idle {
+            self.upkeep.idle_looks.saturating_add(1)
+        } else {
+            0
+        };
+        let bytes = bytes_of(&shared.wal_path());
+        if bytes > WAL_BYTES_MAX || (bytes > 0 && self.upkeep.idle_looks == IDLE_LOOKS) {
+            truncate_wal(&self.conn)?;
+        }
+        sweep::shrink(&self.conn)
+    }
+}
+
+/// The size of a file; 0 if there is none.
+pub(super) fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Copies the log into the file and empties it, unless readers are in the way.
+pub(super) fn truncate_wal(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(WAL_PATIENCE)?;
+    let result = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    conn.busy_timeout(super::schema::BUSY)?;
+    result
+}
+
+/// Writes some bytes and deletes them, to see whether there is room again.
+fn probe(conn: &Connection) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO mark (name, value) VALUES ('probe', zeroblob(?1))",
+    )?
+    .execute([PROBE_BYTES])?;
+    conn.prepare_cached("DELETE FROM mark WHERE name = 'probe'")?
+        .execute([])?;
+    Ok(())
+}
+
+/// Puts events that a person sent again into the queues.
+fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    loop {
+        let replays: Vec<(i64, EventKey, i64)> = conn
+            .prepare_cached(
+                "SELECT seq, event, state FROM replay WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            )?
+            .query_map((state.seen_replay, REPLAYS_PER_READ), |row| {
+                Ok((row.get(0)?, EventKey(row.get(1)?), row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for (seq, key, was) in &replays {
+            if let Some(waiting) = read_waiting(conn, *key)? {
+                let lane = waiting.lane(state);
+                if let Some(lane) = lane
+                    && !lane.contains(*key)
+                {
+                    lane.push([waiting.slot]);
+                    state.shared.lanes.announce(&lane);
+                }
+            }
+            if let Some(counted) = Counted::of(*was) {
+                counted.add_to(&mut state.tally, -1);
+            }
+            state.seen_replay = *seq;
+        }
+        if replays.len() < REPLAYS_PER_READ {
+            return Ok(());
+        }
+    }
+}
+
+/// An event as its row says, for the queue.
+pub(super) struct WaitingRow {
+    pub(super) slot: Slot,
+    pub(super) dataset: Term,
+    pub(super) test_code: Option<Term>,
+}
+
+impl WaitingRow {
+    /// Its lane; `None` if the row names none, which only a damaged file does.
+    pub(super) fn lane(&self, state: &mut State) -> Option<std::sync::Arc<super::lane::Lane>> {
+        let texts = state.terms.texts();
+        let dataset = DatasetId::parse(&texts.get(self.dataset)).ok()?;
+        let test_code = self.test_code.map(|term| TestCode::parse(&texts.get(term)));
+        let test_code = test_code.transpose().ok()?;
+        Some(state.lane((self.dataset, self.test_code), || LaneId {
+            dataset,
+            test_code,
+        }))
+    }
+}
+
+fn read_waiting(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<WaitingRow>> {
+    conn.prepare_cached(
+        "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
+         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
+    )?
+    .query_row([key.0], |row| {
+        Ok(WaitingRow {
+            slot: Slot::new(key, row.get(0)?, row.get(1)?, row.get(2)?),
+            dataset: row.get(3)?,
+            test_code: row.get(4)?,
+        })
+    })
+    .optional()
+}

@@ -1,0 +1,423 @@
+//! The one writer: whatever arrived while the last commit was on its way to disk goes into the next.
+//!
+//! A group is written whole or not at all. When it fails, the transaction is rolled back, what it left
+//! in memory is taken out again, and everyone in it hears why. The next group tries anew, so service
+//! resumes by itself when there is room.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use sluice_event::ActionSource;
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::{self, Arrival};
+use super::lane::Lane;
+use super::lock::Lock;
+use super::queue::Slot;
+use super::settle;
+use super::sweep::{self, Sweep};
+use super::tally::{Changes, Counted, Group};
+use super::terms::{Term, Terms};
+use super::{CommitStats, Observer, Shared, clock, upkeep};
+use crate::JournalError;
+use crate::books::{Tally, books_balance};
+use crate::dedup::{Dedup, Identity};
+use crate::types::{Appended, DeliveryReport, EventKey, LaneId};
+
+/// Events of one group.
+const EVENTS_PER_COMMIT: usize = 4_096;
+
+/// Bytes of JSON of one group. It has to fit into SQLite's cache, else pages are written twice.
+const BYTES_PER_COMMIT: usize = 8 << 20;
+
+/// How often the writer looks for what other processes did, and whether there is something to tidy.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// So many settled events later, the mark where start begins is written anew.
+const LOW_WATER_EVERY: usize = 10_000;
+
+/// Where an answer goes. Whoever asked may have gone away; what was written stays written.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
+
+/// What the writer is asked to do.
+pub(super) enum Command {
+    Append {
+        arrivals: Vec<Arrival>,
+        reply: Reply<Vec<Appended>>,
+    },
+    Settle {
+        lane: Arc<Lane>,
+        report: DeliveryReport,
+        reply: Reply<()>,
+    },
+    Sweep {
+        sweep: Sweep,
+        reply: Reply<Sweep>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
+    #[cfg(test)]
+    Inspect(Box<dyn FnOnce(&mut Writer) + Send>),
+}
+
+impl Command {
+    /// Events and bytes that it adds to a group.
+    fn weight(&self) -> (usize, usize) {
+        match self {
+            Command::Append { arrivals, .. } => {
+                let bytes = arrivals.iter().map(Arrival::bytes).sum();
+                (arrivals.len(), bytes)
+            }
+            Command::Settle { report, .. } => (report.outcomes.len(), 0),
+            // A step looks at thousands of events.
+            Command::Sweep { .. } => (EVENTS_PER_COMMIT, 0),
+            Command::Close { .. } => (0, 0),
+            #[cfg(test)]
+            Command::Inspect(_) => (0, 0),
+        }
+    }
+
+    fn fail(self, error: JournalError) {
+        let is_heard = match self {
+            Command::Append { reply, .. } => reply.send(Err(error)).is_ok(),
+            Command::Settle { reply, .. } | Command::Close { reply } => {
+                reply.send(Err(error)).is_ok()
+            }
+            Command::Sweep { reply, .. } => reply.send(Err(error)).is_ok(),
+            #[cfg(test)]
+            Command::Inspect(_) => true,
+        };
+        ignore_who_left(is_heard);
+    }
+}
+
+/// Nobody waits for the answer any more: a client that went away, a task that was aborted.
+fn ignore_who_left(_is_heard: bool) {}
+
+/// What a command resulted in, until it is committed.
+enum Done {
+    Appended(Vec<Appended>),
+    Settled,
+    Swept(Sweep),
+    Nothing,
+}
+
+/// What the writer keeps in memory between commits.
+pub(super) struct State {
+    pub(super) terms: Terms,
+    pub(super) dedup: Dedup,
+    pub(super) next_event: i64,
+    pub(super) next_request: i64,
+    /// The last event that was sent again by hand and that this process knows of.
+    pub(super) seen_replay: i64,
+    /// The counts so far, without what waits: that is counted in the queues.
+    pub(super) tally: Tally,
+    pub(super) shared: Arc<Shared>,
+    lanes: HashMap<(Term, Option<Term>), Arc<Lane>>,
+    settled_since_mark: usize,
+}
+
+impl State {
+    pub(super) fn new(terms: Terms, shared: Arc<Shared>) -> Self {
+        Self {
+            terms,
+            dedup: Dedup::new(),
+            next_event: 1,
+            next_request: 1,
+            seen_replay: 0,
+            tally: Tally::default(),
+            shared,
+            lanes: HashMap::new(),
+            settled_since_mark: 0,
+        }
+    }
+
+    /// The lane of a dataset and test code.
+    pub(super) fn lane(
+        &mut self,
+        terms: (Term, Option<Term>),
+        id: impl FnOnce() -> LaneId,
+    ) -> Arc<Lane> {
+        let lane = self
+            .lanes
+            .entry(terms)
+            .or_insert_with(|| self.shared.lanes.get(&id()));
+        Arc::clone(lane)
+    }
+
+    /// The first event that may wait; every one before it is final.
+    fn low_water(&self) -> EventKey {
+        let first = self.shared.lanes.first_key();
+        first.unwrap_or(EventKey(self.next_event))
+    }
+}
+
+/// What a group changes in memory, once it is committed.
+pub(super) struct Staged {
+    changes: Changes,
+    pub(super) newest_ms: u64,
+    pub(super) inserted: Vec<(Identity, EventKey, ActionSource)>,
+    pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
+    pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
+    tally: Tally,
+    has_mark: bool,
+    /// As it was before.
+    next_event: i64,
+    next_request: i64,
+    terms: usize,
+    low_water: EventKey,
+}
+
+impl Staged {
+    fn new(state: &State) -> Self {
+        Self {
+            changes: Changes::default(),
+            newest_ms: 0,
+            inserted: Vec::new(),
+            arrived: Vec::new(),
+            settled: Vec::new(),
+            tally: state.tally,
+            has_mark: false,
+            next_event: state.next_event,
+            next_request: state.next_request,
+            terms: state.terms.len(),
+            low_water: EventKey(0),
+        }
+    }
+
+    /// Counts a change in the hour in which it happened.
+    pub(super) fn count(&mut self, at_ms: u64, group: Group, counted: Counted, change: i64) {
+        self.changes.add(at_ms, group, counted, change);
+        counted.add_to(&mut self.tally, change);
+    }
+}
+
+/// The writer's thread.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) state: State,
+    pub(super) upkeep: upkeep::Upkeep,
+    commands: mpsc::Receiver<Command>,
+    observer: Option<Observer>,
+    /// Given back last, when the file is closed.
+    lock: Lock,
+}
+
+impl Writer {
+    pub(super) fn new(
+        conn: Connection,
+        state: State,
+        commands: mpsc::Receiver<Command>,
+        observer: Option<Observer>,
+        lock: Lock,
+    ) -> Self {
+        Self {
+            upkeep: upkeep::Upkeep::default(),
+            conn,
+            state,
+            commands,
+            observer,
+            lock,
+        }
+    }
+
+    /// Works until the journal is closed or nobody holds it any more. `runtime` is only an alarm clock.
+    pub(super) fn run(mut self, runtime: &tokio::runtime::Runtime) {
+        let mut closing = None;
+        let mut look_at = clock::now() + LOOK_EVERY;
+        loop {
+            let wait = look_at.saturating_duration_since(clock::now());
+            let next =
+                runtime.block_on(async { tokio::time::timeout(wait, self.commands.recv()).await });
+            match next {
+                Ok(Some(command)) => {
+                    if let Some(reply) = self.serve(command) {
+                        // What is in the channel already is still served.
+                        self.commands.close();
+                        closing = Some(reply);
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            if look_at <= clock::now() {
+                self.look_around();
+                look_at = clock::now() + LOOK_EVERY;
+            }
+        }
+        self.finish(closing);
+    }
+
+    /// Serves a command together with those that wait already. Returns whoever wants to close.
+    fn serve(&mut self, first: Command) -> Option<Reply<()>> {
+        let mut group = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        let mut closing = None;
+        let mut next = Some(first);
+        while let Some(command) = next {
+            let weight = command.weight();
+            (events, bytes) = (events + weight.0, bytes + weight.1);
+            match command {
+                Command::Close { reply } => {
+                    closing = Some(reply);
+                    break;
+                }
+                #[cfg(test)]
+                Command::Inspect(inspect) => inspect(self),
+                command => group.push(command),
+            }
+            let is_full = events >= EVENTS_PER_COMMIT || bytes >= BYTES_PER_COMMIT;
+            next = (!is_full).then(|| self.commands.try_recv().ok()).flatten();
+        }
+        if !group.is_empty() {
+            self.commit(group);
+        }
+        closing
+    }
+
+    fn commit(&mut self, group: Vec<Command>) {
+        let started = clock::now();
+        let mut staged = Staged::new(&self.state);
+        match self.write(&group, &mut staged) {
+            Ok(done) => {
+                let events = staged.arrived.len();
+                self.publish(staged);
+                self.state.shared.note(None);
+                self.observe(events, started);
+                group.into_iter().zip(done).for_each(answer);
+            }
+            Err(error) => {
+                self.undo(&staged);
+                let error = JournalError::from(error);
+                self.state.shared.note(Some(error.clone()));
+                group
+                    .into_iter()
+                    .for_each(|command| command.fail(error.clone()));
+            }
+        }
+    }
+
+    fn observe(&self, events: usize, started: Instant) {
+        self.state.shared.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(observer) = &self.observer {
+            observer(CommitStats {
+                events,
+                elapsed: clock::now().saturating_duration_since(started),
+            });
+        }
+    }
+
+    /// Writes a group in one transaction.
+    fn write(&mut self, group: &[Command], staged: &mut Staged) -> rusqlite::Result<Vec<Done>> {
+        let Self { conn, state, .. } = self;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut done = Vec::with_capacity(group.len());
+        for command in group {
+            done.push(match command {
+                Command::Append { arrivals, .. } => {
+                    Done::Appended(append::append(conn, state, staged, arrivals)?)
+                }
+                Command::Settle { lane, report, .. } => {
+                    settle::settle(conn, state, staged, lane, report)?;
+                    Done::Settled
+                }
+                Command::Sweep { sweep, .. } => Done::Swept(sweep::step(conn, *sweep)?),
+                Command::Close { .. } => Done::Nothing,
+                #[cfg(test)]
+                Command::Inspect(_) => Done::Nothing,
+            });
+        }
+        staged.changes.write(conn)?;
+        if state.settled_since_mark + staged.settled.len() >= LOW_WATER_EVERY {
+            // What this group settles still counts as waiting here, what it appends is after the mark.
+            let first = state.shared.lanes.first_key();
+            staged.low_water = first.unwrap_or(EventKey(staged.next_event));
+            staged.has_mark = settle::save_low_water(conn, state.seen_replay, staged.low_water)?;
+        }
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(done)
+    }
+
+    /// Makes a committed group visible.
+    fn publish(&mut self, staged: Staged) {
+        let state = &mut self.state;
+        let shared = &state.shared;
+        shared
+            .newest_ms
+            .fetch_max(staged.newest_ms, Ordering::Relaxed);
+        for run in staged.arrived.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
+            let lane = &run[0].0;
+            lane.push(run.iter().map(|(_, slot)| *slot));
+            shared.lanes.announce(lane);
+        }
+        for run in staged.settled.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
+            run[0].0.forget(run.iter().map(|(_, key)| *key));
+        }
+        state.settled_since_mark += staged.settled.len();
+        if staged.has_mark {
+            state.settled_since_mark = 0;
+        }
+        state.tally = staged.tally;
+        self.check_books();
+    }
+
+    /// Tells the counts to those who ask for them, and proves in tests that they are right.
+    pub(super) fn check_books(&mut self) {
+        let tally = &mut self.state.tally;
+        tally.waiting = self.state.shared.lanes.waiting() as u64;
+        debug_assert!(books_balance(tally), "the books do not balance: {tally:?}");
+        self.state.shared.set_tally(*tally);
+    }
+
+    /// Takes out of memory what was not committed.
+    fn undo(&mut self, staged: &Staged) {
+        // SQLite rolls back by itself after some errors.
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            self.state.shared.note(Some(error.into()));
+        }
+        let state = &mut self.state;
+        for (identity, key, source) in &staged.inserted {
+            state.dedup.remove(identity, *key, *source);
+        }
+        state.terms.truncate(staged.terms);
+        state.next_event = staged.next_event;
+        state.next_request = staged.next_request;
+        // It may know lanes by numbers of texts that were taken back.
+        state.lanes.clear();
+    }
+
+    /// Leaves the file as small and as quick to open as it can be.
+    fn finish(self, closing: Option<Reply<()>>) {
+        let Self {
+            conn, state, lock, ..
+        } = self;
+        // Nothing here is needed for what was promised: the file is whole without it.
+        let mark = settle::save_low_water(&conn, state.seen_replay, state.low_water());
+        let truncated = upkeep::truncate_wal(&conn);
+        state.shared.readers.close();
+        let closed = conn.close().map_err(|(_, error)| error);
+        drop(lock);
+        if let Some(reply) = closing {
+            let result = mark.map(drop).and(truncated).and(closed);
+            ignore_who_left(reply.send(result.map_err(JournalError::from)).is_ok());
+        }
+    }
+}
+
+fn answer((command, done): (Command, Done)) {
+    let is_heard = match (command, done) {
+        (Command::Append { reply, .. }, Done::Appended(appended)) => {
+            reply.send(Ok(appended)).is_ok()
+        }
+        (Command::Settle { reply, .. }, Done::Settled) => reply.send(Ok(())).is_ok(),
+        (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
+        _ => true,
+    };
+    ignore_who_left(is_heard);
+}

@@ -1,0 +1,413 @@
+//! Laws that every engine keeps, and what tests of engines share.
+//!
+//! A law is a function over `dyn Journal`; each engine's tests call all of them.
+
+use std::sync::Arc;
+
+use sluice_event::{ActionSource, DatasetId, Event, Findings, Moment, Rules, UserField};
+
+use crate::types::{
+    Appended, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome, RequestRecord,
+    SourceName, TestCode,
+};
+use crate::{Journal, Lease, LeaseLimits};
+
+/// A moment in 2025; tests count from here.
+pub(crate) const T0_MS: u64 = 1_751_000_000_000;
+
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+
+/// What a test's event is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) dataset: u32,
+    pub(crate) name: &'static str,
+    pub(crate) id: String,
+    pub(crate) source: ActionSource,
+    pub(crate) test_code: Option<&'static str>,
+    pub(crate) accepted_ms: u64,
+    /// How long before its arrival it happened.
+    pub(crate) age_ms: u64,
+}
+
+pub(crate) fn sample(id: impl ToString) -> Sample {
+    Sample {
+        dataset: 0,
+        name: "Purchase",
+        id: id.to_string(),
+        source: ActionSource::Website,
+        test_code: None,
+        accepted_ms: T0_MS,
+        age_ms: 1_000,
+    }
+}
+
+pub(crate) fn dataset(number: u32) -> DatasetId {
+    DatasetId::parse(&format!("10000000{number}")).unwrap()
+}
+
+pub(crate) fn lane(number: u32) -> LaneId {
+    LaneId {
+        dataset: dataset(number),
+        test_code: None,
+    }
+}
+
+impl Sample {
+    pub(crate) fn entry(&self) -> Entry {
+        let moment = Moment {
+            unix_ms: self.accepted_ms,
+            entropy: [7; 10],
+        };
+        let event_s = i64::try_from((self.accepted_ms - self.age_ms) / 1_000).unwrap();
+        let event = Event::new(self.name, event_s)
+            .id(self.id.clone())
+            .source(self.source)
+            .user(UserField::Em, "john@example.com")
+            .user(UserField::ClientUserAgent, "Mozilla/5.0")
+            .custom("currency", "USD")
+            .custom("value", 12.5);
+        let mut event = event;
+        if self.source == ActionSource::Website {
+            event.event_source_url = Some("https://shop.example/thanks".into());
+        }
+        let mut findings = Findings::new();
+        let sealed = event.seal(&Rules::default(), moment, &mut findings);
+        Entry {
+            dataset: dataset(self.dataset),
+            source: SourceName::parse("shop").unwrap(),
+            test_code: self.test_code.map(|code| TestCode::parse(code).unwrap()),
+            accepted_ms: self.accepted_ms,
+            event: sealed.unwrap(),
+        }
+    }
+
+    pub(crate) fn lane(&self) -> LaneId {
+        let entry = self.entry();
+        LaneId {
+            dataset: entry.dataset,
+            test_code: entry.test_code,
+        }
+    }
+}
+
+pub(crate) fn entries(ids: std::ops::Range<u32>) -> Vec<Entry> {
+    ids.map(|id| sample(id).entry()).collect()
+}
+
+pub(crate) fn limits(events_max: usize) -> LeaseLimits {
+    LeaseLimits {
+        events_max,
+        bytes_max: 10_000_000,
+        urgent_before_s: 0,
+    }
+}
+
+pub(crate) fn key(appended: Appended) -> EventKey {
+    match appended {
+        Appended::New(key) | Appended::Copy(key) => key,
+    }
+}
+
+pub(crate) fn keys(lease: &Lease) -> Vec<EventKey> {
+    lease.events.iter().map(|event| event.key).collect()
+}
+
+pub(crate) fn record(events: usize) -> RequestRecord {
+    RequestRecord {
+        sent_ms: T0_MS,
+        elapsed_ms: 80,
+        events,
+        bytes: 1_000,
+        status: 200,
+        code: None,
+        subcode: None,
+        received: Some(events as u64),
+        fbtrace_id: Some("AbCdEf".to_owned()),
+        verdict: "delivered",
+    }
+}
+
+pub(crate) fn report(
+    keys: impl IntoIterator<Item = EventKey>,
+    outcome: &Outcome,
+) -> DeliveryReport {
+    let outcomes: Vec<_> = keys.into_iter().map(|key| (key, outcome.clone())).collect();
+    DeliveryReport {
+        at_ms: T0_MS + 5_000,
+        request: Some(record(outcomes.len())),
+        outcomes,
+    }
+}
+
+pub(crate) fn refused() -> Outcome {
+    Outcome::Refused(Cause {
+        code: Some(100),
+        subcode: Some(2_804_003),
+        text: "the event is too old".to_owned(),
+    })
+}
+
+/// Leases everything of a lane and settles it.
+pub(crate) async fn drain(journal: &dyn Journal, lane: &LaneId, outcome: &Outcome) -> Vec<Leased> {
+    let mut all = Vec::new();
+    loop {
+        let mut lease = journal.lease(lane, limits(1_000)).await.unwrap();
+        if lease.events.is_empty() {
+            return all;
+        }
+        all.extend(lease.events.iter().cloned());
+        let report = report(keys(&lease), outcome);
+        journal.settle(&mut lease, report).await.unwrap();
+        assert!(lease.events.is_empty());
+    }
+}
+
+/// Runs every law, each on an empty journal.
+pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() -> (J, Guard)) {
+    macro_rules! laws {
+        ($($law:ident),* $(,)?) => {$(
+            let (journal, _guard) = open();
+            let journal: Arc<dyn Journal> = Arc::new(journal);
+            $law(&*journal).await;
+            journal.close().await.unwrap();
+        )*};
+    }
+    laws![
+        what_goes_in_comes_out,
+        copies_are_known,
+        windows_end,
+        an_event_has_one_holder,
+        a_dropped_lease_goes_back_to_its_place,
+        lanes_do_not_mix,
+        urgent_events_go_first,
+        a_lease_keeps_its_limits,
+        settling_is_for_holders,
+        bells_ring,
+        sweeping_deletes_bodies_only,
+        a_closed_journal_says_so,
+    ];
+}
+
+async fn what_goes_in_comes_out(journal: &dyn Journal) {
+    assert!(journal.append(Vec::new()).await.unwrap().is_empty());
+    let entries = entries(0..300);
+    let appended = journal.append(entries.clone()).await.unwrap();
+    assert!(appended.iter().all(|one| matches!(one, Appended::New(_))));
+    assert!(appended.is_sorted_by_key(|one| key(*one)));
+    let waiting = journal.waiting(&lane(0));
+    assert_eq!((waiting.ready, waiting.leased), (300, 0));
+    assert_eq!(waiting.oldest_ms, Some(T0_MS));
+
+    let leased = drain(journal, &lane(0), &Outcome::Delivered).await;
+    assert_eq!(leased.len(), 300);
+    for ((entry, appended), leased) in entries.iter().zip(appended).zip(leased) {
+        assert_eq!(leased.key, key(appended));
+        assert_eq!(leased.json, entry.event.json());
+        assert_eq!(leased.event_id, entry.event.event_id());
+        assert_eq!(leased.event_name, "Purchase");
+        assert_eq!(leased.accepted_ms, T0_MS);
+        assert_eq!(leased.expires_s, entry.event.expires_at());
+    }
+    assert_eq!(journal.waiting(&lane(0)), crate::Waiting::default());
+}
+
+async fn copies_are_known(journal: &dyn Journal) {
+    let same_call = [sample(1), sample(1), sample(2)].map(|sample| sample.entry());
+    let first = journal.append(same_call.to_vec()).await.unwrap();
+    assert_eq!(first[1], Appended::Copy(key(first[0])));
+    assert!(matches!(first[2], Appended::New(_)));
+    // Delivered or not, from any source and lane of the dataset.
+    drain(journal, &lane(0), &Outcome::Delivered).await;
+    let mut copy = sample(2);
+    copy.test_code = Some("TEST1");
+    let again = journal.append(vec![copy.entry()]).await.unwrap();
+    assert_eq!(again, [Appended::Copy(key(first[2]))]);
+    // Another name or dataset is another event.
+    let others = [
+        Sample {
+            name: "Lead",
+            ..sample(1)
+        },
+        Sample {
+            dataset: 1,
+            ..sample(1)
+        },
+    ];
+    let others = others.map(|sample| sample.entry()).to_vec();
+    let others = journal.append(others).await.unwrap();
+    assert!(others.iter().all(|one| matches!(one, Appended::New(_))));
+}
+
+async fn windows_end(journal: &dyn Journal) {
+    let at = |hours: u64, source| Sample {
+        accepted_ms: T0_MS + hours * HOUR_MS,
+        source,
+        ..sample(format!("{source}"))
+    };
+    for (source, window_h) in [
+        (ActionSource::Website, 48),
+        (ActionSource::PhysicalStore, 168),
+    ] {
+        let append = async |hours| {
+            let entries = vec![at(hours, source).entry()];
+            journal.append(entries).await.unwrap()[0]
+        };
+        let first = append(0).await;
+        assert!(matches!(first, Appended::New(_)));
+        assert_eq!(append(window_h - 1).await, Appended::Copy(key(first)));
+        // The window counts from the first, not from its last copy.
+        let second = append(window_h).await;
+        assert!(matches!(second, Appended::New(_)));
+        assert_eq!(append(window_h + 1).await, Appended::Copy(key(second)));
+        // A clock that goes backwards makes copies, never an error.
+        assert!(matches!(append(window_h - 3).await, Appended::Copy(_)));
+    }
+}
+
+async fn an_event_has_one_holder(journal: &dyn Journal) {
+    journal.append(entries(0..10)).await.unwrap();
+    let one = journal.lease(&lane(0), limits(6)).await.unwrap();
+    let other = journal.lease(&lane(0), limits(6)).await.unwrap();
+    let none = journal.lease(&lane(0), limits(6)).await.unwrap();
+    assert_eq!((one.events.len(), other.events.len()), (6, 4));
+    assert!(none.events.is_empty());
+    assert!(keys(&one).iter().all(|key| !keys(&other).contains(key)));
+    let waiting = journal.waiting(&lane(0));
+    assert_eq!((waiting.ready, waiting.leased), (0, 10));
+}
+
+async fn a_dropped_lease_goes_back_to_its_place(journal: &dyn Journal) {
+    journal.append(entries(0..10)).await.unwrap();
+    let first = journal.lease(&lane(0), limits(4)).await.unwrap();
+    let mut second = journal.lease(&lane(0), limits(3)).await.unwrap();
+    let order = keys(&first);
+    let settled = second.events[1].key;
+    let outcome = report([settled], &Outcome::Delivered);
+    journal.settle(&mut second, outcome).await.unwrap();
+    assert_eq!(second.events.len(), 2);
+    drop(second);
+    drop(first);
+    let all = journal.lease(&lane(0), limits(100)).await.unwrap();
+    assert_eq!(all.events.len(), 9);
+    assert_eq!(keys(&all)[..4], order);
+    assert!(keys(&all).is_sorted() && !keys(&all).contains(&settled));
+}
+
+async fn lanes_do_not_mix(journal: &dyn Journal) {
+    let mut lanes = journal.lanes();
+    assert!(lanes.borrow_and_update().is_empty());
+    let samples = [
+        sample(1),
+        Sample {
+            dataset: 1,
+            ..sample(2)
+        },
+        Sample {
+            test_code: Some("TEST1"),
+            ..sample(3)
+        },
+    ];
+    let entries = samples.clone().map(|sample| sample.entry()).to_vec();
+    journal.append(entries).await.unwrap();
+    assert!(lanes.has_changed().unwrap());
+    assert_eq!(lanes.borrow_and_update().len(), 3);
+    for sample in samples {
+        let lease = journal.lease(&sample.lane(), limits(10)).await.unwrap();
+        assert_eq!(lease.events.len(), 1);
+        assert_eq!(lease.events[0].event_id, sample.id);
+        assert!(lanes.borrow().contains(&sample.lane()));
+    }
+}
+
+async fn urgent_events_go_first(journal: &dyn Journal) {
+    let ages_h = [1, 160, 2, 167, 3];
+    let samples = ages_h.map(|hours| Sample {
+        age_ms: hours * HOUR_MS,
+        ..sample(hours)
+    });
+    let entries = samples.map(|sample| sample.entry()).to_vec();
+    let first_expiry_s = entries[3].event.expires_at();
+    journal.append(entries).await.unwrap();
+    let waiting = journal.waiting(&lane(0));
+    assert_eq!(waiting.first_expiry_s, Some(first_expiry_s));
+    let urgent_before_s = i64::try_from(T0_MS / 1_000).unwrap() + 24 * 3_600;
+    let urgent = LeaseLimits {
+        urgent_before_s,
+        ..limits(4)
+    };
+    let lease = journal.lease(&lane(0), urgent).await.unwrap();
+    let ids: Vec<&str> = lease
+        .events
+        .iter()
+        .map(|event| event.event_id.as_str())
+        .collect();
+    assert_eq!(ids, ["167", "160", "1", "2"]);
+}
+
+async fn a_lease_keeps_its_limits(journal: &dyn Journal) {
+    let entries = entries(0..20);
+    let bytes = entries[0].event.json().len() + 1;
+    journal.append(entries).await.unwrap();
+    let fits = |bytes_max| LeaseLimits {
+        bytes_max,
+        ..limits(1_000)
+    };
+    for (bytes_max, expected) in [(1, 1), (3 * bytes - 1, 2), (3 * bytes, 3)] {
+        let lease = journal.lease(&lane(0), fits(bytes_max)).await.unwrap();
+        assert_eq!(lease.events.len(), expected);
+    }
+}
+
+async fn settling_is_for_holders(journal: &dyn Journal) {
+    let appended = journal.append(entries(0..4)).await.unwrap();
+    let mut lease = journal.lease(&lane(0), limits(2)).await.unwrap();
+    // Events of others and those named twice are left alone.
+    let mut mixed = report(appended.iter().map(|one| key(*one)), &Outcome::Delivered);
+    mixed.outcomes.push((key(appended[0]), refused()));
+    journal.settle(&mut lease, mixed).await.unwrap();
+    assert!(lease.events.is_empty());
+    assert_eq!(journal.waiting(&lane(0)).ready, 2);
+    // A request may be recorded without any outcome.
+    let mut lease = journal.lease(&lane(0), limits(2)).await.unwrap();
+    journal
+        .settle(&mut lease, report([], &Outcome::Delivered))
+        .await
+        .unwrap();
+    assert_eq!(lease.events.len(), 2);
+    drop(lease);
+    assert_eq!(drain(journal, &lane(0), &Outcome::Expired).await.len(), 2);
+}
+
+async fn bells_ring(journal: &dyn Journal) {
+    let bell = journal.bell(&lane(0));
+    journal.append(entries(0..1)).await.unwrap();
+    bell.notified().await;
+    journal.append(entries(1..1_000)).await.unwrap();
+    bell.notified().await;
+    drop(journal.lease(&lane(0), limits(10)).await.unwrap());
+    bell.notified().await;
+}
+
+async fn sweeping_deletes_bodies_only(journal: &dyn Journal) {
+    journal.append(entries(0..30)).await.unwrap();
+    let mut lease = journal.lease(&lane(0), limits(10)).await.unwrap();
+    let outcome = report(keys(&lease), &Outcome::Delivered);
+    journal.settle(&mut lease, outcome).await.unwrap();
+    assert_eq!(journal.sweep(T0_MS).await.unwrap(), 0);
+    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 10);
+    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 0);
+    let again = journal.append(entries(0..30)).await.unwrap();
+    assert!(again.iter().all(|one| matches!(one, Appended::Copy(_))));
+    assert_eq!(drain(journal, &lane(0), &refused()).await.len(), 20);
+    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 20);
+}
+
+async fn a_closed_journal_says_so(journal: &dyn Journal) {
+    journal.append(entries(0..3)).await.unwrap();
+    journal.close().await.unwrap();
+    let closed = journal.append(entries(3..4)).await;
+    assert!(matches!(closed, Err(crate::JournalError::Closed)));
+    let closed = journal.lease(&lane(0), limits(1)).await;
+    assert!(matches!(closed, Err(crate::JournalError::Closed)));
+}
