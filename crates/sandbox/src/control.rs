@@ -1,0 +1,183 @@
+//! `/sandbox/…`: what people and tests read, and how they script faults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{HOST, ORIGIN};
+use hyper::{Method, Request};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::State;
+use crate::answer::{Outcome, Reply};
+use crate::page;
+use crate::routes;
+use crate::script::parse_script;
+use crate::tokens::{Change, Token};
+use crate::wire::{pairs, pick};
+
+/// How much a script may weigh.
+const BODY_BYTES_MAX: usize = 1 << 20;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many events one page of the list has.
+const PAGE_MAX: usize = 1_000;
+const PAGE_DEFAULT: usize = 100;
+
+/// Answers a request; `segments` come after `/sandbox`.
+pub(crate) async fn route(
+    state: &Arc<State>,
+    segments: &[&str],
+    request: Request<Incoming>,
+) -> Outcome {
+    let method = request.method().clone();
+    let is_read = method == Method::GET || method == Method::HEAD;
+    if !is_read && is_foreign(&request) {
+        return problem(403, "a page of another site may not change the sandbox");
+    }
+    let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
+    match segments {
+        [] if is_read => Outcome::Reply(page::page(state, &query)),
+        ["page.css"] if is_read => Outcome::Reply(page::style()),
+        ["page.js"] if is_read => Outcome::Reply(page::script()),
+        ["received"] if is_read => Outcome::Reply(received(state, &query)),
+        ["ids"] if is_read => Outcome::Ids,
+        ["stats"] if is_read => Outcome::Reply(Reply::json(200, &state.store.stats())),
+        ["faults"] if is_read => faults(state),
+        ["received"] if method == Method::DELETE => {
+            state.store.clear();
+            done()
+        }
+        ["faults"] if method == Method::DELETE => {
+            state.faults.clear();
+            done()
+        }
+        ["tokens"] if method == Method::DELETE => {
+            state.wallet.reset();
+            done()
+        }
+        ["faults"] if method == Method::POST || method == Method::PUT => {
+            change(state, request, method == Method::PUT, add_faults).await
+        }
+        ["tokens"] if method == Method::POST => change(state, request, false, set_tokens).await,
+        ["received" | "ids" | "stats" | "faults" | "tokens"] | [] => {
+            problem(405, "this path does not take this method")
+        }
+        _ => problem(404, "there is no such path; see /sandbox"),
+    }
+}
+
+/// Whether a browser sends the request for a page of another site. A tool sends no `Origin`.
+fn is_foreign(request: &Request<Incoming>) -> bool {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let Some(origin) = header(ORIGIN) else {
+        return false;
+    };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_none() || host != header(HOST)
+}
+
+fn done() -> Outcome {
+    Outcome::Reply(Reply::json(200, &json!({"success": true})))
+}
+
+fn problem(status: u16, text: &str) -> Outcome {
+    Outcome::Reply(Reply::json(status, &json!({"error": text})))
+}
+
+fn received(state: &State, query: &[(String, String)]) -> Reply {
+    let after = pick(query, "after").and_then(|text| text.parse().ok());
+    let limit = pick(query, "limit").and_then(|text| text.parse().ok());
+    let limit = limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+    let events = state.store.received(after, limit);
+    let next = events.last().map_or(after, |event| Some(event.number));
+    Reply::json(200, &json!({"events": events, "next": next}))
+}
+
+fn faults(state: &State) -> Outcome {
+    let list = state.faults.list(state.settings.clock.now_ms());
+    Outcome::Reply(Reply::json(200, &json!({"faults": list})))
+}
+
+async fn change(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    replaces: bool,
+    apply: fn(&State, &Bytes, bool) -> Result<Outcome, String>,
+) -> Outcome {
+    match routes::body(request.into_body(), BODY_BYTES_MAX, BODY_TIMEOUT).await {
+        Ok(body) => apply(state, &body, replaces).unwrap_or_else(|text| problem(400, &text)),
+        Err(error) => problem(error.status, &error.message),
+    }
+}
+
+/// A script as JSON: one text, a list of texts, or either under `faults`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Script {
+    Text(String),
+    List(Vec<String>),
+    Named { faults: Box<Script> },
+}
+
+impl Script {
+    fn text(self) -> String {
+        match self {
+            Script::Text(text) => text,
+            Script::List(list) => list.join("\n"),
+            Script::Named { faults } => faults.text(),
+        }
+    }
+}
+
+fn add_faults(state: &State, body: &Bytes, replaces: bool) -> Result<Outcome, String> {
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let script = if text.trim_start().starts_with(['{', '[', '"']) {
+        let script: Script = serde_json::from_str(text).map_err(|_| {
+            "expected a script: a text, a list of texts, or {\"faults\": [\"500 x 3\"]}".to_owned()
+        })?;
+        script.text()
+    } else {
+        text.to_owned()
+    };
+    let script = parse_script(&script).map_err(|error| error.to_string())?;
+    if replaces {
+        state.faults.clear();
+    }
+    state.faults.add(script, state.settings.clock.now_ms());
+    Ok(faults(state))
+}
+
+/// One token, a list of tokens, or `{"unlisted": "unknown", "tokens": […]}`.
+fn set_tokens(state: &State, body: &Bytes, _: bool) -> Result<Outcome, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let change = match &value {
+        serde_json::Value::Array(_) => read(value).map(|tokens| Change {
+            unlisted: None,
+            tokens,
+        }),
+        value if value.get("token").is_some() => read::<Token>(value.clone()).map(|token| Change {
+            unlisted: None,
+            tokens: vec![token],
+        }),
+        _ => read(value),
+    }?;
+    if let Some(unlisted) = change.unlisted {
+        state.wallet.set_unlisted(unlisted);
+    }
+    for token in change.tokens {
+        state.wallet.set(token);
+    }
+    Ok(done())
+}
+
+fn read<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}

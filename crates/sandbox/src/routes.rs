@@ -1,0 +1,234 @@
+//! Which path is which, and what every answer of the Graph API has in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{Method, Request};
+
+use crate::answer::{GraphError, Outcome, Reply};
+use crate::faults::{Plan, usage_headers};
+use crate::script::Effect;
+use crate::{State, control, events, node, versions};
+
+/// A request to the Graph API, with what is known about it before its body is read.
+pub(crate) struct Call<'a> {
+    pub(crate) state: &'a Arc<State>,
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) query: String,
+    pub(crate) content_type: String,
+    pub(crate) bearer: Option<String>,
+    pub(crate) trace_id: String,
+    pub(crate) now_ms: i64,
+    pub(crate) plan: Plan,
+}
+
+/// What a path of the Graph API asks for.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Ask {
+    Events,
+    Node,
+    DebugToken,
+    /// Crash reports of SDKs: nobody reads them.
+    Instruments,
+    Unsupported,
+    Nothing,
+}
+
+/// Answers a request.
+pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Outcome {
+    let path = request.uri().path().to_owned();
+    let mut segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    if segments.first() == Some(&"sandbox") {
+        return control::route(state, &segments[1..], request).await;
+    }
+    let now_ms = state.settings.clock.now_ms();
+    let mut version = Some(state.settings.version_default);
+    if segments
+        .first()
+        .is_some_and(|first| versions::is_version(first))
+    {
+        version = versions::served(segments[0], now_ms / 1_000);
+        segments.remove(0);
+    }
+    let ask = match version {
+        Some(_) => ask(request.method(), &segments),
+        None => Ask::Nothing,
+    };
+    let id = segments.first().copied().unwrap_or_default().to_owned();
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let bearer = header(AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let call = Call {
+        state,
+        plan: state.faults.plan(&id, ask == Ask::Events, now_ms),
+        id,
+        version: version
+            .unwrap_or(state.settings.version_default)
+            .to_string(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        content_type: header(CONTENT_TYPE).unwrap_or_default().to_owned(),
+        bearer: bearer.map(|(_, token)| token.trim().to_owned()),
+        trace_id: state.faults.trace_id(),
+        now_ms,
+    };
+    let outcome = respond(&call, ask, &path, request).await;
+    finish(&call, ask, outcome).await
+}
+
+fn ask(method: &Method, segments: &[&str]) -> Ask {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match segments {
+        ["debug_token"] if is_read => Ask::DebugToken,
+        [_, "events"] if method == Method::POST => Ask::Events,
+        [_, "instruments"] if method == Method::POST => Ask::Instruments,
+        [_] if is_read => Ask::Node,
+        [_] | [_, "events"] => Ask::Unsupported,
+        _ => Ask::Nothing,
+    }
+}
+
+async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incoming>) -> Outcome {
+    let method = request.method().as_str().to_ascii_lowercase();
+    let settings = &call.state.settings;
+    let limits = (settings.body_bytes_max, settings.read_timeout);
+    let body = match body(request.into_body(), limits.0, limits.1).await {
+        Ok(body) => body,
+        Err(error) => return Outcome::Reply(Reply::error(&error, &call.trace_id)),
+    };
+    if let Some(outcome) = call.fault(false) {
+        return outcome;
+    }
+    let answered = match ask {
+        Ask::Events => events::post(call, body).await,
+        Ask::Node => node::get(call),
+        Ask::DebugToken => node::debug_token(call),
+        Ask::Instruments => Ok(Reply::json(200, &serde_json::json!({"success": true}))),
+        Ask::Unsupported => Err(crate::tokens::no_object(&method, &call.id)),
+        Ask::Nothing => {
+            let text = format!("Unknown path components: {path}");
+            Err(GraphError::new(404, 2500, text))
+        }
+    };
+    let reply = answered.unwrap_or_else(|error| Reply::error(&error, &call.trace_id));
+    if let Some(outcome) = call.fault(true) {
+        return outcome;
+    }
+    Outcome::Reply(reply)
+}
+
+/// A body that fits and comes in time.
+pub(crate) async fn body(
+    body: Incoming,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, GraphError> {
+    let collected = tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let text = format!("(#100) The request is larger than {bytes_max} bytes");
+            Err(GraphError::new(413, 100, text))
+        }
+        Ok(Err(_)) => Err(GraphError::new(400, 100, "(#100) The request is torn")),
+        Err(_) => Err(GraphError::new(
+            408,
+            100,
+            "(#100) The request came too slowly",
+        )),
+    }
+}
+
+impl Call<'_> {
+    /// What a fault makes of the request, before or after its events are taken.
+    fn fault(&self, late: bool) -> Option<Outcome> {
+        let effect = self
+            .plan
+            .effect
+            .as_ref()
+            .filter(|_| self.plan.late == late)?;
+        match effect {
+            Effect::Reset => Some(Outcome::Reset),
+            Effect::Hang => Some(Outcome::Hang),
+            _ => {
+                let reply = self.plan.reply(&self.id, &self.trace_id, self.now_ms)?;
+                Some(Outcome::Reply(reply))
+            }
+        }
+    }
+}
+
+/// Adds what every answer has, waits if a fault wants it, and counts.
+async fn finish(call: &Call<'_>, ask: Ask, outcome: Outcome) -> Outcome {
+    if call.plan.slow_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(call.plan.slow_ms)).await;
+    }
+    let (label, outcome) = match outcome {
+        Outcome::Reply(mut reply) => {
+            if call.plan.effect == Some(Effect::HalfBody) {
+                reply.torn = true;
+                "half-body".clone_into(&mut reply.label);
+            }
+            let label = reply.label.clone();
+            (label, Outcome::Reply(dress(call, reply)))
+        }
+        Outcome::Reset => ("reset".to_owned(), Outcome::Reset),
+        Outcome::Hang => ("hang".to_owned(), Outcome::Hang),
+        outcome @ Outcome::Ids => (String::new(), outcome),
+    };
+    if ask == Ask::Events {
+        call.state.store.answered(&label);
+    }
+    outcome
+}
+
+fn dress(call: &Call<'_>, mut reply: Reply) -> Reply {
+    let is_json = reply.content_type.starts_with("application/json");
+    if is_json {
+        reply
+            .headers
+            .push(("facebook-api-version", call.version.clone()));
+        reply.headers.push(("x-fb-trace-id", call.trace_id.clone()));
+        reply.headers.push((
+            "cache-control",
+            "private, no-cache, no-store, must-revalidate".to_owned(),
+        ));
+        if let Some(percent) = call.plan.usage_percent {
+            reply
+                .headers
+                .extend(usage_headers(&call.id, Some(percent), percent, 0));
+        }
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for (method, segments, expected) in [
+            (Method::POST, &["1", "events"][..], Ask::Events),
+            (Method::GET, &["1", "events"], Ask::Unsupported),
+            (Method::GET, &["1"], Ask::Node),
+            (Method::HEAD, &["1"], Ask::Node),
+            (Method::POST, &["1"], Ask::Unsupported),
+            (Method::GET, &["debug_token"], Ask::DebugToken),
+            (Method::POST, &["1", "instruments"], Ask::Instruments),
+            (Method::GET, &["1", "2", "3"], Ask::Nothing),
+            (Method::GET, &[], Ask::Nothing),
+        ] {
+            assert_eq!(ask(&method, segments), expected, "{method} {segments:?}");
+        }
+    }
+}

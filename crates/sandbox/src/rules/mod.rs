@@ -1,0 +1,189 @@
+//! Meta's rules, read by the sandbox for itself.
+//!
+//! Nothing here comes from the crate that checks events before they are sent: a judge that shares
+//! code with the judged sees nothing. Where Meta's behaviour is not known, the event passes with a
+//! remark, so that the sandbox is never stricter than what is written somewhere.
+
+mod channel;
+mod currency;
+mod custom_data;
+mod event;
+mod user_data;
+
+use std::fmt;
+
+use crate::answer::GraphError;
+use crate::value::Value;
+
+pub(crate) use user_data::{Look, look};
+
+/// How many events Meta takes in one request.
+pub(crate) const BATCH_MAX: usize = 1_000;
+
+/// Something about an event that Meta takes without a word, but that a person should see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remark(pub(crate) String);
+
+/// Where remarks go. While events are taken nobody reads them, and they are not even written.
+pub(crate) enum Remarks<'r> {
+    Unread,
+    Into(&'r mut Vec<Remark>),
+}
+
+impl Remarks<'_> {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        if let Remarks::Into(list) = self {
+            list.push(Remark(text()));
+        }
+    }
+}
+
+/// The place of an event in its request, and of a field in the event, written as Meta does.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p>(pub(crate) usize, pub(crate) &'p [&'p str]);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "$['data'][{}]", self.0)?;
+        self.1.iter().try_for_each(|key| write!(f, "['{key}']"))
+    }
+}
+
+/// The error for a parameter at a place.
+fn wrong(index: usize, path: &[&str], what: &str) -> GraphError {
+    GraphError::parameter(&Place(index, path).to_string(), what)
+}
+
+/// Checks a request's events. One that Meta would refuse refuses them all; the first one found is
+/// the one the error is about.
+pub(crate) fn check(events: &[Value<'_>], now_ms: i64) -> Result<(), GraphError> {
+    if events.is_empty() {
+        let text = "(#100) The parameter data must have at least 1 element";
+        return Err(GraphError::new(400, 100, text));
+    }
+    if events.len() > BATCH_MAX {
+        let text = "(#100) The parameter data must have at most 1000 elements";
+        return Err(GraphError::new(400, 100, text));
+    }
+    for (index, event) in events.iter().enumerate() {
+        check_event(event, index, now_ms, &mut Remarks::Unread)?;
+    }
+    Ok(())
+}
+
+/// Checks one event: its own parameters, its time, its user, its values, its channel, in this order.
+fn check_event(
+    event: &Value<'_>,
+    index: usize,
+    now_ms: i64,
+    remarks: &mut Remarks<'_>,
+) -> Result<(), GraphError> {
+    let head = event::check(event, index, now_ms / 1_000, remarks)?;
+    user_data::check(head.user_data, index, remarks)?;
+    custom_data::check(event, &head, index, remarks)?;
+    channel::check(event, &head, index, remarks)?;
+    refuse_on_purpose(event, index)
+}
+
+/// What a person should know about an event that was taken.
+pub(crate) fn remarks(event: &Value<'_>, now_ms: i64) -> Vec<Remark> {
+    let mut list = Vec::new();
+    if let Err(error) = check_event(event, 0, now_ms, &mut Remarks::Into(&mut list)) {
+        let (title, text) = error.for_user.unwrap_or_default();
+        list.push(Remark(format!("{title}: {text}")));
+    }
+    list
+}
+
+/// Refusals to test with: `custom_data.sandbox_refuse` is `"blind"` (an error that does not say which
+/// event it is about), `"index"` (one that does), or `"100/2804087"` for any code and subcode.
+fn refuse_on_purpose(event: &Value<'_>, index: usize) -> Result<(), GraphError> {
+    let wish = event
+        .get("custom_data")
+        .and_then(|data| data.get("sandbox_refuse"));
+    let Some(wish) = wish.and_then(Value::text) else {
+        return Ok(());
+    };
+    if wish == "index" {
+        let path = ["custom_data", "sandbox_refuse"];
+        return Err(wrong(index, &path, "asks to be refused"));
+    }
+    let (code, subcode) = wish.split_once('/').unwrap_or((wish, ""));
+    let mut error = GraphError::new(400, code.parse().unwrap_or(100), "Invalid parameter");
+    error.subcode = subcode.parse().ok();
+    Err(error)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const NOW_S: i64 = 1_795_435_200;
+
+    /// The error's subcode, 0 for none, `None` when the event is taken.
+    pub(crate) fn refusal(event: &str) -> Option<(i64, String)> {
+        let event = Value::parse(event.as_bytes()).unwrap();
+        let fine = Value::parse(FINE.as_bytes()).unwrap();
+        let error = check(&[fine, event], NOW_S * 1_000).err()?;
+        assert_eq!(error.code, 100);
+        let text = error.for_user.map(|(_, text)| text.into_owned());
+        Some((error.subcode.unwrap_or(0), text.unwrap_or_default()))
+    }
+
+    pub(crate) const FINE: &str = r#"{"event_name":"PageView","event_time":1795435100,
+        "action_source":"website","user_data":{"fbp":"fb.1.1795435100000.1"}}"#;
+
+    /// A good event with some keys changed.
+    pub(crate) fn with(changes: &str) -> String {
+        let mut event: serde_json::Value = serde_json::from_str(FINE).unwrap();
+        let changes: serde_json::Value = serde_json::from_str(changes).unwrap();
+        for (key, value) in changes.as_object().unwrap() {
+            event[key] = value.clone();
+        }
+        event.to_string()
+    }
+
+    /// Each row: what differs from a good event, and the subcode (0: the event is taken).
+    pub(crate) fn table(rows: &[(&str, i64)]) {
+        for (changes, subcode) in rows {
+            let found = refusal(&with(changes));
+            let found = found.map_or(0, |(subcode, _)| subcode);
+            assert_eq!(found, *subcode, "{changes}");
+        }
+    }
+
+    pub(crate) fn remarks_of(changes: &str) -> String {
+        let event = with(changes);
+        let event = Value::parse(event.as_bytes()).unwrap();
+        let remarks = remarks(&event, NOW_S * 1_000);
+        let texts: Vec<_> = remarks.into_iter().map(|Remark(text)| text).collect();
+        texts.join("\n")
+    }
+
+    #[test]
+    fn a_batch_has_one_to_a_thousand_events() {
+        let fine = Value::parse(FINE.as_bytes()).unwrap();
+        assert!(check(&vec![fine.clone(); 1_000], NOW_S * 1_000).is_ok());
+        for count in [0, 1_001] {
+            let error = check(&vec![fine.clone(); count], NOW_S * 1_000).unwrap_err();
+            assert_eq!((error.code, error.subcode), (100, None));
+        }
+    }
+
+    #[test]
+    fn refuses_on_purpose() {
+        let wish = |wish| {
+            with(&format!(
+                r#"{{"custom_data":{{"sandbox_refuse":"{wish}"}}}}"#
+            ))
+        };
+        assert_eq!(refusal(&wish("blind")), Some((0, String::new())));
+        let (subcode, text) = refusal(&wish("index")).unwrap();
+        assert_eq!(subcode, 2_804_019);
+        assert!(text.contains("$['data'][1]"), "{text}");
+        assert_eq!(
+            refusal(&wish("100/2804087")),
+            Some((2_804_087, String::new()))
+        );
+    }
+}

@@ -1,0 +1,528 @@
+//! The text format of faults: one fault a line.
+//!
+//! ```text
+//! # what           how long or how often, and for whom
+//! 500              for 10s
+//! html 502         x 20
+//! reset            x 5  late            # the events are taken, the answer is lost
+//! hang             for 30s on 1234567   # only this dataset
+//! slow 2s          p=0.01               # one request in a hundred
+//! throttle 80004   for 60s regain 5m
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One fault: what happens, to which requests, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What happens.
+    pub effect: Effect,
+    /// Only to requests about this id (the dataset of the path).
+    pub on: Option<String>,
+    /// To every path of the Graph API, not only to posted events.
+    pub everywhere: bool,
+    /// After the events were taken, so that only the answer is lost.
+    pub late: bool,
+    /// Begins this long after it was scripted, in milliseconds.
+    pub in_ms: i64,
+    /// Ends this long after it began, in milliseconds; `None`: never.
+    pub for_ms: Option<i64>,
+    /// How often it happens; `None`: always.
+    pub times: Option<u64>,
+    /// To how many requests in a million.
+    pub per_million: u32,
+}
+
+/// What a fault does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// An error of the Graph API with this HTTP status: code 2 and transient for 503 and 504, code 4
+    /// for 429, else code 1.
+    Status(u16),
+    /// This HTTP status with no body.
+    Empty(u16),
+    /// This HTTP status with an HTML page, as a proxy answers.
+    Html(u16),
+    /// This error of the Graph API.
+    Error {
+        /// `code`
+        code: i64,
+        /// `error_subcode`
+        subcode: Option<i64>,
+        /// HTTP status
+        status: u16,
+    },
+    /// An error of the Graph API with HTTP status 200.
+    ErrorWith200,
+    /// The connection is torn down by a TCP reset.
+    Reset,
+    /// No answer, ever.
+    Hang,
+    /// The answer comes this much later, in milliseconds. Joins other faults.
+    Slow {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// A call limit is reached.
+    Throttle {
+        /// 4, 17, 32, 341, 613 or one of 80000 to 80014.
+        code: i64,
+        /// What the header says about the time to wait, in minutes; `None`: until the fault ends.
+        regain_min: Option<u64>,
+    },
+    /// 190/463
+    TokenExpired,
+    /// 190/460
+    TokenRevoked,
+    /// The connection ends in the middle of the answer. The events are taken.
+    HalfBody,
+    /// The usage headers say this many percent. Joins other faults.
+    Usage {
+        /// Percent.
+        percent: u32,
+    },
+    /// So many events less are taken, and reported, than were sent.
+    Partial {
+        /// Events.
+        missing: usize,
+    },
+}
+
+/// What is wrong with a fault's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, \"{text}\": {problem}")]
+pub struct ScriptError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The fault as it was written.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What may be wrong with a fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No fault is called so.
+    #[error(
+        "there is no fault \"{0}\"; there are: a status such as 500, html, empty, error, 200-error, \
+         reset, hang, slow, delay, throttle, token-expired, token-revoked, half-body, usage, partial"
+    )]
+    UnknownFault(String),
+    /// No modifier is called so.
+    #[error(
+        "\"{0}\" says nothing here; after the fault may follow: for 10s, in 5s, x 3, first, late, \
+         on <dataset>, everywhere, p=0.01, regain 5m"
+    )]
+    UnknownModifier(String),
+    /// Something has to follow a word.
+    #[error("after \"{after}\" has to come {expected}, found \"{found}\"")]
+    Expected {
+        /// The word.
+        after: String,
+        /// What has to follow.
+        expected: &'static str,
+        /// What followed; empty for the end of the line.
+        found: String,
+    },
+    /// A modifier that means nothing for this fault.
+    #[error("\"{0}\" does not go with this fault")]
+    DoesNotFit(&'static str),
+}
+
+/// Reads a script: one fault a line (or between semicolons); `#` begins a comment.
+///
+/// ```
+/// let faults = sluice_sandbox::parse_script("500 for 10s; reset x 5 late")?;
+/// assert_eq!(faults[1].to_string(), "reset x 5 late");
+/// # Ok::<(), sluice_sandbox::ScriptError>(())
+/// ```
+pub fn parse_script(script: &str) -> Result<Vec<Fault>, ScriptError> {
+    let mut faults = Vec::new();
+    for (number, line) in script.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        for text in line
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        {
+            let fault = parse_fault(text).map_err(|problem| ScriptError {
+                line: number + 1,
+                text: text.to_owned(),
+                problem,
+            })?;
+            faults.push(fault);
+        }
+    }
+    Ok(faults)
+}
+
+impl FromStr for Fault {
+    type Err = Problem;
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        parse_fault(text)
+    }
+}
+
+/// The words of a fault, and the last one read.
+struct Words<'t> {
+    rest: std::iter::Peekable<std::str::SplitWhitespace<'t>>,
+    last: &'t str,
+}
+
+impl<'t> Words<'t> {
+    fn next(&mut self) -> Option<&'t str> {
+        self.last = self.rest.next()?;
+        Some(self.last)
+    }
+
+    /// The next word, read as something.
+    fn expect<T>(
+        &mut self,
+        expected: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Problem> {
+        let after = self.last.to_owned();
+        let found = self.next().unwrap_or_default();
+        read(found).ok_or_else(|| Problem::Expected {
+            after,
+            expected,
+            found: found.to_owned(),
+        })
+    }
+
+    /// The next word if it can be read so; otherwise it stays.
+    fn maybe<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let value = self.rest.peek().and_then(|word| read(word))?;
+        self.next();
+        Some(value)
+    }
+}
+
+fn parse_fault(text: &str) -> Result<Fault, Problem> {
+    let mut words = Words {
+        rest: text.split_whitespace().peekable(),
+        last: "",
+    };
+    let effect = parse_effect(&mut words)?;
+    let mut fault = Fault {
+        effect,
+        on: None,
+        everywhere: false,
+        late: false,
+        in_ms: 0,
+        for_ms: None,
+        times: None,
+        per_million: 1_000_000,
+    };
+    while let Some(word) = words.next() {
+        match word {
+            "for" => fault.for_ms = Some(words.expect("a time such as 10s", duration_ms)?),
+            "in" => fault.in_ms = words.expect("a time such as 5s", duration_ms)?,
+            "x" => fault.times = Some(words.expect("a number", count)?),
+            "first" => fault.times = Some(1),
+            "on" => fault.on = Some(words.expect("a dataset id", non_empty)?),
+            "late" => fault.late = true,
+            "everywhere" => fault.everywhere = true,
+            "regain" => match &mut fault.effect {
+                Effect::Throttle { regain_min, .. } => {
+                    let wait_ms = words.expect("a time such as 5m", duration_ms)?;
+                    *regain_min = Some(minutes(wait_ms));
+                }
+                _ => return Err(Problem::DoesNotFit("regain")),
+            },
+            word => modifier(word, &mut fault)?,
+        }
+    }
+    if fault.late && fault.effect.says_itself_when() {
+        return Err(Problem::DoesNotFit("late"));
+    }
+    Ok(fault)
+}
+
+/// Modifiers of one word: `x3` and `p=0.01`.
+fn modifier(word: &str, fault: &mut Fault) -> Result<(), Problem> {
+    if let Some(times) = word.strip_prefix('x').and_then(count) {
+        fault.times = Some(times);
+        return Ok(());
+    }
+    let Some(share) = word.strip_prefix("p=") else {
+        return Err(Problem::UnknownModifier(word.to_owned()));
+    };
+    let wrong = || Problem::Expected {
+        after: "p=".to_owned(),
+        expected: "a number from 0 to 1",
+        found: share.to_owned(),
+    };
+    let share: f64 = share.parse().map_err(|_| wrong())?;
+    if !(0.0..=1.0).contains(&share) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it lies between 0 and a million"
+    )]
+    let per_million = (share * 1e6).round() as u32;
+    fault.per_million = per_million;
+    Ok(())
+}
+
+fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
+    let word = words.next().unwrap_or_default();
+    let status = "a status from 200 to 599";
+    Ok(match word {
+        "html" => Effect::Html(words.expect(status, any_status)?),
+        "empty" => Effect::Empty(words.expect(status, any_status)?),
+        "error" => {
+            let expected = "a code, or code/subcode";
+            let (code, subcode) = words.expect(expected, code_and_subcode)?;
+            let stated = words.maybe(|word| (word == "status").then_some(()));
+            let status = match stated {
+                Some(()) => words.expect(status, any_status)?,
+                None if code == 190 => 401,
+                None => 400,
+            };
+            Effect::Error {
+                code,
+                subcode,
+                status,
+            }
+        }
+        "200-error" => Effect::ErrorWith200,
+        "reset" => Effect::Reset,
+        "hang" => Effect::Hang,
+        "slow" | "delay" => Effect::Slow {
+            by_ms: words
+                .expect("a time such as 2s", duration_ms)?
+                .unsigned_abs(),
+        },
+        "throttle" => Effect::Throttle {
+            code: words.maybe(throttle_code).unwrap_or(80_004),
+            regain_min: None,
+        },
+        "token-expired" => Effect::TokenExpired,
+        "token-revoked" => Effect::TokenRevoked,
+        "half-body" => Effect::HalfBody,
+        "usage" => Effect::Usage {
+            percent: words.expect("percent", |word| {
+                word.strip_suffix('%').unwrap_or(word).parse().ok()
+            })?,
+        },
+        "partial" => Effect::Partial {
+            missing: words.expect("a number of events", |word| word.parse().ok())?,
+        },
+        word => match any_status(word).filter(|status| *status >= 400) {
+            Some(status) => Effect::Status(status),
+            None => return Err(Problem::UnknownFault(word.to_owned())),
+        },
+    })
+}
+
+fn any_status(word: &str) -> Option<u16> {
+    word.parse()
+        .ok()
+        .filter(|status| (200..=599).contains(status))
+}
+
+fn throttle_code(word: &str) -> Option<i64> {
+    let code: i64 = word.parse().ok()?;
+    (matches!(code, 4 | 17 | 32 | 341 | 613) || (80_000..=80_014).contains(&code)).then_some(code)
+}
+
+fn code_and_subcode(word: &str) -> Option<(i64, Option<i64>)> {
+    match word.split_once('/') {
+        Some((code, subcode)) => Some((code.parse().ok()?, Some(subcode.parse().ok()?))),
+        None => Some((word.parse().ok()?, None)),
+    }
+}
+
+fn count(word: &str) -> Option<u64> {
+    word.parse().ok()
+}
+
+fn non_empty(word: &str) -> Option<String> {
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+/// `250ms`, `10s`, `5m` or `1h`; at most a year.
+fn duration_ms(word: &str) -> Option<i64> {
+    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = word.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let ms = number.parse::<i64>().ok()?.checked_mul(unit_ms)?;
+    (ms <= 366 * 86_400_000).then_some(ms)
+}
+
+/// Whole minutes, as Meta counts them in its headers.
+pub(crate) fn minutes(ms: i64) -> u64 {
+    ms.max(0).unsigned_abs().div_ceil(60_000)
+}
+
+impl Effect {
+    /// Effects for which "before or after the events are taken" is no question.
+    fn says_itself_when(&self) -> bool {
+        matches!(
+            self,
+            Effect::Slow { .. } | Effect::Usage { .. } | Effect::Partial { .. } | Effect::HalfBody
+        )
+    }
+
+    /// Effects that leave the answer what it is, and so may come with another.
+    pub(crate) fn joins(&self) -> bool {
+        matches!(self, Effect::Slow { .. } | Effect::Usage { .. })
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::Status(status) => write!(f, "{status}"),
+            Effect::Empty(status) => write!(f, "empty {status}"),
+            Effect::Html(status) => write!(f, "html {status}"),
+            Effect::Error {
+                code,
+                subcode: Some(subcode),
+                status,
+            } => write!(f, "error {code}/{subcode} status {status}"),
+            Effect::Error { code, status, .. } => write!(f, "error {code} status {status}"),
+            Effect::ErrorWith200 => f.write_str("200-error"),
+            Effect::Reset => f.write_str("reset"),
+            Effect::Hang => f.write_str("hang"),
+            Effect::Slow { by_ms } => write!(f, "slow {by_ms}ms"),
+            Effect::Throttle {
+                code,
+                regain_min: Some(minutes),
+            } => write!(f, "throttle {code} regain {minutes}m"),
+            Effect::Throttle { code, .. } => write!(f, "throttle {code}"),
+            Effect::TokenExpired => f.write_str("token-expired"),
+            Effect::TokenRevoked => f.write_str("token-revoked"),
+            Effect::HalfBody => f.write_str("half-body"),
+            Effect::Usage { percent } => write!(f, "usage {percent}"),
+            Effect::Partial { missing } => write!(f, "partial {missing}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.effect)?;
+        if self.in_ms > 0 {
+            write!(f, " in {}ms", self.in_ms)?;
+        }
+        if let Some(for_ms) = self.for_ms {
+            write!(f, " for {for_ms}ms")?;
+        }
+        if let Some(times) = self.times {
+            write!(f, " x {times}")?;
+        }
+        if self.late {
+            f.write_str(" late")?;
+        }
+        if let Some(on) = &self.on {
+            write!(f, " on {on}")?;
+        }
+        if self.everywhere {
+            f.write_str(" everywhere")?;
+        }
+        if self.per_million < 1_000_000 {
+            write!(f, " p={}", f64::from(self.per_million) / 1e6)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_fault_and_writes_it_back() {
+        for (text, written) in [
+            ("500 for 10s", "500 for 10000ms"),
+            ("html 502 x 20", "html 502 x 20"),
+            ("empty 503 x3", "empty 503 x 3"),
+            ("reset x 5 late", "reset x 5 late"),
+            ("hang for 30s on 123", "hang for 30000ms on 123"),
+            ("slow 2s p=0.01", "slow 2000ms p=0.01"),
+            ("delay 12s first", "slow 12000ms x 1"),
+            ("throttle for 1m", "throttle 80004 for 60000ms"),
+            ("throttle 4 regain 90s x 1", "throttle 4 regain 2m x 1"),
+            (
+                "token-expired for 20s in 1h",
+                "token-expired in 3600000ms for 20000ms",
+            ),
+            ("token-revoked everywhere", "token-revoked everywhere"),
+            ("half-body x 3", "half-body x 3"),
+            ("usage 80%", "usage 80"),
+            ("partial 3", "partial 3"),
+            ("200-error", "200-error"),
+            ("error 100/2804087 x 1", "error 100/2804087 status 400 x 1"),
+            ("error 190", "error 190 status 401"),
+            (
+                "error 2 status 503 for 250ms",
+                "error 2 status 503 for 250ms",
+            ),
+        ] {
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string(), written, "{text}");
+            assert_eq!(written.parse(), Ok(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn scripts_have_lines_comments_and_semicolons() {
+        let faults = parse_script("# a bad day\n\n500 x 1; 503 x 2 # twice\n\thang\n").unwrap();
+        let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["500 x 1", "503 x 2", "hang"]);
+    }
+
+    #[test]
+    fn errors_say_where_what_and_what_would_be_right() {
+        for (script, expected) in [
+            (
+                "500\nrest x 5",
+                "line 2, \"rest x 5\": there is no fault \"rest\"; there are: a status",
+            ),
+            (
+                "500 for 10",
+                "after \"for\" has to come a time such as 10s, found \"10\"",
+            ),
+            (
+                "500 for",
+                "after \"for\" has to come a time such as 10s, found \"\"",
+            ),
+            (
+                "html x 3",
+                "after \"html\" has to come a status from 200 to 599, found \"x\"",
+            ),
+            (
+                "500 twice",
+                "\"twice\" says nothing here; after the fault may follow: for 10s",
+            ),
+            (
+                "500 p=2",
+                "after \"p=\" has to come a number from 0 to 1, found \"2\"",
+            ),
+            ("500 p=NaN", "a number from 0 to 1"),
+            ("slow 2", "after \"slow\" has to come a time such as 2s"),
+            ("slow 99999999999h", "a time such as 2s"),
+            ("usage -1", "after \"usage\" has to come percent"),
+            ("500 regain 5m", "\"regain\" does not go with this fault"),
+            ("partial 3 late", "\"late\" does not go with this fault"),
+            ("200", "there is no fault \"200\""),
+        ] {
+            let error = parse_script(script).unwrap_err().to_string();
+            assert!(error.contains(expected), "{script}: {error}");
+        }
+    }
+}

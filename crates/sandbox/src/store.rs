@@ -1,0 +1,312 @@
+//! What arrived: the newest requests as they came, and counts of everything.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::answer::GraphError;
+use crate::ids::{IdCount, Ids, Tally};
+use crate::rules::{self, Remark};
+use crate::value::Value;
+use crate::wire::Kept;
+
+/// How many different answers and test codes are counted apart.
+const LABELS_MAX: usize = 200;
+
+/// A request to `/events` that was read.
+pub(crate) struct Arrival<'a> {
+    pub(crate) dataset: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) test_event_code: Option<&'a str>,
+    pub(crate) now_ms: i64,
+    pub(crate) kept: Kept,
+}
+
+/// An event that arrived, as a test or a person looks at it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReceivedEvent {
+    /// Counts every event that ever arrived, from 1.
+    pub number: u64,
+    /// When, in milliseconds since 1970.
+    pub received_ms: i64,
+    /// The dataset of the path.
+    pub dataset: String,
+    /// The version that served the request.
+    pub version: String,
+    /// The request's `test_event_code`.
+    pub test_event_code: Option<String>,
+    /// Whether Meta would take it for a copy of an earlier one.
+    pub deduplicated: bool,
+    /// Why the request was refused, if it was.
+    pub refused: Option<String>,
+    /// The event, byte by byte.
+    pub event: Box<serde_json::value::RawValue>,
+    /// What a person should know about it.
+    pub remarks: Vec<String>,
+}
+
+/// Counts of everything since the start or the last clearing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Requests to `/events`, whatever became of them.
+    pub requests: u64,
+    /// Requests whose events broke a rule.
+    pub refused: u64,
+    /// Events taken.
+    pub events_received: u64,
+    /// Events that Meta would count.
+    pub distinct: u64,
+    /// Events that Meta would take for copies.
+    pub deduplicated: u64,
+    /// Events that a fault dropped in silence.
+    pub discarded: u64,
+    /// Events taken without `event_id`: they are in no list of ids.
+    pub without_event_id: u64,
+    /// By dataset and event name.
+    pub by_dataset: BTreeMap<String, BTreeMap<String, Tally>>,
+    /// Requests by what was answered: a status with code and subcode, or a fault.
+    pub answers: BTreeMap<String, u64>,
+    /// Events by their request's `test_event_code`.
+    pub test_event_codes: BTreeMap<String, u64>,
+    /// Events whose text is kept.
+    pub events_kept: usize,
+    /// Events whose text was dropped to stay within the limits.
+    pub events_dropped: u64,
+    /// Ids that are known.
+    pub ids_kept: usize,
+    /// How many ids are kept; 0: no limit.
+    pub ids_kept_max: usize,
+    /// Ids forgotten to stay within the limit: above 0 the list of ids is not complete, and an old
+    /// copy counts as distinct.
+    pub ids_forgotten: u64,
+    /// Changes whenever something arrives.
+    pub revision: u64,
+}
+
+struct Request {
+    dataset: String,
+    version: String,
+    test_event_code: Option<String>,
+    received_ms: i64,
+    first_number: u64,
+    events: usize,
+    /// Which events were copies; empty when none was.
+    copies: Vec<bool>,
+    refused: Option<String>,
+    kept: Kept,
+}
+
+struct Inner {
+    requests: VecDeque<Request>,
+    ids: Ids,
+    stats: Stats,
+    events_kept: usize,
+    bytes_kept: usize,
+    next_number: u64,
+    revision: u64,
+}
+
+/// The memory of the sandbox.
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+    events_kept_max: usize,
+    bytes_kept_max: usize,
+    ids_kept_max: usize,
+}
+
+impl Store {
+    pub(crate) fn new(events_kept_max: usize, bytes_kept_max: usize, ids_kept_max: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner::new(ids_kept_max, 1, 1)),
+            events_kept_max,
+            bytes_kept_max,
+            ids_kept_max,
+        }
+    }
+
+    /// Nothing under the lock can panic half-way into a change that matters; a test goes on.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes events; the last `discard` of them are dropped without a word, as a fault demands.
+    pub(crate) fn take(&self, arrival: Arrival<'_>, events: &[Value<'_>], discard: usize) {
+        let taken = &events[..events.len().saturating_sub(discard)];
+        let mut inner = self.lock();
+        let copies: Vec<bool> = taken
+            .iter()
+            .map(|event| inner.ids.count(arrival.dataset, event, arrival.now_ms))
+            .collect();
+        let deduplicated = copies.iter().filter(|is_copy| **is_copy).count() as u64;
+        let stats = &mut inner.stats;
+        stats.events_received += taken.len() as u64;
+        stats.deduplicated += deduplicated;
+        stats.distinct += taken.len() as u64 - deduplicated;
+        stats.discarded += (events.len() - taken.len()) as u64;
+        if let Some(code) = arrival.test_event_code {
+            bump(&mut stats.test_event_codes, code, taken.len() as u64);
+        }
+        let copies = if deduplicated == 0 {
+            Vec::new()
+        } else {
+            copies
+        };
+        self.keep(&mut inner, arrival, taken.len(), copies, None);
+    }
+
+    /// Remembers events that were refused, so that a person can see why.
+    pub(crate) fn refuse(&self, arrival: Arrival<'_>, events: usize, error: &GraphError) {
+        let mut inner = self.lock();
+        inner.stats.refused += 1;
+        let mut text = error.label();
+        let (title, message) = error.for_user.clone().unwrap_or_default();
+        for part in [error.message.as_ref(), &title, &message] {
+            if !part.is_empty() {
+                text = format!("{text}: {part}");
+            }
+        }
+        self.keep(&mut inner, arrival, events, Vec::new(), Some(text));
+    }
+
+    fn keep(
+        &self,
+        inner: &mut Inner,
+        arrival: Arrival<'_>,
+        events: usize,
+        copies: Vec<bool>,
+        refused: Option<String>,
+    ) {
+        inner.events_kept += events;
+        inner.bytes_kept += arrival.kept.bytes();
+        inner.requests.push_back(Request {
+            dataset: arrival.dataset.to_owned(),
+            version: arrival.version.to_owned(),
+            test_event_code: arrival.test_event_code.map(str::to_owned),
+            received_ms: arrival.now_ms,
+            first_number: inner.next_number,
+            events,
+            copies,
+            refused,
+            kept: arrival.kept,
+        });
+        inner.next_number += events as u64;
+        inner.revision += 1;
+        while let Some(oldest) = inner.requests.front() {
+            let is_too_many = inner.events_kept - oldest.events >= self.events_kept_max;
+            let is_too_large = inner.bytes_kept > self.bytes_kept_max;
+            if !(is_too_many || is_too_large) {
+                break;
+            }
+            let (events, bytes) = (oldest.events, oldest.kept.bytes());
+            inner.events_kept -= events;
+            inner.bytes_kept -= bytes;
+            inner.stats.events_dropped += events as u64;
+            inner.requests.pop_front();
+        }
+    }
+
+    /// Counts what was answered to a request.
+    pub(crate) fn answered(&self, label: &str) {
+        let mut inner = self.lock();
+        inner.stats.requests += 1;
+        inner.revision += 1;
+        bump(&mut inner.stats.answers, label, 1);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let inner = self.lock();
+        let mut stats = inner.stats.clone();
+        for group in inner.ids.groups() {
+            let names = stats.by_dataset.entry(group.dataset.clone()).or_default();
+            names.insert(group.event_name.clone(), group.tally);
+        }
+        stats.events_kept = inner.events_kept;
+        stats.ids_kept = inner.ids.len();
+        stats.ids_kept_max = inner.ids.keep_max();
+        stats.ids_forgotten = inner.ids.forgotten;
+        stats.without_event_id = inner.ids.without_event_id;
+        stats.revision = inner.revision;
+        stats
+    }
+
+    pub(crate) fn ids_page(&self, from: u64, max: usize) -> (Vec<IdCount>, u64) {
+        self.lock().ids.page(from, max)
+    }
+
+    /// Up to `max` kept events after a number, oldest first; without a number, the newest.
+    pub(crate) fn received(&self, after: Option<u64>, max: usize) -> Vec<ReceivedEvent> {
+        let inner = self.lock();
+        let newest = inner.next_number.saturating_sub(1);
+        let after = after.unwrap_or(newest.saturating_sub(max as u64));
+        let mut list = Vec::new();
+        for request in &inner.requests {
+            if request.first_number + request.events as u64 <= after + 1 {
+                continue;
+            }
+            let texts = request.kept.events();
+            for (place, text) in texts.iter().take(request.events).enumerate() {
+                let number = request.first_number + place as u64;
+                if number <= after {
+                    continue;
+                }
+                if list.len() == max {
+                    return list;
+                }
+                list.push(request.event(number, place, text));
+            }
+        }
+        list
+    }
+
+    /// Forgets everything but the numbers, so that a reader's cursor stays right.
+    pub(crate) fn clear(&self) {
+        let mut inner = self.lock();
+        let (number, revision) = (inner.next_number, inner.revision);
+        *inner = Inner::new(self.ids_kept_max, number, revision + 1);
+    }
+}
+
+impl Inner {
+    fn new(ids_kept_max: usize, next_number: u64, revision: u64) -> Self {
+        Self {
+            requests: VecDeque::new(),
+            ids: Ids::new(ids_kept_max),
+            stats: Stats::default(),
+            events_kept: 0,
+            bytes_kept: 0,
+            next_number,
+            revision,
+        }
+    }
+}
+
+impl Request {
+    fn event(&self, number: u64, place: usize, text: &str) -> ReceivedEvent {
+        let parsed = Value::parse(text.as_bytes()).unwrap_or(Value::Null);
+        let remarks = rules::remarks(&parsed, self.received_ms);
+        let raw = serde_json::value::RawValue::from_string(text.to_owned());
+        ReceivedEvent {
+            number,
+            received_ms: self.received_ms,
+            dataset: self.dataset.clone(),
+            version: self.version.clone(),
+            test_event_code: self.test_event_code.clone(),
+            deduplicated: self.copies.get(place).copied().unwrap_or(false),
+            refused: self.refused.clone(),
+            event: raw.unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
+            remarks: remarks.into_iter().map(|Remark(text)| text).collect(),
+        }
+    }
+}
+
+/// Adds to a count; what is one label too many goes to a common one, so that nothing grows forever.
+fn bump(counts: &mut BTreeMap<String, u64>, label: &str, by: u64) {
+    if let Some(count) = counts.get_mut(label) {
+        *count += by;
+    } else if counts.len() < LABELS_MAX {
+        counts.insert(label.to_owned(), by);
+    } else {
+        *counts.entry("(other)".to_owned()).or_default() += by;
+    }
+}
