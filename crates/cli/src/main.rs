@@ -6,9 +6,12 @@
 mod args;
 mod clock;
 mod commands;
+mod config_file;
 mod failure;
 mod field;
+mod logging;
 mod output;
+mod runtime;
 mod value;
 
 use std::process::ExitCode;
@@ -18,6 +21,9 @@ use clap::Parser as _;
 use args::Arguments;
 use commands::Ending;
 use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // For wrong usage clap prints what is wrong and ends the process with 2.

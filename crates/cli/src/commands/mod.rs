@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod hash;
+pub(crate) mod serve;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ impl Ending {
 /// Does what the command line asks for.
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -1,0 +1,155 @@
+//! `sluice serve`: the gateway itself.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sluice_gateway::config::{Config, Loaded, ProcessEnvironment, Secret};
+use sluice_gateway::{Gateway, SystemClock};
+use sluice_graph::BaseUrl;
+use sluice_sandbox::Sandbox;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Ending;
+use crate::config_file::{self, ConfigOption};
+use crate::failure::Failure;
+use crate::output::{BOLD, DIM, Output, painted};
+use crate::{logging, runtime};
+
+/// The access token that the built-in sandbox is called with: any will do there.
+const SANDBOX_TOKEN: &str = "sandbox-token";
+
+/// What `serve` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    config: ConfigOption,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice serve
+      Runs the whole job on this machine, with a sandbox in place of Meta
+  sluice serve --config sluice.toml
+      Runs with a configuration; `sluice config check` says whether it is right
+
+Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk),
+SIGHUP reads keys and tokens again.";
+
+/// Runs the gateway until a signal stops it.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let file = arguments.config.path();
+    runtime::block_on(async {
+        match file {
+            Some(path) => with_config(config_file::load(&path)?).await,
+            None => with_sandbox().await,
+        }
+    })
+}
+
+async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
+    logging::start(&loaded.config.log)?;
+    for warning in loaded.warnings.iter() {
+        let (key, line) = (warning.path.as_str(), warning.line());
+        tracing::warn!(key, line, "{}", warning.message);
+    }
+    let gateway = start(loaded.config).await?;
+    let mut output = Output::for_people();
+    writeln!(output, "listening on http://{}", gateway.address())?;
+    output.finish()?;
+    until_stopped(gateway).await
+}
+
+async fn with_sandbox() -> Result<Ending, Failure> {
+    let sandbox = Sandbox::start(sluice_sandbox::Settings::default())
+        .await
+        .context("starting the sandbox")?;
+    let base_url = BaseUrl::parse(&sandbox.base_url()).context("the sandbox's address")?;
+    let key = new_key()?;
+    let config = Config::sandbox_default(
+        &base_url,
+        Secret::new(SANDBOX_TOKEN),
+        Secret::new(key.as_str()),
+        &ProcessEnvironment,
+        config_file::now_s(),
+    );
+    let config = config
+        .map_err(|problems| Failure::from(anyhow::anyhow!("{problems}")))?
+        .config;
+    logging::start(&config.log)?;
+    let path = config.journal.path.clone();
+    let gateway = start(config).await?;
+    let address = gateway.address();
+    let mut output = Output::for_people();
+    let page = format!("{}/sandbox", sandbox.base_url());
+    writeln!(
+        output,
+        "{} on http://{address}",
+        painted(BOLD, "Sluice runs")
+    )?;
+    writeln!(output, "  journal   {}", path.display())?;
+    writeln!(
+        output,
+        "  sandbox   {page}  (in place of Meta; nothing leaves this machine)"
+    )?;
+    writeln!(
+        output,
+        "  key       {key}  {}",
+        painted(DIM, "(for this run only)")
+    )?;
+    writeln!(output, "\nSend a purchase:\n")?;
+    writeln!(output, "{}", curl(&format!("http://{address}"), &key))?;
+    writeln!(output, "Then look at {page}, or run `sluice audit`.")?;
+    writeln!(
+        output,
+        "To send to Meta, write a sluice.toml: see docs/configuration.md, and `sluice config check`.\n"
+    )?;
+    output.finish()?;
+    let ending = until_stopped(gateway).await;
+    sandbox.stop().await;
+    ending
+}
+
+/// A line that can be pasted into a shell. The time is the shell's, so that it can be pasted later too.
+fn curl(base: &str, key: &str) -> String {
+    format!(
+        r#"curl {base}/v1/events -H 'Authorization: Bearer {key}' -d '{{
+  "event_name": "Purchase", "event_time": '$(date +%s)', "event_id": "order-1",
+  "action_source": "website", "event_source_url": "https://shop.example/thanks",
+  "user_data": {{"em": "john@example.com", "client_user_agent": "Mozilla/5.0"}},
+  "custom_data": {{"currency": "USD", "value": 129.99}}
+}}'
+"#
+    )
+}
+
+async fn start(config: Config) -> Result<Gateway, Failure> {
+    let gateway = Gateway::start(config, Arc::new(ProcessEnvironment), Arc::new(SystemClock)).await;
+    Ok(gateway.map_err(anyhow::Error::new)?)
+}
+
+/// A key that nobody can guess.
+fn new_key() -> anyhow::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("asking the system for random bytes")?;
+    Ok(format!("sluice-{:032x}", u128::from_be_bytes(bytes)))
+}
+
+async fn until_stopped(gateway: Gateway) -> Result<Ending, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => gateway.reload(),
+        }
+    }
+    tracing::info!("stopping: a second signal stops at once");
+    tokio::select! {
+        () = gateway.stop() => Ok(Ending::Clean),
+        _ = terminate.recv() => Ok(Ending::Clean),
+        _ = interrupt.recv() => Ok(Ending::Clean),
+    }
+}

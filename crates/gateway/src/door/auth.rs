@@ -1,0 +1,52 @@
+//! Who is at the door: the key of a source, from where its client puts it.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+
+use super::Doors;
+use crate::config::Source;
+
+/// Keys longer than this are nobody's.
+const KEY_BYTES_MAX: usize = 4 * 1024;
+
+/// The key in `Authorization: Bearer KEY`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}
+
+impl Doors {
+    /// The source with this key.
+    pub(crate) fn source(&self, key: &str) -> Option<Arc<Source>> {
+        if key.len() > KEY_BYTES_MAX {
+            return None;
+        }
+        let keys = Arc::clone(&self.keys.borrow());
+        keys.source(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_bearer_keys() {
+        for (value, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer", None),
+            ("Bearer ", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            assert_eq!(bearer(&headers), expected, "{value}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}

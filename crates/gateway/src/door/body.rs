@@ -1,0 +1,286 @@
+//! Reading the body of a request: as much as is allowed, in the time that is allowed, unpacked.
+//!
+//! All bodies together may hold a fixed number of bytes. A body asks for room while it arrives, so
+//! neither many clients at once nor a single slow one can fill the memory.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Room for bodies is handed out in pieces of this size.
+const PIECE_BYTES: usize = 4 * 1024;
+
+/// How much is taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// As it comes over the wire.
+    pub(crate) bytes_max: usize,
+    /// Unpacked.
+    pub(crate) decoded_bytes_max: usize,
+    /// From the first byte to the last.
+    pub(crate) timeout: Duration,
+}
+
+/// Room for the bodies that are in memory at the same time.
+#[derive(Clone)]
+pub(crate) struct Room {
+    pieces: Arc<Semaphore>,
+}
+
+/// A body, and the room it takes.
+pub(crate) struct Received {
+    pub(crate) bytes: Vec<u8>,
+    _room: Vec<OwnedSemaphorePermit>,
+}
+
+/// Why a body could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the body has more than {max} bytes")]
+    TooLarge { max: usize },
+    #[error("the unpacked body has more than {max} bytes")]
+    TooLargeUnpacked { max: usize },
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("the body ended before it was complete")]
+    Torn,
+    #[error("too many bodies at the same time")]
+    NoRoom,
+    #[error("the body is not what its Content-Encoding says")]
+    Encoding,
+    #[error("this Content-Encoding is not understood; use gzip, zstd or none")]
+    UnknownEncoding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Room {
+    /// Room for so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            pieces: Arc::new(Semaphore::new(bytes / PIECE_BYTES)),
+        }
+    }
+
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
+        Arc::clone(&self.pieces)
+            .try_acquire_many_owned(pieces)
+            .map_err(|_| BodyError::NoRoom)
+    }
+}
+
+/// Reads a body and unpacks it.
+pub(crate) async fn receive(
+    headers: &HeaderMap,
+    body: Body,
+    limits: BodyLimits,
+    room: &Room,
+) -> Result<Received, BodyError> {
+    let encoding = encoding(headers)?;
+    let read = read(headers, body, limits.bytes_max, room);
+    let mut received = tokio::time::timeout(limits.timeout, read)
+        .await
+        .map_err(|_| BodyError::TooSlow)??;
+    if encoding == Encoding::None {
+        return Ok(received);
+    }
+    let packed = std::mem::take(&mut received.bytes);
+    let unpacking_room = room.clone();
+    let max = limits.decoded_bytes_max;
+    // Unpacking takes milliseconds, in which other requests should go on.
+    let unpacked =
+        tokio::task::spawn_blocking(move || unpack(&packed, encoding, max, &unpacking_room)).await;
+    unpacked.map_err(|_| BodyError::Encoding)?
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, BodyError> {
+    let Some(value) = headers.get(CONTENT_ENCODING) else {
+        return Ok(Encoding::None);
+    };
+    match value.to_str().map(|text| text.trim().to_ascii_lowercase()) {
+        Ok(text) => match text.as_str() {
+            "" | "identity" => Ok(Encoding::None),
+            "gzip" | "x-gzip" => Ok(Encoding::Gzip),
+            "zstd" => Ok(Encoding::Zstd),
+            _ => Err(BodyError::UnknownEncoding),
+        },
+        Err(_) => Err(BodyError::UnknownEncoding),
+    }
+}
+
+async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    max: usize,
+    room: &Room,
+) -> Result<Received, BodyError> {
+    let stated = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if stated.is_some_and(|stated| stated > max) {
+        return Err(BodyError::TooLarge { max });
+    }
+    let mut bytes = Vec::new();
+    let mut rooms = Vec::new();
+    let mut room_bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Torn)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > max {
+            return Err(BodyError::TooLarge { max });
+        }
+        if bytes.len() + data.len() > room_bytes {
+            // As much as the body is going to need, as far as it is known to come: doubling keeps the
+            // number of permits small, and a slow client holds no more than twice what it has sent.
+            let wanted = (bytes.len() + data.len()).max(room_bytes * 2);
+            let wanted = wanted.min(stated.unwrap_or(max).max(data.len()));
+            let piece = wanted.max(bytes.len() + data.len()) - room_bytes;
+            rooms.push(room.take(piece)?);
+            room_bytes += piece;
+            bytes.reserve_exact(room_bytes - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    if stated.is_some_and(|stated| bytes.len() < stated) {
+        return Err(BodyError::Torn);
+    }
+    Ok(Received {
+        bytes,
+        _room: rooms,
+    })
+}
+
+fn unpack(
+    packed: &[u8],
+    encoding: Encoding,
+    max: usize,
+    room: &Room,
+) -> Result<Received, BodyError> {
+    let mut reader: Box<dyn std::io::Read + '_> = match encoding {
+        Encoding::None => Box::new(packed),
+        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+        Encoding::Zstd => Box::new(
+            ruzstd::decoding::StreamingDecoder::new(packed).map_err(|_| BodyError::Encoding)?,
+        ),
+    };
+    let mut bytes = Vec::new();
+    let mut rooms = Vec::new();
+    loop {
+        // A piece at a time: a few bytes may unpack to more than the memory holds.
+        let step = bytes.len().clamp(64 * 1024, 4 * 1024 * 1024);
+        rooms.push(room.take(step)?);
+        bytes.reserve_exact(step);
+        let read = (&mut reader)
+            .take(step as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|_| BodyError::Encoding)?;
+        if bytes.len() > max {
+            return Err(BodyError::TooLargeUnpacked { max });
+        }
+        if read < step {
+            return Ok(Received {
+                bytes,
+                _room: rooms,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    const LIMITS: BodyLimits = BodyLimits {
+        bytes_max: 10_000,
+        decoded_bytes_max: 100_000,
+        timeout: Duration::from_secs(5),
+    };
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    async fn take(encoding: &str, body: Vec<u8>) -> Result<Vec<u8>, BodyError> {
+        let mut headers = HeaderMap::new();
+        if !encoding.is_empty() {
+            headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
+        }
+        let room = Room::new(1024 * 1024);
+        let received = receive(&headers, Body::from(body), LIMITS, &room).await;
+        received.map(|received| received.bytes)
+    }
+
+    #[tokio::test]
+    async fn takes_every_encoding() {
+        let text = b"{\"event_name\":\"Lead\"}".repeat(100);
+        assert_eq!(take("", text.clone()).await.as_ref(), Ok(&text));
+        assert_eq!(take("identity", text.clone()).await.as_ref(), Ok(&text));
+        assert_eq!(take("gzip", gzip(&text)).await.as_ref(), Ok(&text));
+        assert_eq!(take("GZip", gzip(&text)).await.as_ref(), Ok(&text));
+        assert_eq!(take("zstd", zstd(&text)).await.as_ref(), Ok(&text));
+    }
+
+    #[tokio::test]
+    async fn says_what_is_wrong_with_a_body() {
+        let long = vec![b' '; 10_001];
+        let bomb = vec![b' '; 100_001];
+        for (encoding, body, error) in [
+            ("", long, BodyError::TooLarge { max: 10_000 }),
+            (
+                "gzip",
+                gzip(&bomb),
+                BodyError::TooLargeUnpacked { max: 100_000 },
+            ),
+            (
+                "zstd",
+                zstd(&bomb),
+                BodyError::TooLargeUnpacked { max: 100_000 },
+            ),
+            ("gzip", b"no gzip".to_vec(), BodyError::Encoding),
+            ("zstd", b"no zstd".to_vec(), BodyError::Encoding),
+            ("br", Vec::new(), BodyError::UnknownEncoding),
+        ] {
+            assert_eq!(take(encoding, body).await, Err(error), "{encoding}");
+        }
+        let mut torn = gzip(&b"text ".repeat(1_000));
+        torn.truncate(torn.len() - 6);
+        assert_eq!(take("gzip", torn).await, Err(BodyError::Encoding));
+    }
+
+    #[tokio::test]
+    async fn bodies_share_the_room() {
+        let room = Room::new(16 * 1024);
+        let take = |bytes: usize| {
+            let room = room.clone();
+            async move {
+                let body = Body::from(vec![b' '; bytes]);
+                receive(&HeaderMap::new(), body, LIMITS, &room).await
+            }
+        };
+        let first = take(10_000).await.map_err(|_| ()).unwrap();
+        assert_eq!(take(9_000).await.err(), Some(BodyError::NoRoom));
+        drop(first);
+        assert!(take(9_000).await.is_ok());
+    }
+}

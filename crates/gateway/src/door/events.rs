@@ -1,0 +1,168 @@
+//! `POST /v1/events`: the native door, for backends.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use sluice_event::{DatasetId, Finding};
+use sluice_journal::TestCode;
+
+use super::intake::{Outcome, Rejected, Route, Warning};
+use super::problem::Problem;
+use super::{Doors, auth, body};
+use crate::config::Source;
+
+/// Takes events.
+pub(crate) async fn post(
+    State(doors): State<Arc<Doors>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let key = auth::bearer(&headers).ok_or_else(Problem::unknown_key)?;
+    let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
+    let options = Options::read(query.as_deref().unwrap_or_default(), &source)?;
+    let mut received = body::receive(&headers, body, doors.limits.body, &doors.room).await?;
+    let bytes = std::mem::take(&mut received.bytes);
+    let (sealed, fields) = doors.seal(bytes, &source).await?;
+    let written = fields.iter().find(|(key, _)| key == "test_event_code");
+    let test_code = options
+        .test_code
+        .as_deref()
+        .or(written.map(|(_, code)| code.as_str()));
+    let route = Route {
+        test_code: test_code
+            .map(|code| doors.requested_code(code, &source))
+            .transpose()?
+            .flatten(),
+        datasets: options.datasets,
+        source,
+    };
+    let outcome = doors.keep(sealed, &route).await?;
+    let is_anything_taken = outcome.accepted + outcome.duplicates > 0;
+    let status = if is_anything_taken {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, Json(answer(&outcome))).into_response())
+}
+
+/// What the query of a request may say.
+#[derive(Debug)]
+struct Options {
+    datasets: Vec<DatasetId>,
+    test_code: Option<String>,
+}
+
+impl Options {
+    fn read(query: &str, source: &Source) -> Result<Self, Problem> {
+        let mut wanted = BTreeSet::new();
+        let mut test_code = None;
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "dataset" => {
+                    wanted.insert(value.into_owned());
+                }
+                "test_event_code" => test_code = Some(value.into_owned()),
+                _ => {
+                    return Err(Problem::new(
+                        StatusCode::BAD_REQUEST,
+                        "parameter_unknown",
+                        "the query has a parameter that this door does not know",
+                        "use `dataset` and `test_event_code`, or none",
+                    ));
+                }
+            }
+        }
+        let mut datasets = source.datasets.clone();
+        if !wanted.is_empty() {
+            datasets.retain(|dataset| wanted.contains(dataset.as_str()));
+            if datasets.len() < wanted.len() {
+                return Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "dataset_forbidden",
+                    "this source does not send to that dataset",
+                    "name a dataset that the configuration lists for the source",
+                ));
+            }
+        }
+        Ok(Self {
+            datasets,
+            test_code,
+        })
+    }
+}
+
+impl Doors {
+    /// The test code that a request asks for; `None` for an empty one.
+    pub(crate) fn requested_code(
+        &self,
+        code: &str,
+        source: &Source,
+    ) -> Result<Option<TestCode>, Problem> {
+        if code.is_empty() {
+            return Ok(None);
+        }
+        if !source.allow_test_codes {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "test_code_forbidden",
+                "this source may not send test events",
+                "leave test_event_code out, or set allow_test_codes for the source",
+            ));
+        }
+        TestCode::parse(code).map(Some).map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "test_code_invalid",
+                "test_event_code is none of Meta's",
+                "copy the code from Events Manager, Test Events",
+            )
+        })
+    }
+}
+
+fn answer(outcome: &Outcome) -> Value {
+    json!({
+        "accepted": outcome.accepted,
+        "duplicates": outcome.duplicates,
+        "rejected": outcome.rejected.iter().map(rejected).collect::<Vec<_>>(),
+        "warnings": outcome.warnings.iter().map(warning).collect::<Vec<_>>(),
+    })
+}
+
+fn rejected(rejected: &Rejected) -> Value {
+    json!({
+        "index": rejected.index,
+        "event_id": rejected.event_id,
+        "findings": rejected.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "severity": finding.severity().name(),
+        "code": finding.code.name(),
+        "path": finding.path.as_str(),
+        "message": finding.message,
+        "help": finding.help(),
+    })
+}
+
+fn warning(warning: &Warning) -> Value {
+    json!({
+        "severity": warning.code.severity().name(),
+        "code": warning.code.name(),
+        "events": warning.events,
+        "index": warning.index,
+        "path": warning.path,
+        "message": warning.message,
+        "help": warning.code.help(),
+    })
+}

@@ -1,0 +1,172 @@
+//! The forms in which clients of the Graph API send the same thing: JSON, urlencoded, multipart.
+//!
+//! In the forms each field is text; `data` is JSON text then, a list of objects or of JSON strings.
+
+use bytes::Bytes;
+
+/// Fields of a form.
+const FIELDS_MAX: usize = 100;
+
+/// A request body of the Graph API.
+pub(crate) enum Form {
+    /// One JSON document.
+    Json(Vec<u8>),
+    /// Fields with texts.
+    Fields(Vec<(String, String)>),
+}
+
+/// Why a body is no form of the Graph API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FormError {
+    #[error(
+        "the multipart body cannot be read; each part needs a name, and the boundary has to be that of Content-Type"
+    )]
+    Multipart,
+    #[error("the form has more than {FIELDS_MAX} fields")]
+    TooManyFields,
+    #[error("(#100) The parameter data is required: a list of events as JSON")]
+    NoData,
+}
+
+impl Form {
+    /// Reads a body by its content type; without a known one by how it begins.
+    pub(crate) async fn read(content_type: &str, body: Vec<u8>) -> Result<Self, FormError> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        if kind.eq_ignore_ascii_case("multipart/form-data") {
+            return multipart(content_type, body).await;
+        }
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        let looks_like_json = matches!(first, Some(b'{' | b'['));
+        if looks_like_json || kind.eq_ignore_ascii_case("application/json") {
+            return Ok(Form::Json(body));
+        }
+        let pairs = form_urlencoded::parse(&body);
+        let fields: Vec<_> = pairs
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .take(FIELDS_MAX + 1)
+            .collect();
+        within_limit(fields)
+    }
+
+    /// The text of a field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        match self {
+            Form::Json(_) => None,
+            Form::Fields(fields) => fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str()),
+        }
+    }
+
+    /// The body, if it is JSON.
+    pub(crate) fn json(&self) -> Option<&[u8]> {
+        match self {
+            Form::Json(body) => Some(body),
+            Form::Fields(_) => None,
+        }
+    }
+
+    /// The test code, if it is a field.
+    pub(crate) fn test_event_code(&self) -> Option<&str> {
+        self.field("test_event_code")
+    }
+
+    /// The JSON text that holds the events.
+    pub(crate) fn into_events(self) -> Result<Vec<u8>, FormError> {
+        match self {
+            Form::Json(body) => Ok(body),
+            Form::Fields(fields) => fields
+                .into_iter()
+                .find(|(key, _)| key == "data")
+                .map(|(_, value)| value.into_bytes())
+                .ok_or(FormError::NoData),
+        }
+    }
+}
+
+fn within_limit(fields: Vec<(String, String)>) -> Result<Form, FormError> {
+    if fields.len() > FIELDS_MAX {
+        return Err(FormError::TooManyFields);
+    }
+    Ok(Form::Fields(fields))
+}
+
+/// PHP labels its parts with content types of its own; nobody needs them.
+async fn multipart(content_type: &str, body: Vec<u8>) -> Result<Form, FormError> {
+    let boundary = multer::parse_boundary(content_type).map_err(|_| FormError::Multipart)?;
+    let body = Bytes::from(body);
+    let stream = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(body) });
+    let mut parts = multer::Multipart::new(stream, boundary);
+    let mut fields = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(|_| FormError::Multipart)? {
+        let name = part.name().ok_or(FormError::Multipart)?.to_owned();
+        let value = part.bytes().await.map_err(|_| FormError::Multipart)?;
+        fields.push((name, String::from_utf8_lossy(&value).into_owned()));
+        if fields.len() > FIELDS_MAX {
+            return Err(FormError::TooManyFields);
+        }
+    }
+    within_limit(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn data(content_type: &str, body: &str) -> Result<String, FormError> {
+        let form = Form::read(content_type, body.as_bytes().to_vec()).await?;
+        Ok(String::from_utf8(form.into_events()?).unwrap())
+    }
+
+    #[tokio::test]
+    async fn reads_every_form() {
+        let multipart = "--X\r\nContent-Disposition: form-data; name=\"data\"\r\n\
+            Content-Type: multipart/form-data\r\n\r\n[{}]\r\n\
+            --X\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nkey\r\n--X--\r\n";
+        for (content_type, body, expected) in [
+            ("application/json", r#"{"data":[{}]}"#, r#"{"data":[{}]}"#),
+            ("", r#" {"data":[{}]}"#, r#" {"data":[{}]}"#),
+            ("text/plain", "[{}]", "[{}]"),
+            (
+                "application/x-www-form-urlencoded; charset=utf-8",
+                "data=%5B%7B%7D%5D&access_token=key",
+                "[{}]",
+            ),
+            ("multipart/form-data; boundary=X", multipart, "[{}]"),
+        ] {
+            assert_eq!(
+                data(content_type, body).await.as_deref(),
+                Ok(expected),
+                "{content_type}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn says_what_is_wrong_with_a_form() {
+        let form = "application/x-www-form-urlencoded";
+        let many = "a=1&".repeat(101);
+        for (content_type, body, error) in [
+            (form, "access_token=key", FormError::NoData),
+            (form, many.as_str(), FormError::TooManyFields),
+            ("multipart/form-data", "--X", FormError::Multipart),
+            (
+                "multipart/form-data; boundary=X",
+                "nothing",
+                FormError::Multipart,
+            ),
+        ] {
+            assert_eq!(data(content_type, body).await, Err(error), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn fields_are_found_by_name() {
+        let form = Form::read("", b"test_event_code=TEST1&access_token=a%20b".to_vec());
+        let form = form.await.unwrap();
+        assert_eq!(form.test_event_code(), Some("TEST1"));
+        assert_eq!(form.field("access_token"), Some("a b"));
+        assert_eq!(form.json(), None);
+    }
+}

@@ -1,0 +1,291 @@
+//! `POST /{version}/{dataset}/events`: the Graph API's own door, for Meta's SDKs and everything else that
+//! was written for it. Only the host changes, and the access token is the key of a source.
+//!
+//! Answers are Meta's: Python's SDK wants HTTP 200 with three keys, and reads `error` from every other
+//! body. One thing differs: Meta refuses a whole request for one bad event, and here only that event is
+//! refused. `events_received` then says how many were taken, and `messages` names the others.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use sluice_event::json::{Raw, Reader, SyntaxError};
+use sluice_event::{Code, DatasetId, batch};
+
+use super::form::{Form, FormError};
+use super::intake::{IntakeError, Outcome, Rejected, Route};
+use super::problem::{Problem, RETRY_AFTER_S};
+use super::{Doors, RequestId, auth, body};
+
+/// Rejected events that are named in `messages`.
+const MESSAGES_MAX: usize = 100;
+
+/// An error as the Graph API writes it.
+#[derive(Debug)]
+pub(crate) struct GraphProblem {
+    status: StatusCode,
+    code: i64,
+    subcode: Option<i64>,
+    message: String,
+    user_message: Option<String>,
+    is_transient: bool,
+}
+
+/// Takes events as the Graph API does.
+pub(crate) async fn post(
+    State(doors): State<Arc<Doors>>,
+    Path((_version, dataset)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    axum::Extension(id): axum::Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let query = query.unwrap_or_default();
+    match take(&doors, &dataset, &query, &headers, body).await {
+        Ok(outcome) => success(&outcome, &id),
+        Err(problem) => problem.answer(&id),
+    }
+}
+
+/// Takes the events of a request in any of the Graph API's forms.
+pub(crate) async fn take(
+    doors: &Doors,
+    dataset: &str,
+    query: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Outcome, GraphProblem> {
+    let mut received = body::receive(headers, body, doors.limits.body, &doors.room)
+        .await
+        .map_err(Problem::from)?;
+    let bytes = std::mem::take(&mut received.bytes);
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let form = Form::read(content_type, bytes).await?;
+    let key = key(query, headers, &form).ok_or_else(GraphProblem::no_token)?;
+    let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
+    let dataset = DatasetId::parse(dataset)
+        .ok()
+        .filter(|dataset| source.datasets.contains(dataset))
+        .ok_or_else(GraphProblem::unknown_dataset)?;
+    let form_code = form.test_event_code().map(str::to_owned);
+    let (sealed, fields) = doors.seal(form.into_events()?, &source).await?;
+    let body_code = fields.into_iter().find(|(key, _)| key == "test_event_code");
+    let query_code = parameter(query, "test_event_code").map(Cow::into_owned);
+    let code = query_code.or(form_code).or(body_code.map(|(_, code)| code));
+    let route = Route {
+        test_code: match code {
+            Some(code) => doors.requested_code(&code, &source)?,
+            None => None,
+        },
+        datasets: vec![dataset],
+        source,
+    };
+    let outcome = doors.keep(sealed, &route).await?;
+    if outcome.accepted + outcome.duplicates == 0 {
+        return Err(GraphProblem::refused(&outcome.rejected));
+    }
+    Ok(outcome)
+}
+
+/// The key, from wherever a client of the Graph API may put its token.
+fn key(query: &str, headers: &HeaderMap, form: &Form) -> Option<String> {
+    let in_query = parameter(query, "access_token").map(Cow::into_owned);
+    in_query
+        .or_else(|| form.field("access_token").map(str::to_owned))
+        .or_else(|| form.field("accessKey").map(str::to_owned))
+        .or_else(|| auth::bearer(headers).map(str::to_owned))
+        .or_else(|| in_json(form.json()?))
+        .filter(|key| !key.is_empty())
+}
+
+fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// `access_token` or `accessKey` at the top of a JSON body, which has to be known before it is read.
+fn in_json(bytes: &[u8]) -> Option<String> {
+    let text = batch::text_of(bytes);
+    let mut found = None;
+    let mut reader = Reader::new(&text);
+    let read = reader.members(|reader, key| {
+        let value: Raw<'_> = reader.value()?;
+        if matches!(&*key, "access_token" | "accessKey") {
+            found = value.as_text().map(Cow::into_owned);
+        }
+        Ok::<(), SyntaxError>(())
+    });
+    read.ok().and(found)
+}
+
+fn success(outcome: &Outcome, id: &RequestId) -> Response {
+    let rejected = outcome.rejected.iter().take(MESSAGES_MAX);
+    let messages: Vec<_> = rejected.map(message).collect();
+    Json(json!({
+        "events_received": outcome.accepted + outcome.duplicates,
+        "messages": messages,
+        "fbtrace_id": id.as_str(),
+    }))
+    .into_response()
+}
+
+fn message(rejected: &Rejected) -> String {
+    let index = rejected.index;
+    match rejected.findings.first() {
+        None => format!("data[{index}] was not taken"),
+        Some(finding) => {
+            let (path, message, help) = (finding.path.as_str(), &finding.message, finding.help());
+            let dot = if path.is_empty() || path.starts_with('[') {
+                ""
+            } else {
+                "."
+            };
+            format!("data[{index}]{dot}{path} was not taken: {message}; {help}")
+        }
+    }
+}
+
+/// Meta's subcode for what a finding says (facts as recorded from Meta's answers).
+fn subcode(code: Code) -> i64 {
+    match code {
+        Code::EventTimeTooOld => 2_804_003,
+        Code::EventTimeFuture => 2_804_004,
+        Code::PurchaseValueMissing => 2_804_009,
+        Code::PurchaseCurrencyMissing => 2_804_010,
+        Code::ExtinfoMissing | Code::ExtinfoInvalid => 2_804_043,
+        Code::UserDataMissing | Code::UserDataTooBroad => 2_804_050,
+        Code::MessagingChannelMissing => 2_804_063,
+        Code::MessagingEventName => 2_804_066,
+        _ => 2_804_019,
+    }
+}
+
+impl GraphProblem {
+    fn no_token() -> Self {
+        let message = "An access token is required: use the key of a source";
+        Self::token(104, message)
+    }
+
+    fn unknown_token() -> Self {
+        let message = "Invalid OAuth access token: no source has this key";
+        Self::token(190, message)
+    }
+
+    fn token(code: i64, message: &str) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            code,
+            subcode: None,
+            message: message.to_owned(),
+            user_message: None,
+            is_transient: false,
+        }
+    }
+
+    fn unknown_dataset() -> Self {
+        let message = "Unsupported post request: this source does not send to a dataset of this id";
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: 100,
+            subcode: Some(33),
+            message: message.to_owned(),
+            user_message: None,
+            is_transient: false,
+        }
+    }
+
+    /// No event of the request could be taken.
+    fn refused(rejected: &[Rejected]) -> Self {
+        let first = rejected.first().and_then(|it| it.findings.first());
+        let told: Vec<_> = rejected.iter().take(MESSAGES_MAX).map(message).collect();
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: 100,
+            subcode: first.map(|finding| subcode(finding.code)),
+            message: "Invalid parameter".to_owned(),
+            user_message: Some(told.join("\n")),
+            is_transient: false,
+        }
+    }
+
+    /// The error as a Graph API answer.
+    pub(crate) fn answer(self, id: &RequestId) -> Response {
+        let mut error = json!({
+            "message": self.message,
+            "type": if self.subcode == Some(33) { "GraphMethodException" } else { "OAuthException" },
+            "code": self.code,
+            "is_transient": self.is_transient,
+            "fbtrace_id": id.as_str(),
+        });
+        if let Some(subcode) = self.subcode {
+            error["error_subcode"] = subcode.into();
+        }
+        if let Some(user_message) = self.user_message {
+            error["error_user_title"] = "The events were not taken".into();
+            error["error_user_msg"] = user_message.into();
+        }
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if self.is_transient {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+impl From<Problem> for GraphProblem {
+    fn from(problem: Problem) -> Self {
+        let is_transient = problem.is_transient();
+        Self {
+            status: problem.status,
+            code: if is_transient { 2 } else { 100 },
+            subcode: None,
+            message: format!("{}; {}", problem.detail, problem.help),
+            user_message: None,
+            is_transient,
+        }
+    }
+}
+
+impl From<IntakeError> for GraphProblem {
+    fn from(error: IntakeError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<FormError> for GraphProblem {
+    fn from(error: FormError) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: 100,
+            subcode: None,
+            message: error.to_string(),
+            user_message: None,
+            is_transient: false,
+        }
+    }
+}
+
+/// What is asked of the Graph API besides events: crash reports of SDKs and the like. It is answered as
+/// Meta answers what it does not know, and goes nowhere.
+pub(crate) async fn other(axum::Extension(id): axum::Extension<RequestId>) -> Response {
+    GraphProblem {
+        status: StatusCode::NOT_FOUND,
+        code: 2_500,
+        subcode: None,
+        message: "Unknown path components: Sluice takes POST /{version}/{dataset}/events"
+            .to_owned(),
+        user_message: None,
+        is_transient: false,
+    }
+    .answer(&id)
+}

@@ -1,0 +1,60 @@
+//! Doors for those who run the gateway: is it alive, can it take events, how is it doing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Doors;
+use super::problem::Problem;
+use crate::lane::LaneState;
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: events can be taken, and how the lanes are doing. A parked lane does not make the
+/// gateway unready: events are safe on disk.
+pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
+    if doors.stop.is_cancelled() {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "stopping",
+            "the gateway is stopping",
+            "send the same request again later",
+        ));
+    }
+    let reports = doors.watch.reports();
+    let lanes = doors.lanes().into_iter().map(|(id, waiting)| {
+        let report = reports.get(&id);
+        let (state, reason) = match report.map(|report| &report.state) {
+            None | Some(LaneState::Flowing) => ("flowing", None),
+            Some(LaneState::Throttled { reason, .. }) => ("throttled", Some(reason)),
+            Some(LaneState::Parked { reason, .. }) => ("parked", Some(reason)),
+        };
+        json!({
+            "dataset": id.dataset.as_str(),
+            "test_code": id.test_code.as_ref().map(|code| code.as_str().to_owned()),
+            "state": state,
+            "reason": reason,
+            "waiting": waiting.ready + waiting.leased,
+            "first_expiry": waiting.first_expiry_s,
+        })
+    });
+    let lanes: Vec<_> = lanes.collect();
+    Ok(Json(json!({ "ready": true, "lanes": lanes })).into_response())
+}
+
+/// `GET /metrics`: for Prometheus.
+pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
+    let text = doors
+        .watch
+        .exposition(&doors.lanes(), doors.clock.unix_ms());
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, content_type)], text).into_response()
+}

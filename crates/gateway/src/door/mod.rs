@@ -1,0 +1,212 @@
+//! Doors: the ways in over HTTP. A door knows who may come in and how its clients speak; what an event
+//! is, it leaves to the event crate, and what becomes of it to the journal.
+
+mod auth;
+mod body;
+mod capi;
+mod events;
+mod form;
+mod graph;
+mod health;
+mod intake;
+mod problem;
+mod server;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use sluice_event::DatasetId;
+use sluice_journal::{Journal, LaneId, Waiting};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::SharedClock;
+use crate::config::{Config, TestEventCode};
+use crate::roster::Keys;
+use crate::watch::Watch;
+use body::{BodyLimits, Room};
+use problem::Problem;
+pub(crate) use server::{Listener, serve};
+
+/// Bytes that all bodies together may hold in memory.
+const ROOM_BYTES: usize = 192 * 1024 * 1024;
+
+/// How much a request may bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    body: BodyLimits,
+    events_per_request_max: usize,
+}
+
+/// What all doors share.
+pub(crate) struct Doors {
+    journal: Arc<dyn Journal>,
+    clock: SharedClock,
+    watch: Watch,
+    keys: watch::Receiver<Arc<Keys>>,
+    limits: Limits,
+    room: Room,
+    test_codes: HashMap<DatasetId, TestEventCode>,
+    stop: CancellationToken,
+}
+
+/// The name of one request, in its answer and in the log: the client's own, or one that is made here.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl Doors {
+    pub(crate) fn new(
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        clock: SharedClock,
+        watch: Watch,
+        keys: watch::Receiver<Arc<Keys>>,
+        stop: CancellationToken,
+    ) -> Self {
+        let server = &config.server;
+        let test_codes = config.datasets.iter().filter_map(|dataset| {
+            let code = dataset.test_event_code.clone()?;
+            Some((dataset.id.clone(), code))
+        });
+        Self {
+            journal,
+            clock,
+            watch,
+            keys,
+            limits: Limits {
+                body: BodyLimits {
+                    bytes_max: server.body_bytes_max,
+                    decoded_bytes_max: server.decoded_bytes_max,
+                    timeout: server.read_timeout,
+                },
+                events_per_request_max: server.events_per_request_max,
+            },
+            room: Room::new(ROOM_BYTES.max(2 * server.decoded_bytes_max)),
+            test_codes: test_codes.collect(),
+            stop,
+        }
+    }
+
+    /// What waits in every lane.
+    fn lanes(&self) -> Vec<(LaneId, Waiting)> {
+        let ids = self.journal.lanes().borrow().clone();
+        ids.into_iter()
+            .map(|id| {
+                let waiting = self.journal.waiting(&id);
+                (id, waiting)
+            })
+            .collect()
+    }
+}
+
+/// Every way in.
+pub(crate) fn router(doors: Arc<Doors>) -> Router {
+    Router::new()
+        .route("/v1/events", post(events::post))
+        .route("/capi/{dataset}/events", post(capi::post))
+        .route("/capi/{dataset}/events/", post(capi::post))
+        .route("/{version}/{dataset}/events", post(graph::post))
+        .route("/{version}/{dataset}/events/", post(graph::post))
+        .route("/{version}/debug_token", get(graph::other))
+        .route("/{version}/{node}/instruments", any(graph::other))
+        .route("/healthz", get(health::alive))
+        .route("/hub/health/", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&doors), named_and_counted))
+        .with_state(doors)
+}
+
+/// Gives the request a name, and counts its answer.
+async fn named_and_counted(
+    State(doors): State<Arc<Doors>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = RequestId::of(&request, doors.clock.chance());
+    let path = request.extensions().get::<MatchedPath>();
+    let door = door_name(path.map(MatchedPath::as_str).unwrap_or_default());
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    doors.watch.answered(door, status, id.as_str());
+    response.headers_mut().insert("x-request-id", id.0);
+    response
+}
+
+/// A short name for a route: metrics must not have a label for every path that somebody tries.
+fn door_name(route: &str) -> &'static str {
+    match route.trim_end_matches('/') {
+        "/v1/events" => "events",
+        "/capi/{dataset}/events" => "capi",
+        "/{version}/{dataset}/events" => "graph",
+        "/healthz" | "/hub/health" | "/readyz" | "/metrics" => "operations",
+        _ => "other",
+    }
+}
+
+async fn unknown_path() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "path_unknown",
+        "there is no door at this path",
+        "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API",
+    )
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_wrong",
+        "this door does not take this method",
+        "send events with POST",
+    )
+}
+
+/// A defect of ours costs the request it happened in, and nothing of it is shown.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer calls it with the panic's payload by value"
+)]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "defect",
+        "a defect in Sluice",
+        "please report it, with the request id",
+    )
+    .into_response()
+}
+
+impl RequestId {
+    /// The client's own name if it is a sensible one.
+    fn of(request: &Request, chance: [u8; 16]) -> Self {
+        let is_sensible = |value: &&HeaderValue| {
+            (1..=64).contains(&value.len())
+                && value
+                    .as_bytes()
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        };
+        let given = request.headers().get("x-request-id").filter(is_sensible);
+        Self(given.cloned().unwrap_or_else(|| {
+            let text = format!("{:032x}", u128::from_be_bytes(chance));
+            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
+        }))
+    }
+
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}

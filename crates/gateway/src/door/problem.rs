@@ -1,0 +1,154 @@
+//! Errors of the doors, as RFC 9457 problem details: what is wrong, and what would be right.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use sluice_journal::JournalError;
+
+use super::body::BodyError;
+use super::intake::IntakeError;
+
+/// When to come back after a 503, in seconds.
+pub(crate) const RETRY_AFTER_S: u16 = 5;
+
+/// An error of a door.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// Stable, for programs.
+    pub(crate) code: &'static str,
+    /// What was wrong, for people.
+    pub(crate) detail: String,
+    /// What would be right.
+    pub(crate) help: &'static str,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<String>,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            help,
+        }
+    }
+
+    /// Nobody has this key.
+    pub(crate) fn unknown_key() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "key_unknown",
+            "no source has this key",
+            "send the key of a source as `Authorization: Bearer KEY`",
+        )
+    }
+
+    /// Whether the same request may go through later.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let (status, code, help) = match error {
+            BodyError::TooLarge { .. } | BodyError::TooLargeUnpacked { .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "send fewer events in a request",
+            ),
+            BodyError::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                "send the body at once",
+            ),
+            BodyError::Torn => (
+                StatusCode::BAD_REQUEST,
+                "body_torn",
+                "send as many bytes as Content-Length says",
+            ),
+            BodyError::NoRoom => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "send the same request again later",
+            ),
+            BodyError::Encoding => (
+                StatusCode::BAD_REQUEST,
+                "encoding_invalid",
+                "compress the body as Content-Encoding says, or leave the header out",
+            ),
+            BodyError::UnknownEncoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoding_unknown",
+                "use gzip, zstd or no compression",
+            ),
+        };
+        Self::new(status, code, error.to_string(), help)
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let (status, code, help) = match &error {
+            IntakeError::Syntax { .. } => (
+                StatusCode::BAD_REQUEST,
+                "json_invalid",
+                "send one event, an array of events, {\"data\": [...]}, or one event a line",
+            ),
+            IntakeError::Empty => (
+                StatusCode::BAD_REQUEST,
+                "no_events",
+                "send at least one event",
+            ),
+            IntakeError::TooMany { .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_many_events",
+                "send fewer events in a request",
+            ),
+            IntakeError::Journal(journal) => return journal.into(),
+        };
+        Self::new(status, code, error.to_string(), help)
+    }
+}
+
+impl From<&JournalError> for Problem {
+    /// The cause is in the log; the client learns that nothing was kept, and that it may try again.
+    fn from(_: &JournalError) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "journal_unavailable",
+            "the events could not be written to disk, so none was taken",
+            "send the same request again later; copies are recognised",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("urn:sluice:problem:{}", self.code),
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+            "help": self.help,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.is_transient() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}

@@ -1,0 +1,89 @@
+//! A local limit on events per rolling hour and token, in front of Meta's own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+const MINUTE_MS: u64 = 60_000;
+const MINUTES: u64 = 60;
+
+/// The events of the last hour, by the minute.
+///
+/// The oldest minute counts whole until it is over, so an hour's limit is kept a little too well and
+/// never broken.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    minutes: HashMap<u64, usize>,
+}
+
+impl Budget {
+    /// How many events may go now, of `limit` an hour; 0 is no limit.
+    pub(crate) fn left(&mut self, limit: usize, now_ms: u64) -> usize {
+        if limit == 0 {
+            return usize::MAX;
+        }
+        let first = (now_ms / MINUTE_MS).saturating_sub(MINUTES - 1);
+        self.minutes.retain(|minute, _| *minute >= first);
+        limit.saturating_sub(self.minutes.values().sum())
+    }
+
+    /// Takes events from the budget.
+    pub(crate) fn take(&mut self, events: usize, now_ms: u64) {
+        *self.minutes.entry(now_ms / MINUTE_MS).or_default() += events;
+    }
+
+    /// When the next events will be free, in milliseconds since 1970.
+    pub(crate) fn free_at_ms(&self, now_ms: u64) -> u64 {
+        let oldest = self.minutes.keys().min().copied();
+        let free = oldest.map_or(0, |minute| (minute + MINUTES) * MINUTE_MS);
+        free.max(now_ms)
+    }
+}
+
+/// One budget per token, shared by every lane that sends with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Budgets {
+    by_token: Arc<Mutex<HashMap<String, Arc<Mutex<Budget>>>>>,
+}
+
+impl Budgets {
+    /// The budget of the token with this fingerprint.
+    pub(crate) fn of(&self, fingerprint: &str) -> Arc<Mutex<Budget>> {
+        // A budget is numbers: whatever a panicking holder left behind can be used.
+        let mut budgets = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(budgets.entry(fingerprint.to_owned()).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_the_limit_and_then_it_goes_on() {
+        let mut budget = Budget::default();
+        let start_ms = 1_700_000_040_000;
+        assert_eq!(budget.left(1_000, start_ms), 1_000);
+        budget.take(600, start_ms);
+        budget.take(400, start_ms + 5 * MINUTE_MS);
+        assert_eq!(budget.left(1_000, start_ms + 6 * MINUTE_MS), 0);
+        let free_ms = budget.free_at_ms(start_ms + 6 * MINUTE_MS);
+        assert!(free_ms <= start_ms + 61 * MINUTE_MS);
+        assert_eq!(budget.left(1_000, free_ms - 1), 0);
+        assert_eq!(budget.left(1_000, free_ms), 600);
+    }
+
+    #[test]
+    fn no_limit_is_no_limit() {
+        let mut budget = Budget::default();
+        budget.take(1_000_000, 0);
+        assert_eq!(budget.left(0, 0), usize::MAX);
+    }
+
+    #[test]
+    fn lanes_with_one_token_share_a_budget() {
+        let budgets = Budgets::default();
+        budgets.of("a").lock().unwrap().take(7, 0);
+        assert_eq!(budgets.of("a").lock().unwrap().left(10, 0), 3);
+        assert_eq!(budgets.of("b").lock().unwrap().left(10, 0), 10);
+    }
+}

@@ -1,0 +1,253 @@
+//! Lanes: one delivery worker per dataset, and one more per test code that is in use.
+//!
+//! A lane waits until a batch is full or has lingered, leases it from the journal, and lets it travel on
+//! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
+//! owns its state; nobody else changes it. Everything it decides is in pure files: [`step`] what to do next,
+//! [`pace`] how hard to push, [`budget`] how much an hour takes, [`bisect`] who is to blame.
+
+mod bisect;
+mod budget;
+mod pace;
+mod shipment;
+mod step;
+mod supervisor;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sluice_graph::Client;
+use sluice_journal::{Journal, LaneId, Lease, LeaseLimits};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{SharedClock, seconds};
+use crate::config::{Delivery, TestEventCode};
+use crate::roster::{Destinations, Reachable};
+use crate::watch::Watch;
+use budget::Budget;
+pub(crate) use pace::LaneState;
+use pace::{Pace, Trouble};
+use shipment::{Shipment, Shipped};
+use step::{Step, View};
+pub(crate) use supervisor::{Supervisor, supervise};
+
+/// Events closer than this to the end of their time go before all others, in seconds.
+const URGENT_S: i64 = 6 * 60 * 60;
+
+/// How long a test code that came with an event is used, in milliseconds: Meta counts events that are
+/// sent with one, but not where they should be counted.
+const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long a lane waits after the journal had nothing where there should have been something.
+const NOTHING_LEASED: Duration = Duration::from_secs(1);
+
+/// What a lane works with.
+pub(crate) struct LaneContext {
+    pub(crate) id: LaneId,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) client: Client,
+    pub(crate) clock: SharedClock,
+    pub(crate) watch: Watch,
+    pub(crate) delivery: Delivery,
+    pub(crate) partner_agent: Option<String>,
+    /// The test code that the configuration sets for the dataset.
+    pub(crate) configured_code: Option<TestEventCode>,
+}
+
+impl LaneContext {
+    /// The test code that a batch goes with now; after its end it is not sent any more.
+    fn code_at(&self, now_ms: u64, lease: &Lease) -> Option<String> {
+        let code = self.id.test_code.as_ref()?;
+        let configured = self.configured_code.as_ref();
+        let is_over = match configured.filter(|configured| configured.code == *code) {
+            Some(configured) => configured.until_s <= seconds(now_ms),
+            None => lease
+                .events
+                .iter()
+                .any(|event| event.accepted_ms.saturating_add(TEST_CODE_MS) <= now_ms),
+        };
+        (!is_over).then(|| code.as_str().to_owned())
+    }
+}
+
+struct Lane {
+    context: Arc<LaneContext>,
+    pace: Pace,
+    /// Since when there is something to send.
+    ready_since_ms: Option<u64>,
+    flights: JoinSet<Shipped>,
+    budget: Option<(String, Arc<Mutex<Budget>>)>,
+}
+
+/// Delivers the events of a lane until it is told to stop.
+pub(crate) async fn run(
+    context: LaneContext,
+    budgets: budget::Budgets,
+    mut destinations: watch::Receiver<Arc<Destinations>>,
+    stop: CancellationToken,
+) {
+    let bell = context.journal.bell(&context.id);
+    let mut lane = Lane {
+        pace: Pace::new(context.delivery.in_flight_max),
+        context: Arc::new(context),
+        ready_since_ms: None,
+        flights: JoinSet::new(),
+        budget: None,
+    };
+    loop {
+        let destination = destinations
+            .borrow_and_update()
+            .of(&lane.context.id.dataset);
+        let wait = match lane.next_step(destination.as_ref(), &budgets) {
+            Step::Ship(events_max) => match destination {
+                Some(to) => match lane.ship(to, events_max).await {
+                    true => continue,
+                    false => Some(NOTHING_LEASED),
+                },
+                None => None,
+            },
+            Step::WaitUntil(until_ms) => {
+                let now_ms = lane.context.clock.unix_ms();
+                Some(Duration::from_millis(until_ms.saturating_sub(now_ms)))
+            }
+            Step::Wait => None,
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = bell.notified() => {}
+            Some(landed) = lane.flights.join_next() => {
+                lane.land(landed.unwrap_or_else(|_| lane.crashed()));
+            }
+            Ok(()) = destinations.changed() => lane.pace.mended(lane.context.clock.unix_ms()),
+            () = pause(wait) => {}
+        }
+    }
+    // What is on its way may arrive; what is not goes back to waiting.
+    while lane.flights.join_next().await.is_some() {}
+}
+
+async fn pause(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Lane {
+    fn next_step(&mut self, destination: Option<&Reachable>, budgets: &budget::Budgets) -> Step {
+        let Some(reachable) = destination else {
+            return Step::Wait;
+        };
+        let now_ms = self.context.clock.unix_ms();
+        let ready = self.context.journal.waiting(&self.context.id).ready;
+        if ready == 0 {
+            self.ready_since_ms = None;
+        }
+        let delivery = &self.context.delivery;
+        let limit = delivery.events_per_hour_max.map_or(0, |limit| {
+            usize::try_from(limit.get()).unwrap_or(usize::MAX)
+        });
+        let is_other = |(token, _): &(String, _)| *token != reachable.fingerprint;
+        if self.budget.as_ref().is_none_or(is_other) {
+            let budget = budgets.of(&reachable.fingerprint);
+            self.budget = Some((reachable.fingerprint.clone(), budget));
+        }
+        let (budget, budget_free_ms) = self.budget.as_ref().map_or((usize::MAX, 0), |(_, it)| {
+            let mut budget = it.lock().unwrap_or_else(PoisonError::into_inner);
+            (budget.left(limit, now_ms), budget.free_at_ms(now_ms))
+        });
+        step::next(&View {
+            now_ms,
+            ready,
+            ready_since_ms: match ready {
+                0 => now_ms,
+                _ => *self.ready_since_ms.get_or_insert(now_ms),
+            },
+            in_flight: self.flights.len(),
+            in_flight_max: self.pace.allowed(),
+            pause_ms: self.pace.pause_ms(),
+            budget,
+            budget_free_ms,
+            linger_ms: u64::try_from(delivery.linger.as_millis()).unwrap_or(u64::MAX),
+            batch_events_max: delivery.batch_events_max,
+        })
+    }
+
+    /// Leases a batch and sends it on its way. Returns whether there was one.
+    async fn ship(&mut self, to: Reachable, events_max: usize) -> bool {
+        let context = &self.context;
+        let now_ms = context.clock.unix_ms();
+        let limits = LeaseLimits {
+            events_max,
+            bytes_max: context.delivery.batch_bytes_max,
+            urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
+        };
+        self.ready_since_ms = None;
+        let lease = match context.journal.lease(&context.id, limits).await {
+            Ok(lease) if lease.events.is_empty() => return false,
+            Ok(lease) => lease,
+            Err(error) => {
+                let trouble = Trouble::Transient {
+                    reason: error.to_string(),
+                };
+                self.land(Shipped::stopped(now_ms, trouble));
+                return true;
+            }
+        };
+        if let Some((_, budget)) = &self.budget {
+            let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+            budget.take(lease.events.len(), now_ms);
+        }
+        let code = context.code_at(now_ms, &lease);
+        let shipment = Shipment::new(Arc::clone(context), to.destination, lease, code, now_ms);
+        self.flights.spawn(shipment.run());
+        true
+    }
+
+    /// A shipment panicked: its events are waiting again, because its lease was dropped.
+    fn crashed(&self) -> Shipped {
+        let trouble = Trouble::Transient {
+            reason: "a defect in Sluice; please report what its log says about a panic".to_owned(),
+        };
+        Shipped::stopped(self.context.clock.unix_ms(), trouble)
+    }
+
+    /// Takes note of how a shipment went.
+    fn land(&mut self, shipped: Shipped) {
+        let before = self.pace.state().clone();
+        if let Some(usage) = shipped.usage {
+            self.pace.used(usage);
+        }
+        if shipped.is_answered {
+            self.pace.answered(shipped.began_ms);
+        }
+        let context = &self.context;
+        if let Some(trouble) = shipped.trouble {
+            let chance = u64::from_be_bytes(first_eight(context.clock.chance()));
+            let now_ms = context.clock.unix_ms();
+            self.pace
+                .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
+        }
+        let waiting = context.journal.waiting(&context.id);
+        let (state, usage) = (self.pace.state(), self.pace.usage());
+        context
+            .watch
+            .lane(&context.id, &before, state, usage, waiting);
+    }
+}
+
+fn first_eight(bytes: [u8; 16]) -> [u8; 8] {
+    let mut first = [0; 8];
+    first.copy_from_slice(&bytes[..8]);
+    first
+}
+
+/// A number between 0 and 1.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "half of the digits are more than a pause needs"
+)]
+fn fraction(chance: u64) -> f64 {
+    chance as f64 / u64::MAX as f64
+}

@@ -1,0 +1,300 @@
+//! How hard a lane may push: its state, and how many requests may be in flight. Pure.
+//!
+//! A lane *flows*, is *throttled* until a time, or is *parked* with a reason. After any trouble one
+//! request goes first; when that goes through, the lane flows as before.
+
+use sluice_graph::Usage;
+
+/// The first pause after trouble, in milliseconds; it doubles up to [`PAUSE_MS_MAX`].
+const PAUSE_MS: u64 = 1_000;
+const PAUSE_MS_MAX: u64 = 5 * 60_000;
+/// No pause is shorter, whatever chance says: a dead peer is not asked a thousand times a second.
+const PAUSE_MS_MIN: u64 = 50;
+/// How often a parked lane looks whether somebody mended the reason.
+const PROBE_MS: u64 = 60_000;
+/// From here on a lane sends with half its requests, and with one.
+const USAGE_HIGH: u32 = 75;
+const USAGE_FULL: u32 = 95;
+
+/// What a lane does at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LaneState {
+    /// It sends what comes.
+    Flowing,
+    /// It pauses: Meta said so, or has a problem.
+    Throttled {
+        /// Until when, in milliseconds since 1970.
+        until_ms: u64,
+        /// Why, in plain words.
+        reason: String,
+    },
+    /// It waits for somebody to mend something.
+    Parked {
+        /// When it looks again, in milliseconds since 1970.
+        probe_ms: u64,
+        /// Why, in plain words, and what to do.
+        reason: String,
+    },
+}
+
+impl LaneState {
+    /// The word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            LaneState::Flowing => "flowing",
+            LaneState::Throttled { .. } => "throttled",
+            LaneState::Parked { .. } => "parked",
+        }
+    }
+}
+
+/// What stopped a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Meta has a problem, or the way to it has.
+    Transient {
+        /// In plain words.
+        reason: String,
+    },
+    /// Meta wants less.
+    Throttled {
+        /// How long to wait, if Meta says.
+        regain_s: Option<u64>,
+        /// In plain words.
+        reason: String,
+    },
+    /// Somebody has to do something.
+    Operator {
+        /// In plain words, and what to do.
+        reason: String,
+    },
+}
+
+/// How hard a lane may push.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    state: LaneState,
+    usage: Usage,
+    in_flight_max: usize,
+    /// Pauses in a row.
+    pauses: u32,
+    /// One request goes first.
+    is_probing: bool,
+    /// When the last trouble came.
+    trouble_ms: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(in_flight_max: usize) -> Self {
+        Self {
+            state: LaneState::Flowing,
+            usage: Usage::default(),
+            in_flight_max: in_flight_max.max(1),
+            pauses: 0,
+            is_probing: false,
+            trouble_ms: 0,
+        }
+    }
+
+    pub(crate) fn state(&self) -> &LaneState {
+        &self.state
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Until when nothing may be sent, in milliseconds since 1970.
+    pub(crate) fn pause_ms(&self) -> Option<u64> {
+        match &self.state {
+            LaneState::Flowing => None,
+            LaneState::Throttled { until_ms, .. } => Some(*until_ms),
+            LaneState::Parked { probe_ms, .. } => Some(*probe_ms),
+        }
+    }
+
+    /// How many requests may be in flight.
+    pub(crate) fn allowed(&self) -> usize {
+        if self.is_probing || self.usage.percent >= USAGE_FULL {
+            1
+        } else if self.usage.percent >= USAGE_HIGH {
+            (self.in_flight_max / 2).max(1)
+        } else {
+            self.in_flight_max
+        }
+    }
+
+    /// What Meta's usage headers said.
+    pub(crate) fn used(&mut self, usage: Usage) {
+        self.usage = usage;
+    }
+
+    /// Meta answered to the point, to a request sent at `sent_ms`. Returns whether that ended a trouble.
+    pub(crate) fn answered(&mut self, sent_ms: u64) -> bool {
+        // What was on its way before the trouble says nothing about it.
+        if sent_ms < self.trouble_ms {
+            return false;
+        }
+        self.pauses = 0;
+        self.is_probing = false;
+        let was = std::mem::replace(&mut self.state, LaneState::Flowing);
+        was != LaneState::Flowing
+    }
+
+    /// A shipment that began at `sent_ms` was stopped. `chance` is between 0 and 1.
+    pub(crate) fn stopped(&mut self, trouble: Trouble, sent_ms: u64, now_ms: u64, chance: f64) {
+        // Requests in flight together fail together: that is one trouble, not four.
+        let is_same = sent_ms < self.trouble_ms;
+        if !is_same {
+            self.pauses = self.pauses.saturating_add(1);
+        }
+        self.trouble_ms = now_ms;
+        self.is_probing = true;
+        self.state = match trouble {
+            Trouble::Operator { reason } => LaneState::Parked {
+                probe_ms: now_ms + PROBE_MS,
+                reason,
+            },
+            // A reason to park outlives the failures of what was in flight beside it.
+            _ if is_same && matches!(self.state, LaneState::Parked { .. }) => return,
+            Trouble::Throttled {
+                regain_s: Some(regain_s),
+                reason,
+            } => LaneState::Throttled {
+                until_ms: now_ms.saturating_add(regain_s.saturating_mul(1_000)),
+                reason,
+            },
+            Trouble::Throttled { reason, .. } | Trouble::Transient { reason } => {
+                LaneState::Throttled {
+                    until_ms: now_ms + pause_ms(self.pauses, chance),
+                    reason,
+                }
+            }
+        };
+    }
+
+    /// The token or the configuration has changed: a parked lane looks at once.
+    pub(crate) fn mended(&mut self, now_ms: u64) {
+        if let LaneState::Parked { probe_ms, .. } = &mut self.state {
+            *probe_ms = now_ms;
+        }
+    }
+}
+
+/// Full jitter: anything between nothing and the pause that doubles.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a few minutes in milliseconds fit into everything"
+)]
+fn pause_ms(pauses: u32, chance: f64) -> u64 {
+    let doublings = pauses.saturating_sub(1).min(16);
+    let ceiling = (PAUSE_MS << doublings).min(PAUSE_MS_MAX);
+    ((ceiling as f64 * chance) as u64).clamp(PAUSE_MS_MIN, PAUSE_MS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transient() -> Trouble {
+        Trouble::Transient {
+            reason: "the service is down".to_owned(),
+        }
+    }
+
+    #[test]
+    fn usage_slows_a_lane_down() {
+        let mut pace = Pace::new(4);
+        for (percent, allowed) in [
+            (0, 4),
+            (74, 4),
+            (75, 2),
+            (94, 2),
+            (95, 1),
+            (200, 1),
+            (10, 4),
+        ] {
+            pace.used(Usage {
+                percent,
+                regain_s: None,
+            });
+            assert_eq!(pace.allowed(), allowed, "{percent} %");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_and_start_again_after_success() {
+        let mut pace = Pace::new(4);
+        let mut now_ms = 1_000_000;
+        for expected_ms in [1_000, 2_000, 4_000, 8_000] {
+            pace.stopped(transient(), now_ms, now_ms, 1.0);
+            assert_eq!(pace.pause_ms(), Some(now_ms + expected_ms));
+            assert_eq!(pace.allowed(), 1);
+            now_ms += expected_ms;
+        }
+        for _ in 0..40 {
+            pace.stopped(transient(), now_ms, now_ms, 1.0);
+            now_ms += 300_000;
+        }
+        assert_eq!(pace.pause_ms(), Some(now_ms));
+        assert!(pace.answered(now_ms));
+        assert_eq!((pace.pause_ms(), pace.allowed()), (None, 4));
+        pace.stopped(transient(), now_ms, now_ms, 1.0);
+        assert_eq!(pace.pause_ms(), Some(now_ms + 1_000));
+    }
+
+    #[test]
+    fn no_pause_is_shorter_than_the_shortest() {
+        assert_eq!(pause_ms(1, 0.0), PAUSE_MS_MIN);
+        assert_eq!(pause_ms(u32::MAX, 1.0), PAUSE_MS_MAX);
+    }
+
+    #[test]
+    fn requests_that_fail_together_are_one_trouble() {
+        let mut pace = Pace::new(4);
+        for _ in 0..4 {
+            pace.stopped(transient(), 1_000, 2_000, 1.0);
+        }
+        assert_eq!(pace.pause_ms(), Some(3_000));
+    }
+
+    #[test]
+    fn an_old_success_does_not_end_a_new_trouble() {
+        let mut pace = Pace::new(4);
+        pace.stopped(transient(), 1_000, 2_000, 1.0);
+        assert!(!pace.answered(1_500));
+        assert!(pace.pause_ms().is_some());
+        assert!(pace.answered(3_000));
+    }
+
+    #[test]
+    fn meta_says_how_long_a_throttle_lasts() {
+        let mut pace = Pace::new(4);
+        let trouble = Trouble::Throttled {
+            regain_s: Some(600),
+            reason: "too many calls".to_owned(),
+        };
+        pace.stopped(trouble, 1_000, 2_000, 0.5);
+        assert_eq!(pace.pause_ms(), Some(602_000));
+    }
+
+    #[test]
+    fn a_parked_lane_looks_every_minute_and_when_something_was_mended() {
+        let mut pace = Pace::new(4);
+        let trouble = Trouble::Operator {
+            reason: "the token has expired".to_owned(),
+        };
+        pace.stopped(trouble, 1_000, 2_000, 0.5);
+        assert_eq!(pace.pause_ms(), Some(62_000));
+        // A request beside it that timed out does not wake it earlier.
+        pace.stopped(transient(), 1_000, 3_000, 0.0);
+        assert_eq!(pace.state().name(), "parked");
+        assert_eq!(pace.pause_ms(), Some(62_000));
+        pace.mended(10_000);
+        assert_eq!(pace.pause_ms(), Some(10_000));
+        assert!(pace.answered(10_001));
+        assert_eq!(*pace.state(), LaneState::Flowing);
+    }
+}

@@ -1,0 +1,314 @@
+//! The way of one batch: from the lease to the last event settled, or back to waiting.
+//!
+//! Every request is recorded with what it decided in one transaction. What stops a shipment is told to
+//! the lane; the events that are not settled then go back with the lease and wait.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
+use sluice_journal::{Cause, DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
+
+use super::LaneContext;
+use super::bisect::{Part, Search};
+use super::pace::Trouble;
+use crate::clock::seconds;
+
+/// How a shipment went.
+#[derive(Debug, Default)]
+pub(crate) struct Shipped {
+    /// When it began, in milliseconds since 1970.
+    pub(crate) began_ms: u64,
+    /// What the usage headers said last.
+    pub(crate) usage: Option<Usage>,
+    /// Whether Meta gave an answer to the point.
+    pub(crate) is_answered: bool,
+    /// What stopped it.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Shipped {
+    /// Stopped before anything was sent.
+    pub(crate) fn stopped(began_ms: u64, trouble: Trouble) -> Self {
+        Self {
+            began_ms,
+            trouble: Some(trouble),
+            ..Self::default()
+        }
+    }
+}
+
+/// One batch on its way.
+pub(crate) struct Shipment {
+    context: Arc<LaneContext>,
+    destination: Destination,
+    lease: Lease,
+    test_code: Option<String>,
+    shipped: Shipped,
+}
+
+impl Shipment {
+    /// A batch that is to be sent.
+    pub(crate) fn new(
+        context: Arc<LaneContext>,
+        destination: Destination,
+        lease: Lease,
+        test_code: Option<String>,
+        began_ms: u64,
+    ) -> Self {
+        Self {
+            context,
+            destination,
+            lease,
+            test_code,
+            shipped: Shipped {
+                began_ms,
+                ..Shipped::default()
+            },
+        }
+    }
+
+    /// Sends it: until every event is settled, or something stops it.
+    pub(crate) async fn run(mut self) -> Shipped {
+        if let Err(trouble) = self.send_all().await {
+            self.shipped.trouble = Some(trouble);
+        }
+        self.shipped
+    }
+
+    async fn send_all(&mut self) -> Result<(), Trouble> {
+        self.expire().await?;
+        let keys: Vec<EventKey> = self.lease.events.iter().map(|event| event.key).collect();
+        let mut search = Search::new(keys.len());
+        while let Some(part) = search.next() {
+            let part_keys: Vec<EventKey> = part.places.iter().map(|place| keys[*place]).collect();
+            let (exchange, mut record) = self.post(&part_keys).await;
+            let verdict = verdict(&exchange.answer, part_keys.len());
+            record.verdict = verdict_name(&verdict);
+            let outcomes = self.decide(verdict, part, &mut search, &keys, &record);
+            self.context.watch.requested(&self.context.id, &record);
+            let (outcomes, trouble) = match outcomes {
+                Ok(outcomes) => {
+                    self.shipped.is_answered = true;
+                    (outcomes, None)
+                }
+                Err(trouble) => (Vec::new(), Some(trouble.after(&exchange))),
+            };
+            self.settle(Some(record), outcomes).await?;
+            if let Some(trouble) = trouble {
+                return Err(self.explained(trouble, &exchange.answer).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Error 100/33 is Meta's answer to three different mistakes: asks which one it was.
+    async fn explained(&self, trouble: Trouble, answer: &Answer) -> Trouble {
+        match (trouble, answer) {
+            (Trouble::Operator { reason }, Answer::Error(error))
+                if (error.code, error.subcode) == (100, Some(33)) =>
+            {
+                let explanation = self.context.client.explain(&self.destination).await;
+                Trouble::Operator {
+                    reason: format!("{explanation} ({reason})"),
+                }
+            }
+            (trouble, _) => trouble,
+        }
+    }
+
+    /// Sets aside what is too old by now.
+    async fn expire(&mut self) -> Result<(), Trouble> {
+        let now_s = seconds(self.context.clock.unix_ms());
+        let expired: Vec<_> = self
+            .lease
+            .events
+            .iter()
+            .filter(|event| event.expires_s <= now_s)
+            .map(|event| (event.key, Outcome::Expired))
+            .collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        self.settle(None, expired).await
+    }
+
+    async fn post(&mut self, keys: &[EventKey]) -> (Exchange, RequestRecord) {
+        let body = self.body(keys);
+        let mut record = RequestRecord {
+            sent_ms: self.context.clock.unix_ms(),
+            elapsed_ms: 0,
+            events: keys.len(),
+            bytes: body.len(),
+            status: 0,
+            code: None,
+            subcode: None,
+            received: None,
+            fbtrace_id: None,
+            verdict: "",
+        };
+        let exchange = self.context.client.send(&self.destination, body).await;
+        note(&mut record, &exchange.answer);
+        record.elapsed_ms = u64::try_from(exchange.elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.shipped.usage = Some(exchange.usage);
+        if let Some(served) = exchange.served
+            && served != self.destination.version
+        {
+            let asked = self.destination.version;
+            self.context
+                .watch
+                .other_version(&self.context.id, asked, served);
+        }
+        (exchange, record)
+    }
+
+    fn body(&self, keys: &[EventKey]) -> Bytes {
+        wire::body(
+            chosen(&self.lease.events, keys).map(|event| event.json.as_str()),
+            self.test_code.as_deref(),
+            self.context.partner_agent.as_deref(),
+        )
+    }
+
+    /// What a verdict means for the events of a part; an error stops the shipment.
+    fn decide(
+        &self,
+        verdict: Verdict,
+        part: Part,
+        search: &mut Search,
+        keys: &[EventKey],
+        record: &RequestRecord,
+    ) -> Result<Vec<(EventKey, Outcome)>, Trouble> {
+        let delivered = |part: &Part| {
+            let keys = part.places.iter().map(|place| keys[*place]);
+            keys.map(|key| (key, Outcome::Delivered)).collect()
+        };
+        match verdict {
+            Verdict::Delivered => {
+                search.delivered(&part);
+                Ok(delivered(&part))
+            }
+            Verdict::Fewer { .. } => {
+                self.context.watch.fewer_received(&self.context.id, record);
+                Ok(delivered(&part))
+            }
+            Verdict::Refused { reason, indexes } => {
+                let refused = if indexes.is_empty() {
+                    search.refused(part).into_iter().collect()
+                } else {
+                    search.refused_by_name(part, &indexes)
+                };
+                let cause = cause(&reason);
+                Ok(refused
+                    .into_iter()
+                    .map(|place| (keys[place], Outcome::Refused(cause.clone())))
+                    .collect())
+            }
+            Verdict::TooLarge(reason) => {
+                let refused = search.refused(part).map(|place| keys[place]);
+                Ok(refused
+                    .map(|key| (key, Outcome::Refused(cause(&reason))))
+                    .into_iter()
+                    .collect())
+            }
+            Verdict::Transient(reason) => Err(Trouble::Transient {
+                reason: reason.to_string(),
+            }),
+            Verdict::Throttled(reason) => Err(Trouble::Throttled {
+                regain_s: None,
+                reason: reason.to_string(),
+            }),
+            Verdict::Operator(reason) => Err(Trouble::Operator {
+                reason: reason.to_string(),
+            }),
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        request: Option<RequestRecord>,
+        outcomes: Vec<(EventKey, Outcome)>,
+    ) -> Result<(), Trouble> {
+        let report = DeliveryReport {
+            at_ms: self.context.clock.unix_ms(),
+            request,
+            outcomes: outcomes.clone(),
+        };
+        match self.context.journal.settle(&mut self.lease, report).await {
+            Ok(()) => {
+                self.context.watch.settled(&self.context.id, &outcomes);
+                Ok(())
+            }
+            Err(error) => Err(Trouble::Transient {
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl Trouble {
+    /// With what the headers say about when to come back.
+    fn after(self, exchange: &Exchange) -> Self {
+        match self {
+            Trouble::Throttled { reason, .. } => Trouble::Throttled {
+                regain_s: exchange.usage.regain_s.max(exchange.retry_after_s),
+                reason,
+            },
+            other => other,
+        }
+    }
+}
+
+/// The events with these keys, which are in the order of the list.
+fn chosen<'a>(
+    events: &'a [Leased],
+    keys: &'a [EventKey],
+) -> impl Iterator<Item = &'a Leased> + Clone {
+    let mut wanted = keys.iter().peekable();
+    events
+        .iter()
+        .filter(move |event| wanted.next_if(|key| **key == event.key).is_some())
+}
+
+fn verdict_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Delivered => "delivered",
+        Verdict::Fewer { .. } => "fewer",
+        Verdict::Refused { .. } => "refused",
+        Verdict::TooLarge(_) => "too_large",
+        Verdict::Transient(_) => "transient",
+        Verdict::Throttled(_) => "throttled",
+        Verdict::Operator(_) => "operator",
+    }
+}
+
+/// What the answer says of itself.
+fn note(record: &mut RequestRecord, answer: &Answer) {
+    match answer {
+        Answer::Success(success) => {
+            record.status = 200;
+            record.received = success.events_received;
+            record.fbtrace_id.clone_from(&success.fbtrace_id);
+        }
+        Answer::Error(error) => {
+            record.status = error.status;
+            record.code = Some(error.code);
+            record.subcode = error.subcode;
+            record.fbtrace_id.clone_from(&error.fbtrace_id);
+        }
+        Answer::Other { status } => record.status = *status,
+        Answer::Lost(_) => {}
+    }
+}
+
+fn cause(reason: &Reason) -> Cause {
+    let said = reason.meta_said.as_deref().filter(|said| !said.is_empty());
+    Cause {
+        code: reason.code.map(|(code, _)| code),
+        subcode: reason.code.and_then(|(_, subcode)| subcode),
+        text: match said {
+            Some(said) => format!("{}; Meta said: {said}", reason.meaning),
+            None => reason.meaning.clone(),
+        },
+    }
+}

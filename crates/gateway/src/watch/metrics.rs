@@ -1,0 +1,237 @@
+//! What is counted, as typed families for Prometheus.
+//!
+//! Every label is a name from the configuration, a code of Meta's or a finding's code: nothing that comes
+//! from an event, so neither personal data nor an unlimited number of series can get in.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// From where, to where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Way {
+    pub(crate) source: String,
+    pub(crate) dataset: String,
+}
+
+/// A rule that an event broke.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Rule {
+    pub(crate) source: String,
+    pub(crate) code: &'static str,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Dataset {
+    pub(crate) dataset: String,
+}
+
+/// A lane: a dataset, with or without a test code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Lane {
+    pub(crate) dataset: String,
+    pub(crate) test: &'static str,
+}
+
+/// A lane in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct LaneState {
+    pub(crate) dataset: String,
+    pub(crate) test: &'static str,
+    pub(crate) state: &'static str,
+}
+
+/// Why Meta refused an event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Refusal {
+    pub(crate) dataset: String,
+    pub(crate) code: i64,
+    pub(crate) subcode: i64,
+}
+
+/// A request to Meta and what its answer meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Request {
+    pub(crate) dataset: String,
+    pub(crate) verdict: &'static str,
+}
+
+/// A request at a door.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Door {
+    pub(crate) door: &'static str,
+    pub(crate) status: u16,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+type Count = Gauge<i64, AtomicI64>;
+
+/// Every metric.
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    pub(crate) accepted: Family<Way, Counter>,
+    pub(crate) duplicate: Family<Way, Counter>,
+    pub(crate) rejected: Family<Rule, Counter>,
+    pub(crate) delivered: Family<Dataset, Counter>,
+    pub(crate) refused: Family<Refusal, Counter>,
+    pub(crate) expired: Family<Dataset, Counter>,
+    pub(crate) withheld: Family<Dataset, Counter>,
+    pub(crate) waiting: Family<Lane, Count>,
+    pub(crate) oldest_waiting: Family<Lane, Seconds>,
+    pub(crate) first_expiry: Family<Lane, Seconds>,
+    pub(crate) lane_state: Family<LaneState, Count>,
+    pub(crate) usage: Family<Lane, Count>,
+    pub(crate) requests: Family<Request, Counter>,
+    pub(crate) delivery: Family<Dataset, Histogram>,
+    pub(crate) fewer: Family<Dataset, Counter>,
+    pub(crate) commits: Counter,
+    pub(crate) commit: Histogram,
+    pub(crate) door_requests: Family<Door, Counter>,
+    pub(crate) connections: Count,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut it = Self {
+            registry: Registry::with_prefix("sluice"),
+            accepted: Family::default(),
+            duplicate: Family::default(),
+            rejected: Family::default(),
+            delivered: Family::default(),
+            refused: Family::default(),
+            expired: Family::default(),
+            withheld: Family::default(),
+            waiting: Family::default(),
+            oldest_waiting: Family::default(),
+            first_expiry: Family::default(),
+            lane_state: Family::default(),
+            usage: Family::default(),
+            requests: Family::default(),
+            delivery: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.01, 2.0, 12))
+            }),
+            fewer: Family::default(),
+            commits: Counter::default(),
+            commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            door_requests: Family::default(),
+            connections: Count::default(),
+        };
+        it.register_events();
+        it.register_lanes();
+        it.register_process();
+        it
+    }
+
+    fn register_events(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "accepted_events",
+            "Events written to disk and acknowledged, per dataset they go to",
+            self.accepted.clone(),
+        );
+        registry.register(
+            "duplicate_events",
+            "Copies of events that were accepted before",
+            self.duplicate.clone(),
+        );
+        registry.register(
+            "rejected_events",
+            "Events that no dataset could take, by the rule they broke",
+            self.rejected.clone(),
+        );
+        registry.register(
+            "delivered_events",
+            "Events that Meta took",
+            self.delivered.clone(),
+        );
+        registry.register(
+            "refused_events",
+            "Events that Meta refused, by its code and subcode",
+            self.refused.clone(),
+        );
+        registry.register(
+            "expired_events",
+            "Events that grew too old before Meta could take them",
+            self.expired.clone(),
+        );
+        registry.register(
+            "withheld_events",
+            "Events that Sluice keeps back",
+            self.withheld.clone(),
+        );
+    }
+
+    fn register_lanes(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "waiting_events",
+            "Events on disk that are not delivered yet",
+            self.waiting.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_waiting_age",
+            "Age of the oldest waiting event; 0 when none waits",
+            Unit::Seconds,
+            self.oldest_waiting.clone(),
+        );
+        registry.register_with_unit(
+            "first_expiry",
+            "Time until the first waiting event grows too old for Meta",
+            Unit::Seconds,
+            self.first_expiry.clone(),
+        );
+        registry.register(
+            "lane_state",
+            "1 for the state a lane is in: flowing, throttled or parked",
+            self.lane_state.clone(),
+        );
+        registry.register(
+            "usage_percent",
+            "How much of Meta's allowance is used, by its headers",
+            self.usage.clone(),
+        );
+        registry.register(
+            "graph_requests",
+            "Requests to Meta, by what the answer meant",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "delivery_latency",
+            "How long Meta took to answer",
+            Unit::Seconds,
+            self.delivery.clone(),
+        );
+        registry.register(
+            "fewer_received",
+            "Requests that Meta took, but counted fewer events than were sent",
+            self.fewer.clone(),
+        );
+    }
+
+    fn register_process(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "commits",
+            "Transactions of the journal",
+            self.commits.clone(),
+        );
+        registry.register_with_unit(
+            "commit_latency",
+            "How long a transaction of the journal took, with its fsync",
+            Unit::Seconds,
+            self.commit.clone(),
+        );
+        registry.register(
+            "door_requests",
+            "Requests that were answered, by door and status",
+            self.door_requests.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+    }
+}

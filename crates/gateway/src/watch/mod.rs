@@ -1,0 +1,304 @@
+//! What happens, told once: a method per happening writes the log line and moves the counter, so the
+//! two cannot drift apart.
+//!
+//! Nothing here takes an event, a value of one, or a token: what cannot come in cannot leak.
+
+mod metrics;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sluice_graph::{Usage, Version};
+use sluice_journal::{EventKey, LaneId, Outcome, RequestRecord, Waiting};
+use tracing::{debug, error, info, warn};
+
+use crate::clock::seconds;
+use crate::lane::LaneState;
+use metrics::Metrics;
+
+/// The telemetry of one gateway.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    metrics: Arc<Metrics>,
+    lanes: Arc<Mutex<BTreeMap<LaneId, LaneReport>>>,
+}
+
+/// How a lane is doing.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneReport {
+    pub(crate) state: LaneState,
+    pub(crate) usage: Usage,
+}
+
+/// What a request at a door brought.
+#[derive(Debug, Default)]
+pub(crate) struct Taken<'a> {
+    /// Events accepted and copies, by dataset.
+    pub(crate) by_dataset: BTreeMap<&'a str, (u64, u64)>,
+    /// Events that nobody could take, by the finding that says why.
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self {
+            metrics: Arc::new(Metrics::new()),
+            lanes: Arc::default(),
+        }
+    }
+
+    /// A door answered.
+    pub(crate) fn answered(&self, door: &'static str, status: u16, request_id: &str) {
+        let label = metrics::Door { door, status };
+        self.metrics.door_requests.get_or_create(&label).inc();
+        if status >= 500 {
+            warn!(door, status, request_id, "answered with a server error");
+        } else {
+            debug!(door, status, request_id, "answered");
+        }
+    }
+
+    /// Events of a source were taken.
+    pub(crate) fn taken(&self, source: &str, taken: &Taken<'_>) {
+        for (dataset, (accepted, copies)) in &taken.by_dataset {
+            let way = metrics::Way {
+                source: source.to_owned(),
+                dataset: (*dataset).to_owned(),
+            };
+            self.metrics.accepted.get_or_create(&way).inc_by(*accepted);
+            self.metrics.duplicate.get_or_create(&way).inc_by(*copies);
+        }
+        for (code, count) in &taken.rejected {
+            let rule = metrics::Rule {
+                source: source.to_owned(),
+                code,
+            };
+            self.metrics.rejected.get_or_create(&rule).inc_by(*count);
+        }
+    }
+
+    /// The journal could not keep what came.
+    pub(crate) fn not_kept(&self, reason: &str) {
+        error!(
+            reason,
+            "the journal cannot keep events: the doors answer 503"
+        );
+    }
+
+    /// The journal has committed.
+    pub(crate) fn committed(&self, elapsed: Duration) {
+        self.metrics.commits.inc();
+        self.metrics.commit.observe(elapsed.as_secs_f64());
+    }
+
+    /// A connection was opened or closed.
+    pub(crate) fn connections(&self, change: i64) {
+        self.metrics.connections.inc_by(change);
+    }
+
+    /// A request to Meta was answered, or not.
+    pub(crate) fn requested(&self, lane: &LaneId, record: &RequestRecord) {
+        let dataset = lane.dataset.as_str().to_owned();
+        let label = metrics::Request {
+            dataset: dataset.clone(),
+            verdict: record.verdict,
+        };
+        self.metrics.requests.get_or_create(&label).inc();
+        let elapsed = Duration::from_millis(record.elapsed_ms);
+        let label = metrics::Dataset { dataset };
+        let histogram = self.metrics.delivery.get_or_create(&label);
+        histogram.observe(elapsed.as_secs_f64());
+        info!(
+            dataset = lane.dataset.as_str(),
+            test_code = lane.test_code.is_some(),
+            events = record.events,
+            bytes = record.bytes,
+            status = record.status,
+            code = record.code,
+            subcode = record.subcode,
+            received = record.received,
+            fbtrace_id = record.fbtrace_id.as_deref(),
+            ms = record.elapsed_ms,
+            verdict = record.verdict,
+            "request to Meta"
+        );
+    }
+
+    /// Meta counts fewer events than were sent.
+    pub(crate) fn fewer_received(&self, lane: &LaneId, record: &RequestRecord) {
+        let dataset = lane.dataset.as_str().to_owned();
+        self.metrics
+            .fewer
+            .get_or_create(&metrics::Dataset { dataset })
+            .inc();
+        warn!(
+            dataset = lane.dataset.as_str(),
+            sent = record.events,
+            received = record.received,
+            fbtrace_id = record.fbtrace_id.as_deref(),
+            "Meta took the request but counts fewer events than were sent; see Events Manager, Diagnostics"
+        );
+    }
+
+    /// Events reached their final state.
+    pub(crate) fn settled(&self, lane: &LaneId, outcomes: &[(EventKey, Outcome)]) {
+        let dataset = lane.dataset.as_str();
+        let label = metrics::Dataset {
+            dataset: dataset.to_owned(),
+        };
+        let (mut delivered, mut expired) = (0, 0);
+        for (key, outcome) in outcomes {
+            match outcome {
+                Outcome::Delivered => delivered += 1,
+                Outcome::Expired => expired += 1,
+                Outcome::Withheld(cause) => {
+                    self.metrics.withheld.get_or_create(&label).inc();
+                    warn!(
+                        dataset,
+                        event = key.0,
+                        reason = cause.text,
+                        "event withheld"
+                    );
+                }
+                Outcome::Refused(cause) => {
+                    let refusal = metrics::Refusal {
+                        dataset: dataset.to_owned(),
+                        code: cause.code.unwrap_or_default(),
+                        subcode: cause.subcode.unwrap_or_default(),
+                    };
+                    self.metrics.refused.get_or_create(&refusal).inc();
+                    let (code, subcode) = (cause.code, cause.subcode);
+                    debug!(dataset, event = key.0, code, subcode, "event refused");
+                }
+            }
+        }
+        self.metrics
+            .delivered
+            .get_or_create(&label)
+            .inc_by(delivered);
+        if expired > 0 {
+            self.metrics.expired.get_or_create(&label).inc_by(expired);
+            warn!(dataset, events = expired, "events grew too old for Meta");
+        }
+    }
+
+    /// How a lane is doing now; what is new about that is logged.
+    pub(crate) fn lane(
+        &self,
+        lane: &LaneId,
+        before: &LaneState,
+        state: &LaneState,
+        usage: Usage,
+        waiting: Waiting,
+    ) {
+        let report = LaneReport {
+            state: state.clone(),
+            usage,
+        };
+        self.lanes().insert(lane.clone(), report);
+        if before.name() == state.name() {
+            return;
+        }
+        let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
+        let first_expiry_s = waiting.first_expiry_s;
+        match state {
+            LaneState::Flowing => info!(dataset, events, "lane flows again"),
+            LaneState::Throttled { until_ms, reason } => {
+                warn!(dataset, events, reason, until_ms, "lane throttled");
+            }
+            LaneState::Parked { reason, .. } => error!(
+                dataset,
+                events,
+                first_expiry_s,
+                reason,
+                "lane parked: its events wait until somebody mends the reason; \
+                 a new token takes effect by itself"
+            ),
+        }
+    }
+
+    /// Meta served another version than the one that was asked for.
+    pub(crate) fn other_version(&self, lane: &LaneId, asked: Version, served: Version) {
+        warn!(
+            dataset = lane.dataset.as_str(),
+            %asked,
+            %served,
+            "Meta answered with another version of the Graph API than the configured one"
+        );
+    }
+
+    /// Events wait for a dataset that the configuration does not know.
+    pub(crate) fn unknown_dataset(&self, lane: &LaneId, waiting: Waiting) {
+        error!(
+            dataset = lane.dataset.as_str(),
+            events = waiting.ready,
+            "events wait for a dataset that the configuration does not name"
+        );
+    }
+
+    /// Whether a lane waits for somebody to mend something.
+    pub(crate) fn has_parked(&self) -> bool {
+        let is_parked = |report: &LaneReport| matches!(report.state, LaneState::Parked { .. });
+        self.lanes().values().any(is_parked)
+    }
+
+    /// How every lane is doing.
+    pub(crate) fn reports(&self) -> BTreeMap<LaneId, LaneReport> {
+        self.lanes().clone()
+    }
+
+    /// The metrics in Prometheus' text format, with what waits in each lane at this moment.
+    pub(crate) fn exposition(&self, lanes: &[(LaneId, Waiting)], now_ms: u64) -> String {
+        let reports = self.reports();
+        for (id, waiting) in lanes {
+            self.gauge(id, waiting, reports.get(id), now_ms);
+        }
+        let mut text = String::new();
+        // Writing to a `String` cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.metrics.registry);
+        text
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds of a few months, and milliseconds since 1970, fit into a float"
+    )]
+    fn gauge(&self, id: &LaneId, waiting: &Waiting, report: Option<&LaneReport>, now_ms: u64) {
+        let label = metrics::Lane {
+            dataset: id.dataset.as_str().to_owned(),
+            test: if id.test_code.is_some() { "yes" } else { "no" },
+        };
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let gauges = &self.metrics;
+        let events = count(waiting.ready + waiting.leased);
+        gauges.waiting.get_or_create(&label).set(events);
+        let age_ms = waiting.oldest_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
+        gauges
+            .oldest_waiting
+            .get_or_create(&label)
+            .set(age_ms as f64 / 1_000.0);
+        let left_s = waiting.first_expiry_s.map(|at_s| at_s - seconds(now_ms));
+        gauges
+            .first_expiry
+            .get_or_create(&label)
+            .set(left_s.map_or(f64::NAN, |left_s| left_s as f64));
+        let usage = report.map_or(0, |report| i64::from(report.usage.percent));
+        gauges.usage.get_or_create(&label).set(usage);
+        let current = report.map_or("flowing", |report| report.state.name());
+        for state in ["flowing", "throttled", "parked"] {
+            let label = metrics::LaneState {
+                dataset: label.dataset.clone(),
+                test: label.test,
+                state,
+            };
+            let is_current = i64::from(state == current);
+            gauges.lane_state.get_or_create(&label).set(is_current);
+        }
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, BTreeMap<LaneId, LaneReport>> {
+        // Reports are replaced whole, so there is no half-written one.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
