@@ -1,0 +1,226 @@
+//! `/sandbox/…`: for people and for tests.
+
+use sluice_sandbox::Settings;
+
+use crate::client::{events, get, post, send};
+use crate::{batch, event, start};
+
+#[tokio::test]
+async fn ids_and_stats() {
+    let sandbox = start(Settings::default()).await;
+    let body = batch(&[event("a"), event("b"), event("a")]);
+    events(
+        &sandbox,
+        &body.replacen('{', r#"{"test_event_code":"TEST1","#, 1),
+    )
+    .await;
+    let ids = get(&sandbox, "/sandbox/ids").await;
+    assert_eq!(ids.header("content-type"), Some("application/x-ndjson"));
+    let lines: Vec<&str> = ids
+        .body
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .collect();
+    assert_eq!(
+        lines[0],
+        r#"{"dataset":"1","event_name":"Lead","event_id":"a","received":2,"distinct":1}"#
+    );
+    assert_eq!(lines.len(), 2);
+    let stats = get(&sandbox, "/sandbox/stats").await.json();
+    assert_eq!(stats["by_dataset"]["1"]["Lead"]["received"], 3);
+    assert_eq!(
+        (
+            &stats["answers"]["200"],
+            &stats["test_event_codes"]["TEST1"]
+        ),
+        (&1.into(), &3.into())
+    );
+}
+
+#[tokio::test]
+async fn the_list_goes_on_where_it_ended() {
+    let sandbox = start(Settings::default()).await;
+    let many: Vec<String> = (0..5).map(|id| event(&id.to_string())).collect();
+    events(&sandbox, &batch(&many[..3])).await;
+    events(&sandbox, &batch(&many[3..])).await;
+    let first = get(&sandbox, "/sandbox/received?after=0&limit=2")
+        .await
+        .json();
+    assert_eq!(
+        (&first["events"][0]["event"]["event_id"], &first["next"]),
+        (&"0".into(), &2.into())
+    );
+    let second = get(&sandbox, "/sandbox/received?after=2").await.json();
+    let ids: Vec<_> = second["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["event"]["event_id"])
+        .collect();
+    assert_eq!(ids, ["2", "3", "4"]);
+    let end = get(&sandbox, "/sandbox/received?after=5").await.json();
+    assert_eq!(
+        (end["events"].as_array().unwrap().len(), &end["next"]),
+        (0, &5.into())
+    );
+    let newest = get(&sandbox, "/sandbox/received?limit=1").await.json();
+    assert_eq!(newest["events"][0]["number"], 5);
+    assert_eq!(
+        send(&sandbox, "DELETE", "/sandbox/received", "", "")
+            .await
+            .status,
+        200
+    );
+    events(&sandbox, &batch(&many[..1])).await;
+    let after = get(&sandbox, "/sandbox/received?after=5").await.json();
+    assert_eq!(after["events"][0]["number"], 6);
+    assert_eq!(sandbox.stats().distinct, 1);
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_says_so() {
+    let sandbox = start(Settings {
+        keep_events_max: 10,
+        keep_ids_max: 20,
+        ..Settings::default()
+    })
+    .await;
+    for from in 0..10 {
+        let ids = from * 5..from * 5 + 5;
+        let body = batch(&ids.map(|id| event(&id.to_string())).collect::<Vec<_>>());
+        assert_eq!(events(&sandbox, &body).await.status, 200);
+    }
+    let stats = sandbox.stats();
+    assert_eq!((stats.events_received, stats.distinct), (50, 50));
+    assert_eq!((stats.events_kept, stats.events_dropped), (10, 40));
+    assert_eq!(
+        (stats.ids_kept, stats.ids_forgotten, stats.ids_kept_max),
+        (20, 30, 20)
+    );
+    assert_eq!(sandbox.received()[0].number, 41);
+}
+
+#[tokio::test]
+async fn faults_are_scripted_over_http() {
+    let sandbox = start(Settings::default()).await;
+    let added = send(&sandbox, "POST", "/sandbox/faults", "", "500 x 1\nusage 10").await;
+    assert_eq!(added.json()["faults"][0]["fault"], "500 x 1");
+    let added = post(&sandbox, "/sandbox/faults", r#"{"faults":["503 x 1"]}"#).await;
+    assert_eq!(added.json()["faults"].as_array().unwrap().len(), 3);
+    let body = batch(&[event("a")]);
+    assert_eq!(events(&sandbox, &body).await.status, 500);
+    assert_eq!(events(&sandbox, &body).await.status, 503);
+    let listed = get(&sandbox, "/sandbox/faults").await.json();
+    assert_eq!(
+        (&listed["faults"][0]["active"], &listed["faults"][0]["hits"]),
+        (&false.into(), &1.into())
+    );
+    let replaced = send(&sandbox, "PUT", "/sandbox/faults", "", "hang on 7").await;
+    assert_eq!(replaced.json()["faults"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        send(&sandbox, "DELETE", "/sandbox/faults", "", "")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        get(&sandbox, "/sandbox/faults").await.json()["faults"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+    let wrong = send(&sandbox, "POST", "/sandbox/faults", "", "500 x 1\nrest").await;
+    assert_eq!(wrong.status, 400);
+    assert!(
+        wrong.json()["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("line 2, \"rest\"")
+    );
+    assert_eq!(
+        post(&sandbox, "/sandbox/faults", r#"{"fault":1}"#)
+            .await
+            .status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_changed_over_http() {
+    let sandbox = start(Settings::default()).await;
+    let body = batch(&[event("a")]);
+    for (change, status) in [
+        (r#"{"token":"T","state":"revoked"}"#, 401),
+        (r#"[{"token":"T","state":"wrong-permission"}]"#, 403),
+        (r#"{"token":"T","datasets":["2"]}"#, 400),
+        (r#"{"unlisted":"unknown","tokens":[{"token":"T"}]}"#, 200),
+    ] {
+        assert_eq!(
+            post(&sandbox, "/sandbox/tokens", change).await.status,
+            200,
+            "{change}"
+        );
+        assert_eq!(events(&sandbox, &body).await.status, status, "{change}");
+    }
+    let other = post(&sandbox, "/v26.0/1/events?access_token=U", &body).await;
+    assert_eq!(other.code(), (190, None));
+    assert_eq!(
+        send(&sandbox, "DELETE", "/sandbox/tokens", "", "")
+            .await
+            .status,
+        200
+    );
+    let other = post(&sandbox, "/v26.0/1/events?access_token=U", &body).await;
+    assert_eq!(other.status, 200);
+    let wrong = post(
+        &sandbox,
+        "/sandbox/tokens",
+        r#"{"token":"T","state":"asleep"}"#,
+    )
+    .await;
+    assert!(
+        wrong.status == 400 && wrong.body.contains("asleep"),
+        "{}",
+        wrong.body
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_page_changes_nothing() {
+    let sandbox = start(Settings::default()).await;
+    let foreign = "Origin: https://evil.example\r\n";
+    let got = send(&sandbox, "POST", "/sandbox/faults", foreign, "500").await;
+    assert_eq!(got.status, 403);
+    let own = "Origin: http://localhost\r\n";
+    let got = send(&sandbox, "POST", "/sandbox/faults", own, "500").await;
+    assert_eq!(got.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_shows_what_arrived_and_runs_nothing_of_it() {
+    let sandbox = start(Settings::default()).await;
+    let evil = event("<script>alert(1)</script>");
+    events(&sandbox, &batch(&[evil])).await;
+    let page = get(&sandbox, "/sandbox").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+    assert!(page.body.contains("&lt;script&gt;alert(1)") && !page.body.contains("<script>"));
+    assert!(page.body.contains(">hashed<") && page.body.contains("Lead"));
+    for (path, kind) in [
+        ("/sandbox/page.css", "text/css"),
+        ("/sandbox/page.js", "text/javascript"),
+    ] {
+        let asset = get(&sandbox, path).await;
+        assert!(asset.header("content-type").unwrap().starts_with(kind));
+    }
+    assert_eq!(get(&sandbox, "/sandbox/else").await.status, 404);
+    assert_eq!(
+        send(&sandbox, "POST", "/sandbox/ids", "", "").await.status,
+        405
+    );
+}
