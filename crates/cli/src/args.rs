@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
-use crate::commands::{check, completions, hash, serve};
+use crate::commands::{check, completions, hash, sandbox, serve};
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Take events, keep them on disk, and deliver them to Meta
     Serve(serve::Arguments),
+    /// Run a Graph API on this machine that answers as Meta's does, faults included
+    Sandbox(sandbox::Arguments),
     /// Normalise and hash values of `user_data`, exactly as the gateway does
     Hash(hash::Arguments),
     /// Check events against Meta's rules, and say what would be repaired, refused or left out

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod hash;
+pub(crate) mod sandbox;
 pub(crate) mod serve;
 
 use crate::args::Command;
@@ -32,6 +33,7 @@ impl Ending {
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

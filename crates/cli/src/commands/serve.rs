@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 
 async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
     logging::start(&loaded.config.log)?;
-    for warning in loaded.warnings.iter() {
+    for warning in &loaded.warnings {
         let (key, line) = (warning.path.as_str(), warning.line());
         tracing::warn!(key, line, "{}", warning.message);
     }

@@ -1,0 +1,229 @@
+//! `sluice sandbox`: a Graph API on this machine, to develop and test against.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
+
+use super::Ending;
+use crate::failure::Failure;
+use crate::output::{BOLD, DIM, Output, painted};
+use crate::runtime;
+
+/// What `sandbox` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+    /// What goes wrong, such as "500 for 10s"; may be given several times
+    #[arg(long = "fault", value_name = "FAULT", value_parser = script)]
+    faults: Vec<Script>,
+    /// A token and what it is good for (TOKEN or TOKEN=STATE); may be given several times
+    #[arg(long = "token", value_name = "TOKEN[=STATE]", value_parser = token)]
+    tokens: Vec<Token>,
+    /// What tokens are that --token does not list [default: valid; unknown once --token lists a valid one]
+    #[arg(long, value_name = "STATE", value_parser = token_state)]
+    other_tokens: Option<TokenState>,
+    /// A dataset that exists; may be given several times. Without it every number is one
+    #[arg(long = "dataset", value_name = "ID", value_parser = id)]
+    datasets: Vec<String>,
+    /// The id of a business: it exists but takes no events; may be given several times
+    #[arg(long = "business-id", value_name = "ID", value_parser = id)]
+    business_ids: Vec<String>,
+    /// How many of the newest events are kept as they came
+    #[arg(long, value_name = "COUNT", default_value_t = Settings::default().keep_events_max)]
+    keep_events: usize,
+    /// How many event ids are remembered; 0: all of them
+    #[arg(long, value_name = "COUNT", default_value_t = Settings::default().keep_ids_max)]
+    keep_ids: usize,
+    /// Calls an hour and token above which it throttles; 0: no limit
+    #[arg(long, value_name = "COUNT", default_value_t = Settings::default().calls_per_hour)]
+    calls_per_hour: u32,
+    /// The seed of all that is left to chance, for runs that repeat
+    #[arg(long, default_value_t = Settings::default().seed)]
+    seed: u64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice sandbox
+      Takes what Meta would take, from any token for any dataset
+  sluice sandbox --fault '500 for 10s' --fault 'reset x 5 late'
+      Has a bad start: ten seconds of errors, and five answers that get lost
+  sluice sandbox --token good --token old=expired --dataset 1234567890
+      Knows two tokens and one dataset, and refuses all others as Meta does
+
+Faults, one an option or several between semicolons:
+  500              an error with this HTTP status (also: empty 502, html 502)
+  error 100/33     an error of the Graph API by its code and subcode
+  throttle 80004   a call limit is reached (regain 5m: for so long, says the answer)
+  token-expired, token-revoked, reset, hang, half-body, 200-error
+  slow 2s, usage 80%, partial 3
+After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the events are taken, the
+answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one request in a hundred).
+
+States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied, no-access.
+These are play tokens: the sandbox never talks to Meta. Its page and POST /sandbox/faults change all
+of it while it runs.
+
+SIGTERM and SIGINT stop it. Exit code: 0, or 2 when it cannot listen.";
+
+/// The faults of one `--fault`.
+#[derive(Debug, Clone)]
+struct Script(Vec<Fault>);
+
+fn script(text: &str) -> Result<Script, String> {
+    // The line of the error says nothing here: an option has one.
+    parse_script(text)
+        .map(Script)
+        .map_err(|error| error.problem.to_string())
+}
+
+/// The words for the states, as the sandbox's own interface has them.
+const STATES: [(&str, TokenState); 7] = [
+    ("valid", TokenState::Valid),
+    ("expired", TokenState::Expired),
+    ("revoked", TokenState::Revoked),
+    ("unknown", TokenState::Unknown),
+    ("wrong-permission", TokenState::WrongPermission),
+    ("permission-denied", TokenState::PermissionDenied),
+    ("no-access", TokenState::NoAccess),
+];
+
+fn token_state(text: &str) -> Result<TokenState, String> {
+    let known = STATES.iter().find(|(name, _)| *name == text);
+    known.map(|(_, state)| *state).ok_or_else(|| {
+        let names = STATES.map(|(name, _)| name);
+        format!("use one of {}", names.join(", "))
+    })
+}
+
+/// Reads `TOKEN` or `TOKEN=STATE`.
+fn token(text: &str) -> Result<Token, String> {
+    let (token, state) = match text.rsplit_once('=') {
+        Some((token, state)) => (token, token_state(state)?),
+        None => (text, TokenState::Valid),
+    };
+    if token.is_empty() {
+        return Err("the token is missing".to_owned());
+    }
+    Ok(Token {
+        token: token.to_owned(),
+        state,
+        ..Token::default()
+    })
+}
+
+fn id(text: &str) -> Result<String, &'static str> {
+    u64::from_str(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "ids of Meta are numbers")
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        let faults = self.faults.iter().flat_map(|Script(faults)| faults);
+        Settings {
+            listen: self.listen,
+            tokens: self.tokens(),
+            faults: faults.cloned().collect(),
+            datasets: self.datasets.clone(),
+            business_ids: self.business_ids.clone(),
+            keep_events_max: self.keep_events,
+            keep_ids_max: self.keep_ids,
+            calls_per_hour: self.calls_per_hour,
+            seed: self.seed,
+            ..Settings::default()
+        }
+    }
+
+    fn tokens(&self) -> Tokens {
+        let is_valid = |token: &Token| token.state == TokenState::Valid;
+        let unlisted = if self.tokens.iter().any(is_valid) {
+            TokenState::Unknown
+        } else {
+            TokenState::Valid
+        };
+        Tokens {
+            unlisted: self.other_tokens.unwrap_or(unlisted),
+            listed: self.tokens.clone(),
+        }
+    }
+}
+
+/// Runs the sandbox until a signal stops it.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    runtime::block_on(async {
+        let stopped = runtime::stopped()?;
+        let sandbox = Sandbox::start(arguments.settings())
+            .await
+            .context("starting the sandbox")?;
+        greet(arguments, &sandbox.base_url())?;
+        stopped.await;
+        sandbox.stop().await;
+        Ok(Ending::Clean)
+    })
+}
+
+fn greet(arguments: &Arguments, base: &str) -> Result<(), Failure> {
+    let dataset = arguments.datasets.first();
+    let dataset = dataset.map_or("1234567890", String::as_str);
+    let valid = arguments
+        .tokens
+        .iter()
+        .find(|token| token.state == TokenState::Valid);
+    let token = valid.map_or("any-token", |token| &token.token);
+    let version = Settings::default().version_default;
+    let mut output = Output::for_people();
+    let head = painted(BOLD, "A sandbox of Meta's Graph API listens");
+    writeln!(output, "{head} on {base}")?;
+    writeln!(output, "  page    {base}/sandbox")?;
+    let count = arguments.settings().faults.len();
+    if count > 0 {
+        let note = painted(DIM, "(their times run from now on)");
+        writeln!(output, "  faults  {count} {note}")?;
+    }
+    writeln!(output, "\nSend it a purchase:\n")?;
+    writeln!(
+        output,
+        r#"curl '{base}/{version}/{dataset}/events?access_token={token}' -H 'Content-Type: application/json' -d '{{"data": [{{
+  "event_name": "Purchase", "event_time": '$(date +%s)', "event_id": "order-1",
+  "action_source": "website", "event_source_url": "https://shop.example/thanks",
+  "user_data": {{"em": ["'$(printf john@example.com | sha256sum | cut -c-64)'"], "client_user_agent": "Mozilla/5.0"}},
+  "custom_data": {{"currency": "USD", "value": 129.99}}
+}}]}}'
+"#
+    )?;
+    output.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_tokens_with_and_without_a_state() {
+        for (text, expected) in [
+            ("EAAB", Some(("EAAB", TokenState::Valid))),
+            ("EAAB=expired", Some(("EAAB", TokenState::Expired))),
+            ("EA=AB=no-access", Some(("EA=AB", TokenState::NoAccess))),
+            ("EAAB=stale", None),
+            ("=valid", None),
+            ("", None),
+        ] {
+            let read = token(text).ok();
+            let read = read.as_ref().map(|read| (&*read.token, read.state));
+            assert_eq!(read, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_option_may_hold_several_faults() {
+        assert_eq!(script("500 for 10s; reset x 5 late").unwrap().0.len(), 2);
+        let error = script("teapot").unwrap_err();
+        assert!(error.starts_with("there is no fault \"teapot\""), "{error}");
+    }
+}
