@@ -1,7 +1,7 @@
 //! The durable memory of every event and what became of it.
 //!
 //! [`Journal`] is what the running gateway needs: events in, leases out, outcomes back.
-//! `Ledger` is what people need: counts, lists, the audit. One engine stands behind both,
+//! [`Books`] is what people need: counts, lists, the audit. One engine stands behind both,
 //! `embedded`: SQLite on the machine's own disk.
 //!
 //! What every engine keeps:
@@ -27,7 +27,11 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
 pub use books::{Tally, books_balance};
-pub use embedded::{CommitStats, Embedded, Health, Observer, OpenError, Options};
+pub use embedded::{
+    Audit, AuditGroup, Books, CommitStats, DeadFilter, Dropped, Embedded, EventDetail, EventRecord,
+    Health, HourTally, Observer, OpenError, Options, PAGE_MAX, Page, PastOutcome, Replayed,
+    Selection, SentRequest,
+};
 pub use types::{
     Appended, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased,
     Outcome, RequestRecord, SourceName, TestCode, Waiting,

@@ -28,11 +28,16 @@ impl Arrival {
 }
 
 /// The checksum of a body. The event's key is in it, so that a body in the wrong row is noticed too.
-pub(super) fn checksum(key: EventKey, json: &[u8]) -> u32 {
+fn checksum(key: EventKey, json: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&key.0.to_le_bytes());
     hasher.update(json);
     hasher.finalize()
+}
+
+/// Whether a body is what was written.
+pub(super) fn is_whole(key: EventKey, crc: i64, json: &[u8]) -> bool {
+    crc == i64::from(checksum(key, json))
 }
 
 /// Writes the rows of one append.

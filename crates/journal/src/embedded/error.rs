@@ -45,6 +45,16 @@ pub enum OpenError {
         /// The newest one that this program knows.
         known: usize,
     },
+    /// An earlier Sluice wrote it, and no gateway has brought it up to date since.
+    #[error("{} has the old format {found}; this program reads format {known}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: usize,
+        /// The format that this program reads.
+        known: usize,
+    },
     /// The file's structure is broken.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {
@@ -102,6 +112,7 @@ impl OpenError {
             OpenError::Newer { .. } => {
                 "run the version of Sluice that wrote it, or a later one; nothing was changed"
             }
+            OpenError::Older { .. } => "start the gateway once; it brings the journal up to date",
             OpenError::Damaged { .. } => {
                 "nothing was changed; keep a copy of the folder, then restore a backup or start with an empty folder"
             }

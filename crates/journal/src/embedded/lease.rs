@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _};
 
-use super::append::checksum;
+use super::append::is_whole;
 use super::lane::Lane;
 use super::queue::Slot;
 use super::readers::Readers;
@@ -119,8 +119,7 @@ impl<'c> Rows<'c> {
         };
         let json = self.body.query_row([key.0], |row| {
             let json = row.get_ref(1)?.as_bytes()?;
-            let is_whole = checksum(key, json) == row.get::<_, u32>(0)?;
-            Ok(is_whole.then(|| json.to_vec()))
+            Ok(is_whole(key, row.get(0)?, json).then(|| json.to_vec()))
         });
         let json = unless_damaged(json)?.flatten();
         // What has the right checksum was a string when it was written.

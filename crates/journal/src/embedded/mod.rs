@@ -11,10 +11,13 @@
 //! Not here: what an event may contain (`sluice-event`), when to send it (the lanes of the gateway).
 
 mod append;
+mod audit;
 mod clock;
+mod dead;
 mod error;
 mod lane;
 mod lease;
+mod ledger;
 mod lock;
 mod queue;
 mod readers;
@@ -38,7 +41,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub use audit::{Audit, AuditGroup};
+pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
+pub use ledger::{
+    Books, DeadFilter, EventDetail, EventRecord, HourTally, PAGE_MAX, Page, PastOutcome,
+    SentRequest,
+};
 
 use crate::books::Tally;
 use crate::types::{Appended, Cause, DeliveryReport, Entry, LaneId, Outcome, Waiting};

@@ -15,6 +15,7 @@ use super::tally::Counted;
 use super::terms::{Term, Terms};
 use super::upkeep::WaitingRow;
 use super::writer::State;
+use crate::books::Tally;
 use crate::dedup::{self, Identity};
 use crate::types::EventKey;
 
@@ -56,7 +57,9 @@ pub(super) fn load(
     Ok(state)
 }
 
-fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+/// Reads the counts of all events, but for what waits.
+pub(super) fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    state.tally = Tally::default();
     let mut statement = conn.prepare("SELECT state, sum(count) FROM tally GROUP BY state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -8,10 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::DatasetId;
 
 use super::queue::Slot;
-use super::sweep;
-use super::tally::Counted;
 use super::terms::Term;
 use super::writer::{State, Writer};
+use super::{start, sweep};
 use crate::JournalError;
 use crate::types::{EventKey, LaneId, TestCode};
 
@@ -56,7 +55,11 @@ impl Writer {
     fn try_look(&mut self) -> rusqlite::Result<()> {
         let version = Some(data_version(&self.conn)?);
         if version != self.upkeep.data_version {
-            pick_up_replays(&self.conn, &mut self.state)?;
+            // Rows and counts of one and the same moment.
+            let transaction = self.conn.unchecked_transaction()?;
+            pick_up_replays(&transaction, &mut self.state)?;
+            start::load_tally(&transaction, &mut self.state)?;
+            transaction.commit()?;
             self.upkeep.data_version = version;
             self.check_books();
         }
@@ -112,15 +115,13 @@ fn probe(conn: &Connection) -> rusqlite::Result<()> {
 /// Puts events that a person sent again into the queues.
 fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
     loop {
-        let replays: Vec<(i64, EventKey, i64)> = conn
-            .prepare_cached(
-                "SELECT seq, event, state FROM replay WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?
+        let replays: Vec<(i64, EventKey)> = conn
+            .prepare_cached("SELECT seq, event FROM replay WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
             .query_map((state.seen_replay, REPLAYS_PER_READ), |row| {
-                Ok((row.get(0)?, EventKey(row.get(1)?), row.get(2)?))
+                Ok((row.get(0)?, EventKey(row.get(1)?)))
             })?
             .collect::<rusqlite::Result<_>>()?;
-        for (seq, key, was) in &replays {
+        for (seq, key) in &replays {
             if let Some(waiting) = read_waiting(conn, *key)? {
                 let lane = waiting.lane(state);
                 if let Some(lane) = lane
@@ -129,9 +130,6 @@ fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()>
                     lane.push([waiting.slot]);
                     state.shared.lanes.announce(&lane);
                 }
-            }
-            if let Some(counted) = Counted::of(*was) {
-                counted.add_to(&mut state.tally, -1);
             }
             state.seen_replay = *seq;
         }

@@ -1,3 +1,46 @@
-//! Tests of the engine from its doors: laws, crashes, damage, a full disk.
+//! Tests of the engine from its doors: laws, a model, crashes, damage, a full disk, and the books.
 
+mod books;
+mod crash;
+mod damage;
+mod full;
 mod laws;
+mod model;
+mod open;
+
+use std::path::Path;
+
+use super::Embedded;
+use super::writer::{Command, Writer};
+use crate::{Audit, Books, Options};
+
+fn open(folder: &Path) -> Embedded {
+    Embedded::open(folder, Options::default()).unwrap()
+}
+
+/// The audit of a journal, which has to balance.
+fn audit(folder: &Path) -> Audit {
+    let audit = Books::open(folder).unwrap().audit().unwrap();
+    assert!(audit.balanced, "{:#?}", audit.problems);
+    audit
+}
+
+impl Embedded {
+    /// Does something on the writer's thread, between two commits.
+    async fn on_writer<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> T {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let inspect = Command::Inspect(Box::new(move |writer| {
+            assert!(reply.send(act(writer)).is_ok());
+        }));
+        assert!(self.commands.send(inspect).await.is_ok());
+        answer.await.unwrap()
+    }
+
+    /// What the writer does by itself within a second.
+    async fn look_around(&self) {
+        self.on_writer(Writer::look_around).await;
+    }
+}

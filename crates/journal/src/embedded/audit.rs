@@ -1,0 +1,225 @@
+//! The audit: every event counted again from its rows, and compared with what was counted on the way.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::ledger::Books;
+use super::tally::{Counted, Group};
+use super::terms::Texts;
+use crate::JournalError;
+use crate::books::{Tally, books_balance};
+
+/// Problems that are listed one by one.
+const PROBLEMS_MAX: usize = 100;
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// Counted from the rows; copies, which have no rows, from the tallies.
+    pub tally: Tally,
+    /// Whether every event is in exactly one state and the tallies say the same as the rows.
+    pub balanced: bool,
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// The same per dataset, source and event name.
+    pub groups: Vec<AuditGroup>,
+}
+
+/// The books of one dataset, source and event name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditGroup {
+    /// Where the events go.
+    pub dataset: String,
+    /// Where they came from.
+    pub source: String,
+    /// `event_name`
+    pub event_name: String,
+    /// Counted from the rows.
+    pub rows: Tally,
+    /// Counted on the way.
+    pub counted: Tally,
+}
+
+impl AuditGroup {
+    /// Whether rows and tallies agree.
+    pub fn balances(&self) -> bool {
+        self.rows == self.counted && books_balance(&self.rows) && books_balance(&self.counted)
+    }
+}
+
+impl Books {
+    /// Counts every event again. Reads each event's rows, about a second per million events, and keeps
+    /// a running gateway's write-ahead log from being started over meanwhile.
+    pub fn audit(&mut self) -> Result<Audit, JournalError> {
+        // Rows and tallies of one and the same moment.
+        let transaction = self.conn.transaction()?;
+        let texts = Texts::load(&transaction)?;
+        let mut problems = Problems::default();
+        let mut groups = Groups::default();
+        count_rows(&transaction, &mut groups, &mut problems)?;
+        count_tallies(&transaction, &mut groups, &mut problems)?;
+        transaction.commit()?;
+
+        let mut audit = Audit::default();
+        for (group, (rows, counted)) in groups {
+            let group = AuditGroup {
+                dataset: texts.get(group.dataset).as_ref().to_owned(),
+                source: texts.get(group.source).as_ref().to_owned(),
+                event_name: texts.get(group.name).as_ref().to_owned(),
+                rows,
+                counted,
+            };
+            problems.compare(&group);
+            add(&mut audit.tally, &rows);
+            audit.groups.push(group);
+        }
+        audit.problems = problems.into_lines();
+        audit.balanced = audit.problems.is_empty()
+            && books_balance(&audit.tally)
+            && audit.groups.iter().all(AuditGroup::balances);
+        Ok(audit)
+    }
+}
+
+/// What the rows say and what the tallies say.
+type Groups = BTreeMap<Group, (Tally, Tally)>;
+
+fn add(sum: &mut Tally, tally: &Tally) {
+    sum.accepted += tally.accepted;
+    sum.waiting += tally.waiting;
+    sum.delivered += tally.delivered;
+    sum.refused += tally.refused;
+    sum.expired += tally.expired;
+    sum.withheld += tally.withheld;
+    sum.duplicate += tally.duplicate;
+}
+
+/// One pass over the rows of events, beside one over the outcomes: both are in order of keys.
+fn count_rows(
+    conn: &Connection,
+    groups: &mut Groups,
+    problems: &mut Problems,
+) -> rusqlite::Result<()> {
+    let mut events = conn.prepare("SELECT id, dataset, source, name FROM event ORDER BY id")?;
+    let mut outcomes = conn.prepare("SELECT event, state FROM outcome ORDER BY event")?;
+    let mut events = events.query([])?;
+    let mut outcomes = outcomes.query([])?;
+    let mut next_outcome = || -> rusqlite::Result<Option<(i64, i64)>> {
+        outcomes
+            .next()?
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .transpose()
+    };
+    let mut outcome = next_outcome()?;
+    while let Some(row) = events.next()? {
+        let key: i64 = row.get(0)?;
+        let group = Group {
+            dataset: row.get(1)?,
+            source: row.get(2)?,
+            name: row.get(3)?,
+        };
+        while let Some((event, _)) = outcome
+            && event < key
+        {
+            problems.add(|| format!("there is an outcome of event {event}, which does not exist"));
+            outcome = next_outcome()?;
+        }
+        let rows = &mut groups.entry(group).or_default().0;
+        rows.accepted += 1;
+        match outcome {
+            Some((event, state)) if event == key => {
+                match Counted::of(state).filter(|counted| counted.state().is_some()) {
+                    Some(counted) => counted.add_to(rows, 1),
+                    None => problems.add(|| format!("event {key} is in an unknown state, {state}")),
+                }
+                outcome = next_outcome()?;
+            }
+            _ => rows.waiting += 1,
+        }
+    }
+    while let Some((event, _)) = outcome {
+        problems.add(|| format!("there is an outcome of event {event}, which does not exist"));
+        outcome = next_outcome()?;
+    }
+    Ok(())
+}
+
+fn count_tallies(
+    conn: &Connection,
+    groups: &mut Groups,
+    problems: &mut Problems,
+) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(
+        "SELECT dataset, source, name, state, sum(count) FROM tally
+         GROUP BY dataset, source, name, state",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let group = Group {
+            dataset: row.get(0)?,
+            source: row.get(1)?,
+            name: row.get(2)?,
+        };
+        let (state, count): (i64, i64) = (row.get(3)?, row.get(4)?);
+        let (rows, counted) = groups.entry(group).or_default();
+        match Counted::of(state) {
+            Some(state) if count >= 0 => state.add_to(counted, count),
+            _ => problems.add(|| format!("a tally of kind {state} says {count}")),
+        }
+        // Copies have no rows.
+        rows.duplicate = counted.duplicate;
+    }
+    for (_, counted) in groups.values_mut() {
+        let settled = counted.delivered + counted.refused + counted.expired + counted.withheld;
+        counted.waiting = counted.accepted.saturating_sub(settled);
+    }
+    Ok(())
+}
+
+/// What is wrong, up to a limit.
+#[derive(Default)]
+struct Problems {
+    lines: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < PROBLEMS_MAX {
+            self.lines.push(line());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Names every count that differs.
+    fn compare(&mut self, group: &AuditGroup) {
+        let (rows, counted) = (&group.rows, &group.counted);
+        let counts = [
+            ("accepted", rows.accepted, counted.accepted),
+            ("waiting", rows.waiting, counted.waiting),
+            ("delivered", rows.delivered, counted.delivered),
+            ("refused", rows.refused, counted.refused),
+            ("expired", rows.expired, counted.expired),
+            ("withheld", rows.withheld, counted.withheld),
+        ];
+        for (state, rows, counted) in counts {
+            if rows != counted {
+                self.add(|| {
+                    format!(
+                        "{} {} from {}: {rows} {state} by the rows, {counted} by the tallies",
+                        group.dataset, group.event_name, group.source
+                    )
+                });
+            }
+        }
+    }
+
+    fn into_lines(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.lines.push(format!("and {} more", self.more));
+        }
+        self.lines
+    }
+}

@@ -1,0 +1,513 @@
+//! Reading the journal: for the command line, the console and reports, while a gateway runs or not.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use sluice_event::{DatasetId, EventIdentity};
+
+use super::FILE;
+use super::append::{is_whole, stored_ms};
+use super::error::OpenError;
+use super::schema::{self, Access};
+use super::tally::Counted;
+use crate::JournalError;
+use crate::types::{Cause, EventKey, EventState, SourceName};
+
+/// The most rows that one list has.
+pub const PAGE_MAX: usize = 1_000;
+
+/// A journal's rows, for people. Every call is short and blocks; none holds a transaction when it is over.
+pub struct Books {
+    pub(super) conn: Connection,
+    path: PathBuf,
+}
+
+/// Which dead events: those that were refused, that expired or are withheld.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeadFilter {
+    /// In one of these states; none means all three.
+    pub states: Vec<EventState>,
+    /// Of this dataset.
+    pub dataset: Option<DatasetId>,
+    /// Of this source.
+    pub source: Option<SourceName>,
+    /// Of this `event_name`.
+    pub event_name: Option<String>,
+    /// With this code of Meta's.
+    pub code: Option<i64>,
+    /// That died at this time or later, in milliseconds since 1970.
+    pub since_ms: Option<u64>,
+}
+
+/// A part of a list, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Only events before this one: the last of the page before.
+    pub before: Option<EventKey>,
+    /// At most so many, and never more than [`PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// An event as its rows say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    /// Its place in the journal.
+    pub key: EventKey,
+    /// Where it goes.
+    pub dataset: String,
+    /// Where it came from.
+    pub source: String,
+    /// `event_name`
+    pub event_name: String,
+    /// `event_id`
+    pub event_id: String,
+    /// `action_source`
+    pub action_source: String,
+    /// The test code it was sent with.
+    pub test_code: Option<String>,
+    /// When it came, in milliseconds since 1970.
+    pub accepted_ms: u64,
+    /// The last second at which Meta takes it, since 1970.
+    pub expires_s: i64,
+    /// Where it is now.
+    pub state: EventState,
+    /// Since when, in milliseconds since 1970; `None` for a waiting event.
+    pub at_ms: Option<u64>,
+    /// Why.
+    pub cause: Cause,
+    /// The request that decided it, as long as it is kept.
+    pub request: Option<SentRequest>,
+    /// Whether the body is still there. Without it the event cannot be sent again.
+    pub has_body: bool,
+}
+
+/// An event with all that is known about it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EventDetail {
+    /// Its rows.
+    pub record: EventRecord,
+    /// The JSON object that goes to Meta, while it is kept and whole.
+    pub json: Option<String>,
+    /// What became of it before it was sent again by hand, the oldest first.
+    pub past: Vec<PastOutcome>,
+}
+
+impl std::fmt::Debug for EventDetail {
+    /// Without the payload: addresses and click ids are in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventDetail")
+            .field("record", &self.record)
+            .field("past", &self.past)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A final state that was not final, because a person sent the event again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastOutcome {
+    /// The state.
+    pub state: EventState,
+    /// Since when, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Why.
+    pub cause: Cause,
+    /// When it was sent again, in milliseconds since 1970.
+    pub replayed_ms: u64,
+}
+
+/// A request to Meta and its answer, as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentRequest {
+    /// Its number.
+    pub id: i64,
+    /// Where it went.
+    pub dataset: String,
+    /// Its test code.
+    pub test_code: Option<String>,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: u64,
+    /// How long the answer took.
+    pub elapsed_ms: u64,
+    /// How many events it carried.
+    pub events: u64,
+    /// How many bytes its body had.
+    pub bytes: u64,
+    /// The HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// The code of Meta's error.
+    pub code: Option<i64>,
+    /// Its subcode.
+    pub subcode: Option<i64>,
+    /// `events_received`
+    pub received: Option<u64>,
+    /// Meta's name for the request.
+    pub fbtrace_id: Option<String>,
+    /// What the answer meant, in a word.
+    pub verdict: String,
+}
+
+/// The changes of one hour. A count is below zero when more events of earlier hours were sent again
+/// than new ones came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HourTally {
+    /// Hours since 1970.
+    pub hour: u64,
+    /// Where the events go.
+    pub dataset: String,
+    /// Where they came from.
+    pub source: String,
+    /// `event_name`
+    pub event_name: String,
+    /// Events that were taken in this hour.
+    pub accepted: i64,
+    /// Events that Meta took.
+    pub delivered: i64,
+    /// Events that Meta refused.
+    pub refused: i64,
+    /// Events that grew too old.
+    pub expired: i64,
+    /// Events that Sluice keeps back.
+    pub withheld: i64,
+    /// Copies that came in this hour.
+    pub duplicate: i64,
+}
+
+impl Books {
+    /// Opens the journal in a folder, beside a running gateway or without one. Makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] with what is wrong and, from [`OpenError::help`], what to do.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Err(OpenError::Missing {
+                folder: folder.to_owned(),
+            });
+        }
+        let failed = |error| OpenError::of_sqlite(&path, error);
+        // Without the right to write, reading may still work.
+        let conn = schema::connect(&path, Access::Write)
+            .or_else(|_| schema::connect(&path, Access::Read))
+            .map_err(failed)?;
+        conn.pragma_update(None, "synchronous", "FULL")
+            .map_err(failed)?;
+        match schema::version(&conn, &path)? {
+            0 => Err(OpenError::Missing {
+                folder: folder.to_owned(),
+            }),
+            schema::VERSION => Ok(Self { conn, path }),
+            found => Err(OpenError::Older {
+                path,
+                found,
+                known: schema::VERSION,
+            }),
+        }
+    }
+
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Dead events, the newest first.
+    pub fn dead(&self, filter: &DeadFilter, page: Page) -> Result<Vec<EventRecord>, JournalError> {
+        let sql = format!(
+            "{RECORD} FROM outcome o INDEXED BY outcome_dead JOIN event e ON e.id = o.event
+             LEFT JOIN request r ON r.id = o.request
+             WHERE {DEAD} AND e.id < ?7 ORDER BY o.event DESC LIMIT ?8"
+        );
+        let before = page.before.map_or(i64::MAX, |key| key.0);
+        let (states, dataset, source, name, code, since_ms) = filter.bound();
+        let limit = page.limit.min(PAGE_MAX);
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(
+            (states, dataset, source, name, code, since_ms, before, limit),
+            record,
+        )?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// One event and all that is known about it.
+    pub fn event(&self, key: EventKey) -> Result<Option<EventDetail>, JournalError> {
+        let sql = format!(
+            "{RECORD} FROM event e LEFT JOIN outcome o ON o.event = e.id
+             LEFT JOIN request r ON r.id = o.request WHERE e.id = ?1"
+        );
+        let found = self
+            .conn
+            .prepare_cached(&sql)?
+            .query_row([key.0], record)
+            .optional()?;
+        let Some(record) = found else {
+            return Ok(None);
+        };
+        let json = self
+            .conn
+            .prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?
+            .query_row([key.0], |row| {
+                let json = row.get_ref(1)?.as_bytes()?;
+                Ok(is_whole(key, row.get(0)?, json).then(|| json.to_vec()))
+            })
+            .optional()?
+            .flatten();
+        let past = self
+            .conn
+            .prepare_cached(
+                "SELECT state, at_ms, code, subcode, text, replayed_ms FROM replay
+                 WHERE event = ?1 ORDER BY seq",
+            )?
+            .query_map([key.0], |row| {
+                Ok(PastOutcome {
+                    state: state(row.get(0)?),
+                    at_ms: row.get(1)?,
+                    cause: cause(row, 2)?,
+                    replayed_ms: row.get(5)?,
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Some(EventDetail {
+            record,
+            json: json.and_then(|json| String::from_utf8(json).ok()),
+            past,
+        }))
+    }
+
+    /// The keys of the events with this name and id in a dataset, the oldest first. Reads every
+    /// event's row: for people, not for programs.
+    pub fn find(
+        &self,
+        dataset: &DatasetId,
+        event_name: &str,
+        event_id: &str,
+    ) -> Result<Vec<EventKey>, JournalError> {
+        let identity = EventIdentity::of(dataset, event_name, event_id);
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT id FROM event WHERE identity = ?1 ORDER BY id LIMIT ?2")?;
+        let rows = statement.query_map((identity.as_bytes(), PAGE_MAX), |row| {
+            row.get(0).map(EventKey)
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The changes of each hour in `hours`, counted in hours since 1970.
+    pub fn tallies(&self, hours: std::ops::Range<u64>) -> Result<Vec<HourTally>, JournalError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT hour, (SELECT text FROM term WHERE id = dataset) d,
+                    (SELECT text FROM term WHERE id = source) s,
+                    (SELECT text FROM term WHERE id = name) n, state, count
+             FROM tally WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, dataset, source, name, state",
+        )?;
+        let mut rows = statement.query((stored_ms(hours.start), stored_ms(hours.end)))?;
+        let mut tallies: Vec<HourTally> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut tally = HourTally {
+                hour: row.get(0)?,
+                dataset: text(row, 1)?,
+                source: text(row, 2)?,
+                event_name: text(row, 3)?,
+                ..HourTally::default()
+            };
+            if let Some(last) = tallies.last_mut()
+                && last.is_of(&tally)
+            {
+                last.add(row.get(4)?, row.get(5)?);
+            } else {
+                tally.add(row.get(4)?, row.get(5)?);
+                tallies.push(tally);
+            }
+        }
+        Ok(tallies)
+    }
+
+    /// Requests to Meta, the newest first; those of one dataset if one is named. `before` is the last
+    /// of the page before.
+    pub fn requests(
+        &self,
+        dataset: Option<&DatasetId>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<SentRequest>, JournalError> {
+        let sql = format!(
+            "SELECT {REQUEST} FROM request r WHERE r.id < ?1
+               AND (?2 IS NULL OR r.dataset = (SELECT id FROM term WHERE text = ?2))
+             ORDER BY r.id DESC LIMIT ?3"
+        );
+        let dataset = dataset.map(DatasetId::as_str);
+        let bound = (before.unwrap_or(i64::MAX), dataset, limit.min(PAGE_MAX));
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(bound, |row| request(row, 0))?;
+        let requests: Vec<Option<SentRequest>> = rows.collect::<rusqlite::Result<_>>()?;
+        Ok(requests.into_iter().flatten().collect())
+    }
+
+    /// Checks the whole file, every index and every body. Takes minutes on a large one. Says what is wrong.
+    pub fn check(&self) -> Result<Vec<String>, JournalError> {
+        let mut problems: Vec<String> = self
+            .conn
+            .prepare("PRAGMA integrity_check(100)")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        problems.retain(|line| line != "ok");
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, crc, json FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
+        )?;
+        let mut last = 0_i64;
+        loop {
+            // A page at a time: a long read keeps a running gateway's log from being started over.
+            let mut rows = statement.query([last])?;
+            let before = last;
+            while let Some(row) = rows.next()? {
+                last = row.get(0)?;
+                let json = row.get_ref(2)?.as_bytes().unwrap_or_default();
+                if !is_whole(EventKey(last), row.get(1)?, json) {
+                    problems.push(format!("the body of event {last} is damaged"));
+                }
+            }
+            if last == before {
+                return Ok(problems);
+            }
+        }
+    }
+}
+
+impl HourTally {
+    fn is_of(&self, other: &Self) -> bool {
+        let key = |tally: &Self| {
+            let texts = [&tally.dataset, &tally.source, &tally.event_name].map(Clone::clone);
+            (tally.hour, texts)
+        };
+        key(self) == key(other)
+    }
+
+    fn add(&mut self, number: i64, change: i64) {
+        let count = match Counted::of(number) {
+            Some(Counted::Accepted) => &mut self.accepted,
+            Some(Counted::Delivered) => &mut self.delivered,
+            Some(Counted::Refused) => &mut self.refused,
+            Some(Counted::Expired) => &mut self.expired,
+            Some(Counted::Withheld) => &mut self.withheld,
+            Some(Counted::Duplicate) => &mut self.duplicate,
+            None => return,
+        };
+        *count += change;
+    }
+}
+
+/// The condition of a [`DeadFilter`], with the parameters of [`DeadFilter::bound`]. `state > 1` is
+/// written as the index has it.
+pub(super) const DEAD: &str = "o.state > 1 AND (?1 >> o.state) & 1
+    AND (?2 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?2))
+    AND (?3 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?3))
+    AND (?4 IS NULL OR e.name = (SELECT id FROM term WHERE text = ?4))
+    AND (?5 IS NULL OR o.code = ?5)
+    AND (?6 IS NULL OR o.at_ms >= ?6)";
+
+impl DeadFilter {
+    /// The parameters of [`DEAD`].
+    pub(super) fn bound(
+        &self,
+    ) -> (
+        i64,
+        Option<&str>,
+        Option<&str>,
+        Option<&str>,
+        Option<i64>,
+        Option<i64>,
+    ) {
+        let counted = self.states.iter().copied().filter_map(Counted::of_state);
+        let states = counted.fold(0, |bits, counted| bits | 1 << counted.number());
+        (
+            if self.states.is_empty() { -1 } else { states },
+            self.dataset.as_ref().map(DatasetId::as_str),
+            self.source.as_ref().map(SourceName::as_str),
+            self.event_name.as_deref(),
+            self.code,
+            self.since_ms.map(stored_ms),
+        )
+    }
+}
+
+const RECORD: &str = "SELECT e.id,
+    (SELECT text FROM term WHERE id = e.dataset),
+    (SELECT text FROM term WHERE id = e.source),
+    (SELECT text FROM term WHERE id = e.name),
+    (SELECT text FROM term WHERE id = e.action_source),
+    (SELECT text FROM term WHERE id = e.test_code),
+    e.event_id, e.accepted_ms, e.expires_s,
+    o.state, o.at_ms, o.code, o.subcode, o.text,
+    EXISTS (SELECT 1 FROM body b WHERE b.id = e.id),
+    r.id, (SELECT text FROM term WHERE id = r.dataset), (SELECT text FROM term WHERE id = r.test_code),
+    r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
+    r.fbtrace_id, r.verdict";
+
+const REQUEST: &str = "r.id,
+    (SELECT text FROM term WHERE id = r.dataset), (SELECT text FROM term WHERE id = r.test_code),
+    r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
+    r.fbtrace_id, r.verdict";
+
+fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
+    Ok(EventRecord {
+        key: EventKey(row.get(0)?),
+        dataset: text(row, 1)?,
+        source: text(row, 2)?,
+        event_name: text(row, 3)?,
+        action_source: text(row, 4)?,
+        test_code: row.get(5)?,
+        event_id: row.get(6)?,
+        accepted_ms: row.get(7)?,
+        expires_s: row.get(8)?,
+        state: row
+            .get::<_, Option<i64>>(9)?
+            .map_or(EventState::Waiting, state),
+        at_ms: row.get(10)?,
+        cause: cause(row, 11)?,
+        has_body: row.get(14)?,
+        request: request(row, 15)?,
+    })
+}
+
+/// A text that a damaged file may lack.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    row.get::<_, Option<String>>(column)
+        .map(Option::unwrap_or_default)
+}
+
+/// Code, subcode and text, from this column on.
+pub(super) fn cause(row: &Row<'_>, column: usize) -> rusqlite::Result<Cause> {
+    Ok(Cause {
+        code: row.get(column)?,
+        subcode: row.get(column + 1)?,
+        text: text(row, column + 2)?,
+    })
+}
+
+/// A state that the file's number stands for; one that nobody knows is kept back.
+pub(super) fn state(number: i64) -> EventState {
+    Counted::of(number)
+        .and_then(Counted::state)
+        .unwrap_or(EventState::Withheld)
+}
+
+/// A request, from this column on.
+fn request(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SentRequest>> {
+    let Some(id) = row.get(column)? else {
+        return Ok(None);
+    };
+    Ok(Some(SentRequest {
+        id,
+        dataset: text(row, column + 1)?,
+        test_code: row.get(column + 2)?,
+        sent_ms: row.get(column + 3)?,
+        elapsed_ms: row.get(column + 4)?,
+        events: row.get(column + 5)?,
+        bytes: row.get(column + 6)?,
+        status: row.get(column + 7)?,
+        code: row.get(column + 8)?,
+        subcode: row.get(column + 9)?,
+        received: row.get(column + 10)?,
+        fbtrace_id: row.get(column + 11)?,
+        verdict: text(row, column + 12)?,
+    }))
+}

@@ -1,0 +1,117 @@
+//! Damaged bytes: a bad event harms only itself.
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{audit, open};
+use crate::testing::{drain, entries, key, lane, limits};
+use crate::{Books, DeadFilter, EventState, Journal as _, Outcome, Page};
+
+const PAGE: Page = Page {
+    before: None,
+    limit: 100,
+};
+
+#[tokio::test]
+async fn a_damaged_body_is_withheld_and_its_neighbours_go_out() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let appended = journal.append(entries(0..10)).await.unwrap();
+    let other = Connection::open(folder.path().join("journal.db")).unwrap();
+    let damages = [
+        "UPDATE body SET json = replace(json, 'Purchase', 'Pvrchase') WHERE id = ?1",
+        "UPDATE body SET json = CAST(x'7bff7d' AS TEXT) WHERE id = ?1",
+        "UPDATE body SET crc = crc + 4294967296 WHERE id = ?1",
+        "DELETE FROM body WHERE id = ?1",
+        // The body of another event.
+        "UPDATE body SET (crc, json) = (SELECT crc, json FROM body WHERE id = 10) WHERE id = ?1",
+    ];
+    for (index, damage) in damages.iter().enumerate() {
+        other.execute(damage, [key(appended[index]).0]).unwrap();
+    }
+    let problems = Books::open(folder.path()).unwrap().check().unwrap();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+
+    // A lease of damaged events only is none: the next ones come in their place.
+    let lease = journal.lease(&lane(0), limits(3)).await.unwrap();
+    assert_eq!(lease.events[0].key, key(appended[5]));
+    drop(lease);
+    assert_eq!(
+        drain(&journal, &lane(0), &Outcome::Delivered).await.len(),
+        5
+    );
+    let tally = audit(folder.path()).tally;
+    assert_eq!((tally.delivered, tally.withheld), (5, 5));
+    let books = Books::open(folder.path()).unwrap();
+    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    assert!(dead.iter().all(|event| event.state == EventState::Withheld));
+    assert!(
+        dead.iter()
+            .all(|event| event.cause.text.contains("damaged"))
+    );
+    assert_eq!(books.event(dead[4].key).unwrap().unwrap().json, None);
+}
+
+#[tokio::test]
+async fn a_byte_that_rotted_in_the_file_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    journal.close().await.unwrap();
+    let path = folder.path().join("journal.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let json = bytes
+        .windows(10)
+        .rposition(|window| window == b"\"currency\"")
+        .unwrap();
+    bytes[json + 13] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+
+    let journal = open(folder.path());
+    assert_eq!(
+        drain(&journal, &lane(0), &Outcome::Delivered).await.len(),
+        9
+    );
+    assert_eq!(audit(folder.path()).tally.withheld, 1);
+}
+
+#[tokio::test]
+async fn the_audit_names_what_does_not_balance() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    journal.close().await.unwrap();
+    let damages = [
+        (
+            "DELETE FROM outcome WHERE event = 3",
+            "9 delivered by the rows, 10 by the tallies",
+        ),
+        (
+            "INSERT INTO outcome (event, state, at_ms) VALUES (99, 1, 0)",
+            "event 99",
+        ),
+        (
+            "UPDATE outcome SET state = 9 WHERE event = 4",
+            "unknown state",
+        ),
+        ("UPDATE tally SET count = -1 WHERE state = 0", "says -1"),
+    ];
+    for (damage, problem) in damages {
+        let copy = TempDir::new().unwrap();
+        let path = copy.path().join("journal.db");
+        std::fs::copy(folder.path().join("journal.db"), &path).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute(damage, [])
+            .unwrap();
+        let audit = Books::open(copy.path()).unwrap().audit().unwrap();
+        assert!(!audit.balanced);
+        assert!(
+            audit.problems.iter().any(|line| line.contains(problem)),
+            "{:?}",
+            audit.problems
+        );
+    }
+    assert_eq!(audit(folder.path()).groups.len(), 1);
+}

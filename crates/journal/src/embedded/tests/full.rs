@@ -1,0 +1,83 @@
+//! A full disk: nothing is half-written, and service resumes by itself.
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{audit, open};
+use crate::testing::{HOUR_MS, T0_MS, drain, entries, lane};
+use crate::{Appended, Embedded, Journal as _, JournalError, Outcome};
+
+/// The file cannot grow beyond its size now and so many pages.
+async fn allow(journal: &Embedded, pages: i64) {
+    let limit = move |conn: &Connection| {
+        let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        count(&format!(
+            "PRAGMA max_page_count = {}",
+            count("PRAGMA page_count") + pages
+        ));
+    };
+    journal.on_writer(move |writer| limit(&writer.conn)).await;
+}
+
+fn are_new(appended: &[Appended]) -> bool {
+    appended.iter().all(|one| matches!(one, Appended::New(_)))
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_keeps_no_trace_of_what_it_refused() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    allow(&journal, 1).await;
+    let refused = journal.append(entries(10..200)).await;
+    assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
+    assert!(matches!(
+        journal.health().is_failing,
+        Some(JournalError::Full)
+    ));
+    assert_eq!(audit(folder.path()).tally.accepted, 10);
+    assert_eq!(journal.waiting(&lane(0)).ready, 10);
+    // What is known is still known, and still a copy.
+    let copies = journal.append(entries(0..2)).await.unwrap();
+    assert!(!are_new(&copies));
+
+    allow(&journal, 1_000).await;
+    let appended = journal.append(entries(10..200)).await.unwrap();
+    assert!(are_new(&appended));
+    assert!(journal.health().is_failing.is_none());
+    assert_eq!(
+        drain(&journal, &lane(0), &Outcome::Delivered).await.len(),
+        200
+    );
+    assert_eq!(audit(folder.path()).tally.delivered, 200);
+}
+
+#[tokio::test]
+async fn a_disk_that_has_room_again_is_noticed_without_traffic() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    allow(&journal, 0).await;
+    assert!(journal.append(entries(0..500)).await.is_err());
+    journal.look_around().await;
+    assert!(matches!(
+        journal.health().is_failing,
+        Some(JournalError::Full)
+    ));
+    allow(&journal, 1_000).await;
+    journal.look_around().await;
+    assert!(journal.health().is_failing.is_none());
+    assert_eq!(audit(folder.path()).tally.accepted, 0);
+}
+
+#[tokio::test]
+async fn retention_makes_room() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..400)).await.unwrap();
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    allow(&journal, 0).await;
+    assert!(journal.append(entries(400..700)).await.is_err());
+    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 400);
+    assert!(are_new(&journal.append(entries(400..700)).await.unwrap()));
+    assert_eq!(audit(folder.path()).tally.waiting, 300);
+}

@@ -1,0 +1,369 @@
+//! The journal beside a model of it: whatever happens in whatever order, both say the same, and the
+//! books balance after every step.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use sluice_event::ActionSource;
+use tempfile::TempDir;
+
+use super::{audit, open};
+use crate::testing::{HOUR_MS, Sample, T0_MS, limits, record, sample};
+use crate::{
+    Appended, Books, Cause, DeadFilter, DeliveryReport, Embedded, EventKey, EventState,
+    Journal as _, Lease, Outcome, Selection, Tally,
+};
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Events by number; a number that comes again is a copy inside the window.
+    Append(Vec<(u8, u8)>),
+    Lease {
+        lane: u8,
+        count: usize,
+    },
+    /// Settles some of a lease; the rest stays leased.
+    Settle {
+        lease: usize,
+        count: usize,
+        state: EventState,
+    },
+    DropLease(usize),
+    /// Time passes, now and then backwards.
+    Wait(i64),
+    Replay(EventState),
+    DropEvents,
+    Sweep {
+        hours: u64,
+    },
+    Close,
+    Die,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let state = || {
+        prop::sample::select(vec![
+            EventState::Delivered,
+            EventState::Refused,
+            EventState::Expired,
+            EventState::Withheld,
+        ])
+    };
+    let event = (0..60_u8, 0..3_u8);
+    let step = prop_oneof![
+        8 => prop::collection::vec(event, 1..12).prop_map(Step::Append),
+        6 => (0..3_u8, 1..15_usize).prop_map(|(lane, count)| Step::Lease { lane, count }),
+        6 => (0..4_usize, 0..15_usize, state())
+            .prop_map(|(lease, count, state)| Step::Settle { lease, count, state }),
+        2 => (0..4_usize).prop_map(Step::DropLease),
+        3 => prop_oneof![3 => 0..40_i64, 1 => Just(-1_i64), 1 => Just(90_i64)].prop_map(Step::Wait),
+        2 => state().prop_map(Step::Replay),
+        1 => Just(Step::DropEvents),
+        1 => (0..60_u64).prop_map(|hours| Step::Sweep { hours }),
+        1 => Just(Step::Close),
+        1 => Just(Step::Die),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What the model knows of an event.
+#[derive(Debug, Clone)]
+struct Known {
+    number: u8,
+    lane: u8,
+    accepted_ms: u64,
+    expires_s: i64,
+    window_ms: u64,
+    state: EventState,
+    at_ms: u64,
+    is_leased: bool,
+    has_body: bool,
+}
+
+struct Model {
+    folder: TempDir,
+    journal: Option<Embedded>,
+    now_ms: u64,
+    events: BTreeMap<EventKey, Known>,
+    duplicate: u64,
+    leases: Vec<Lease>,
+}
+
+/// A lane is a dataset; the third one is a test code of the first dataset, where copies are shared.
+fn of(number: u8, lane: u8, now_ms: u64) -> Sample {
+    Sample {
+        dataset: u32::from(lane % 2),
+        test_code: (lane == 2).then_some("TEST1"),
+        source: if number.is_multiple_of(5) {
+            ActionSource::PhysicalStore
+        } else {
+            ActionSource::Website
+        },
+        accepted_ms: now_ms,
+        age_ms: u64::from(number % 7) * 20 * HOUR_MS,
+        ..sample(number)
+    }
+}
+
+impl Model {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            journal: Some(open(folder.path())),
+            folder,
+            now_ms: T0_MS + 1_000 * HOUR_MS,
+            events: BTreeMap::new(),
+            duplicate: 0,
+            leases: Vec::new(),
+        }
+    }
+
+    fn journal(&self) -> &Embedded {
+        self.journal.as_ref().unwrap()
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Append(events) => self.append(&events).await,
+            Step::Lease { lane, count } => self.lease(lane, count).await,
+            Step::Settle {
+                lease,
+                count,
+                state,
+            } => self.settle(lease, count, state).await,
+            Step::DropLease(index) => self.drop_lease(index),
+            Step::Wait(hours) => {
+                self.now_ms = self.now_ms.saturating_add_signed(hours * 3_600_000 / 2);
+            }
+            Step::Replay(state) => self.replay(state).await,
+            Step::DropEvents => self.drop_events().await,
+            Step::Sweep { hours } => self.sweep(hours).await,
+            Step::Close => {
+                (0..self.leases.len()).for_each(|_| self.drop_lease(0));
+                self.journal().close().await.unwrap();
+                self.reopen();
+            }
+            Step::Die => self.reopen(),
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.journal = None;
+        // Whoever held events lost them.
+        self.leases.clear();
+        self.events
+            .values_mut()
+            .for_each(|known| known.is_leased = false);
+        self.journal = Some(open(self.folder.path()));
+    }
+
+    async fn append(&mut self, events: &[(u8, u8)]) {
+        let samples: Vec<Sample> = events
+            .iter()
+            .map(|(number, lane)| of(*number, *lane, self.now_ms))
+            .collect();
+        let entries: Vec<_> = samples.iter().map(Sample::entry).collect();
+        let appended = self.journal().append(entries.clone()).await.unwrap();
+        for (((number, lane), entry), appended) in events.iter().zip(entries).zip(appended) {
+            let original = self.events.iter().rev().find(|(_, known)| {
+                let is_same = known.number == *number && known.lane % 2 == lane % 2;
+                is_same && self.now_ms.saturating_sub(known.accepted_ms) < known.window_ms
+            });
+            match (original, appended) {
+                (Some((key, _)), Appended::Copy(copy)) => {
+                    assert_eq!(*key, copy);
+                    self.duplicate += 1;
+                }
+                (None, Appended::New(key)) => {
+                    assert!(self.events.keys().all(|older| *older < key));
+                    let window_s = entry.event.action_source().dedup_window_s();
+                    let known = Known {
+                        number: *number,
+                        lane: *lane,
+                        accepted_ms: self.now_ms,
+                        expires_s: entry.event.expires_at(),
+                        window_ms: u64::try_from(window_s).unwrap() * 1_000,
+                        state: EventState::Waiting,
+                        at_ms: 0,
+                        is_leased: false,
+                        has_body: true,
+                    };
+                    self.events.insert(key, known);
+                }
+                (original, appended) => panic!("{original:?}, but {appended:?}"),
+            }
+        }
+    }
+
+    async fn lease(&mut self, lane: u8, count: usize) {
+        let id = of(0, lane, self.now_ms).lane();
+        let lease = self.journal().lease(&id, limits(count)).await.unwrap();
+        let expected: Vec<EventKey> = self
+            .events
+            .iter()
+            .filter(|(_, known)| known.lane == lane && known.state == EventState::Waiting)
+            .filter(|(_, known)| !known.is_leased)
+            .map(|(key, _)| *key)
+            .take(count)
+            .collect();
+        let leased: Vec<EventKey> = lease.events.iter().map(|event| event.key).collect();
+        assert_eq!(leased, expected);
+        for event in &lease.events {
+            let known = self.events.get_mut(&event.key).unwrap();
+            assert_eq!(event.event_id, known.number.to_string());
+            assert_eq!(event.expires_s, known.expires_s);
+            known.is_leased = true;
+        }
+        self.leases.push(lease);
+    }
+
+    async fn settle(&mut self, index: usize, count: usize, state: EventState) {
+        let now_ms = self.now_ms;
+        let Some(lease) = self.leases.get_mut(index) else {
+            return;
+        };
+        let cause = Cause {
+            code: Some(100),
+            subcode: None,
+            text: "because".to_owned(),
+        };
+        let outcome = match state {
+            EventState::Delivered => Outcome::Delivered,
+            EventState::Refused => Outcome::Refused(cause),
+            EventState::Expired => Outcome::Expired,
+            _ => Outcome::Withheld(cause),
+        };
+        let keys: Vec<_> = lease
+            .events
+            .iter()
+            .map(|event| event.key)
+            .take(count)
+            .collect();
+        let report = DeliveryReport {
+            at_ms: now_ms,
+            request: Some(record(keys.len())),
+            outcomes: keys.iter().map(|key| (*key, outcome.clone())).collect(),
+        };
+        let journal = self.journal.as_ref().unwrap();
+        journal.settle(lease, report).await.unwrap();
+        for key in keys {
+            let known = self.events.get_mut(&key).unwrap();
+            (known.state, known.at_ms, known.is_leased) = (state, now_ms, false);
+        }
+    }
+
+    fn drop_lease(&mut self, index: usize) {
+        if index < self.leases.len() {
+            for event in &self.leases.remove(index).events {
+                self.events.get_mut(&event.key).unwrap().is_leased = false;
+            }
+        }
+    }
+
+    async fn replay(&mut self, state: EventState) {
+        let filter = DeadFilter {
+            states: vec![state],
+            ..DeadFilter::default()
+        };
+        let mut books = Books::open(self.folder.path()).unwrap();
+        let done = books
+            .replay(&Selection::Filter(filter), self.now_ms)
+            .unwrap();
+        let now_s = i64::try_from(self.now_ms / 1_000).unwrap();
+        let mut expected = (0, 0, 0);
+        for known in self.events.values_mut() {
+            if known.state != state || state == EventState::Delivered {
+                continue;
+            }
+            if known.expires_s < now_s {
+                expected.1 += 1;
+            } else if !known.has_body {
+                expected.2 += 1;
+            } else {
+                expected.0 += 1;
+                known.state = EventState::Waiting;
+            }
+        }
+        assert_eq!((done.replayed, done.too_old, done.gone), expected);
+        self.journal().look_around().await;
+    }
+
+    async fn drop_events(&mut self) {
+        let mut books = Books::open(self.folder.path()).unwrap();
+        let all = Selection::Filter(DeadFilter::default());
+        let done = books.drop_events(&all, self.now_ms).unwrap();
+        let mut expected = 0;
+        for known in self.events.values_mut() {
+            if matches!(known.state, EventState::Refused | EventState::Expired) {
+                (known.state, known.at_ms) = (EventState::Withheld, self.now_ms);
+                expected += 1;
+            }
+        }
+        assert_eq!(done.dropped, expected);
+        self.journal().look_around().await;
+    }
+
+    async fn sweep(&mut self, hours: u64) {
+        let before_ms = self.now_ms - hours * HOUR_MS;
+        let deleted = self.journal().sweep(before_ms).await.unwrap();
+        let mut expected = 0;
+        for known in self.events.values_mut() {
+            let is_final = known.state != EventState::Waiting && known.at_ms < before_ms;
+            if is_final && known.has_body {
+                known.has_body = false;
+                expected += 1;
+            }
+        }
+        assert_eq!(deleted, expected);
+    }
+
+    fn check(&self) {
+        let count = |state| {
+            let events = self.events.values().filter(|known| known.state == state);
+            events.count() as u64
+        };
+        let expected = Tally {
+            accepted: self.events.len() as u64,
+            waiting: count(EventState::Waiting),
+            delivered: count(EventState::Delivered),
+            refused: count(EventState::Refused),
+            expired: count(EventState::Expired),
+            withheld: count(EventState::Withheld),
+            duplicate: self.duplicate,
+        };
+        assert_eq!(audit(self.folder.path()).tally, expected);
+        for lane in 0..3 {
+            let waiting = self.journal().waiting(&of(0, lane, self.now_ms).lane());
+            let known = || {
+                let of_lane = self.events.values().filter(move |known| known.lane == lane);
+                of_lane.filter(|known| known.state == EventState::Waiting)
+            };
+            assert_eq!(
+                waiting.ready,
+                known().filter(|known| !known.is_leased).count()
+            );
+            assert_eq!(
+                waiting.leased,
+                known().filter(|known| known.is_leased).count()
+            );
+            let first_expiry_s = known().map(|known| known.expires_s).min();
+            assert_eq!(waiting.first_expiry_s, first_expiry_s);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_journal_and_the_model_agree(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let mut model = Model::new();
+            for step in steps {
+                model.step(step).await;
+                model.check();
+            }
+        });
+    }
+}

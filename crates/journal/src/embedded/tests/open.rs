@@ -1,0 +1,160 @@
+//! Files and folders that are no journal, or nobody's to open.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::open;
+use crate::testing::entries;
+use crate::{Books, Embedded, Journal as _, OpenError, Options};
+
+fn refusal(folder: &Path) -> OpenError {
+    let error = Embedded::open(folder, Options::default()).err().unwrap();
+    assert!(!error.help().is_empty());
+    error
+}
+
+#[test]
+fn a_second_gateway_is_told_who_has_the_journal() {
+    let folder = TempDir::new().unwrap();
+    let first = open(folder.path());
+    let error = refusal(folder.path());
+    let pid = std::process::id();
+    assert!(matches!(error, OpenError::InUse { pid: Some(found), .. } if found == pid));
+    assert!(
+        error
+            .to_string()
+            .ends_with(&format!("is in use by process {pid}"))
+    );
+    drop(first);
+    drop(open(folder.path()));
+}
+
+#[tokio::test]
+async fn a_closed_journal_may_be_opened_while_the_old_handle_lives() {
+    let folder = TempDir::new().unwrap();
+    let first = open(folder.path());
+    first.append(entries(0..3)).await.unwrap();
+    first.close().await.unwrap();
+    let second = open(folder.path());
+    assert_eq!(second.health().tally.accepted, 3);
+}
+
+#[test]
+fn what_is_no_folder_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    assert!(matches!(refusal(&file), OpenError::NotAFolder { .. }));
+    assert!(matches!(
+        refusal(&file.join("below")),
+        OpenError::NotAFolder { .. }
+    ));
+}
+
+#[test]
+fn garbage_and_other_programs_files_are_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("journal.db");
+    std::fs::write(&file, "garbage ".repeat(10_000)).unwrap();
+    assert!(matches!(
+        refusal(folder.path()),
+        OpenError::NotAJournal { .. }
+    ));
+    assert!(matches!(
+        Books::open(folder.path()),
+        Err(OpenError::NotAJournal { .. })
+    ));
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 80_000);
+
+    std::fs::remove_file(&file).unwrap();
+    let other = Connection::open(&file).unwrap();
+    other
+        .execute_batch("CREATE TABLE their (own TEXT)")
+        .unwrap();
+    assert!(matches!(
+        refusal(folder.path()),
+        OpenError::NotAJournal { .. }
+    ));
+}
+
+#[test]
+fn a_journal_from_the_future_is_refused() {
+    let folder = TempDir::new().unwrap();
+    drop(open(folder.path()));
+    let other = Connection::open(folder.path().join("journal.db")).unwrap();
+    other.pragma_update(None, "user_version", 7).unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(
+        error,
+        OpenError::Newer {
+            found: 7,
+            known: 1,
+            ..
+        }
+    ));
+    assert!(
+        error
+            .to_string()
+            .ends_with("has format 7; this program knows formats up to 1")
+    );
+    assert!(matches!(
+        Books::open(folder.path()),
+        Err(OpenError::Newer { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_broken_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..500)).await.unwrap();
+    journal.close().await.unwrap();
+    drop(journal);
+    let path = folder.path().join("journal.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Every page's header, but the first page's.
+    for page in bytes.chunks_mut(16_384).skip(1) {
+        page[..8].fill(0xff);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(refusal(folder.path()), OpenError::Damaged { .. }));
+}
+
+#[test]
+fn an_empty_file_becomes_a_journal() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("journal.db"), "").unwrap();
+    assert!(matches!(
+        Books::open(folder.path()),
+        Err(OpenError::Missing { .. })
+    ));
+    drop(open(folder.path()));
+    assert!(Books::open(folder.path()).is_ok());
+}
+
+#[test]
+fn books_make_nothing() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    for folder in [folder.path(), &nowhere] {
+        let error = Books::open(folder).err().unwrap();
+        assert!(matches!(error, OpenError::Missing { .. }));
+    }
+    assert!(!nowhere.exists());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_file_is_set_up_as_measured() {
+    let folder = TempDir::new().unwrap();
+    drop(open(folder.path()));
+    let conn = Connection::open(folder.path().join("journal.db")).unwrap();
+    for (pragma, expected) in [("page_size", 16_384), ("auto_vacuum", 2)] {
+        let found = conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        assert_eq!(found.unwrap(), expected, "{pragma}");
+    }
+    let mode = conn.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+    assert_eq!(mode.unwrap(), "wal");
+}
