@@ -1,12 +1,44 @@
 //! The configuration: from `sluice.toml` and the environment to what the gateway uses.
+//!
+//! ```text
+//! environment ─┐
+//! sluice.toml ─┼─▶ raw ─────────▶ resolve ─────────▶ Config
+//! defaults    ─┘   as written,    as meant: parsed,   as used
+//!                  with its place  ranges, references
+//! ```
+//!
+//! - Everything that is wrong is told at once, each with line and column, what was found and what
+//!   would be right. A key that does not exist is an error: it would be silently without effect.
+//! - Settings that contradict each other are warned about.
+//! - `defaults.toml` is the default layer and the reference that people read.
+//! - Secrets are referred to, not held; see [`SecretRef`]. No message, excerpt or `Debug` shows one.
+//! - There is one place that reads environment variables, [`ProcessEnvironment`], and no static:
+//!   the environment and the time are passed in.
 
+mod contradictions;
 mod environment;
+mod excerpt;
+mod keys;
+mod load;
+mod problem;
+mod raw;
+mod raw_secret;
+mod resolve;
+mod resolve_ends;
 mod resolved;
 mod secret;
+mod written;
+
+#[cfg(test)]
+mod tests;
 
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
+pub use excerpt::Excerpt;
+pub use keys::{SECTIONS, Section, Shape};
+pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded};
+pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{
-    BaseUrl, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,
-    TestEventCode, TokenPlacement,
+    Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,
+    TestEventCode,
 };
 pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};

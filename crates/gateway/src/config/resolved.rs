@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_event::{DatasetId, Rules};
-use sluice_graph::Version;
+use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use sluice_journal::{SourceName, TestCode};
 
 use super::secret::SecretRef;
@@ -35,7 +35,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Bytes of a request body, as it comes over the wire.
     pub body_bytes_max: usize,
-    /// Bytes of a request body once it is unpacked; at least `body_bytes_max`.
+    /// Bytes of a request body once it is unpacked.
     pub decoded_bytes_max: usize,
     /// Events in one request.
     pub events_per_request_max: usize,
@@ -82,7 +82,7 @@ pub struct Delivery {
     pub linger: Duration,
     /// Events in one request to Meta, at most 1,000.
     pub batch_events_max: usize,
-    /// Bytes of events in one request to Meta; at least one event of the largest size fits.
+    /// Bytes of events in one request to Meta; an event that is larger goes alone.
     pub batch_bytes_max: usize,
     /// Requests to Meta at the same time.
     pub in_flight_max: usize,
@@ -141,6 +141,18 @@ pub enum SourceKind {
     Api,
 }
 
+impl SourceKind {
+    /// Every kind.
+    pub const ALL: [SourceKind; 1] = [SourceKind::Api];
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            SourceKind::Api => "api",
+        }
+    }
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -157,32 +169,6 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
-}
-
-/// The address of the Graph API, or of what stands in for it: scheme, host and port, without a
-/// slash at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(String);
-
-impl BaseUrl {
-    /// Reads an address.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.starts_with("http").then(|| Self(text.to_owned()))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Where the access token goes in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenPlacement {
-    /// Into the query, as Meta documents it.
-    Query,
-    /// Into the `Authorization` header.
-    Header,
 }
 
 impl Config {

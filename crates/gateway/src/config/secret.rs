@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -84,35 +84,60 @@ pub enum SecretRef {
 }
 
 /// Why a secret could not be read. No message holds any part of it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum SecretError {
     /// The environment has no such variable.
-    #[error("it is not set")]
     NotSet,
     /// There is nothing but white space.
-    #[error("it is empty")]
     Empty,
     /// The bytes are not UTF-8.
-    #[error("it is not UTF-8 text")]
     NotText,
     /// There are line breaks or other control characters inside.
-    #[error("it has several lines, or control characters")]
     SeveralLines,
     /// There is more than [`SECRET_BYTES_MAX`].
-    #[error("it is longer than {SECRET_BYTES_MAX} bytes")]
     TooLarge,
     /// The file cannot be read.
-    #[error("it cannot be read: {0}")]
-    File(#[source] io::Error),
-    /// The program cannot be started.
-    #[error("it cannot be started: {0}")]
-    Start(#[source] io::Error),
+    Read(io::Error),
+    /// The program cannot be run.
+    Run(io::Error),
     /// The program ended badly.
-    #[error("it ended with {0}")]
-    Failed(std::process::ExitStatus),
+    Failed(ExitStatus),
     /// The program takes too long.
-    #[error("it did not end within {} s", SECRET_COMMAND_TIMEOUT.as_secs())]
     Timeout,
+}
+
+impl SecretError {
+    /// What is said of the place: `is not set`.
+    fn predicate(&self) -> String {
+        match self {
+            SecretError::NotSet => "is not set".to_owned(),
+            SecretError::Empty => "is empty".to_owned(),
+            SecretError::NotText => "is not UTF-8 text".to_owned(),
+            SecretError::SeveralLines => "has several lines, or control characters".to_owned(),
+            SecretError::TooLarge => format!("is longer than {SECRET_BYTES_MAX} bytes"),
+            SecretError::Read(error) => format!("cannot be read: {error}"),
+            SecretError::Run(error) => format!("cannot be run: {error}"),
+            SecretError::Failed(status) => format!("failed: {status}"),
+            SecretError::Timeout => {
+                format!("did not end within {} s", SECRET_COMMAND_TIMEOUT.as_secs())
+            }
+        }
+    }
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it {}", self.predicate())
+    }
+}
+
+impl std::error::Error for SecretError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SecretError::Read(error) | SecretError::Run(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl SecretRef {
@@ -137,6 +162,15 @@ impl SecretRef {
         }
     }
 
+    /// An error as a sentence: `environment variable META_ACCESS_TOKEN is not set`.
+    pub fn explain(&self, error: &SecretError) -> String {
+        use SecretError::{Empty, NotText, SeveralLines, TooLarge};
+        let is_output = matches!(self, SecretRef::Command(_))
+            && matches!(error, Empty | NotText | SeveralLines | TooLarge);
+        let what = if is_output { "the output of " } else { "" };
+        format!("{what}{self} {}", error.predicate())
+    }
+
     /// When the file of the secret was last written; `None` if it is in no file, or there is none.
     /// A change says that it is time to read again.
     pub fn modified(&self) -> Option<SystemTime> {
@@ -157,14 +191,14 @@ impl fmt::Display for SecretRef {
             SecretRef::Command(words) => {
                 write!(f, "command {}", words.first().map_or("", String::as_str))
             }
-            SecretRef::Literal(_) => f.write_str("written in the configuration"),
+            SecretRef::Literal(_) => f.write_str("the text in the configuration"),
         }
     }
 }
 
 fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let file = File::open(path).map_err(SecretError::File)?;
-    limited(file).map_err(SecretError::File)
+    let file = File::open(path).map_err(SecretError::Read)?;
+    limited(file).map_err(SecretError::Read)
 }
 
 /// All bytes up to one more than a secret may have with white space around it. The buffer never
@@ -186,7 +220,7 @@ fn printed(words: &[String], timeout: Duration) -> Result<Zeroizing<Vec<u8>>, Se
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(SecretError::Start)?;
+        .map_err(SecretError::Run)?;
     let (sender, output) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
         // It ends when the command, and whatever the command has started, has closed its output.
@@ -199,7 +233,7 @@ fn printed(words: &[String], timeout: Duration) -> Result<Zeroizing<Vec<u8>>, Se
     let output = output.recv_timeout(left.max(Duration::from_secs(1)));
     output
         .map_err(|_| SecretError::Timeout)?
-        .map_err(SecretError::File)
+        .map_err(SecretError::Read)
 }
 
 /// Waits for the end of a command, and returns what is left of the time. The pauses are counted,
@@ -208,7 +242,7 @@ fn ended(child: &mut Child, timeout: Duration) -> Result<Duration, SecretError> 
     let mut left = timeout;
     let mut pause = Duration::from_millis(1);
     loop {
-        match child.try_wait().map_err(SecretError::Start)? {
+        match child.try_wait().map_err(SecretError::Run)? {
             Some(status) if status.success() => return Ok(left),
             Some(status) => return Err(SecretError::Failed(status)),
             None if left.is_zero() => break,

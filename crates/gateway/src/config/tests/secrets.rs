@@ -1,0 +1,272 @@
+//! Secrets: read from everywhere, shown nowhere.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Ink, SECRET_BYTES_MAX, Secret, SecretError, SecretRef};
+
+const SECRET: &str = "EAABgeheim0123456789";
+
+fn env(name: &str) -> SecretRef {
+    SecretRef::Env(name.to_owned())
+}
+
+fn shell(script: &str) -> SecretRef {
+    SecretRef::Command(["sh", "-c", script].map(str::to_owned).to_vec())
+}
+
+#[test]
+fn reads_from_the_environment() {
+    let environment = FixedEnvironment::new()
+        .with("TOKEN", " EAAB \n")
+        .with("EMPTY", " ")
+        .with("BYTES", OsStr::from_bytes(b"EA\xff"))
+        .with("LINES", "a\nb");
+    let read = |name| env(name).read(&environment);
+    assert_eq!(read("TOKEN").unwrap().expose(), "EAAB");
+    assert!(matches!(read("EMPTY"), Err(SecretError::Empty)));
+    assert!(matches!(read("BYTES"), Err(SecretError::NotText)));
+    assert!(matches!(read("LINES"), Err(SecretError::SeveralLines)));
+    let missing = read("MISSING").unwrap_err();
+    assert_eq!(
+        env("MISSING").explain(&missing),
+        "environment variable MISSING is not set"
+    );
+}
+
+#[test]
+fn reads_from_files_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let secret = SecretRef::File(path.clone());
+    let environment = FixedEnvironment::new();
+    assert!(matches!(
+        secret.read(&environment),
+        Err(SecretError::Read(_))
+    ));
+    assert_eq!(secret.modified(), None);
+
+    std::fs::write(&path, "first\r\n").unwrap();
+    assert_eq!(secret.read(&environment).unwrap().expose(), "first");
+    let first = secret.modified().unwrap();
+
+    std::fs::write(&path, "second").unwrap();
+    let later = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+    assert_eq!(secret.read(&environment).unwrap().expose(), "second");
+    assert_ne!(secret.modified(), Some(first));
+
+    std::fs::write(&path, b"\xff\xfe").unwrap();
+    assert!(matches!(
+        secret.read(&environment),
+        Err(SecretError::NotText)
+    ));
+    std::fs::write(&path, "\n\n").unwrap();
+    assert!(matches!(secret.read(&environment), Err(SecretError::Empty)));
+    std::fs::write(&path, "x".repeat(SECRET_BYTES_MAX + 1)).unwrap();
+    assert!(matches!(
+        secret.read(&environment),
+        Err(SecretError::TooLarge)
+    ));
+    std::fs::write(&path, "x".repeat(SECRET_BYTES_MAX * 100)).unwrap();
+    assert!(matches!(
+        secret.read(&environment),
+        Err(SecretError::TooLarge)
+    ));
+}
+
+#[test]
+fn reads_what_a_command_prints() {
+    let environment = FixedEnvironment::new();
+    let read = |secret: &SecretRef| secret.read(&environment);
+    assert_eq!(read(&shell("echo EAAB")).unwrap().expose(), "EAAB");
+    assert!(matches!(read(&shell("true")), Err(SecretError::Empty)));
+    assert!(matches!(
+        read(&shell("yes")),
+        Err(SecretError::Failed(_) | SecretError::SeveralLines)
+    ));
+
+    let failing = shell("echo EAAB; echo EAAB >&2; exit 3");
+    let error = read(&failing).unwrap_err();
+    assert_eq!(failing.explain(&error), "command sh failed: exit status: 3");
+    let nothing = shell("true");
+    let error = read(&nothing).unwrap_err();
+    assert_eq!(nothing.explain(&error), "the output of command sh is empty");
+    let missing = SecretRef::Command(vec!["/nowhere/vault".to_owned()]);
+    assert!(matches!(read(&missing), Err(SecretError::Run(_))));
+    assert!(matches!(
+        read(&SecretRef::Command(vec![])),
+        Err(SecretError::Empty)
+    ));
+}
+
+#[test]
+fn is_not_shown_by_itself() {
+    let secret = Secret::new(SECRET);
+    let literal = SecretRef::Literal(secret.clone());
+    let command = shell(&format!("echo {SECRET}"));
+    for shown in [
+        format!("{secret:?}"),
+        format!("{literal:?} {literal}"),
+        format!("{command} {}", command.explain(&SecretError::Timeout)),
+    ] {
+        assert!(!shown.contains("geheim"), "{shown}");
+    }
+    assert_eq!(secret, Secret::new(SECRET));
+    assert_ne!(secret, Secret::new("EAAB"));
+}
+
+#[test]
+fn unreadable_secrets_are_told_with_their_place() {
+    let text = r#"
+[[dataset]]
+id = "1234567890123456"
+access_token = { env = "META_ACCESS_TOKEN" }
+app_secret = { env = "META_APP_SECRET" }
+[[source]]
+name = "one"
+kind = "api"
+key = { env = "ONE" }
+datasets = ["1234567890123456"]
+[[source]]
+name = "two"
+kind = "api"
+key = { env = "TWO" }
+datasets = ["1234567890123456"]
+[[source]]
+name = "three"
+kind = "api"
+key = { env = "THREE" }
+datasets = ["1234567890123456"]
+"#;
+    let environment = FixedEnvironment::new()
+        .with("META_ACCESS_TOKEN", "EA geheim")
+        .with("ONE", "geheim")
+        .with("TWO", "geheim")
+        .with("THREE", "gehéim");
+    let problems = parse(text).unwrap().check_secrets(&environment);
+    assert_eq!(
+        problems.to_string(),
+        r#"error: this is no access token: character 3 is a space, a quote, a control character or not ASCII
+ --> sluice.toml:4:16 (dataset[0].access_token)
+  |
+4 | access_token = { env = "META_ACCESS_TOKEN" }
+  |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+error: environment variable META_APP_SECRET is not set
+ --> sluice.toml:5:14 (dataset[0].app_secret)
+  |
+5 | app_secret = { env = "META_APP_SECRET" }
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+warning: the key has fewer than 16 characters and can be guessed
+ --> sluice.toml:9:7 (source[0].key)
+  |
+9 | key = { env = "ONE" }
+  |       ^^^^^^^^^^^^^^^
+  help: make one with `openssl rand -hex 24`
+
+warning: the key has fewer than 16 characters and can be guessed
+  --> sluice.toml:14:7 (source[1].key)
+   |
+14 | key = { env = "TWO" }
+   |       ^^^^^^^^^^^^^^^
+  help: make one with `openssl rand -hex 24`
+
+error: key is the same secret as source[0].key
+  --> sluice.toml:14:7 (source[1].key)
+   |
+14 | key = { env = "TWO" }
+   |       ^^^^^^^^^^^^^^^
+  help: give each source a key of its own, and no one's access token
+
+error: a key has ASCII letters, digits and marks, and no spaces
+  --> sluice.toml:19:7 (source[2].key)
+   |
+19 | key = { env = "THREE" }
+   |       ^^^^^^^^^^^^^^^^^
+  help: make one with `openssl rand -hex 24`
+"#
+    );
+}
+
+/// Wherever in the file a token ends up by mistake, nothing that is said shows it.
+#[test]
+fn is_never_shown_wherever_it_stands() {
+    for line in [
+        format!("access_token = \"{SECRET}\""),
+        format!("acess_token = \"{SECRET}\""),
+        format!("access_token = {SECRET}"),
+        format!("access_token = \"{SECRET}"),
+        format!("access_token = '{SECRET}"),
+        format!("access_token = '''\n{SECRET}"),
+        format!("access_token = \"\"\"\n{SECRET}\n\"\"\""),
+        format!("access_token \"{SECRET}\""),
+        format!("access_token: {SECRET}"),
+        format!("access_token = {{ env = \"{SECRET}-\" }}"),
+        format!("access_token = {{ value = \"{SECRET}\" }}"),
+        format!("access_token = {{ env = \"A\", value = \"{SECRET}\" }}"),
+        format!("access_token = {{ command = \"echo {SECRET}\", }}"),
+        format!("access_token = [\"{SECRET}\"]"),
+        format!("access_token = [\n\"{SECRET}\"\n]"),
+        format!("access_token = [\n{SECRET}\n]"),
+        format!("access_token = 7 # {SECRET}"),
+        format!("linger_ms = \"no\" # {SECRET}"),
+        format!("key = \"{SECRET}\""),
+        format!("[dataset.access_token]\nvalue = \"{SECRET}\""),
+        format!("[dataset.access_token]\nenv = 7 # {SECRET}"),
+        format!("# {SECRET}\u{1}"),
+        format!("app_secret = \"${{{SECRET}\""),
+        format!("x = \"https://graph.facebook.com?access_token={SECRET}\""),
+        SECRET.to_owned(),
+        format!("\"{SECRET}\""),
+    ] {
+        let before = "[[dataset]]\nid = \"1234567890123456\"\n";
+        for text in [
+            format!("{before}{line}"),
+            format!("{before}{line}\n{LEAST}"),
+        ] {
+            let shown = match parse(&text) {
+                Ok(loaded) => format!("{loaded:?}"),
+                Err(problems) => format!("{problems}{:?}", problems.iter().collect::<Vec<_>>()),
+            };
+            assert!(!shown.contains("geheim"), "{text}\n{shown}");
+        }
+    }
+    let environment = FixedEnvironment::new()
+        .with("SLUICE_GRAPH_ACCESS_TOKEN", SECRET)
+        .with(
+            "SLUICE_GRAPH_BASE_URL",
+            format!("https://x?access_token={SECRET}"),
+        );
+    let problems = parse_with(LEAST, &environment).unwrap_err();
+    assert_eq!(problems.iter().count(), 2);
+    assert!(!format!("{problems:?}").contains("geheim"), "{problems}");
+}
+
+proptest! {
+    /// Whatever a person does to a file, it is answered, and every mark lies under its line.
+    #[test]
+    fn any_text_is_answered(
+        text in "(\\PC|[\n\t\"'=\\[\\]{}#.,0-9a-z_ ]){0,200}",
+        cut in 0..LEAST.len(),
+    ) {
+        let text = format!("{}{text}{}", &LEAST[..cut], &LEAST[cut..]);
+        if let Err(problems) = parse(&text) {
+            prop_assert!(!problems.is_empty());
+            for problem in &problems {
+                let shown = problem.render(problems.file(), |_: Ink, text| text.to_owned());
+                prop_assert!(shown.ends_with('\n'));
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What is used.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use sluice_event::{ActionSource, ExternalId};
+use sluice_graph::{BaseUrl, TokenPlacement, Version};
+use toml::de::{DeTable, DeValue};
+
+use super::*;
+use crate::config::{LogFormat, SECTIONS, Secret, SecretRef, Shape};
+
+#[test]
+fn what_is_not_set_is_the_default() {
+    let Loaded {
+        config, warnings, ..
+    } = parse(LEAST).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+
+    let server = &config.server;
+    assert_eq!(server.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
+    assert_eq!(server.body_bytes_max, 8 << 20);
+    assert_eq!(server.decoded_bytes_max, 32 << 20);
+    assert_eq!(server.events_per_request_max, 10_000);
+    assert_eq!(server.read_timeout, Duration::from_secs(30));
+    assert_eq!(server.idle_timeout, Duration::from_secs(75));
+    assert_eq!(server.connections_max, 20_000);
+    assert_eq!(server.shutdown_grace, Duration::from_secs(10));
+
+    assert_eq!(config.journal.path, Path::new("./sluice-data"));
+    assert_eq!(config.journal.retention, Duration::from_hours(30 * 24));
+
+    assert_eq!(config.graph.base_url, BaseUrl::meta());
+    assert_eq!(config.graph.timeout, Duration::from_secs(10));
+    assert_eq!(config.graph.connect_timeout, Duration::from_secs(3));
+    assert_eq!(config.graph.token_placement, TokenPlacement::Query);
+    assert_eq!(config.graph.partner_agent, None);
+    assert_eq!(config.log.format, LogFormat::Human);
+    assert_eq!(config.log.filter, "info");
+
+    let dataset = &config.datasets[0];
+    assert_eq!(
+        dataset.access_token,
+        SecretRef::Env("META_ACCESS_TOKEN".to_owned())
+    );
+    assert!(dataset.name.is_none() && dataset.app_secret.is_none());
+    assert!(dataset.test_event_code.is_none());
+    let delivery = &dataset.delivery;
+    assert_eq!(delivery.version, Version::NEWEST);
+    assert_eq!(delivery.linger, Duration::from_millis(200));
+    assert_eq!(delivery.batch_events_max, 1_000);
+    assert_eq!(delivery.batch_bytes_max, 1_000_000);
+    assert_eq!(delivery.in_flight_max, 4);
+    assert_eq!(delivery.events_per_hour_max.map(u64::from), Some(200_000));
+
+    let source = &config.sources[0];
+    assert_eq!(source.datasets, std::slice::from_ref(&dataset.id));
+    assert_eq!(source.rules.default_country, None);
+    assert_eq!(source.rules.default_action_source, ActionSource::Website);
+    assert_eq!(source.rules.external_id, ExternalId::Hash);
+    assert!(!source.rules.variants && source.allow_test_codes);
+}
+
+#[test]
+fn everything_can_be_set() {
+    let text = r#"
+[server]
+listen = "[::1]:9000"
+body_bytes_max = 0x10_0000
+[journal]
+path = "/var/lib/sluice"
+retention_days = 1
+[graph]
+base_url = "http://127.0.0.1:9100/"
+token_placement = "header"
+partner_agent = "my-platform"
+in_flight_max = 2
+events_per_hour_max = 0
+[log]
+format = "json"
+filter = "warn,sluice_gateway=debug"
+[[dataset]]
+id = "1234567890123456"
+name = "Shop"
+access_token.file = "/run/secrets/token"
+app_secret = { command = ["pass", "meta"] }
+test_event_code = { code = "TEST123", until = 2026-11-24T00:00:00+01:00 }
+version = "v25.0"
+linger_ms = 0
+[[dataset]]
+id = "6543210"
+access_token = { env = "OTHER" }
+in_flight_max = 8
+events_per_hour_max = 5000
+[[source]]
+name = "shop"
+kind = "api"
+key = { env = "KEY" }
+datasets = ["6543210", "1234567890123456"]
+default_country = "Deutschland"
+default_action_source = "pos"
+hash_external_id = false
+variants = true
+allow_test_codes = false
+"#;
+    let config = parse(text).unwrap().config;
+    assert_eq!(config.server.listen.to_string(), "[::1]:9000");
+    assert_eq!(config.server.body_bytes_max, 1 << 20);
+    assert_eq!(config.journal.path, Path::new("/var/lib/sluice"));
+    assert_eq!(config.graph.base_url.to_string(), "http://127.0.0.1:9100");
+    assert_eq!(config.graph.token_placement, TokenPlacement::Header);
+    assert_eq!(config.graph.partner_agent.as_deref(), Some("my-platform"));
+    assert_eq!(config.log.format, LogFormat::Json);
+
+    let [first, second] = config.datasets.as_slice() else {
+        panic!("two datasets were given");
+    };
+    assert_eq!(first.name.as_deref(), Some("Shop"));
+    assert_eq!(
+        first.access_token,
+        SecretRef::File("/run/secrets/token".into())
+    );
+    let command = ["pass", "meta"].map(str::to_owned).to_vec();
+    assert_eq!(first.app_secret, Some(SecretRef::Command(command)));
+    let code = first.test_event_code.as_ref().unwrap();
+    assert_eq!(
+        (code.code.as_str(), code.until_s),
+        ("TEST123", 1_795_474_800)
+    );
+    assert_eq!(first.delivery.version.to_string(), "v25.0");
+    assert_eq!(first.delivery.linger, Duration::ZERO);
+    // What a dataset does not set is taken from [graph].
+    assert_eq!(
+        (first.delivery.in_flight_max, second.delivery.in_flight_max),
+        (2, 8)
+    );
+    assert_eq!(first.delivery.events_per_hour_max, None);
+    assert_eq!(
+        second.delivery.events_per_hour_max.map(u64::from),
+        Some(5_000)
+    );
+    assert_eq!(second.delivery.version, Version::NEWEST);
+
+    let source = &config.sources[0];
+    assert_eq!(source.datasets, [second.id.clone(), first.id.clone()]);
+    assert_eq!(
+        source
+            .rules
+            .default_country
+            .map(|country| country.code().to_owned()),
+        Some("de".to_owned())
+    );
+    assert_eq!(
+        source.rules.default_action_source,
+        ActionSource::PhysicalStore
+    );
+    assert_eq!(source.rules.external_id, ExternalId::AsIs);
+    assert!(source.rules.variants && !source.allow_test_codes);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let environment = FixedEnvironment::new()
+        .with("SLUICE_SERVER_LISTEN", "127.0.0.1:9999")
+        .with("SLUICE_SERVER_CONNECTIONS_MAX", "1_000")
+        .with("SLUICE_JOURNAL_PATH", "/data")
+        .with("SLUICE_GRAPH_BASE_URL", "")
+        .with("SLUICE_LOG_FORMAT", "json");
+    let text =
+        with("[server]\nlisten = \"127.0.0.1:1\"\n[graph]\nbase_url = \"https://proxy.example\"\n");
+    let Loaded {
+        config, warnings, ..
+    } = parse_with(&text, &environment).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.server.listen.port(), 9999);
+    assert_eq!(config.server.connections_max, 1_000);
+    assert_eq!(config.journal.path, Path::new("/data"));
+    // An empty variable is one that is not set.
+    assert_eq!(config.graph.base_url.to_string(), "https://proxy.example");
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn every_key_of_a_single_section_has_a_variable() {
+    for section in SECTIONS {
+        for key in section.keys {
+            let variable = section.variable(key);
+            let environment = FixedEnvironment::new().with(&variable, "\u{1}");
+            let is_read = match parse_with(LEAST, &environment) {
+                Ok(loaded) => loaded.config.journal.path == Path::new("\u{1}"),
+                Err(_) => true,
+            };
+            assert_eq!(is_read, section.shape == Shape::Single, "{variable}");
+        }
+    }
+}
+
+#[test]
+fn runs_without_a_file() {
+    let base_url = BaseUrl::parse("http://127.0.0.1:4000").unwrap();
+    let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "127.0.0.1:0");
+    let (token, key) = (Secret::new("token"), Secret::new("a-key-of-some-length"));
+    let loaded =
+        Config::sandbox_default(&base_url, token.clone(), key.clone(), &environment, NOW_S)
+            .unwrap();
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    let secrets = loaded.check_secrets(&environment);
+    assert!(secrets.is_empty(), "{secrets}");
+    let config = &loaded.config;
+    assert_eq!(config.server.listen.port(), 0);
+    assert_eq!(config.graph.base_url, base_url);
+    assert_eq!(config.datasets[0].id.as_str(), "1234567890123456");
+    assert_eq!(
+        config.datasets[0].access_token.read(&environment).unwrap(),
+        token
+    );
+    assert_eq!(config.sources[0].name.as_str(), "default");
+    assert_eq!(config.sources[0].key.read(&environment).unwrap(), key);
+
+    let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "8080");
+    let problems = Config::sandbox_default(&base_url, token, key, &environment, NOW_S).unwrap_err();
+    assert_eq!(problems.iter().count(), 1);
+}
+
+/// The keys of a table of the defaults; those behind a `#` too.
+fn keys_of(section: &str) -> Vec<String> {
+    let mut lines = DEFAULTS.lines().skip_while(|line| *line != section).skip(1);
+    let table: Vec<_> = lines
+        .by_ref()
+        .take_while(|line| !line.starts_with('['))
+        .collect();
+    let key = |line: &&str| {
+        let (key, _) = line.trim_start_matches("# ").split_once(" = ")?;
+        let is_key = key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_key.then(|| key.to_owned())
+    };
+    table.iter().filter_map(key).collect()
+}
+
+#[test]
+fn the_defaults_name_every_key_and_no_other() {
+    assert!(DeTable::parse(DEFAULTS).is_ok());
+    for section in SECTIONS {
+        let mut written = keys_of(&section.header());
+        if section.name == "dataset" {
+            // Named in one sentence, because [graph] explains them.
+            written.extend(keys_of("[graph]").into_iter().skip(5));
+        }
+        assert_eq!(written, section.keys, "{}", section.header());
+    }
+}
+
+#[test]
+fn the_defaults_can_be_used_once_their_examples_are_filled_in() {
+    let filled: Vec<_> = DEFAULTS
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|line| line.contains(" = "))
+                .unwrap_or(line)
+        })
+        .filter(|line| !line.starts_with(' '))
+        .collect();
+    let loaded = parse(&filled.join("\n")).unwrap();
+    // The example of a test code.
+    assert_eq!(loaded.warnings.iter().count(), 1, "{}", loaded.warnings);
+    assert!(loaded.config.graph.partner_agent.is_some());
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let page = include_str!("../../../../../docs/configuration.md");
+    let (document, _) = DeTable::parse_recoverable(DEFAULTS);
+    for section in SECTIONS {
+        assert!(
+            page.contains(&format!("## `{}`", section.header())),
+            "{}",
+            section.header()
+        );
+        let table = match document
+            .get_ref()
+            .get(section.name)
+            .map(toml::Spanned::get_ref)
+        {
+            Some(DeValue::Table(table)) => Some(table),
+            Some(DeValue::Array(tables)) => {
+                tables.first().and_then(|table| table.get_ref().as_table())
+            }
+            _ => None,
+        };
+        for key in section.keys {
+            let default = table
+                .and_then(|table| table.get(*key))
+                .map(|value| &DEFAULTS[value.span()]);
+            let row = match default {
+                Some(default) => format!("| `{key}` | `{default}` |"),
+                None => format!("| `{key}` | "),
+            };
+            assert!(
+                page.contains(&row),
+                "docs/configuration.md has no row {row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_example_can_be_used() {
+    let text = include_str!("../../../../../sluice.example.toml");
+    let loaded = parse(text).unwrap();
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+}
