@@ -19,6 +19,9 @@ pub enum AskError {
     /// The Graph API, or something in its place, says no.
     #[error("{0}")]
     Refused(Reason),
+    /// An answer came, and it is none to this question. Nothing is concluded from it.
+    #[error("the answer has another shape than Meta documents")]
+    Strange,
 }
 
 /// What the id of a destination is, as far as its token can see.
@@ -87,7 +90,7 @@ impl Client {
         // `metadata=1` adds the node's type (Graph API, "Introspection").
         let query = [("fields", "id,name"), ("metadata", "1")];
         match self.ask(to, to.dataset.as_str(), &query).await {
-            Ok(node) => explain_node(&node),
+            Ok(node) => explain_node(&node).unwrap_or(Explanation::Unknown(AskError::Strange)),
             Err(Question::Error(error, reason)) => match (error.code, error.subcode) {
                 (100, Some(33)) => Explanation::Unseen(reason),
                 (803, _) => Explanation::NoSuchId(reason),
@@ -107,7 +110,10 @@ impl Client {
     pub async fn debug_token(&self, to: &Destination) -> Result<TokenState, AskError> {
         let query = [("input_token", to.token.expose())];
         match self.ask(to, "debug_token", &query).await {
-            Ok(body) => Ok(token_state(body.get("data").unwrap_or(&Value::Null))),
+            Ok(body) => body
+                .get("data")
+                .and_then(token_state)
+                .ok_or(AskError::Strange),
             Err(Question::Error(_, reason)) => Err(AskError::Refused(reason)),
             Err(Question::Unanswered(error)) => Err(error),
         }
@@ -164,25 +170,26 @@ fn strike(value: &mut Value, to: &Destination) {
     }
 }
 
-fn explain_node(node: &Value) -> Explanation {
+fn explain_node(node: &Value) -> Option<Explanation> {
+    node.get("id")?;
     let name = text(node, "name");
     let node_type = node.get("metadata").and_then(|data| text(data, "type"));
     let plain = node_type.as_deref().unwrap_or_default().to_lowercase();
-    if plain.contains("pixel") || plain.contains("dataset") {
+    Some(if plain.contains("pixel") || plain.contains("dataset") {
         Explanation::Dataset { name }
     } else if plain == "business" {
         Explanation::Business { name }
     } else {
         Explanation::Other { node_type, name }
-    }
+    })
 }
 
-fn token_state(data: &Value) -> TokenState {
+fn token_state(data: &Value) -> Option<TokenState> {
     // 0 stands for never.
     let moment = |key| data.get(key)?.as_i64().filter(|moment| *moment != 0);
     let scopes = data.get("scopes").and_then(Value::as_array);
-    TokenState {
-        is_valid: data.get("is_valid") == Some(&Value::Bool(true)),
+    Some(TokenState {
+        is_valid: data.get("is_valid")?.as_bool()?,
         problem: data.get("error").and_then(|error| text(error, "message")),
         kind: text(data, "type"),
         app_id: text(data, "app_id"),
@@ -194,7 +201,7 @@ fn token_state(data: &Value) -> TokenState {
             .flatten()
             .filter_map(|scope| scope.as_str().map(str::to_owned))
             .collect(),
-    }
+    })
 }
 
 const WHERE: &str = "the dataset's id is in Events Manager, under Data sources, Settings";

@@ -102,16 +102,11 @@ impl ConnectFailure {
         if error.is_dns() {
             return Self::Dns;
         }
-        let causes = std::iter::successors(error.source(), |&cause| cause.source());
-        let known = causes.filter_map(|cause| {
-            let io = cause.downcast_ref::<io::Error>();
-            // What an I/O error wraps is not among its sources.
-            let wrapped = io.and_then(io::Error::get_ref);
-            let tls = wrapped.and_then(|wrapped| wrapped.downcast_ref());
-            tls.or_else(|| cause.downcast_ref())
-                .map(Self::of_tls)
-                .or_else(|| Self::of_io(io?.kind()))
-        });
+        let known =
+            std::iter::successors(error.source(), |&cause| beneath(cause)).filter_map(|cause| {
+                let tls = cause.downcast_ref().map(Self::of_tls);
+                tls.or_else(|| Self::of_io(cause.downcast_ref::<io::Error>()?.kind()))
+            });
         let timed_out = error.is_timeout().then_some(Self::Timeout);
         known.last().or(timed_out).unwrap_or(Self::Other)
     }
@@ -134,4 +129,12 @@ impl ConnectFailure {
             _ => None,
         }
     }
+}
+
+/// The cause of an error. What an I/O error wraps is not its source, but the source of its source.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped))
 }

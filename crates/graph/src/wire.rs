@@ -6,10 +6,9 @@
 
 use bytes::Bytes;
 
-/// The most events that Meta takes in one request.
-pub const EVENTS_MAX: usize = 1_000;
-
 /// The body for events that are sealed already: their bytes, one after the other, in one allocation.
+///
+/// Meta takes up to [`BATCH_EVENTS_MAX`](sluice_event::limits::BATCH_EVENTS_MAX) events in a request.
 ///
 /// `test_code` is `test_event_code` and covers the whole request, so test events and production events
 /// never share one. `partner_agent` names the platform; Meta takes fewer than 23 characters of it, at
