@@ -10,6 +10,8 @@ const PAUSE_MS: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 5 * 60_000;
 /// No pause is shorter, whatever chance says: a dead peer is not asked a thousand times a second.
 const PAUSE_MS_MIN: u64 = 50;
+/// No pause that Meta asks for is longer: then one request looks whether it still holds.
+const REGAIN_S_MAX: u64 = 60 * 60;
 /// How often a parked lane looks whether somebody mended the reason.
 const PROBE_MS: u64 = 60_000;
 /// From here on a lane sends with half its requests, and with one.
@@ -161,7 +163,7 @@ impl Pace {
                 regain_s: Some(regain_s),
                 reason,
             } => LaneState::Throttled {
-                until_ms: now_ms.saturating_add(regain_s.saturating_mul(1_000)),
+                until_ms: now_ms + regain_s.min(REGAIN_S_MAX) * 1_000,
                 reason,
             },
             Trouble::Throttled { reason, .. } | Trouble::Transient { reason } => {

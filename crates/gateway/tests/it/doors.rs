@@ -1,0 +1,398 @@
+//! What comes in, and what is answered.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::client::{raw, request};
+use crate::harness::{DATASET, KEY, OTHER_DATASET, OTHER_KEY, start, start_with};
+
+fn ids(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("order-{number}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_layout_of_the_native_door_arrives() {
+    let test = start().await;
+    let lines = format!("{}\n{}\n", test.purchase("l1"), test.purchase("l2"));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(test.purchase("g").to_string().as_bytes())
+        .unwrap();
+    let authorization = format!("Bearer {KEY}");
+    let zstd = ruzstd::encoding::compress_to_vec(
+        test.purchase("z").to_string().as_bytes(),
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
+    for (encoding, body, accepted) in [
+        ("identity", test.purchase("one").to_string().into_bytes(), 1),
+        (
+            "identity",
+            test.purchases(["a1".into(), "a2".into()])
+                .to_string()
+                .into_bytes(),
+            2,
+        ),
+        (
+            "identity",
+            json!({"data": [test.purchase("e").to_string()]})
+                .to_string()
+                .into_bytes(),
+            1,
+        ),
+        ("identity", lines.into_bytes(), 2),
+        ("gzip", gzip.finish().unwrap(), 1),
+        ("zstd", zstd, 1),
+    ] {
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Content-Encoding", encoding),
+        ];
+        let answer = request(test.address(), "POST", "/v1/events", &headers, &body).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.json()["accepted"], accepted, "{answer:?}");
+        assert_eq!(answer.json()["rejected"], json!([]));
+    }
+    test.arrived(8).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.accepted, audit.tally.delivered), (8, 8));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_are_acknowledged_and_go_nowhere() {
+    let mut test = start().await;
+    let body = test.purchases(ids(3));
+    assert_eq!(test.post(&body).await.json()["accepted"], 3);
+    let answer = test.post(&body).await;
+    assert_eq!(
+        (answer.status, &answer.json()["duplicates"]),
+        (202, &json!(3))
+    );
+    test.restart().await;
+    assert_eq!(test.post(&body).await.json()["duplicates"], 3);
+    test.arrived(3).await;
+    assert_eq!(test.sandbox.stats().events_received, 3);
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.accepted, audit.tally.duplicate), (3, 6));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_event_costs_only_itself() {
+    let test = start().await;
+    let mut bad = test.purchase("bad");
+    bad["custom_data"] = json!({"value": 5});
+    let body = json!([test.purchase("good"), bad, 17]);
+    let answer = test.post(&body).await;
+    assert_eq!(answer.status, 202);
+    let answer = answer.json();
+    assert_eq!(answer["accepted"], 1);
+    assert_eq!(answer["rejected"][0]["index"], 1);
+    assert_eq!(answer["rejected"][0]["event_id"], "bad");
+    let finding = &answer["rejected"][0]["findings"][0];
+    assert_eq!(finding["code"], "purchase_currency_missing");
+    assert_eq!(answer["rejected"][1]["index"], 2);
+    let only_bad = test.post(&json!([body[1]])).await;
+    assert_eq!(
+        (only_bad.status, &only_bad.json()["accepted"]),
+        (422, &json!(0))
+    );
+    test.arrived(1).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_requests_are_told_what_is_wrong() {
+    let test = start_with("", "").await;
+    let authorization = format!("Bearer {KEY}");
+    let good = [("Authorization", authorization.as_str())];
+    let event = test.purchase("one").to_string().into_bytes();
+    let post = |path: &'static str, headers: Vec<(&'static str, String)>, body: Vec<u8>| {
+        let address = test.address();
+        async move {
+            let headers: Vec<_> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let answer = request(address, "POST", path, &headers, &body).await;
+            (
+                answer.status,
+                answer.json()["code"].as_str().map(str::to_owned),
+            )
+        }
+    };
+    let bearer = |key: &str| vec![("Authorization", format!("Bearer {key}"))];
+    for (what, answer, status, code) in [
+        (
+            "no key",
+            post("/v1/events", vec![], event.clone()).await,
+            401,
+            "key_unknown",
+        ),
+        (
+            "wrong key",
+            post("/v1/events", bearer("no"), event.clone()).await,
+            401,
+            "key_unknown",
+        ),
+        (
+            "no JSON",
+            post("/v1/events", bearer(KEY), b"{".to_vec()).await,
+            400,
+            "json_invalid",
+        ),
+        (
+            "nothing",
+            post("/v1/events", bearer(KEY), b"[]".to_vec()).await,
+            400,
+            "no_events",
+        ),
+        (
+            "too many",
+            post(
+                "/v1/events",
+                bearer(KEY),
+                format!("[{}1]", "1,".repeat(10_000)).into_bytes(),
+            )
+            .await,
+            413,
+            "too_many_events",
+        ),
+        (
+            "parameter",
+            post("/v1/events?datset=1", bearer(KEY), event.clone()).await,
+            400,
+            "parameter_unknown",
+        ),
+        (
+            "other dataset",
+            post(
+                "/v1/events?dataset=2345678901234567",
+                bearer(KEY),
+                event.clone(),
+            )
+            .await,
+            403,
+            "dataset_forbidden",
+        ),
+        (
+            "test code",
+            post(
+                "/v1/events?test_event_code=TEST1",
+                bearer(OTHER_KEY),
+                event.clone(),
+            )
+            .await,
+            403,
+            "test_code_forbidden",
+        ),
+        (
+            "path",
+            post("/v1/event", bearer(KEY), event.clone()).await,
+            404,
+            "path_unknown",
+        ),
+        (
+            "encoding",
+            post(
+                "/v1/events",
+                vec![
+                    ("Authorization", format!("Bearer {KEY}")),
+                    ("Content-Encoding", "br".into()),
+                ],
+                event.clone(),
+            )
+            .await,
+            415,
+            "encoding_unknown",
+        ),
+    ] {
+        assert_eq!(answer, (status, Some(code.to_owned())), "{what}");
+    }
+    let answer = request(test.address(), "GET", "/v1/events", &good, b"").await;
+    assert_eq!(answer.status, 405);
+    let huge = format!(
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 99999999\r\n\r\n"
+    );
+    assert_eq!(raw(test.address(), huge.as_bytes()).await.status, 413);
+    assert_eq!(
+        raw(test.address(), b"no HTTP at all\r\n\r\n").await.status,
+        400
+    );
+    let audit = test.finish().await;
+    assert_eq!(audit.tally.accepted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_the_graph_api_is_understood() {
+    let test = start().await;
+    let path = format!("/v24.0/{DATASET}/events");
+    let with_token = format!("{path}/?access_token={KEY}");
+    let list = |id: &str| json!([test.purchase(id)]).to_string();
+    let texts = |id: &str| json!([test.purchase(id).to_string()]).to_string();
+    let form = |pairs: &[(&str, &str)]| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs);
+        form.finish()
+    };
+    let part = |name: &str, value: &str| {
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\
+             Content-Type: multipart/form-data\r\n\r\n{value}\r\n"
+        )
+    };
+    let multipart = format!(
+        "{}{}--b--\r\n",
+        part("access_token", KEY),
+        part("data", &list("m"))
+    );
+    let node = json!({
+        "access_token": KEY, "data": [test.purchase("n")], "id": DATASET,
+        "partner_agent": null, "namespace_id": null, "upload_id": null
+    });
+    for (path, content_type, authorization, body) in [
+        (
+            &with_token,
+            "application/json",
+            "",
+            json!({"data": [test.purchase("j")]}).to_string(),
+        ),
+        (&path, "application/json", "", node.to_string()),
+        (
+            &path,
+            "application/json",
+            KEY,
+            json!({"data": [test.purchase("h")]}).to_string(),
+        ),
+        (
+            &with_token,
+            "application/x-www-form-urlencoded",
+            "",
+            form(&[("data", &texts("p"))]),
+        ),
+        (
+            &path,
+            "application/x-www-form-urlencoded",
+            "",
+            form(&[("access_token", KEY), ("data", &list("a"))]),
+        ),
+        (&path, "multipart/form-data; boundary=b", "", multipart),
+    ] {
+        let bearer = format!("Bearer {authorization}");
+        let mut headers = vec![("Content-Type", content_type)];
+        if !authorization.is_empty() {
+            headers.push(("Authorization", bearer.as_str()));
+        }
+        let answer = request(test.address(), "POST", path, &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{content_type}: {answer:?}");
+        let json = answer.json();
+        assert_eq!(json["events_received"], 1, "{content_type}: {answer:?}");
+        assert_eq!(json["messages"], json!([]));
+        assert!(json["fbtrace_id"].is_string());
+    }
+    test.arrived(6).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graph_errors_have_the_graph_apis_shape() {
+    let test = start().await;
+    let event = json!({"data": [test.purchase("x")]});
+    for (path, body, status, code, subcode) in [
+        (
+            format!("/v26.0/{DATASET}/events?access_token=wrong"),
+            event.clone(),
+            401,
+            190,
+            Value::Null,
+        ),
+        (
+            format!("/v26.0/{OTHER_DATASET}/events?access_token={KEY}"),
+            event.clone(),
+            400,
+            100,
+            json!(33),
+        ),
+        (
+            format!("/v26.0/{DATASET}/events?access_token={KEY}"),
+            json!({"data": [{"event_name": "Lead"}]}),
+            400,
+            100,
+            json!(2_804_019),
+        ),
+        (
+            format!("/v26.0/{DATASET}/events?access_token={KEY}"),
+            json!({"data": 3}),
+            400,
+            100,
+            json!(2_804_019),
+        ),
+    ] {
+        let answer = test.post_to(&path, &body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let error = &answer.json()["error"];
+        assert_eq!(error["code"], code, "{answer:?}");
+        assert_eq!(error["error_subcode"], subcode, "{answer:?}");
+        assert!(error["message"].is_string() && error["fbtrace_id"].is_string());
+        assert!(!answer.body.contains(KEY));
+    }
+    let partly = json!({"data": [test.purchase("y"), {"event_name": "Lead"}]});
+    let path = format!("/v26.0/{DATASET}/events?access_token={KEY}");
+    let answer = test.post_to(&path, &partly).await;
+    assert_eq!(answer.json()["events_received"], 1);
+    assert!(
+        answer.json()["messages"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("data[1] was not taken")
+    );
+    test.arrived(1).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_metas_own_gateway_get_202() {
+    let test = start().await;
+    let path = format!("/capi/{DATASET}/events");
+    let body = json!({"accessKey": KEY, "data": [test.purchase("c")]});
+    let answer = request(
+        test.address(),
+        "POST",
+        &path,
+        &[],
+        body.to_string().as_bytes(),
+    )
+    .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let health = request(test.address(), "GET", "/hub/health/", &[], b"").await;
+    assert_eq!(health.status, 200);
+    test.arrived(1).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_with_two_datasets_sends_to_both_or_to_one() {
+    let test = start().await;
+    let authorization = format!("Bearer {OTHER_KEY}");
+    let headers = [("Authorization", authorization.as_str())];
+    for (path, id) in [
+        ("/v1/events".to_owned(), "both"),
+        (format!("/v1/events?dataset={OTHER_DATASET}"), "one"),
+    ] {
+        let body = test.purchase(id).to_string();
+        let answer = request(test.address(), "POST", &path, &headers, body.as_bytes()).await;
+        assert_eq!(answer.json()["accepted"], 1, "{answer:?}");
+    }
+    test.arrived(3).await;
+    let by_dataset = test.sandbox.stats().by_dataset;
+    assert_eq!(by_dataset[DATASET]["Purchase"].received, 1);
+    assert_eq!(by_dataset[OTHER_DATASET]["Purchase"].received, 2);
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_have_names() {
+    let test = start().await;
+    let named = [("X-Request-Id", "checkout-17")];
+    let answer = request(test.address(), "GET", "/healthz", &named, b"").await;
+    assert_eq!(answer.header("x-request-id"), Some("checkout-17"));
+    let strange = [("X-Request-Id", "a b;c")];
+    let answer = request(test.address(), "GET", "/healthz", &strange, b"").await;
+    assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
+    test.finish().await;
+}

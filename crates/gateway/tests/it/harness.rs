@@ -1,0 +1,260 @@
+//! A gateway, its sandbox and its journal, for one test. [`TestGateway::finish`] audits the books and looks
+//! for clear values on disk: every test checks both for free.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluice_gateway::config::{Config, FixedEnvironment};
+use sluice_gateway::{Clock, Gateway, SystemClock};
+use sluice_journal::{Audit, Books};
+use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
+
+use crate::client::{Answer, request};
+
+pub(crate) const DATASET: &str = "1234567890123456";
+pub(crate) const OTHER_DATASET: &str = "2345678901234567";
+pub(crate) const KEY: &str = "key-of-the-shop-0123456789";
+pub(crate) const OTHER_KEY: &str = "key-of-the-other-shop-0123";
+pub(crate) const TOKEN: &str = "EAAGoodTokenOfTheTest";
+
+/// Clear values that test events carry; none of them may be found on disk.
+pub(crate) const CLEAR: [&str; 3] = ["jane.doe@example.com", "16505551212", "Quimby"];
+
+/// The computer's clock, and as far ahead of it as the test wants.
+pub(crate) struct TestClock {
+    ahead_ms: AtomicU64,
+}
+
+impl TestClock {
+    pub(crate) fn jump(&self, by: Duration) {
+        let by_ms = u64::try_from(by.as_millis()).unwrap();
+        self.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn unix_ms(&self) -> u64 {
+        SystemClock.unix_ms() + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    fn chance(&self) -> [u8; 16] {
+        SystemClock.chance()
+    }
+}
+
+pub(crate) struct TestGateway {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) clock: Arc<TestClock>,
+    gateway: Option<Gateway>,
+    folder: tempfile::TempDir,
+    config: String,
+}
+
+/// Runs a gateway with defaults.
+pub(crate) async fn start() -> TestGateway {
+    start_with("", "").await
+}
+
+/// Runs a gateway with more keys for `[graph]` and for its first dataset.
+pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
+    let clock = Arc::new(TestClock {
+        ahead_ms: AtomicU64::new(0),
+    });
+    let sandbox_clock = Arc::clone(&clock);
+    let sandbox = Sandbox::start(Settings {
+        tokens: Tokens::only([TOKEN]),
+        clock: sluice_sandbox::Clock::new(move || i64::try_from(sandbox_clock.unix_ms()).unwrap()),
+        business_ids: vec!["999999999999999".to_owned()],
+        ..Settings::default()
+    });
+    let sandbox = sandbox.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), TOKEN).unwrap();
+    let path = folder.path().display();
+    let config = format!(
+        r#"
+        server.listen = "127.0.0.1:0"
+        journal.path = "{path}/journal"
+        [graph]
+        base_url = "{}"
+        linger_ms = 20
+        {graph}
+        [[dataset]]
+        id = "{DATASET}"
+        access_token = {{ file = "{path}/token" }}
+        {dataset}
+        [[dataset]]
+        id = "{OTHER_DATASET}"
+        access_token = {{ file = "{path}/token" }}
+        [[source]]
+        name = "shop"
+        kind = "api"
+        key = {{ env = "KEY" }}
+        datasets = ["{DATASET}"]
+        [[source]]
+        name = "both"
+        kind = "api"
+        key = {{ env = "OTHER_KEY" }}
+        datasets = ["{DATASET}", "{OTHER_DATASET}"]
+        allow_test_codes = false
+        "#,
+        sandbox.base_url()
+    );
+    let mut test = TestGateway {
+        sandbox,
+        clock,
+        gateway: None,
+        folder,
+        config,
+    };
+    test.restart().await;
+    test
+}
+
+impl TestGateway {
+    /// Stops the gateway, if it runs, and starts it again on the same journal.
+    pub(crate) async fn restart(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+        let environment = FixedEnvironment::new()
+            .with("KEY", KEY)
+            .with("OTHER_KEY", OTHER_KEY);
+        let now_s = i64::try_from(self.clock.unix_ms() / 1_000).unwrap();
+        let loaded = Config::parse("test.toml", &self.config, &environment, now_s);
+        let config = loaded
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config;
+        let clock = Arc::clone(&self.clock);
+        let gateway = Gateway::start(config, Arc::new(environment), clock).await;
+        self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    /// Changes the configuration; it takes effect with the next start.
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&str) -> String) {
+        self.config = change(&self.config);
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gateway.as_ref().expect("it runs").address()
+    }
+
+    pub(crate) fn reload(&self) {
+        self.gateway.as_ref().expect("it runs").reload();
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    /// Posts a JSON body to the native door, as the shop.
+    pub(crate) async fn post(&self, body: &Value) -> Answer {
+        self.post_to("/v1/events", body).await
+    }
+
+    pub(crate) async fn post_to(&self, path: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {KEY}");
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let body = body.to_string();
+        request(self.address(), "POST", path, &headers, body.as_bytes()).await
+    }
+
+    /// Purchases with these ids.
+    pub(crate) fn purchases(&self, ids: impl IntoIterator<Item = String>) -> Value {
+        ids.into_iter().map(|id| self.purchase(&id)).collect()
+    }
+
+    /// A purchase, a moment ago.
+    pub(crate) fn purchase(&self, id: &str) -> Value {
+        json!({
+            "event_name": "Purchase", "event_id": id, "event_time": self.clock.unix_ms() / 1_000 - 5,
+            "action_source": "website", "event_source_url": "https://shop.example/thanks",
+            "user_data": {
+                "em": CLEAR[0], "ph": format!("+{}", CLEAR[1]), "ln": CLEAR[2],
+                "client_user_agent": "Mozilla/5.0"
+            },
+            "custom_data": {"currency": "USD", "value": 129.99}
+        })
+    }
+
+    /// Sets what the sandbox does wrong.
+    pub(crate) fn faults(&self, script: &str) {
+        let faults: Vec<Fault> = parse_script(script).unwrap();
+        self.sandbox.script(faults);
+    }
+
+    /// Says what the token is good for.
+    pub(crate) fn token(&self, token: &str, state: TokenState) {
+        self.sandbox.set_token(Token {
+            token: token.to_owned(),
+            state,
+            ..Token::default()
+        });
+    }
+
+    /// Waits until so many different events have arrived.
+    pub(crate) async fn arrived(&self, distinct: u64) {
+        self.until(&format!("{distinct} events to arrive"), || {
+            self.sandbox.stats().distinct == distinct
+        })
+        .await;
+    }
+
+    /// Waits until the lane of the first dataset is in a state, and says why it is.
+    pub(crate) async fn lane(&self, state: &str) -> String {
+        for _ in 0..500 {
+            let ready = request(self.address(), "GET", "/readyz", &[], b"")
+                .await
+                .json();
+            let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();
+            let lane = lanes.iter().find(|lane| lane["dataset"] == DATASET);
+            if let Some(lane) = lane.filter(|lane| lane["state"] == state) {
+                return lane["reason"].as_str().unwrap_or_default().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the lane was not {state} in time");
+    }
+
+    /// Waits for a condition that has to come.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..1_000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("waited for {what} in vain: {:?}", self.sandbox.stats());
+    }
+
+    /// Stops the gateway, audits the books, and looks for clear values and secrets on disk.
+    pub(crate) async fn finish(mut self) -> Audit {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+        let audit = Books::open(&self.journal()).unwrap().audit().unwrap();
+        assert!(audit.balanced, "{audit:?}");
+        for file in std::fs::read_dir(self.journal()).unwrap() {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            for clear in CLEAR.iter().chain(&[KEY, OTHER_KEY, TOKEN]) {
+                let is_there = bytes
+                    .windows(clear.len())
+                    .any(|window| window.eq_ignore_ascii_case(clear.as_bytes()));
+                assert!(!is_there, "{clear} is in {}", path.display());
+            }
+        }
+        audit
+    }
+}

@@ -1,0 +1,206 @@
+//! What becomes of events: delivered, refused, expired, or waiting for better days.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sluice_sandbox::TokenState;
+
+use crate::harness::{DATASET, TOKEN, start, start_with};
+
+fn ids(prefix: &str, count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(move |number| format!("{prefix}-{number}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_filled() {
+    let test = start_with("batch_events_max = 50", "").await;
+    let answer = test.post(&test.purchases(ids("order", 200))).await;
+    assert_eq!(answer.json()["accepted"], 200);
+    test.arrived(200).await;
+    assert_eq!(test.sandbox.stats().requests, 4);
+    let audit = test.finish().await;
+    assert_eq!(audit.tally.delivered, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_day_of_metas_refuses_nobody() {
+    let test = start().await;
+    for (number, fault) in [
+        "500 x 2",
+        "html 502 x 2",
+        "reset x 2",
+        "half-body x 1",
+        "200-error x 1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        test.faults(fault);
+        let answer = test
+            .post(&test.purchases(ids(&format!("day{number}"), 5)))
+            .await;
+        assert_eq!(answer.status, 202);
+        test.arrived(5 * (number as u64 + 1)).await;
+    }
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (25, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_token_parks_the_lane_and_a_new_one_frees_it() {
+    let test = start().await;
+    test.token(TOKEN, TokenState::Expired);
+    assert_eq!(
+        test.post(&test.purchases(ids("order", 3))).await.status,
+        202
+    );
+    let reason = test.lane("parked").await;
+    assert!(reason.contains("190/463"), "{reason}");
+    assert_eq!(test.post(&test.purchase("later")).await.status, 202);
+    assert_eq!(test.sandbox.stats().distinct, 0);
+
+    test.token("EAANewTokenOfTheTest", TokenState::Valid);
+    std::fs::write(test.folder().join("token"), "EAANewTokenOfTheTest\n").unwrap();
+    test.arrived(4).await;
+    test.lane("flowing").await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (4, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_makes_a_parked_lane_look_again() {
+    let test = start().await;
+    test.token(TOKEN, TokenState::WrongPermission);
+    test.post(&test.purchase("order")).await;
+    test.lane("parked").await;
+    test.token(TOKEN, TokenState::Valid);
+    test.reload();
+    test.arrived(1).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_business_id_is_explained() {
+    let mut test = start().await;
+    test.reconfigure(|config| config.replace(DATASET, "999999999999999"));
+    test.restart().await;
+    test.post(&test.purchase("order")).await;
+    let mut reason = String::new();
+    for _ in 0..500 {
+        let answer = crate::client::request(test.address(), "GET", "/readyz", &[], b"").await;
+        let lane = answer.json()["lanes"][0].clone();
+        if lane["state"] == "parked" {
+            reason = lane["reason"].as_str().unwrap().to_owned();
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(reason.contains("business"), "{reason}");
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_offenders_are_refused() {
+    for (how, requests_max) in [("index", 3), ("blind", 2 + 2 * (2 * 7 + 2))] {
+        let test = start().await;
+        let mut events = test.purchases(ids("order", 100));
+        for offender in [17, 83] {
+            events[offender]["custom_data"]["sandbox_refuse"] = json!(how);
+        }
+        assert_eq!(test.post(&events).await.json()["accepted"], 100);
+        test.arrived(98).await;
+        test.until("the offenders to be refused", || {
+            test.sandbox.stats().refused >= 2
+        })
+        .await;
+        let stats = test.sandbox.stats();
+        assert!(stats.requests <= requests_max, "{how}: {stats:?}");
+        let audit = test.finish().await;
+        assert_eq!(
+            (audit.tally.delivered, audit.tally.refused),
+            (98, 2),
+            "{how}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_grew_too_old_expire_unsent() {
+    let test = start().await;
+    test.faults("500 x 1");
+    test.token(TOKEN, TokenState::Expired);
+    test.post(&test.purchase("old")).await;
+    test.lane("parked").await;
+    test.clock.jump(Duration::from_secs(8 * 24 * 60 * 60));
+    test.token(TOKEN, TokenState::Valid);
+    test.post(&test.purchase("new")).await;
+    test.reload();
+    test.arrived(1).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.expired), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_refuses_nobody() {
+    let test = start().await;
+    test.faults("429 x 2");
+    test.post(&test.purchases(ids("order", 10))).await;
+    test.arrived(10).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn test_events_never_travel_with_others() {
+    let test = start().await;
+    let body =
+        json!({"data": [test.purchase("t1"), test.purchase("t2")], "test_event_code": "TEST17"});
+    test.post(&body).await;
+    test.post(&test.purchases(ids("order", 3))).await;
+    test.post_to("/v1/events?test_event_code=TEST18", &test.purchase("t3"))
+        .await;
+    test.arrived(6).await;
+    let codes = test.sandbox.stats().test_event_codes;
+    assert_eq!(codes.get("TEST17"), Some(&2), "{codes:?}");
+    assert_eq!(codes.get("TEST18"), Some(&1), "{codes:?}");
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_code_ends() {
+    let mut test = start().await;
+    let until = jiff::Timestamp::now() + Duration::from_secs(60 * 60);
+    let code = format!("test_event_code = {{ code = \"TEST17\", until = \"{until:.0}\" }}");
+    test.reconfigure(|config| {
+        let first = config.find("[[dataset]]").unwrap();
+        let (head, tail) = config.split_at(first + "[[dataset]]".len());
+        format!("{head}\n{code}\n{tail}")
+    });
+    test.restart().await;
+    test.post(&test.purchase("during")).await;
+    test.arrived(1).await;
+    // What came before the end but leaves after it goes without the code.
+    test.token(TOKEN, TokenState::Expired);
+    test.post(&test.purchase("between")).await;
+    test.lane("parked").await;
+    test.clock.jump(Duration::from_secs(2 * 60 * 60));
+    test.token(TOKEN, TokenState::Valid);
+    test.reload();
+    test.post(&test.purchase("after")).await;
+    test.arrived(3).await;
+    let codes = test.sandbox.stats().test_event_codes;
+    assert_eq!(codes.get("TEST17"), Some(&1), "{codes:?}");
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_survives_a_restart() {
+    let mut test = start().await;
+    test.token(TOKEN, TokenState::Expired);
+    test.post(&test.purchases(ids("order", 20))).await;
+    test.lane("parked").await;
+    test.token(TOKEN, TokenState::Valid);
+    test.restart().await;
+    test.arrived(20).await;
+    test.finish().await;
+}
