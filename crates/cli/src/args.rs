@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
-use crate::commands::{check, completions, hash, sandbox, serve};
+use crate::commands::{check, completions, config_check, hash, sandbox, serve};
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
@@ -26,8 +26,18 @@ pub(crate) enum Command {
     Hash(hash::Arguments),
     /// Check events against Meta's rules, and say what would be repaired, refused or left out
     Check(check::Arguments),
+    /// Check the configuration
+    #[command(subcommand)]
+    Config(Config),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
+}
+
+/// The commands about the configuration.
+#[derive(Subcommand)]
+pub(crate) enum Config {
+    /// Say what is wrong with the configuration, and what would run with it
+    Check(config_check::Arguments),
 }
 
 /// Reads `--country`.

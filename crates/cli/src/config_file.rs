@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use sluice_gateway::config::{Config, LoadError, Loaded, ProcessEnvironment};
+use sluice_gateway::config::{
+    Config, Ink, LoadError, Loaded, Problem, Problems, ProcessEnvironment, Severity,
+};
 
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::output::{self, BOLD, CYAN, DIM, RED, YELLOW, counted, painted, printable};
 
 /// The file that is used when none is named.
 const DEFAULT: &str = "sluice.toml";
@@ -30,11 +33,31 @@ impl ConfigOption {
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     let now_s = now_s();
     Config::load(path, &ProcessEnvironment, now_s).map_err(|error| match error {
-        LoadError::Problems(problems) => Failure::with_help(
-            problems.to_string(),
-            "`sluice config check` shows each problem with its line",
-        ),
+        LoadError::Problems(problems) => refused(&problems),
         error => anyhow::Error::new(error).into(),
+    })
+}
+
+/// Says what is wrong with a configuration, which ends the command.
+pub(crate) fn refused(problems: &Problems) -> Failure {
+    for problem in problems {
+        output::tell(&painted_problem(problem, problems.file()));
+    }
+    let errors = counted(problems.count(Severity::Error), "error");
+    anyhow::anyhow!("{} cannot be used: {errors}", problems.file()).into()
+}
+
+/// A problem with its colours, for people.
+pub(crate) fn painted_problem(problem: &Problem, file: &str) -> String {
+    problem.render(&printable(file), |ink, text| {
+        let style = match ink {
+            Ink::Severity(Severity::Error) => RED,
+            Ink::Severity(Severity::Warning) => YELLOW,
+            Ink::Message => BOLD,
+            Ink::Frame => DIM,
+            Ink::Help => CYAN,
+        };
+        painted(style, text).to_string()
     })
 }
 

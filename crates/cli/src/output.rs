@@ -92,6 +92,12 @@ pub(crate) fn complain(message: &str, help: Option<&str>) {
     }
 }
 
+/// Says lines on standard error that are fit to be printed already.
+pub(crate) fn tell(lines: &str) {
+    // When standard error is gone, nobody is left to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{lines}");
+}
+
 /// `text` in a style.
 pub(crate) fn painted<T: fmt::Display>(style: Style, text: T) -> impl fmt::Display {
     struct Painted<T>(Style, T);

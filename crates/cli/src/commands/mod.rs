@@ -2,11 +2,12 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod config_check;
 pub(crate) mod hash;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 
-use crate::args::Command;
+use crate::args::{Command, Config};
 use crate::failure::Failure;
 
 /// How a command ended that did its work.
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Config(Config::Check(arguments)) => config_check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

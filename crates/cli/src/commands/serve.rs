@@ -74,7 +74,7 @@ async fn with_sandbox() -> Result<Ending, Failure> {
         config_file::now_s(),
     );
     let config = config
-        .map_err(|problems| Failure::from(anyhow::anyhow!("{problems}")))?
+        .map_err(|problems| config_file::refused(&problems))?
         .config;
     logging::start(&config.log)?;
     let path = config.journal.path.clone();

@@ -2,6 +2,7 @@
 
 mod check;
 mod clear_values;
+mod config;
 mod explain;
 mod garbage;
 mod hash;

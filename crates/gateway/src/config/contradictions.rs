@@ -189,5 +189,5 @@ fn unknown_variable(section: &Section, name: String, notes: &mut Notes<'_>) {
     };
     let message = format!("{name} sets nothing");
     let origin = Origin::Variable(name);
-    notes.note(Severity::Warning, &origin, "", message, &help);
+    notes.note(Severity::Warning, &origin, "", &message, &help);
 }

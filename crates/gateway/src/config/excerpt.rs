@@ -138,6 +138,11 @@ impl Shown {
     }
 }
 
+/// A text that cannot command a terminal.
+pub(super) fn tame(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
 /// One column for one character, and nothing that moves the cursor or turns text round.
 fn visible(c: char) -> char {
     match c {

@@ -118,8 +118,13 @@ impl Config {
             for error in errors.iter().take(SYNTAX_PROBLEMS_MAX) {
                 let span = error.span().unwrap_or_default();
                 let help = syntax_help(text, span.start);
-                let message = error.message().to_owned();
-                notes.note(Severity::Error, &Origin::File(span), "", message, help);
+                notes.note(
+                    Severity::Error,
+                    &Origin::File(span),
+                    "",
+                    error.message(),
+                    help,
+                );
             }
             return Err(Problems::new(file, notes.list));
         }
@@ -202,7 +207,7 @@ fn not_text(file: &str, readable: &[u8]) -> Problems {
     let text = String::from_utf8_lossy(readable);
     let mut notes = Notes::new(&text);
     let origin = Origin::File(text.len()..text.len());
-    let message = "the file is not UTF-8 from here on".to_owned();
+    let message = "the file is not UTF-8 from here on";
     notes.note(Severity::Error, &origin, "", message, "");
     Problems::new(file, notes.list)
 }
@@ -214,19 +219,14 @@ impl Loaded {
         let mut list = Vec::new();
         let mut read: Vec<(&str, Secret)> = Vec::new();
         for secret in &self.secrets {
-            let mut note = |severity, message, help: &str| {
-                list.push(Problem {
-                    severity,
-                    place: secret.place.clone(),
-                    path: secret.path.clone(),
-                    message,
-                    help: (!help.is_empty()).then(|| help.to_owned()),
-                });
+            let mut note = |severity, message: &str, help: &str| {
+                let place = secret.place.clone();
+                list.push(Problem::new(severity, place, &secret.path, message, help));
             };
             let text = match secret.secret.read(environment) {
                 Ok(text) => text,
                 Err(error) => {
-                    note(Severity::Error, secret.secret.explain(&error), "");
+                    note(Severity::Error, &secret.secret.explain(&error), "");
                     continue;
                 }
             };
@@ -239,7 +239,7 @@ impl Loaded {
                     if let Some((path, _)) = same {
                         let message = format!("key is the same secret as {path}");
                         let help = "give each source a key of its own, and no one's access token";
-                        note(Severity::Error, message, help);
+                        note(Severity::Error, &message, help);
                     }
                 }
             }
@@ -249,28 +249,28 @@ impl Loaded {
     }
 }
 
-fn token(text: &Secret, note: &mut impl FnMut(Severity, String, &str)) {
+fn token(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
     if let Err(error) = AccessToken::new(text.expose().to_owned()) {
         let message = format!("this is no access token: {error}");
-        note(Severity::Error, message, "");
+        note(Severity::Error, &message, "");
     }
 }
 
-fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, String, &str)) {
+fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
     if let Err(error) = AppSecret::new(text.expose().to_owned()) {
         let message = format!("this is no app secret: {error}");
-        note(Severity::Error, message, "");
+        note(Severity::Error, &message, "");
     }
 }
 
-fn key(text: &Secret, note: &mut impl FnMut(Severity, String, &str)) {
+fn key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
     const HELP: &str = "make one with `openssl rand -hex 24`";
     if !text.expose().chars().all(|c| c.is_ascii_graphic()) {
-        let message = "a key has ASCII letters, digits and marks, and no spaces".to_owned();
+        let message = "a key has ASCII letters, digits and marks, and no spaces";
         note(Severity::Error, message, HELP);
     } else if text.expose().len() < KEY_CHARS_MIN {
         let message =
             format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed");
-        note(Severity::Warning, message, HELP);
+        note(Severity::Warning, &message, HELP);
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-use super::excerpt::{self, Excerpt};
+use super::excerpt::{self, Excerpt, tame};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ impl Place {
     }
 }
 
-/// One thing that is wrong. No text in it holds a secret.
+/// One thing that is wrong. No text in it holds a secret, or characters that command a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// How bad it is.
@@ -94,6 +94,23 @@ pub enum Ink {
 }
 
 impl Problem {
+    /// A problem whose texts may hold what was written; an empty help is none.
+    pub(super) fn new(
+        severity: Severity,
+        place: Place,
+        path: &str,
+        message: &str,
+        help: &str,
+    ) -> Self {
+        Self {
+            severity,
+            place,
+            path: tame(path),
+            message: tame(message),
+            help: (!help.is_empty()).then(|| tame(help)),
+        }
+    }
+
     /// The line in the file, if that is where it is.
     pub fn line(&self) -> Option<usize> {
         match self.place {

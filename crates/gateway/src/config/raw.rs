@@ -179,7 +179,7 @@ impl<'a> Sections<'a, '_, '_> {
                 let message = format!("{} is a table, of which there is one", section.name);
                 let help = format!("write {header}, and its keys below it");
                 self.notes
-                    .note(Severity::Error, &origin, section.name, message, &help);
+                    .note(Severity::Error, &origin, section.name, &message, &help);
                 (None, origin)
             }
         };
@@ -227,7 +227,7 @@ impl<'a> Sections<'a, '_, '_> {
             };
             let origin = Origin::Default;
             self.notes
-                .note(Severity::Error, &origin, section.name, message, help);
+                .note(Severity::Error, &origin, section.name, &message, help);
             return Vec::new();
         };
         let table = |value: &'a Spanned<DeValue<'a>>| {
@@ -243,7 +243,7 @@ impl<'a> Sections<'a, '_, '_> {
         let message = format!("there can be several of {}", section.name);
         let help = format!("write {header} with two brackets, and its keys below it");
         self.notes
-            .note(Severity::Error, &origin, section.name, message, &help);
+            .note(Severity::Error, &origin, section.name, &message, &help);
         table(written).into_iter().collect()
     }
 }

@@ -64,7 +64,7 @@ impl<'t> Notes<'t> {
             Severity::Error,
             &about.origin,
             &about.path,
-            message.into(),
+            &message.into(),
             help,
         );
     }
@@ -80,7 +80,7 @@ impl<'t> Notes<'t> {
             Severity::Warning,
             &about.origin,
             &about.path,
-            message.into(),
+            &message.into(),
             help,
         );
     }
@@ -91,16 +91,12 @@ impl<'t> Notes<'t> {
         severity: Severity,
         origin: &Origin,
         path: &str,
-        message: String,
+        message: &str,
         help: &str,
     ) {
-        self.list.push(Problem {
-            severity,
-            place: self.place(origin),
-            path: path.to_owned(),
-            message,
-            help: (!help.is_empty()).then(|| help.to_owned()),
-        });
+        let place = self.place(origin);
+        self.list
+            .push(Problem::new(severity, place, path, message, help));
     }
 
     /// Where something is.
@@ -217,7 +213,7 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
                 let value = value.to_str().map(str::to_owned);
                 if value.is_none() {
                     let about = format!("{path} cannot be read: the variable is not UTF-8");
-                    self.notes.note(Severity::Error, &origin, &path, about, "");
+                    self.notes.note(Severity::Error, &origin, &path, &about, "");
                 }
                 let value = Found::Variable(value?);
                 return Some(Written {
@@ -244,7 +240,7 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
             let path = format!("{}.{key}", self.path);
             let message = format!("{} has no {key}", self.section.header());
             self.notes
-                .note(Severity::Error, &self.span, &path, message, help);
+                .note(Severity::Error, &self.span, &path, &message, help);
         }
     }
 
@@ -383,7 +379,7 @@ pub(super) fn unknown(
     };
     let message = message(&shown);
     let origin = Origin::File(key.span());
-    notes.note(Severity::Error, &origin, &path, message, help);
+    notes.note(Severity::Error, &origin, &path, &message, help);
 }
 
 fn integer(number: &DeInteger<'_>) -> Option<u64> {

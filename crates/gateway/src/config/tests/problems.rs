@@ -116,3 +116,16 @@ fn a_file_that_is_no_text_is_told_with_its_place() {
     let error = Config::load(folder.path(), &FixedEnvironment::new(), NOW_S).unwrap_err();
     assert!(matches!(error, LoadError::Read { .. }));
 }
+
+#[test]
+fn nothing_that_is_said_commands_the_terminal() {
+    let text = with("\"x\\u001b[2J\" = 1\n[server]\nlisten = \"\\u001b[2J\\u202e\"\n");
+    let text = text.replace(r#"env = "SLUICE_KEY""#, "file = \"a\\u001b[2J\"");
+    let problems = parse(&text).unwrap_err().to_string();
+    let loaded = parse(&text[text.find("\n[[").unwrap()..]).unwrap();
+    let secrets = loaded.check_secrets(&FixedEnvironment::new()).to_string();
+    for said in [problems, secrets] {
+        let is_wild = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!said.contains(is_wild), "{said:?}");
+    }
+}

@@ -1,0 +1,169 @@
+//! `sluice config check`.
+
+use std::fs;
+
+use crate::run::{Run, sluice, sluice_in_colour};
+
+const GOOD: &str = r#"
+[[dataset]]
+id = "1234567890123456"
+name = "Shop"
+access_token = { command = ["echo", "EAABgeheim"] }
+[[source]]
+name = "shop-backend"
+kind = "api"
+key = { command = ["echo", "geheim-and-long-enough"] }
+datasets = ["1234567890123456"]
+"#;
+
+/// Checks a file of this text; its path is shown as `sluice.toml`.
+fn check(text: &str, arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let mut run = sluice(
+        &[&["config", "check", "--config", path], arguments].concat(),
+        "",
+    );
+    run.stdout = run.stdout.replace(path, "sluice.toml");
+    assert!(!run.stdout.contains("geheim") && !run.stderr.contains("geheim"));
+    run
+}
+
+#[test]
+fn says_what_would_run() {
+    let run = check(GOOD, &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        run.stdout,
+        "\
+listens on  http://127.0.0.1:8080
+journal     ./sluice-data, bodies are kept for 30 days
+sends to    https://graph.facebook.com
+dataset     1234567890123456 Shop
+            v26.0; token: command echo
+source      shop-backend → 1234567890123456
+            api; key: command echo
+
+sluice.toml can be used
+"
+    );
+}
+
+#[test]
+fn says_everything_that_is_wrong() {
+    let text = format!("[server]\nlistne = \"geheim\"\nlisten = \"0.0.0.0:80\"\n{GOOD}");
+    let run = check(&text.replace("\"api\"", "\"apo\""), &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    assert_eq!(
+        run.stdout,
+        r#"error: [server] has no key listne
+ --> sluice.toml:2:1 (server.listne)
+  |
+2 | listne = …
+  | ^^^^^^
+  help: did you mean listen?
+
+error: kind is "api", found "apo"
+  --> sluice.toml:11:8 (source[0].kind)
+   |
+11 | kind = "apo"
+   |        ^^^^^
+  help: did you mean "api"?
+
+sluice.toml cannot be used, 2 errors
+"#
+    );
+}
+
+#[test]
+fn reads_the_secrets() {
+    let text = GOOD.replace("[\"echo\", \"EAABgeheim\"]", "[\"false\", \"geheim\"]");
+    let run = check(&text, &[]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(
+        run.stdout,
+        "\
+error: command false failed: exit status: 1
+ --> sluice.toml:5:16 (dataset[0].access_token)
+  |
+5 | access_token = { command = […, …] }
+  |                ^^^^^^^^^^^^^^^^^^^^
+
+sluice.toml cannot be used, 1 error
+"
+    );
+}
+
+#[test]
+fn answers_programs_in_json() {
+    let run = check(GOOD, &["--json"]);
+    assert_eq!(run.code, Some(0));
+    let report = &run.json()[0];
+    assert_eq!(report["usable"], true);
+    assert_eq!(report["runs"]["datasets"][0], "1234567890123456");
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0);
+
+    let run = check("[server]\nlisten = 80\n", &["--json"]);
+    assert_eq!(run.code, Some(1));
+    let report = &run.json()[0];
+    assert_eq!(
+        (report["usable"].as_bool(), report["errors"].as_u64()),
+        (Some(false), Some(3))
+    );
+    assert!(report["runs"].is_null());
+    let problem = &report["problems"][0];
+    assert_eq!(problem["key"], "server.listen");
+    assert_eq!(
+        (problem["line"].as_u64(), problem["column"].as_u64()),
+        (Some(2), Some(10))
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_another_matter() {
+    let run = sluice(&["config", "check", "--config", "/nowhere/sluice.toml"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr
+            .starts_with("error: reading /nowhere/sluice.toml: No such file")
+    );
+
+    // There is none in the folder of these tests.
+    let run = sluice(&["config", "check"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr
+            .starts_with("error: there is no sluice.toml in this folder\nhelp: ")
+    );
+}
+
+#[test]
+fn serve_refuses_with_the_same_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    fs::write(&path, GOOD.replace("\"api\"", "\"apo\"")).unwrap();
+    let path = path.to_str().unwrap();
+    let run = sluice(&["serve", "--config", path], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    let lines: Vec<_> = run.stderr.lines().collect();
+    assert_eq!(lines[0], "error: kind is \"api\", found \"apo\"");
+    assert_eq!(
+        lines.last().unwrap(),
+        &format!("error: {path} cannot be used: 1 error")
+    );
+}
+
+#[test]
+fn colours_are_for_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    fs::write(&path, "[sever]\n").unwrap();
+    let run = sluice_in_colour(&["config", "check", "--config", path.to_str().unwrap()], "");
+    assert!(
+        run.stdout.contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m: "),
+        "{:?}",
+        run.stdout
+    );
+}
