@@ -71,7 +71,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SecretRef {
     /// In an environment variable.
     Env(String),
@@ -193,6 +193,13 @@ impl fmt::Display for SecretRef {
             }
             SecretRef::Literal(_) => f.write_str("the text in the configuration"),
         }
+    }
+}
+
+/// As for people, and for the same reason.
+impl fmt::Debug for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretRef({self})")
     }
 }
 

@@ -117,7 +117,10 @@ fn is_not_shown_by_itself() {
     for shown in [
         format!("{secret:?}"),
         format!("{literal:?} {literal}"),
-        format!("{command} {}", command.explain(&SecretError::Timeout)),
+        format!(
+            "{command} {command:?} {}",
+            command.explain(&SecretError::Timeout)
+        ),
     ] {
         assert!(!shown.contains("geheim"), "{shown}");
     }
