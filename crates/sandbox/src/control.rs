@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, Request};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::State;
 use crate::answer::{Outcome, Reply};
@@ -118,48 +118,39 @@ async fn change(
 }
 
 /// A script as JSON: one text, a list of texts, or either under `faults`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Script {
-    Text(String),
-    List(Vec<String>),
-    Named { faults: Box<Script> },
-}
-
-impl Script {
-    fn text(self) -> String {
-        match self {
-            Script::Text(text) => text,
-            Script::List(list) => list.join("\n"),
-            Script::Named { faults } => faults.text(),
+fn script(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(lines) => {
+            let lines: Option<Vec<&str>> = lines.iter().map(Value::as_str).collect();
+            lines.map(|lines| lines.join("\n"))
         }
+        Value::Object(object) => script(object.get("faults")?),
+        _ => None,
     }
 }
 
 fn add_faults(state: &State, body: &Bytes, replaces: bool) -> Result<Outcome, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
-    let script = if text.trim_start().starts_with(['{', '[', '"']) {
-        let script: Script = serde_json::from_str(text).map_err(|_| {
-            "expected a script: a text, a list of texts, or {\"faults\": [\"500 x 3\"]}".to_owned()
-        })?;
-        script.text()
+    let lines = if text.trim_start().starts_with(['{', '[', '"']) {
+        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        script(&value).ok_or("expected a text, a list of texts, or {\"faults\": [\"500 x 3\"]}")?
     } else {
         text.to_owned()
     };
-    let script = parse_script(&script).map_err(|error| error.to_string())?;
+    let faults_read = parse_script(&lines).map_err(|error| error.to_string())?;
     if replaces {
         state.faults.clear();
     }
-    state.faults.add(script, state.settings.clock.now_ms());
+    state.faults.add(faults_read, state.settings.clock.now_ms());
     Ok(faults(state))
 }
 
 /// One token, a list of tokens, or `{"unlisted": "unknown", "tokens": […]}`.
 fn set_tokens(state: &State, body: &Bytes, _: bool) -> Result<Outcome, String> {
-    let value: serde_json::Value =
-        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let change = match &value {
-        serde_json::Value::Array(_) => read(value).map(|tokens| Change {
+        Value::Array(_) => read(value).map(|tokens| Change {
             unlisted: None,
             tokens,
         }),
@@ -178,6 +169,6 @@ fn set_tokens(state: &State, body: &Bytes, _: bool) -> Result<Outcome, String> {
     Ok(done())
 }
 
-fn read<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, String> {
+fn read<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
 }

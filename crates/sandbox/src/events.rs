@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use crate::answer::{GraphError, Reply};
+use crate::fault::Effect;
 use crate::faults::{throttled, usage_headers};
 use crate::routes::Call;
 use crate::rules;
-use crate::script::Effect;
 use crate::store::Arrival;
 use crate::tokens::no_object;
 use crate::wire::Posted;

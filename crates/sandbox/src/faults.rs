@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::answer::{GraphError, Reply};
 use crate::chance::Chance;
-use crate::script::{Effect, Fault, minutes};
+use crate::fault::{Effect, Fault, minutes};
 use crate::tokens::{expired, revoked};
 
 /// How many faults may be in force.

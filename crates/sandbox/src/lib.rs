@@ -6,6 +6,7 @@ mod chance;
 mod clock;
 mod control;
 mod events;
+mod fault;
 mod faults;
 mod ids;
 mod node;
@@ -30,8 +31,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use clock::Clock;
+pub use fault::{Effect, Fault};
 pub use ids::{IdCount, Tally};
-pub use script::{Effect, Fault, Problem, ScriptError, parse_script};
+pub use script::{Problem, ScriptError, parse_script};
 pub use store::{ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
 
@@ -195,6 +197,12 @@ impl Sandbox {
     /// What arrived so far, in numbers.
     pub fn stats(&self) -> Stats {
         self.state.store.stats()
+    }
+
+    /// Waits until the numbers are as wanted; looks again after each answered request. It waits for
+    /// as long as it takes: put a timeout around it.
+    pub async fn wait_until(&self, is_enough: impl FnMut(&Stats) -> bool) -> Stats {
+        self.state.store.wait_until(is_enough).await
     }
 
     /// The kept events, oldest first.

@@ -10,8 +10,8 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request};
 
 use crate::answer::{GraphError, Outcome, Reply};
+use crate::fault::Effect;
 use crate::faults::{Plan, usage_headers};
-use crate::script::Effect;
 use crate::{State, control, events, node, versions};
 
 /// A request to the Graph API, with what is known about it before its body is read.

@@ -1,9 +1,11 @@
 //! What arrived: the newest requests as they came, and counts of everything.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::answer::GraphError;
 use crate::ids::{IdCount, Ids, Tally};
@@ -110,6 +112,7 @@ struct Inner {
 /// The memory of the sandbox.
 pub(crate) struct Store {
     inner: Mutex<Inner>,
+    changed: Notify,
     events_kept_max: usize,
     bytes_kept_max: usize,
     ids_kept_max: usize,
@@ -119,6 +122,7 @@ impl Store {
     pub(crate) fn new(events_kept_max: usize, bytes_kept_max: usize, ids_kept_max: usize) -> Self {
         Self {
             inner: Mutex::new(Inner::new(ids_kept_max, 1, 1)),
+            changed: Notify::new(),
             events_kept_max,
             bytes_kept_max,
             ids_kept_max,
@@ -212,6 +216,22 @@ impl Store {
         inner.stats.requests += 1;
         inner.revision += 1;
         bump(&mut inner.stats.answers, label, 1);
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the counts are as somebody wants them.
+    pub(crate) async fn wait_until(&self, mut is_enough: impl FnMut(&Stats) -> bool) -> Stats {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Listen first, then look: what arrives in between wakes us.
+            changed.as_mut().enable();
+            let stats = self.stats();
+            if is_enough(&stats) {
+                return stats;
+            }
+            changed.await;
+        }
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -284,7 +304,7 @@ impl Inner {
 impl Request {
     fn event(&self, number: u64, place: usize, text: &str) -> ReceivedEvent {
         let parsed = Value::parse(text.as_bytes()).unwrap_or(Value::Null);
-        let remarks = rules::remarks(&parsed, self.received_ms);
+        let remarks = rules::remarks(&parsed, place, self.received_ms);
         let raw = serde_json::value::RawValue::from_string(text.to_owned());
         ReceivedEvent {
             number,

@@ -86,9 +86,9 @@ fn check_event(
 }
 
 /// What a person should know about an event that was taken.
-pub(crate) fn remarks(event: &Value<'_>, now_ms: i64) -> Vec<Remark> {
+pub(crate) fn remarks(event: &Value<'_>, index: usize, now_ms: i64) -> Vec<Remark> {
     let mut list = Vec::new();
-    if let Err(error) = check_event(event, 0, now_ms, &mut Remarks::Into(&mut list)) {
+    if let Err(error) = check_event(event, index, now_ms, &mut Remarks::Into(&mut list)) {
         let (title, text) = error.for_user.unwrap_or_default();
         list.push(Remark(format!("{title}: {text}")));
     }
@@ -155,7 +155,7 @@ pub(crate) mod tests {
     pub(crate) fn remarks_of(changes: &str) -> String {
         let event = with(changes);
         let event = Value::parse(event.as_bytes()).unwrap();
-        let remarks = remarks(&event, NOW_S * 1_000);
+        let remarks = remarks(&event, 0, NOW_S * 1_000);
         let texts: Vec<_> = remarks.into_iter().map(|Remark(text)| text).collect();
         texts.join("\n")
     }

@@ -368,9 +368,7 @@ async fn stopping_frees_the_port_and_ends_hanging_requests() {
         )
         .await
     });
-    while sandbox.stats().answers.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    sandbox.wait_until(|stats| stats.requests == 1).await;
     sandbox.stop().await;
     let ended = hanging.await.unwrap();
     assert!(ended.is_err() || ended.unwrap().is_empty());
