@@ -99,7 +99,7 @@ impl Gateway {
         let (close_doors, stop) = (CancellationToken::new(), CancellationToken::new());
         let (doors, workers) = (TaskTracker::new(), TaskTracker::new());
         let reload = Arc::new(Notify::new());
-        let router = door::router(Arc::new(Doors::new(
+        let ways_in = door::router(Arc::new(Doors::new(
             &config,
             Arc::clone(&journal),
             Arc::clone(&clock),
@@ -109,7 +109,7 @@ impl Gateway {
         )));
         doors.spawn(door::serve(
             listener,
-            router,
+            ways_in,
             config.server.clone(),
             watch.clone(),
             close_doors.clone(),

@@ -17,11 +17,11 @@ use crate::watch::Watch;
 /// How often files with secrets are looked at.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often secrets are read again while a lane waits for a better token.
-const READ_AGAIN: Duration = Duration::from_secs(60);
+const READ_AGAIN: Duration = Duration::from_mins(1);
 /// How often old bodies are deleted.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
+const SWEEP: Duration = Duration::from_hours(1);
 /// How often the version of the Graph API is compared with its end.
-const VERSIONS: Duration = Duration::from_secs(24 * 60 * 60);
+const VERSIONS: Duration = Duration::from_hours(24);
 
 /// What upkeep works with.
 pub(crate) struct Upkeep {
@@ -70,7 +70,7 @@ impl Upkeep {
         match tokio::task::spawn_blocking(move || roster.refresh(wakes)).await {
             Ok(Ok(())) => info!("keys and tokens were read again"),
             Ok(Err(error)) => {
-                error!(%error, "a secret cannot be read; the known one stays in force")
+                error!(%error, "a secret cannot be read; the known one stays in force");
             }
             Err(error) => error!(%error, "reading secrets failed"),
         }

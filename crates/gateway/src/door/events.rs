@@ -37,7 +37,7 @@ pub(crate) async fn post(
         .or(written.map(|(_, code)| code.as_str()));
     let route = Route {
         test_code: test_code
-            .map(|code| doors.requested_code(code, &source))
+            .map(|code| requested_code(code, &source))
             .transpose()?
             .flatten(),
         datasets: options.datasets,
@@ -99,33 +99,27 @@ impl Options {
     }
 }
 
-impl Doors {
-    /// The test code that a request asks for; `None` for an empty one.
-    pub(crate) fn requested_code(
-        &self,
-        code: &str,
-        source: &Source,
-    ) -> Result<Option<TestCode>, Problem> {
-        if code.is_empty() {
-            return Ok(None);
-        }
-        if !source.allow_test_codes {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "test_code_forbidden",
-                "this source may not send test events",
-                "leave test_event_code out, or set allow_test_codes for the source",
-            ));
-        }
-        TestCode::parse(code).map(Some).map_err(|_| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "test_code_invalid",
-                "test_event_code is none of Meta's",
-                "copy the code from Events Manager, Test Events",
-            )
-        })
+/// The test code that a request asks for; `None` for an empty one.
+pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestCode>, Problem> {
+    if code.is_empty() {
+        return Ok(None);
     }
+    if !source.allow_test_codes {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "test_code_forbidden",
+            "this source may not send test events",
+            "leave test_event_code out, or set allow_test_codes for the source",
+        ));
+    }
+    TestCode::parse(code).map(Some).map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "test_code_invalid",
+            "test_event_code is none of Meta's",
+            "copy the code from Events Manager, Test Events",
+        )
+    })
 }
 
 fn answer(outcome: &Outcome) -> Value {

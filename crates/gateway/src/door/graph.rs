@@ -18,6 +18,7 @@ use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
 use sluice_event::{Code, DatasetId, batch};
 
+use super::events::requested_code;
 use super::form::{Form, FormError};
 use super::intake::{IntakeError, Outcome, Rejected, Route};
 use super::problem::{Problem, RETRY_AFTER_S};
@@ -83,7 +84,7 @@ pub(crate) async fn take(
     let code = query_code.or(form_code).or(body_code.map(|(_, code)| code));
     let route = Route {
         test_code: match code {
-            Some(code) => doors.requested_code(&code, &source)?,
+            Some(code) => requested_code(&code, &source)?,
             None => None,
         },
         datasets: vec![dataset],

@@ -162,7 +162,7 @@ impl Sealed {
     }
 
     fn warn(&mut self, index: usize, findings: &Findings) {
-        for finding in findings.iter() {
+        for finding in findings {
             let key = (finding.severity(), finding.code.name());
             let warning = self.warnings.entry(key).or_insert_with(|| Warning {
                 code: finding.code,
@@ -217,7 +217,8 @@ impl Doors {
             Vec::new()
         } else {
             let appended = self.journal.append(entries).await;
-            appended.inspect_err(|error| self.watch.not_kept(&error.to_string()))?
+            self.watch.kept(appended.as_ref().err());
+            appended?
         };
         let mut taken = Taken::default();
         let (mut accepted, mut duplicates) = (0, 0);

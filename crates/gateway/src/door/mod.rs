@@ -174,10 +174,6 @@ async fn wrong_method() -> Problem {
 }
 
 /// A defect of ours costs the request it happened in, and nothing of it is shown.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer calls it with the panic's payload by value"
-)]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,

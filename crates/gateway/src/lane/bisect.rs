@@ -85,13 +85,11 @@ impl Search {
 
     /// The part was refused and nobody says why: a single event is the offender, more are halved.
     pub(crate) fn refused(&mut self, part: Part) -> Option<usize> {
-        match part.places.as_slice() {
-            [place] => Some(*place),
-            _ => {
-                self.halve(part);
-                None
-            }
+        if let [place] = part.places.as_slice() {
+            return Some(*place);
         }
+        self.halve(part);
+        None
     }
 
     fn halve(&mut self, part: Part) {

@@ -100,13 +100,14 @@ pub(crate) async fn run(
             .borrow_and_update()
             .of(&lane.context.id.dataset);
         let wait = match lane.next_step(destination.as_ref(), &budgets) {
-            Step::Ship(events_max) => match destination {
-                Some(to) => match lane.ship(to, events_max).await {
-                    true => continue,
-                    false => Some(NOTHING_LEASED),
-                },
-                None => None,
-            },
+            Step::Ship(events_max) => {
+                if let Some(to) = destination
+                    && lane.ship(to, events_max).await
+                {
+                    continue;
+                }
+                Some(NOTHING_LEASED)
+            }
             Step::WaitUntil(until_ms) => {
                 let now_ms = lane.context.clock.unix_ms();
                 Some(Duration::from_millis(until_ms.saturating_sub(now_ms)))

@@ -19,9 +19,10 @@ const USAGE_HIGH: u32 = 75;
 const USAGE_FULL: u32 = 95;
 
 /// What a lane does at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum LaneState {
     /// It sends what comes.
+    #[default]
     Flowing,
     /// It pauses: Meta said so, or has a problem.
     Throttled {

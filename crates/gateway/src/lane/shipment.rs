@@ -151,13 +151,9 @@ impl Shipment {
         note(&mut record, &exchange.answer);
         record.elapsed_ms = u64::try_from(exchange.elapsed.as_millis()).unwrap_or(u64::MAX);
         self.shipped.usage = Some(exchange.usage);
-        if let Some(served) = exchange.served
-            && served != self.destination.version
-        {
-            let asked = self.destination.version;
-            self.context
-                .watch
-                .other_version(&self.context.id, asked, served);
+        if let Some(served) = exchange.served {
+            let (watch, asked) = (&self.context.watch, self.destination.version);
+            watch.served(&self.context.id, asked, served);
         }
         (exchange, record)
     }

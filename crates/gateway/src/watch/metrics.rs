@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     pub(crate) commit: Histogram,
     pub(crate) door_requests: Family<Door, Counter>,
     pub(crate) connections: Count,
+    pub(crate) not_kept: Counter,
 }
 
 impl Metrics {
@@ -121,6 +122,7 @@ impl Metrics {
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             door_requests: Family::default(),
             connections: Count::default(),
+            not_kept: Counter::default(),
         };
         it.register_events();
         it.register_lanes();
@@ -231,6 +233,11 @@ impl Metrics {
             "door_requests",
             "Requests that were answered, by door and status",
             self.door_requests.clone(),
+        );
+        registry.register(
+            "not_kept_requests",
+            "Requests that were answered 503 because the journal could not write",
+            self.not_kept.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
     }

@@ -6,11 +6,12 @@
 mod metrics;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::{Usage, Version};
-use sluice_journal::{EventKey, LaneId, Outcome, RequestRecord, Waiting};
+use sluice_journal::{EventKey, JournalError, LaneId, Outcome, RequestRecord, Waiting};
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
@@ -22,13 +23,16 @@ use metrics::Metrics;
 pub(crate) struct Watch {
     metrics: Arc<Metrics>,
     lanes: Arc<Mutex<BTreeMap<LaneId, LaneReport>>>,
+    is_failing: Arc<AtomicBool>,
 }
 
 /// How a lane is doing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct LaneReport {
     pub(crate) state: LaneState,
     pub(crate) usage: Usage,
+    /// The version that Meta answered with, when it was not the one that was asked for.
+    served: Option<Version>,
 }
 
 /// What a request at a door brought.
@@ -45,6 +49,7 @@ impl Watch {
         Self {
             metrics: Arc::new(Metrics::new()),
             lanes: Arc::default(),
+            is_failing: Arc::default(),
         }
     }
 
@@ -78,12 +83,19 @@ impl Watch {
         }
     }
 
-    /// The journal could not keep what came.
-    pub(crate) fn not_kept(&self, reason: &str) {
-        error!(
-            reason,
-            "the journal cannot keep events: the doors answer 503"
-        );
+    /// The journal kept what came, or could not. A full disk is told once, not for every request.
+    pub(crate) fn kept(&self, error: Option<&JournalError>) {
+        let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) => {
+                self.metrics.not_kept.inc();
+                if !was_failing {
+                    error!(%error, "events cannot be kept: the doors answer 503");
+                }
+            }
+            None if was_failing => info!("events can be kept again"),
+            None => {}
+        }
     }
 
     /// The journal has committed.
@@ -192,11 +204,12 @@ impl Watch {
         usage: Usage,
         waiting: Waiting,
     ) {
-        let report = LaneReport {
-            state: state.clone(),
-            usage,
-        };
-        self.lanes().insert(lane.clone(), report);
+        {
+            let mut lanes = self.lanes();
+            let report = lanes.entry(lane.clone()).or_default();
+            report.state = state.clone();
+            report.usage = usage;
+        }
         if before.name() == state.name() {
             return;
         }
@@ -218,8 +231,17 @@ impl Watch {
         }
     }
 
-    /// Meta served another version than the one that was asked for.
-    pub(crate) fn other_version(&self, lane: &LaneId, asked: Version, served: Version) {
+    /// Meta answered with a version; another one than was asked for is told once.
+    pub(crate) fn served(&self, lane: &LaneId, asked: Version, served: Version) {
+        let other = Some(served).filter(|served| *served != asked);
+        let known = {
+            let mut lanes = self.lanes();
+            let report = lanes.entry(lane.clone()).or_default();
+            std::mem::replace(&mut report.served, other)
+        };
+        if other.is_none() || other == known {
+            return;
+        }
         warn!(
             dataset = lane.dataset.as_str(),
             %asked,
@@ -230,6 +252,11 @@ impl Watch {
 
     /// Events wait for a dataset that the configuration does not know.
     pub(crate) fn unknown_dataset(&self, lane: &LaneId, waiting: Waiting) {
+        let state = LaneState::Parked {
+            probe_ms: u64::MAX,
+            reason: "the configuration does not name this dataset".to_owned(),
+        };
+        self.lanes().entry(lane.clone()).or_default().state = state;
         error!(
             dataset = lane.dataset.as_str(),
             events = waiting.ready,

@@ -1,5 +1,6 @@
 //! A plain HTTP client: what it sends is what the test says, byte for byte.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -37,9 +38,9 @@ pub(crate) async fn request(
 ) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);
     raw(address, &bytes).await
