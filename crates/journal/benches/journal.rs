@@ -11,6 +11,7 @@
     reason = "a benchmark measures time and prints it, and its input is fixed"
 )]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -181,7 +182,6 @@ fn open(folder: &Path) -> (Arc<Embedded>, mpsc::Receiver<Duration>) {
         folder,
         Options {
             observer: Some(observer),
-            ..Options::default()
         },
     );
     (Arc::new(journal.unwrap()), times)
@@ -210,6 +210,7 @@ async fn main() {
         return start(Path::new(&folder));
     }
     let folder = tempfile::TempDir::new().unwrap();
+    fsync(folder.path());
     let events = sealed();
     let bytes = events[0].json().len();
     println!("{TASKS} tasks, {bytes} bytes an event");
@@ -271,6 +272,25 @@ async fn main() {
     assert!(status.unwrap().success());
 }
 
+/// What the disk does by itself: the least that a commit costs.
+fn fsync(folder: &Path) {
+    let mut file = std::fs::File::create(folder.join("fsync")).unwrap();
+    let page = vec![7; 65_536];
+    let times = (0..200).map(|_| {
+        let started = Instant::now();
+        file.write_all(&page).unwrap();
+        file.sync_data().unwrap();
+        started.elapsed()
+    });
+    let times: Vec<Duration> = times.collect();
+    line(
+        "64 KB and fsync, nothing else",
+        200.0,
+        times.iter().sum(),
+        &percentiles(times),
+    );
+}
+
 /// One client that waits for each answer: the price of a commit.
 async fn one_by_one(journal: &Embedded, events: &[SealedEvent]) {
     let source = SourceName::parse("shop").unwrap();
@@ -296,7 +316,7 @@ async fn steady(journal: &Arc<Embedded>, events: &Arc<Vec<SealedEvent>>) {
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicU64::new(0)),
     );
-    let drainer = {
+    let lane_task = {
         let (journal, is_over, drained) = (
             Arc::clone(journal),
             Arc::clone(&is_over),
@@ -317,7 +337,7 @@ async fn steady(journal: &Arc<Embedded>, events: &Arc<Vec<SealedEvent>>) {
     let elapsed = started.elapsed();
     let out = drained.load(Ordering::Relaxed);
     is_over.store(true, Ordering::Relaxed);
-    drainer.await.unwrap();
+    lane_task.await.unwrap();
     let count = f64::from(EVENTS) * 20.0;
     line("steady, batches of 100, in", count, elapsed, "");
     line(

@@ -30,7 +30,7 @@ pub(crate) struct Sample {
     pub(crate) age_ms: u64,
 }
 
-pub(crate) fn sample(id: impl ToString) -> Sample {
+pub(crate) fn sample(id: impl std::fmt::Display) -> Sample {
     Sample {
         dataset: 0,
         name: "Purchase",

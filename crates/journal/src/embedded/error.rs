@@ -144,7 +144,7 @@ impl OpenError {
         }
     }
 
-    pub(super) fn of_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+    pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => OpenError::NotAJournal { path },

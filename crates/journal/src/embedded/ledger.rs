@@ -185,7 +185,7 @@ impl Books {
                 folder: folder.to_owned(),
             });
         }
-        let failed = |error| OpenError::of_sqlite(&path, error);
+        let failed = |error| OpenError::of_sqlite(&path, &error);
         // Without the right to write, reading may still work.
         let conn = schema::connect(&path, Access::Write)
             .or_else(|_| schema::connect(&path, Access::Read))
@@ -395,6 +395,16 @@ impl HourTally {
     }
 }
 
+/// The parameters of [`DEAD`], in its order.
+type Bound<'a> = (
+    i64,
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<i64>,
+    Option<i64>,
+);
+
 /// The condition of a [`DeadFilter`], with the parameters of [`DeadFilter::bound`]. `state > 1` is
 /// written as the index has it.
 pub(super) const DEAD: &str = "o.state > 1 AND (?1 >> o.state) & 1
@@ -406,16 +416,7 @@ pub(super) const DEAD: &str = "o.state > 1 AND (?1 >> o.state) & 1
 
 impl DeadFilter {
     /// The parameters of [`DEAD`].
-    pub(super) fn bound(
-        &self,
-    ) -> (
-        i64,
-        Option<&str>,
-        Option<&str>,
-        Option<&str>,
-        Option<i64>,
-        Option<i64>,
-    ) {
+    pub(super) fn bound(&self) -> Bound<'_> {
         let counted = self.states.iter().copied().filter_map(Counted::of_state);
         let states = counted.fold(0, |bits, counted| bits | 1 << counted.number());
         (

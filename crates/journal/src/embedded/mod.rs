@@ -182,7 +182,7 @@ impl Embedded {
         make_folder(folder)?;
         let lock = lock::Lock::take(folder)?;
         let path = folder.join(FILE);
-        let failed = |error| OpenError::of_sqlite(&path, error);
+        let failed = |error| OpenError::of_sqlite(&path, &error);
         let conn = schema::open(&path)?;
         let shared = Arc::new(Shared::new(path.clone()));
         let terms = terms::Terms::load(&conn).map_err(failed)?;

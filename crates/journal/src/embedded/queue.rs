@@ -341,7 +341,9 @@ mod tests {
         while let leased = queue.lease(limits(1_000, i64::MAX))
             && !leased.is_empty()
         {
-            leased.iter().for_each(|slot| queue.forget(slot.key()));
+            for slot in leased {
+                queue.forget(slot.key());
+            }
         }
         assert_eq!(queue.len(), 0);
         assert!(queue.line.capacity() <= TIDY_FROM && queue.by_expiry.len() <= TIDY_FROM);

@@ -138,7 +138,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
             found: rusqlite::version(),
         });
     }
-    let failed = |error| OpenError::of_sqlite(path, error);
+    let failed = |error| OpenError::of_sqlite(path, &error);
     let mut conn = connect(path, Access::Create).map_err(failed)?;
     let version = version(&conn, path)?;
     if version == 0 {
@@ -152,7 +152,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
 
 /// The version of the journal; 0 for an empty file.
 pub(super) fn version(conn: &Connection, path: &Path) -> Result<usize, OpenError> {
-    let failed = |error| OpenError::of_sqlite(path, error);
+    let failed = |error| OpenError::of_sqlite(path, &error);
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let tables = number("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
     if tables == 0 {
@@ -214,6 +214,6 @@ fn quick_check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
             detail: said,
         }),
-        Err(error) => Err(OpenError::of_sqlite(path, error)),
+        Err(error) => Err(OpenError::of_sqlite(path, &error)),
     }
 }

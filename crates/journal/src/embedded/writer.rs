@@ -285,7 +285,7 @@ impl Writer {
         match self.write(&group, &mut staged) {
             Ok(done) => {
                 let events = staged.arrived.len();
-                self.publish(staged);
+                self.publish(&staged);
                 self.state.shared.note(None);
                 self.observe(events, started);
                 group.into_iter().zip(done).for_each(answer);
@@ -294,9 +294,9 @@ impl Writer {
                 self.undo(&staged);
                 let error = JournalError::from(error);
                 self.state.shared.note(Some(error.clone()));
-                group
-                    .into_iter()
-                    .for_each(|command| command.fail(error.clone()));
+                for command in group {
+                    command.fail(error.clone());
+                }
             }
         }
     }
@@ -343,7 +343,7 @@ impl Writer {
     }
 
     /// Makes a committed group visible.
-    fn publish(&mut self, staged: Staged) {
+    fn publish(&mut self, staged: &Staged) {
         let state = &mut self.state;
         let shared = &state.shared;
         shared
