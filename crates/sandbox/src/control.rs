@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, Request};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::State;
@@ -15,6 +15,7 @@ use crate::answer::{Outcome, Reply};
 use crate::page;
 use crate::routes;
 use crate::script::parse_script;
+use crate::store::ReceivedEvent;
 use crate::tokens::{Change, Token};
 use crate::wire::{pairs, pick};
 
@@ -91,13 +92,21 @@ fn problem(status: u16, text: &str) -> Outcome {
     Outcome::Reply(Reply::json(status, &json!({"error": text})))
 }
 
+/// A page of the list. Written straight, not through `Value`: that would sort the keys of the events.
+#[derive(Serialize)]
+struct ReceivedPage {
+    events: Vec<ReceivedEvent>,
+    /// The `after` to go on with.
+    next: Option<u64>,
+}
+
 fn received(state: &State, query: &[(String, String)]) -> Reply {
     let after = pick(query, "after").and_then(|text| text.parse().ok());
     let limit = pick(query, "limit").and_then(|text| text.parse().ok());
     let limit = limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
     let events = state.store.received(after, limit);
     let next = events.last().map_or(after, |event| Some(event.number));
-    Reply::json(200, &json!({"events": events, "next": next}))
+    Reply::json(200, &ReceivedPage { events, next })
 }
 
 fn faults(state: &State) -> Outcome {

@@ -181,13 +181,49 @@ fn one_event(html: &mut String, received: &ReceivedEvent) {
         html.push_str("</ul>");
     }
     user_data(html, event.get("user_data"));
-    let pretty = serde_json::from_str::<serde_json::Value>(received.event.get())
-        .and_then(|event| serde_json::to_string_pretty(&event));
-    let pretty = pretty.unwrap_or_else(|_| received.event.get().to_owned());
+    let text = indented(received.event.get());
     put(
         html,
-        format_args!("<pre>{}</pre></details>\n", escape(&pretty)),
+        format_args!("<pre>{}</pre></details>\n", escape(&text)),
     );
+}
+
+/// JSON with a line for each entry, and otherwise as it was sent: no number or order is changed.
+fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for letter in json.chars() {
+        if in_text {
+            in_text = is_escaped || letter != '"';
+            is_escaped = !is_escaped && letter == '\\';
+            text.push(letter);
+            continue;
+        }
+        match letter {
+            ' ' | '\t' | '\r' | '\n' => {}
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut text, depth);
+                text.push(letter);
+            }
+            '{' | '[' | ',' => {
+                depth += usize::from(letter != ',');
+                text.push(letter);
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            letter => {
+                in_text = letter == '"';
+                text.push(letter);
+            }
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
 }
 
 /// Who the event is about, each value with how it looks.
@@ -327,6 +363,13 @@ mod tests {
     fn the_policy_allows_nothing_from_elsewhere_and_nothing_inline() {
         assert!(!PAGE.contains("style=") && !PAGE.contains("onclick") && !PAGE.contains("://"));
         assert!(POLICY.starts_with("default-src 'none'") && !POLICY.contains("unsafe"));
+    }
+
+    #[test]
+    fn events_are_shown_as_they_were_sent() {
+        let json = r#"{"b":142.50, "a":[1,"x,\"{y"]}"#;
+        let expected = "{\n  \"b\": 142.50,\n  \"a\": [\n    1,\n    \"x,\\\"{y\"\n  ]\n}";
+        assert_eq!(indented(json), expected);
     }
 
     #[test]

@@ -65,6 +65,8 @@ async fn the_list_goes_on_where_it_ended() {
     );
     let newest = get(&sandbox, "/sandbox/received?limit=1").await.json();
     assert_eq!(newest["events"][0]["number"], 5);
+    let newest = get(&sandbox, "/sandbox/received?limit=1").await.body;
+    assert!(newest.contains(&event("4")), "not as it was sent: {newest}");
     assert_eq!(
         send(&sandbox, "DELETE", "/sandbox/received", "", "")
             .await
