@@ -23,6 +23,9 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// How many events the page shows.
 const EVENTS_MAX: usize = 100;
 
+/// How much of an event's text it shows.
+const TEXT_BYTES_MAX: usize = 20_000;
+
 fn asset(kind: &'static str, content: impl Into<bytes::Bytes>) -> Reply {
     let mut reply = Reply::new(200, kind, content);
     for (name, value) in [
@@ -181,7 +184,12 @@ fn one_event(html: &mut String, received: &ReceivedEvent) {
         html.push_str("</ul>");
     }
     user_data(html, event.get("user_data"));
-    let text = indented(received.event.get());
+    let whole = received.event.get();
+    let shown = &whole[..whole.floor_char_boundary(TEXT_BYTES_MAX)];
+    let mut text = indented(shown);
+    if shown.len() < whole.len() {
+        put(&mut text, format_args!("\n… ({} bytes)", whole.len()));
+    }
     put(
         html,
         format_args!("<pre>{}</pre></details>\n", escape(&text)),

@@ -261,7 +261,7 @@ impl Store {
         let after = after.unwrap_or(newest.saturating_sub(max as u64));
         let mut list = Vec::new();
         for request in &inner.requests {
-            if request.first_number + request.events as u64 <= after + 1 {
+            if request.first_number + request.events as u64 <= after.saturating_add(1) {
                 continue;
             }
             let texts = request.kept.events();

@@ -189,6 +189,35 @@ async fn tokens_are_changed_over_http() {
 }
 
 #[tokio::test]
+async fn garbage_is_answered_like_everything_else() {
+    let sandbox = start(Settings::default()).await;
+    let good = batch(&[event("a"), event("b")]).into_bytes();
+    let mut seed: u64 = 7;
+    for _ in 0..300 {
+        let mut body = good.clone();
+        for _ in 0..3 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let place = usize::try_from(seed >> 33).unwrap() % body.len();
+            body[place] = br#"{}[]",:\0aZ-. "#[usize::try_from(seed >> 20 & 15).unwrap() % 14];
+        }
+        let got = events(&sandbox, &String::from_utf8(body).unwrap()).await;
+        let json = got.json();
+        let is_answer = json["events_received"] == 2 || json["error"]["code"] == 100;
+        assert!(is_answer, "{}", got.body);
+    }
+    for path in [
+        "/sandbox/received?after=18446744073709551615",
+        "/sandbox/received?after=-1&limit=99999999999999999999",
+        "/sandbox?limit=0",
+        "/sandbox?limit=1000",
+        "/sandbox/ids?x=%ff%00",
+        "/v26.0/%0d%0a/events",
+    ] {
+        assert_ne!(get(&sandbox, path).await.status, 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_page_changes_nothing() {
     let sandbox = start(Settings::default()).await;
     let foreign = "Origin: https://evil.example\r\n";
