@@ -1,6 +1,6 @@
 //! Which events came, how often, and which of them Meta would count once.
 //!
-//! One entry an event id, about 150 bytes; the oldest are forgotten above a limit. An entry is found
+//! One entry an event id, 150 to 200 bytes; the oldest are forgotten above a limit. An entry is found
 //! by a 128-bit hash of dataset, name and id, so that a batch looks up without copying texts.
 
 use std::collections::{HashMap, VecDeque};
