@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
-use crate::commands::{check, completions, config_check, hash, sandbox, serve};
+use crate::commands::{audit, check, completions, config_check, dead, hash, sandbox, serve};
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Take events, keep them on disk, and deliver them to Meta
     Serve(serve::Arguments),
+    /// Prove from the journal's rows that every accepted event is in exactly one state
+    Audit(audit::Arguments),
+    /// List events that did not reach Meta, with the reasons; send them again, or drop them
+    Dead(dead::Arguments),
     /// Run a Graph API on this machine that answers as Meta's does, faults included
     Sandbox(sandbox::Arguments),
     /// Normalise and hash values of `user_data`, exactly as the gateway does
@@ -65,6 +69,39 @@ pub(crate) fn time(text: &str) -> Result<u64, &'static str> {
         .ok_or("use Unix seconds, such as 1701234567, or RFC 3339, such as 2023-11-29T05:09:27Z")
 }
 
+/// A time in the past, as `--since` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// So many milliseconds ago.
+    Ago(u64),
+    /// At this time, in milliseconds since 1970.
+    At(u64),
+}
+
+impl Since {
+    /// In milliseconds since 1970.
+    pub(crate) fn unix_ms(self, now_ms: u64) -> u64 {
+        match self {
+            Since::Ago(ms) => now_ms.saturating_sub(ms),
+            Since::At(unix_ms) => unix_ms,
+        }
+    }
+}
+
+/// Reads `--since`: a length of time, or a time.
+pub(crate) fn since(text: &str) -> Result<Since, &'static str> {
+    let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+    let unit = units.iter().find(|(unit, _)| text.ends_with(*unit));
+    if let Some((unit, seconds)) = unit
+        && let Ok(count) = text.trim_end_matches(*unit).parse::<u32>()
+    {
+        return Ok(Since::Ago(u64::from(count) * seconds * 1_000));
+    }
+    time(text)
+        .map(Since::At)
+        .map_err(|_| "use a length such as 30m, 24h or 7d, Unix seconds, or RFC 3339")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +127,25 @@ mod tests {
         ] {
             assert_eq!(time(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn reads_lengths_of_time_and_times() {
+        for (text, expected) in [
+            ("90s", Some(Since::Ago(90_000))),
+            ("30m", Some(Since::Ago(1_800_000))),
+            ("24h", Some(Since::Ago(86_400_000))),
+            ("7d", Some(Since::Ago(604_800_000))),
+            ("1701234567", Some(Since::At(1_701_234_567_000))),
+            ("2023-11-29T05:09:27Z", Some(Since::At(1_701_234_567_000))),
+            ("7w", None),
+            ("d", None),
+            ("-1h", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(since(text).ok(), expected, "{text}");
+        }
+        assert_eq!(Since::Ago(10).unix_ms(7), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use sluice_event::Moment;
 
 /// Where the time comes from.
@@ -45,5 +46,14 @@ impl Clock {
             unix_ms: self.unix_ms(),
             entropy,
         })
+    }
+}
+
+/// Milliseconds since 1970 as people and programs read them: `2023-11-29T05:09:27Z`.
+pub(crate) fn shown(unix_ms: u64) -> String {
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX);
+    match Timestamp::from_second(seconds) {
+        Ok(timestamp) => timestamp.to_string(),
+        Err(_) => format!("second {seconds}"),
     }
 }

@@ -9,6 +9,7 @@ mod commands;
 mod config_file;
 mod failure;
 mod field;
+mod journal;
 mod logging;
 mod output;
 mod runtime;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -142,6 +142,37 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// `1,234,567`
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut shown = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Asks the person at the terminal on standard error; anything but yes means no. `None` when there
+/// is nobody to ask.
+pub(crate) fn ask(question: &str) -> Result<Option<bool>, Failure> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() || !io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let mut stderr = anstream::stderr().lock();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    asked.context("asking at the terminal")?;
+    let mut answer = String::new();
+    stdin
+        .read_line(&mut answer)
+        .context("reading the answer from the terminal")?;
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(Some(answer == "y" || answer == "yes"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +184,19 @@ mod tests {
             printable("\u{1b}[2J\r\n\u{9b}1m\u{202e}\u{7f}"),
             "\\u{1b}[2J\\r\\n\\u{9b}1m\\u{202e}\\u{7f}"
         );
+    }
+
+    #[test]
+    fn groups_thousands() {
+        for (count, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(grouped(count), expected);
+        }
     }
 
     #[test]

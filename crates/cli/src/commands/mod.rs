@@ -1,8 +1,10 @@
 //! What the command line can do, one file or folder per command.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config_check;
+pub(crate) mod dead;
 pub(crate) mod hash;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
@@ -34,6 +36,8 @@ impl Ending {
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Dead(arguments) => dead::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

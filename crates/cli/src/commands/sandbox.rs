@@ -62,12 +62,13 @@ Faults, one an option or several between semicolons:
   throttle 80004   a call limit is reached (regain 5m: for so long, says the answer)
   token-expired, token-revoked, reset, hang, half-body, 200-error
   slow 2s, usage 80%, partial 3
-After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the events are taken, the
-answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one request in a hundred).
+After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the events are
+taken, the answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one
+request in a hundred).
 
-States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied, no-access.
-These are play tokens: the sandbox never talks to Meta. Its page and POST /sandbox/faults change all
-of it while it runs.
+States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied,
+no-access. These are play tokens: the sandbox never talks to Meta. Its page and
+POST /sandbox/faults change all of it while it runs.
 
 SIGTERM and SIGINT stop it. Exit code: 0, or 2 when it cannot listen.";
 

@@ -1,9 +1,18 @@
 //! The real binary, run as a person or a script runs it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare its files or run the binary has failed"
+)]
 
+mod audit;
 mod check;
 mod clear_values;
 mod config;
+mod dead;
 mod explain;
 mod garbage;
 mod hash;
+mod journal;
 mod run;
+mod sandbox;
+mod server;

@@ -1,8 +1,4 @@
 //! Running the binary: one helper for all tests.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot run the binary has failed"
-)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};

@@ -1,0 +1,270 @@
+//! `sluice audit`: whether every accepted event is in exactly one state, counted from the rows.
+
+use serde::Serialize;
+use sluice_journal::{Audit, AuditGroup, Tally};
+
+use super::Ending;
+use crate::failure::Failure;
+use crate::journal::JournalOption;
+use crate::output::{BOLD, DIM, GREEN, Output, RED, grouped, painted, printable};
+
+/// What `audit` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    journal: JournalOption,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Also check the whole file, every index and the checksum of every event; takes minutes on a large one
+    #[arg(long)]
+    deep: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice audit
+      Counts the journal of ./sluice.toml, or ./sluice-data, with the gateway running or not
+  sluice audit --journal /var/lib/sluice --json | jq .balanced
+  sluice audit --deep
+      Looks for damage on the disk as well
+
+Every event is counted again from its own rows; nothing is taken from counters. They balance when
+  accepted = waiting + delivered + refused + expired + withheld
+for every dataset, source and event name, and when the counters kept on the way say the same.
+
+Exit code: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
+cannot be read.";
+
+/// Audits the journal.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let mut books = arguments.journal.open()?;
+    let mut audit = books.audit()?;
+    let damage = if arguments.deep {
+        books.check()?
+    } else {
+        Vec::new()
+    };
+    let is_flawed = !audit.balanced || !damage.is_empty();
+    audit.problems.extend(damage);
+    if arguments.json {
+        let mut output = Output::for_programs();
+        output.json(&Report::new(&audit))?;
+        output.finish()?;
+    } else {
+        let mut people = ForPeople {
+            output: Output::for_people(),
+        };
+        people.totals(&books.path().display().to_string(), &audit.tally)?;
+        people.groups(&audit.groups)?;
+        people.conclusion(&audit, is_flawed)?;
+        people.output.finish()?;
+    }
+    Ok(Ending::flawed_if(is_flawed))
+}
+
+/// The JSON object; its first eight keys are the law of the books.
+#[derive(Serialize)]
+struct Report<'a> {
+    accepted: u64,
+    waiting: u64,
+    delivered: u64,
+    refused: u64,
+    expired: u64,
+    withheld: u64,
+    duplicate: u64,
+    balanced: bool,
+    books: Vec<Book<'a>>,
+    problems: &'a [String],
+}
+
+/// The books of one dataset, source and event name.
+#[derive(Serialize)]
+struct Book<'a> {
+    dataset: &'a str,
+    source: &'a str,
+    event_name: &'a str,
+    accepted: u64,
+    waiting: u64,
+    delivered: u64,
+    refused: u64,
+    expired: u64,
+    withheld: u64,
+    duplicate: u64,
+    balanced: bool,
+}
+
+impl<'a> Report<'a> {
+    fn new(audit: &'a Audit) -> Self {
+        let tally = &audit.tally;
+        Self {
+            accepted: tally.accepted,
+            waiting: tally.waiting,
+            delivered: tally.delivered,
+            refused: tally.refused,
+            expired: tally.expired,
+            withheld: tally.withheld,
+            duplicate: tally.duplicate,
+            balanced: audit.balanced,
+            books: audit.groups.iter().map(Book::new).collect(),
+            problems: &audit.problems,
+        }
+    }
+}
+
+impl<'a> Book<'a> {
+    fn new(group: &'a AuditGroup) -> Self {
+        let rows = &group.rows;
+        Self {
+            dataset: &group.dataset,
+            source: &group.source,
+            event_name: &group.event_name,
+            accepted: rows.accepted,
+            waiting: rows.waiting,
+            delivered: rows.delivered,
+            refused: rows.refused,
+            expired: rows.expired,
+            withheld: rows.withheld,
+            duplicate: rows.duplicate,
+            balanced: group.balances(),
+        }
+    }
+}
+
+/// The counts in the order in which they are shown.
+fn counts(tally: &Tally) -> [(&'static str, u64); 7] {
+    [
+        ("accepted", tally.accepted),
+        ("waiting", tally.waiting),
+        ("delivered", tally.delivered),
+        ("refused", tally.refused),
+        ("expired", tally.expired),
+        ("withheld", tally.withheld),
+        ("duplicate", tally.duplicate),
+    ]
+}
+
+/// What stands behind a total.
+fn note(state: &str) -> &'static str {
+    match state {
+        "accepted" => "taken and kept on disk",
+        "waiting" => "on disk, not yet delivered",
+        "delivered" => "Meta took them",
+        "refused" => "Meta refused them: `sluice dead list`",
+        "expired" => "too old before Meta could take them",
+        "withheld" => "kept back: damaged on disk, or dropped by hand",
+        _ => "copies of accepted events, counted beside the books",
+    }
+}
+
+/// Groups that are listed; --json has all of them.
+const GROUPS_MAX: usize = 30;
+
+struct ForPeople {
+    output: Output,
+}
+
+impl ForPeople {
+    fn totals(&mut self, file: &str, tally: &Tally) -> Result<(), Failure> {
+        writeln!(self.output, "{}\n", painted(DIM, printable(file)))?;
+        let rows = counts(tally).map(|(state, count)| (state, grouped(count)));
+        let width = rows.iter().map(|(_, count)| count.len()).max();
+        let width = width.unwrap_or(0);
+        for (state, count) in rows {
+            let note = painted(DIM, note(state));
+            writeln!(self.output, "  {state:<9}  {count:>width$}  {note}")?;
+        }
+        writeln!(self.output)
+    }
+
+    /// One line a dataset, source and event name.
+    fn groups(&mut self, groups: &[AuditGroup]) -> Result<(), Failure> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut rows = vec![Row::head()];
+        rows.extend(groups.iter().take(GROUPS_MAX).map(Row::new));
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row.cells[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: [usize; 10] = std::array::from_fn(width);
+        for (number, row) in rows.iter().enumerate() {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
+                let cell = match column {
+                    0..3 => format!("  {cell:<width$}"),
+                    _ => format!("  {cell:>width$}"),
+                };
+                line.push_str(&cell);
+            }
+            match (number, row.is_balanced) {
+                (0, _) => writeln!(self.output, "{}", painted(BOLD, line))?,
+                (_, true) => writeln!(self.output, "{line}")?,
+                (_, false) => writeln!(self.output, "{}", painted(RED, line))?,
+            }
+        }
+        if groups.len() > GROUPS_MAX {
+            let more = groups.len() - GROUPS_MAX;
+            writeln!(self.output, "  … and {more} more; --json lists all")?;
+        }
+        writeln!(self.output)
+    }
+
+    fn conclusion(&mut self, audit: &Audit, is_flawed: bool) -> Result<(), Failure> {
+        for problem in &audit.problems {
+            writeln!(
+                self.output,
+                "  {} {}",
+                painted(RED, "✖"),
+                printable(problem)
+            )?;
+        }
+        let accepted = grouped(audit.tally.accepted);
+        let sentence = match (audit.balanced, audit.tally.accepted) {
+            (false, _) => "The books do not balance.".to_owned(),
+            (true, 0) => "The books balance: no event was accepted yet.".to_owned(),
+            (true, 1) => {
+                "The books balance: the one accepted event is in exactly one state.".into()
+            }
+            (true, _) => format!(
+                "The books balance: each of the {accepted} accepted events is in exactly one state."
+            ),
+        };
+        let style = if is_flawed { RED } else { GREEN };
+        writeln!(self.output, "{}", painted(style, sentence))?;
+        if audit.balanced && is_flawed {
+            writeln!(self.output, "{}", painted(RED, "The file is damaged."))?;
+        }
+        Ok(())
+    }
+}
+
+struct Row {
+    cells: [String; 10],
+    is_balanced: bool,
+}
+
+impl Row {
+    fn head() -> Self {
+        let words = ["dataset", "source", "event"];
+        let states = counts(&Tally::default()).map(|(state, _)| state);
+        let mut cells = words.into_iter().chain(states).map(str::to_owned);
+        Self {
+            cells: std::array::from_fn(|_| cells.next().unwrap_or_default()),
+            is_balanced: true,
+        }
+    }
+
+    fn new(group: &AuditGroup) -> Self {
+        let words = [&group.dataset, &group.source, &group.event_name];
+        let words = words.map(|word| printable(word).into_owned());
+        let numbers = counts(&group.rows).map(|(_, count)| grouped(count));
+        let mut cells = words.into_iter().chain(numbers);
+        Self {
+            cells: std::array::from_fn(|_| cells.next().unwrap_or_default()),
+            is_balanced: group.balances(),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! `sluice dead replay` and `sluice dead drop`.
+
+use serde::Serialize;
+use sluice_journal::{Books, Dropped, EventKey, EventState, Replayed, Selection};
+
+use super::choice::{self, Filters, Next};
+use crate::clock::Clock;
+use crate::commands::Ending;
+use crate::failure::Failure;
+use crate::journal::JournalOption;
+use crate::output::{self, GREEN, Output, YELLOW, grouped, painted};
+
+/// Which events to change.
+#[derive(clap::Args)]
+struct Chosen {
+    /// The numbers of the events, as `sluice dead list` shows them
+    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = choice::key)]
+    keys: Vec<EventKey>,
+    /// All dead events, or those that fit the filters
+    #[arg(long)]
+    all: bool,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten, next_help_heading = "Which journal")]
+    journal: JournalOption,
+}
+
+impl Chosen {
+    /// The keys of the events, no key twice.
+    fn keys(&self, books: &Books) -> Result<Vec<EventKey>, Failure> {
+        if !self.all {
+            if !self.filters.is_empty() {
+                return Err(Failure::with_help(
+                    "filters choose among all events, but events were named by their keys",
+                    "use either keys, or --all with filters",
+                ));
+            }
+            let mut keys = self.keys.clone();
+            keys.sort_unstable();
+            keys.dedup();
+            return Ok(keys);
+        }
+        let mut keys = Vec::new();
+        self.filters.each(books, |event| {
+            keys.push(event.key);
+            Ok(Next::Go)
+        })?;
+        Ok(keys)
+    }
+}
+
+/// What `dead replay` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = REPLAY_EXAMPLES)]
+pub(super) struct ReplayArguments {
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  sluice dead replay 1042 1043
+  sluice dead replay --all --code 100 --subcode 33 --dry-run
+  sluice dead replay --all --since 24h
+
+Events are sent again as they are, under the same event_id, so Meta counts none twice. Mend the
+reason first: what was refused for its contents is refused again. Events that are too old for
+Meta, or whose bodies retention has deleted, stay where they are.
+
+Exit code: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
+be read or written.";
+
+/// What `dead drop` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = DROP_EXAMPLES)]
+pub(super) struct DropArguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+const DROP_EXAMPLES: &str = "\
+Examples:
+  sluice dead drop 1042
+  sluice dead drop --all --state expired --yes
+
+Dropped events count as withheld from then on, with the note \"dropped by hand\"; they leave the
+list, and nobody is reminded of them again. Without a terminal to ask at, --yes is needed.
+
+Exit code: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
+no, 2 when nobody could be asked, or the journal cannot be read or written.";
+
+/// What became of the events, for programs.
+#[derive(Debug, Default, Serialize)]
+struct ReplayReport {
+    replayed: u64,
+    too_old: u64,
+    gone: u64,
+    not_dead: u64,
+    dry_run: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct DropReport {
+    dropped: u64,
+    not_dead: u64,
+    dry_run: bool,
+}
+
+/// Lets events wait again.
+pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
+    let chosen = &arguments.chosen;
+    let mut books = chosen.journal.open()?;
+    let keys = chosen.keys(&books)?;
+    let now_ms = Clock::System.unix_ms();
+    let done = if chosen.dry_run {
+        foreseen(&books, &keys, now_ms)?
+    } else {
+        books.replay(&Selection::Keys(keys), now_ms)?
+    };
+    let report = ReplayReport {
+        replayed: done.replayed,
+        too_old: done.too_old,
+        gone: done.gone,
+        not_dead: done.not_dead,
+        dry_run: chosen.dry_run,
+    };
+    if chosen.json {
+        let mut output = Output::for_programs();
+        output.json(&report)?;
+        output.finish()?;
+    } else {
+        tell_replay(&report)?;
+    }
+    let stayed = report.too_old + report.gone + report.not_dead;
+    Ok(Ending::flawed_if(!chosen.all && stayed > 0))
+}
+
+/// What a replay would do.
+fn foreseen(books: &Books, keys: &[EventKey], now_ms: u64) -> Result<Replayed, Failure> {
+    let second = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
+    let mut done = Replayed::default();
+    for key in keys {
+        let record = books.event(*key)?.map(|detail| detail.record);
+        match record {
+            Some(record) if is_dead(record.state) => {
+                if record.expires_s < second {
+                    done.too_old += 1;
+                } else if !record.has_body {
+                    done.gone += 1;
+                } else {
+                    done.replayed += 1;
+                }
+            }
+            _ => done.not_dead += 1,
+        }
+    }
+    Ok(done)
+}
+
+fn is_dead(state: EventState) -> bool {
+    !matches!(state, EventState::Waiting | EventState::Delivered)
+}
+
+fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
+    let mut output = Output::for_people();
+    let (verb, then) = if report.dry_run {
+        ("would wait again", "Nothing was changed.")
+    } else {
+        (
+            "again under the same event_id",
+            "A running gateway sends within seconds what waits; otherwise the next start does.",
+        )
+    };
+    let sentence = match (report.replayed, report.dry_run) {
+        (0, _) => "No event can be sent again.".to_owned(),
+        (count, true) => format!("{} {verb} under the same event_id.", events(count)),
+        (1, false) => format!("1 event waits {verb}."),
+        (count, false) => format!("{} wait {verb}.", events(count)),
+    };
+    let style = if report.replayed > 0 { GREEN } else { YELLOW };
+    writeln!(output, "{}", painted(style, sentence))?;
+    for (count, why) in [
+        (report.too_old, "too old: Meta does not take them any more"),
+        (report.gone, "without a body: retention has deleted it"),
+        (report.not_dead, "not dead, or not in this journal"),
+    ] {
+        if count > 0 {
+            writeln!(output, "  {} {why}", events(count))?;
+        }
+    }
+    if report.replayed > 0 {
+        writeln!(output, "{then}")?;
+    }
+    output.finish()
+}
+
+/// `1,234 events`
+fn events(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} event{plural}", grouped(count))
+}
+
+/// Gives events up for good.
+pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> {
+    let chosen = &arguments.chosen;
+    let mut books = chosen.journal.open()?;
+    let keys = chosen.keys(&books)?;
+    let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+    let mut is_told_no = false;
+    let done = if chosen.dry_run {
+        droppable(&books, &keys)?
+    } else if count == 0 || arguments.yes {
+        books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?
+    } else {
+        match output::ask(&format!("Drop {} for good?", events(count)))? {
+            Some(true) => books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?,
+            Some(false) => {
+                is_told_no = true;
+                Dropped::default()
+            }
+            None => {
+                return Err(Failure::with_help(
+                    format!("nobody confirmed that {} may be dropped", events(count)),
+                    "--dry-run says which would be; --yes drops without asking",
+                ));
+            }
+        }
+    };
+    let report = DropReport {
+        dropped: done.dropped,
+        not_dead: done.not_dead,
+        dry_run: chosen.dry_run,
+    };
+    if chosen.json {
+        let mut output = Output::for_programs();
+        output.json(&report)?;
+        output.finish()?;
+    } else {
+        tell_drop(&report)?;
+    }
+    if is_told_no {
+        // Whoever runs this in a script must not take a refusal for success.
+        return Ok(Ending::Flawed);
+    }
+    Ok(Ending::flawed_if(!chosen.all && report.not_dead > 0))
+}
+
+fn droppable(books: &Books, keys: &[EventKey]) -> Result<Dropped, Failure> {
+    let mut done = Dropped::default();
+    for key in keys {
+        let state = books.event(*key)?.map(|detail| detail.record.state);
+        match state {
+            Some(EventState::Refused | EventState::Expired) => done.dropped += 1,
+            _ => done.not_dead += 1,
+        }
+    }
+    Ok(done)
+}
+
+fn tell_drop(report: &DropReport) -> Result<(), Failure> {
+    let mut output = Output::for_people();
+    let sentence = match (report.dropped, report.dry_run) {
+        (0, _) => "No event was dropped.".to_owned(),
+        (count, true) => format!("{} would be dropped. Nothing was changed.", events(count)),
+        (1, false) => "1 event was dropped: it counts as withheld now.".to_owned(),
+        (count, false) => {
+            format!(
+                "{} were dropped: they count as withheld now.",
+                events(count)
+            )
+        }
+    };
+    writeln!(output, "{sentence}")?;
+    if report.not_dead > 0 {
+        let count = events(report.not_dead);
+        writeln!(
+            output,
+            "  {count} neither refused nor expired, or not in this journal"
+        )?;
+    }
+    output.finish()
+}

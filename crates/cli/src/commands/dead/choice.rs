@@ -1,0 +1,158 @@
+//! Which dead events are meant.
+
+use clap::ValueEnum;
+use sluice_event::DatasetId;
+use sluice_journal::{
+    Books, DeadFilter, EventKey, EventRecord, EventState, PAGE_MAX, Page, SourceName,
+};
+
+use crate::args::{self, Since};
+use crate::clock::Clock;
+use crate::failure::Failure;
+
+/// Filters; an event has to fit all that are given.
+#[derive(Debug, Clone, PartialEq, clap::Args)]
+#[command(next_help_heading = "Which events")]
+pub(super) struct Filters {
+    /// Of this dataset
+    #[arg(long, value_name = "ID", value_parser = DatasetId::parse)]
+    dataset: Option<DatasetId>,
+    /// From this source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
+    source: Option<SourceName>,
+    /// Of this `event_name`, such as Purchase
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// With this code of Meta's
+    #[arg(long)]
+    code: Option<i64>,
+    /// With this subcode of Meta's
+    #[arg(long)]
+    subcode: Option<i64>,
+    /// In this state; may be given several times [default: refused and expired]
+    #[arg(long = "state", value_name = "STATE", value_enum)]
+    states: Vec<State>,
+    /// That died since: 30m, 24h, 7d, Unix seconds or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = args::since)]
+    since: Option<Since>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// Meta refused it
+    Refused,
+    /// It grew too old before Meta could take it
+    Expired,
+    /// Sluice keeps it back
+    Withheld,
+}
+
+impl From<State> for EventState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Refused => EventState::Refused,
+            State::Expired => EventState::Expired,
+            State::Withheld => EventState::Withheld,
+        }
+    }
+}
+
+impl Filters {
+    /// Whether nothing was asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            dataset,
+            source,
+            name,
+            code,
+            subcode,
+            states,
+            since,
+        } = self;
+        dataset.is_none()
+            && source.is_none()
+            && name.is_none()
+            && code.is_none()
+            && subcode.is_none()
+            && states.is_empty()
+            && since.is_none()
+    }
+
+    fn dead_filter(&self) -> DeadFilter {
+        let mut states: Vec<_> = self.states.iter().copied().map(EventState::from).collect();
+        if states.is_empty() {
+            // Withheld events are dealt with: somebody dropped them, or nothing can be done.
+            states = vec![EventState::Refused, EventState::Expired];
+        }
+        DeadFilter {
+            states,
+            dataset: self.dataset.clone(),
+            source: self.source.clone(),
+            event_name: self.name.clone(),
+            code: self.code,
+            since_ms: self
+                .since
+                .map(|since| since.unix_ms(Clock::System.unix_ms())),
+        }
+    }
+
+    /// Calls `each` with every event that fits, the newest first, until it says stop.
+    pub(super) fn each(
+        &self,
+        books: &Books,
+        mut each: impl FnMut(EventRecord) -> Result<Next, Failure>,
+    ) -> Result<(), Failure> {
+        let filter = self.dead_filter();
+        let mut page = Page {
+            before: None,
+            limit: PAGE_MAX,
+        };
+        loop {
+            let events = books.dead(&filter, page)?;
+            let is_last = events.len() < PAGE_MAX;
+            page.before = events.last().map(|event| event.key);
+            let is_meant =
+                |event: &EventRecord| self.subcode.is_none() || event.cause.subcode == self.subcode;
+            for event in events.into_iter().filter(is_meant) {
+                if each(event)? == Next::Stop {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there are withheld events that would fit, had they been asked for.
+    pub(super) fn leaves_out_withheld(&self, books: &Books) -> Result<bool, Failure> {
+        if !self.states.is_empty() {
+            return Ok(false);
+        }
+        let withheld = Self {
+            states: vec![State::Withheld],
+            ..self.clone()
+        };
+        let mut is_any = false;
+        withheld.each(books, |_| {
+            is_any = true;
+            Ok(Next::Stop)
+        })?;
+        Ok(is_any)
+    }
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Go,
+    Stop,
+}
+
+/// Reads a key, the number in front of an event in the list.
+pub(super) fn key(text: &str) -> Result<EventKey, &'static str> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number
+        .map(EventKey)
+        .ok_or("a key is the number that `sluice dead list` shows")
+}

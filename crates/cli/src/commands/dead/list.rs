@@ -1,0 +1,190 @@
+//! `sluice dead list`.
+
+use serde::Serialize;
+use sluice_journal::{Books, EventRecord, EventState};
+
+use super::choice::{Filters, Next};
+use super::reason::Reason;
+use crate::clock::shown;
+use crate::commands::Ending;
+use crate::failure::Failure;
+use crate::journal::JournalOption;
+use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, counted, painted, printable};
+
+/// What `dead list` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// At most so many; 0: all
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    limit: usize,
+    /// Print one JSON object an event
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten, next_help_heading = "Which journal")]
+    journal: JournalOption,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice dead list
+  sluice dead list --since 24h --name Purchase
+  sluice dead list --code 100 --subcode 2804003 --limit 0 --json | jq -r .event_id
+  sluice dead list --state withheld
+
+Exit code: 0, or 2 when the journal cannot be read.";
+
+/// Lists dead events.
+pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let books = arguments.journal.open()?;
+    let mut list = List {
+        output: if arguments.json {
+            Output::for_programs()
+        } else {
+            Output::for_people()
+        },
+        is_json: arguments.json,
+        limit: arguments.limit,
+        listed: 0,
+        is_cut: false,
+    };
+    arguments.filters.each(&books, |event| list.event(&event))?;
+    if !arguments.json {
+        list.end(arguments, &books)?;
+    }
+    list.output.finish()?;
+    Ok(Ending::Clean)
+}
+
+struct List {
+    output: Output,
+    is_json: bool,
+    limit: usize,
+    listed: usize,
+    is_cut: bool,
+}
+
+impl List {
+    fn event(&mut self, event: &EventRecord) -> Result<Next, Failure> {
+        if self.limit > 0 && self.listed == self.limit {
+            self.is_cut = true;
+            return Ok(Next::Stop);
+        }
+        self.listed += 1;
+        if self.is_json {
+            self.output.json(&Line::new(event))?;
+        } else {
+            self.for_people(event)?;
+        }
+        Ok(Next::Go)
+    }
+
+    /// Two lines for the event, and what would help.
+    fn for_people(&mut self, event: &EventRecord) -> Result<(), Failure> {
+        let reason = Reason::new(event.state, &event.cause, &event.action_source);
+        let style = match event.state {
+            EventState::Refused => RED,
+            EventState::Expired => YELLOW,
+            _ => DIM,
+        };
+        let output = &mut self.output;
+        writeln!(
+            output,
+            "{} {} {} {} → {} {}",
+            painted(BOLD, event.key.0),
+            painted(style, event.state.name()),
+            painted(BOLD, printable(&event.event_name)),
+            printable(&event.event_id),
+            event.dataset,
+            painted(DIM, format!("from {}", event.source)),
+        )?;
+        writeln!(output, "    {}", printable(&reason.line()))?;
+        writeln!(
+            output,
+            "    {} {}",
+            painted(CYAN, "help:"),
+            printable(&reason.help)
+        )?;
+        let at = event.at_ms.map(shown).unwrap_or_default();
+        let trace = event.request.as_ref();
+        let trace = trace.and_then(|request| request.fbtrace_id.as_deref());
+        let trace = trace.map(|trace| format!(", fbtrace_id {}", printable(trace)));
+        let when = format!("{at}{}", trace.unwrap_or_default());
+        writeln!(output, "    {}\n", painted(DIM, when))
+    }
+
+    fn end(&mut self, arguments: &Arguments, books: &Books) -> Result<(), Failure> {
+        let output = &mut self.output;
+        match (self.listed, self.is_cut) {
+            (0, _) => writeln!(output, "No dead events.")?,
+            (listed, true) => {
+                let listed = counted(listed, "event");
+                writeln!(
+                    output,
+                    "The newest {listed}; there are more: --limit 0 lists all."
+                )?;
+            }
+            (listed, false) => writeln!(output, "{}.", counted(listed, "dead event"))?,
+        }
+        if self.listed > 0 {
+            writeln!(
+                output,
+                "`sluice dead show KEY` tells more, `sluice dead replay KEY` sends one again."
+            )?;
+        }
+        if arguments.filters.leaves_out_withheld(books)? {
+            writeln!(output, "Withheld events are not listed: --state withheld.")?;
+        }
+        Ok(())
+    }
+}
+
+/// An event for programs.
+#[derive(Serialize)]
+pub(super) struct Line<'a> {
+    key: i64,
+    state: &'static str,
+    event_name: &'a str,
+    event_id: &'a str,
+    dataset: &'a str,
+    source: &'a str,
+    action_source: &'a str,
+    test_code: Option<&'a str>,
+    accepted_at: String,
+    expires_at: String,
+    /// Since when it is in this state.
+    at: Option<String>,
+    #[serde(flatten)]
+    reason: Option<Reason>,
+    fbtrace_id: Option<&'a str>,
+    /// Whether its body is still there; without it, it cannot be sent again.
+    has_body: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(event: &'a EventRecord) -> Self {
+        let is_dead = !matches!(event.state, EventState::Waiting | EventState::Delivered);
+        let expires_ms = u64::try_from(event.expires_s)
+            .unwrap_or(0)
+            .saturating_mul(1_000);
+        let request = event.request.as_ref();
+        Self {
+            key: event.key.0,
+            state: event.state.name(),
+            event_name: &event.event_name,
+            event_id: &event.event_id,
+            dataset: &event.dataset,
+            source: &event.source,
+            action_source: &event.action_source,
+            test_code: event.test_code.as_deref(),
+            accepted_at: shown(event.accepted_ms),
+            expires_at: shown(expires_ms),
+            at: event.at_ms.map(shown),
+            reason: is_dead.then(|| Reason::new(event.state, &event.cause, &event.action_source)),
+            fbtrace_id: request.and_then(|request| request.fbtrace_id.as_deref()),
+            has_body: event.has_body,
+        }
+    }
+}

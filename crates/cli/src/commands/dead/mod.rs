@@ -1,0 +1,60 @@
+//! `sluice dead`: events that did not reach Meta, why, and what a person can do about them.
+
+mod change;
+mod choice;
+mod list;
+mod reason;
+mod show;
+
+use clap::Subcommand;
+
+use super::Ending;
+use crate::failure::Failure;
+
+/// What `dead` takes.
+#[derive(clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List them, the newest first, with the reasons in plain words
+    List(list::Arguments),
+    /// Show one event: its way, the request that decided it, and the JSON that Meta got or would get
+    Show(show::Arguments),
+    /// Let events wait again; a running gateway sends them within seconds
+    Replay(change::ReplayArguments),
+    /// Give refused and expired events up for good
+    Drop(change::DropArguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice dead list --since 24h
+  sluice dead show 1042
+  sluice dead replay --all --code 100 --dry-run
+  sluice dead drop 1042 1043
+
+An event is dead when Meta refused it (refused), when it grew too old before Meta could take it
+(expired), or when Sluice keeps it back (withheld: damaged on disk, or dropped by hand). All of
+these work beside a running gateway.
+
+Exit code: 0 when all is done, 1 when some event could not be sent again or dropped, 2 when the
+command could not do its work.";
+
+/// Does what `dead` was asked for.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    match &arguments.command {
+        Command::List(arguments) => list::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
+        Command::Replay(arguments) => change::replay(arguments),
+        Command::Drop(arguments) => change::drop_events(arguments),
+    }
+}

@@ -1,0 +1,287 @@
+//! `sluice dead show`.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sluice_journal::{EventDetail, EventKey, EventState, PastOutcome, SentRequest};
+
+use super::choice;
+use super::list::Line;
+use super::reason::{self, Reason};
+use crate::clock::shown;
+use crate::commands::Ending;
+use crate::failure::Failure;
+use crate::journal::JournalOption;
+use crate::output::{BOLD, CYAN, DIM, Output, counted, painted, printable};
+
+/// What `dead show` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The number of the event, as `sluice dead list` shows it
+    #[arg(value_parser = choice::key)]
+    key: EventKey,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten, next_help_heading = "Which journal")]
+    journal: JournalOption,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice dead show 1042
+  sluice dead show 1042 --json | jq .body
+
+The body is what Meta got, or would get: hashes in the place of personal data. It is kept for as
+long as journal.retention_days says.
+
+Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
+
+/// Shows one event, whatever its state.
+pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let books = arguments.journal.open()?;
+    let key = arguments.key;
+    let detail = books.event(key)?.ok_or_else(|| {
+        Failure::with_help(
+            format!("the journal has no event {}", key.0),
+            "`sluice dead list` shows which there are",
+        )
+    })?;
+    if arguments.json {
+        let mut output = Output::for_programs();
+        output.json(&Shown::new(&detail))?;
+        output.finish()?;
+    } else {
+        let mut output = Output::for_people();
+        for_people(&mut output, &detail)?;
+        output.finish()?;
+    }
+    Ok(Ending::Clean)
+}
+
+/// The event for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    event: Line<'a>,
+    request: Option<Request<'a>>,
+    past: Vec<Past<'a>>,
+    /// As it was sealed, number by number.
+    body: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    id: i64,
+    sent_at: String,
+    elapsed_ms: u64,
+    events: u64,
+    bytes: u64,
+    status: u16,
+    code: Option<i64>,
+    subcode: Option<i64>,
+    events_received: Option<u64>,
+    fbtrace_id: Option<&'a str>,
+    verdict: &'a str,
+}
+
+#[derive(Serialize)]
+struct Past<'a> {
+    state: &'static str,
+    at: String,
+    replayed_at: String,
+    code: Option<i64>,
+    subcode: Option<i64>,
+    recorded: &'a str,
+}
+
+impl<'a> Shown<'a> {
+    fn new(detail: &'a EventDetail) -> Self {
+        let body = detail.json.clone();
+        Self {
+            event: Line::new(&detail.record),
+            request: detail.record.request.as_ref().map(Request::new),
+            past: detail.past.iter().map(Past::new).collect(),
+            body: body.and_then(|json| RawValue::from_string(json).ok()),
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(request: &'a SentRequest) -> Self {
+        Self {
+            id: request.id,
+            sent_at: shown(request.sent_ms),
+            elapsed_ms: request.elapsed_ms,
+            events: request.events,
+            bytes: request.bytes,
+            status: request.status,
+            code: request.code,
+            subcode: request.subcode,
+            events_received: request.received,
+            fbtrace_id: request.fbtrace_id.as_deref(),
+            verdict: &request.verdict,
+        }
+    }
+}
+
+impl<'a> Past<'a> {
+    fn new(past: &'a PastOutcome) -> Self {
+        Self {
+            state: past.state.name(),
+            at: shown(past.at_ms),
+            replayed_at: shown(past.replayed_ms),
+            code: past.cause.code,
+            subcode: past.cause.subcode,
+            recorded: &past.cause.text,
+        }
+    }
+}
+
+fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> {
+    let event = &detail.record;
+    let name = painted(BOLD, printable(&event.event_name));
+    writeln!(output, "{name} {}\n", printable(&event.event_id))?;
+    let mut fact = |label: &str, text: &str| {
+        let label = painted(DIM, format!("{label:<10}"));
+        writeln!(output, "  {label} {}", printable(text))
+    };
+    let since = event.at_ms.map(|at_ms| format!(" since {}", shown(at_ms)));
+    let state = format!("{}{}", event.state.name(), since.unwrap_or_default());
+    fact("key", &event.key.0.to_string())?;
+    fact("state", &state)?;
+    if !matches!(event.state, EventState::Waiting | EventState::Delivered) {
+        let reason = Reason::new(event.state, &event.cause, &event.action_source);
+        fact("reason", &reason.line())?;
+        fact("help", &reason.help)?;
+    }
+    fact("dataset", &event.dataset)?;
+    fact("source", &event.source)?;
+    fact("happened", &event.action_source)?;
+    if let Some(code) = &event.test_code {
+        fact("test code", code)?;
+    }
+    fact("accepted", &shown(event.accepted_ms))?;
+    let expires_ms = u64::try_from(event.expires_s)
+        .unwrap_or(0)
+        .saturating_mul(1_000);
+    fact("Meta takes", &format!("it until {}", shown(expires_ms)))?;
+    if let Some(request) = &event.request {
+        fact("request", &request_line(request))?;
+    }
+    for past in &detail.past {
+        let reason = Reason::new(past.state, &past.cause, &event.action_source);
+        let (state, at) = (past.state.name(), shown(past.at_ms));
+        let replayed = shown(past.replayed_ms);
+        let line = format!(
+            "{state} at {at}, sent again at {replayed}: {}",
+            reason.line()
+        );
+        fact("before", &line)?;
+    }
+    writeln!(output)?;
+    match &detail.json {
+        Some(json) => {
+            writeln!(output, "{}", painted(CYAN, "body"))?;
+            writeln!(output, "{}", printable_lines(&indented(json)))
+        }
+        None if event.has_body => writeln!(output, "The stored body is damaged."),
+        None => writeln!(
+            output,
+            "The body was deleted after the time that journal.retention_days says; the event cannot be sent again."
+        ),
+    }
+}
+
+/// `of 500 events at …: HTTP 400, error 100/2804003, fbtrace_id A1b2 (refused, 87 ms)`
+fn request_line(request: &SentRequest) -> String {
+    let events = usize::try_from(request.events).unwrap_or(usize::MAX);
+    let status = match request.status {
+        0 => "no answer".to_owned(),
+        status => format!("HTTP {status}"),
+    };
+    let error = request
+        .code
+        .map(|code| format!(", error {}", reason::error(code, request.subcode)));
+    let trace = request.fbtrace_id.as_ref();
+    let trace = trace.map(|trace| format!(", fbtrace_id {trace}"));
+    format!(
+        "of {} at {}: {status}{}{} ({}, {} ms)",
+        counted(events, "event"),
+        shown(request.sent_ms),
+        error.unwrap_or_default(),
+        trace.unwrap_or_default(),
+        request.verdict,
+        request.elapsed_ms,
+    )
+}
+
+fn printable_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    lines.join("\n")
+}
+
+/// JSON over several lines. It is not parsed and written anew, so that every number stays as it is.
+fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut is_text, mut is_escaped) = (1_usize, false, false);
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.push_str(&"  ".repeat(depth));
+    };
+    text.push_str("  ");
+    let mut chars = json.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_text {
+            text.push(c);
+            is_text = is_escaped || c != '"';
+            is_escaped = !is_escaped && c == '\\';
+            continue;
+        }
+        match c {
+            '{' | '[' if matches!(chars.peek(), Some('}' | ']')) => text.push(c),
+            '{' | '[' => {
+                depth += 1;
+                text.push(c);
+                line(&mut text, depth);
+            }
+            '}' | ']' if text.ends_with(['{', '[']) => text.push(c),
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut text, depth);
+                text.push(c);
+            }
+            ',' => {
+                text.push(c);
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            c => {
+                is_text = c == '"';
+                text.push(c);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indents_without_touching_texts_and_numbers() {
+        let json = r#"{"a":[1.50,{"b":"x:{,\"\\"}],"c":{},"d":[]}"#;
+        let expected = r#"  {
+    "a": [
+      1.50,
+      {
+        "b": "x:{,\"\\"
+      }
+    ],
+    "c": {},
+    "d": []
+  }"#;
+        assert_eq!(indented(json), expected);
+    }
+}

@@ -1,0 +1,162 @@
+//! `sluice audit`.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::journal;
+use crate::run::{Run, sluice};
+
+fn audit(folder: &tempfile::TempDir, arguments: &[&str]) -> Run {
+    let path = folder.path().to_str().unwrap();
+    let mut run = sluice(&[&["audit", "--journal", path], arguments].concat(), "");
+    run.stdout = run.stdout.replace(path, "JOURNAL");
+    run.stderr = run.stderr.replace(path, "JOURNAL");
+    run
+}
+
+fn written() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    journal::write(folder.path());
+    folder
+}
+
+#[test]
+fn programs_get_the_law_of_the_books_at_the_top() {
+    let run = audit(&written(), &["--json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let counts = json!({
+        "accepted": 5, "waiting": 1, "delivered": 1, "refused": 2, "expired": 1,
+        "withheld": 0, "duplicate": 1, "balanced": true,
+    });
+    let mut book = counts.clone();
+    book["dataset"] = journal::DATASET.into();
+    book["source"] = "shop".into();
+    book["event_name"] = "Purchase".into();
+    let mut expected = counts;
+    expected["books"] = json!([book]);
+    expected["problems"] = json!([]);
+    assert_eq!(run.json(), [expected]);
+}
+
+#[test]
+fn people_get_a_table_and_a_sentence() {
+    let run = audit(&written(), &["--deep"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        run.stdout,
+        "\
+JOURNAL/journal.db
+
+  accepted   5  taken and kept on disk
+  waiting    1  on disk, not yet delivered
+  delivered  1  Meta took them
+  refused    2  Meta refused them: `sluice dead list`
+  expired    1  too old before Meta could take them
+  withheld   0  kept back: damaged on disk, or dropped by hand
+  duplicate  1  copies of accepted events, counted beside the books
+
+  dataset           source  event     accepted  waiting  delivered  refused  expired  withheld  duplicate
+  1234567890123456  shop    Purchase         5        1          1        2        1         0          1
+
+The books balance: each of the 5 accepted events is in exactly one state.
+"
+    );
+}
+
+#[test]
+fn the_journal_may_come_from_the_configuration() {
+    let folder = written();
+    let file = folder.path().join("sluice.toml");
+    let text = format!(
+        r#"
+[journal]
+path = {:?}
+[[dataset]]
+id = "1234567890123456"
+access_token = {{ env = "NOT_SET" }}
+[[source]]
+name = "shop"
+kind = "api"
+key = {{ env = "NOT_SET_EITHER" }}
+datasets = ["1234567890123456"]
+"#,
+        folder.path()
+    );
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let run = sluice(&["audit", "--config", file, "--json"], "");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.json()[0]["accepted"], 5);
+}
+
+#[test]
+fn a_lost_event_is_noticed() {
+    let folder = written();
+    // What no program does: an event vanishes from the disk.
+    let file = folder.path().join("journal.db");
+    let conn = rusqlite::Connection::open(file).unwrap();
+    conn.execute("DELETE FROM event WHERE id = 3", []).unwrap();
+    drop(conn);
+    let run = audit(&folder, &["--json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    let report = run.json().remove(0);
+    assert_eq!(
+        (&report["accepted"], &report["balanced"]),
+        (&json!(4), &json!(false))
+    );
+    assert_eq!(report["books"][0]["balanced"], false);
+    let run = audit(&folder, &[]);
+    assert_eq!(run.code, Some(1));
+    let problem = "  ✖ there is an outcome of event 3, which does not exist\n";
+    assert!(run.stdout.contains(problem), "{}", run.stdout);
+    assert!(run.stdout.ends_with("The books do not balance.\n"));
+}
+
+#[test]
+fn damage_on_the_disk_is_noticed_by_a_deep_audit() {
+    let folder = written();
+    let file = folder.path().join("journal.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let body = br#""event_id":"order-3""#;
+    let mut windows = bytes.windows(body.len());
+    let place = windows.position(|window| window == body).unwrap();
+    bytes[place + body.len() - 2] = b'8';
+    fs::write(&file, bytes).unwrap();
+
+    assert_eq!(audit(&folder, &[]).code, Some(0));
+    let run = audit(&folder, &["--deep"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    assert!(run.stdout.contains("  ✖ the body of event 3 is damaged\n"));
+    assert!(run.stdout.ends_with("The file is damaged.\n"));
+}
+
+#[test]
+fn a_missing_journal_is_explained_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = audit(&folder, &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("help: name the folder that the gateway writes to")
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn another_programs_file_is_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("journal.db"),
+        "not a database at all, but a text",
+    )
+    .unwrap();
+    let run = audit(&folder, &["--json"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr.starts_with("error: JOURNAL/journal.db"),
+        "{}",
+        run.stderr
+    );
+}

@@ -1,0 +1,121 @@
+//! A journal with an event in every state, for commands that read one.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sluice_event::{ActionSource, DatasetId, Event, Findings, Moment, Rules, UserField};
+use sluice_journal::{
+    Cause, DeliveryReport, Embedded, Entry, EventKey, Journal as _, LaneId, LeaseLimits, Options,
+    Outcome, RequestRecord, SourceName,
+};
+
+pub(crate) const DATASET: &str = "1234567890123456";
+
+/// The person in every event; nobody may print the address.
+pub(crate) const EMAIL: &str = "john.q.public@example.com";
+
+const DAY_MS: u64 = 86_400_000;
+
+/// What became of the events, in the order of their keys, which begin with 1.
+pub(crate) const DELIVERED: &str = "1";
+pub(crate) const TOO_OLD: &str = "2";
+pub(crate) const REFUSED: &str = "3";
+pub(crate) const EXPIRED: &str = "4";
+pub(crate) const WAITING: &str = "5";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands read the real clock, so their events have to be of today"
+)]
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+/// An event of `age_ms` ago.
+fn entry(id: &str, age_ms: u64) -> Entry {
+    let at_ms = now_ms() - age_ms;
+    let event = Event::new("Purchase", i64::try_from(at_ms / 1_000).unwrap())
+        .id(id.to_owned())
+        .source(ActionSource::Website)
+        .user(UserField::Em, EMAIL)
+        .user(UserField::ClientUserAgent, "Mozilla/5.0")
+        .custom("currency", "USD")
+        .custom("value", 12.5);
+    let moment = Moment {
+        unix_ms: at_ms,
+        entropy: [7; 10],
+    };
+    let sealed = event.seal(&Rules::default(), moment, &mut Findings::new());
+    Entry {
+        dataset: DatasetId::parse(DATASET).unwrap(),
+        source: SourceName::parse("shop").unwrap(),
+        test_code: None,
+        accepted_ms: at_ms,
+        event: sealed.unwrap(),
+    }
+}
+
+fn request() -> RequestRecord {
+    RequestRecord {
+        sent_ms: now_ms(),
+        elapsed_ms: 87,
+        events: 4,
+        bytes: 1_234,
+        status: 400,
+        code: Some(100),
+        subcode: Some(2_804_016),
+        received: None,
+        fbtrace_id: Some("A1b2C3".to_owned()),
+        verdict: "refused",
+    }
+}
+
+fn refused(subcode: i64, text: &str) -> Outcome {
+    Outcome::Refused(Cause {
+        code: Some(100),
+        subcode: Some(subcode),
+        text: text.to_owned(),
+    })
+}
+
+/// Writes a journal of five events and a copy of one into the folder.
+pub(crate) fn write(folder: &Path) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let journal = Embedded::open(folder, Options::default()).unwrap();
+    runtime.block_on(async {
+        let entries = [
+            entry("order-1", 60_000),
+            entry("order-2", 8 * DAY_MS),
+            entry("order-3", 60_000),
+            entry("order-4", 8 * DAY_MS),
+            entry("order-5", 60_000),
+            entry("order-1", 60_000),
+        ];
+        journal.append(entries.into()).await.unwrap();
+        let lane = LaneId {
+            dataset: DatasetId::parse(DATASET).unwrap(),
+            test_code: None,
+        };
+        let limits = LeaseLimits {
+            events_max: 100,
+            bytes_max: 1 << 20,
+            urgent_before_s: 0,
+        };
+        let mut lease = journal.lease(&lane, limits).await.unwrap();
+        let text = "a field of custom_data is wrong; Meta said: The field num_items is odd.";
+        let report = DeliveryReport {
+            at_ms: now_ms(),
+            request: Some(request()),
+            outcomes: vec![
+                (EventKey(1), Outcome::Delivered),
+                (EventKey(2), refused(2_804_003, "the event is too old")),
+                (EventKey(3), refused(2_804_016, text)),
+                (EventKey(4), Outcome::Expired),
+            ],
+        };
+        journal.settle(&mut lease, report).await.unwrap();
+        drop(lease);
+        journal.close().await.unwrap();
+    });
+}
