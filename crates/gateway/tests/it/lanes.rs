@@ -131,7 +131,7 @@ async fn events_that_grew_too_old_expire_unsent() {
     test.token(TOKEN, TokenState::Expired);
     test.post(&test.purchase("old")).await;
     test.lane("parked").await;
-    test.clock.jump(Duration::from_secs(8 * 24 * 60 * 60));
+    test.clock.jump(Duration::from_hours(8 * 24));
     test.token(TOKEN, TokenState::Valid);
     test.post(&test.purchase("new")).await;
     test.reload();
@@ -169,7 +169,7 @@ async fn test_events_never_travel_with_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_code_ends() {
     let mut test = start().await;
-    let until = jiff::Timestamp::now() + Duration::from_secs(60 * 60);
+    let until = jiff::Timestamp::now() + Duration::from_hours(1);
     let code = format!("test_event_code = {{ code = \"TEST17\", until = \"{until:.0}\" }}");
     test.reconfigure(|config| {
         let first = config.find("[[dataset]]").unwrap();
@@ -183,7 +183,7 @@ async fn a_test_code_ends() {
     test.token(TOKEN, TokenState::Expired);
     test.post(&test.purchase("between")).await;
     test.lane("parked").await;
-    test.clock.jump(Duration::from_secs(2 * 60 * 60));
+    test.clock.jump(Duration::from_hours(2));
     test.token(TOKEN, TokenState::Valid);
     test.reload();
     test.post(&test.purchase("after")).await;

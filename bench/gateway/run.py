@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Times the gateway: its door beside a handler that only reads, delivery beside Meta's Node SDK, memory and start.
+
+Everything that is compared runs in turns in one run, on one machine, with the load generator (wrk) beside it.
+Prints tables; --json adds one line for programs. docs/benchmarks.md explains the figures.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+SLUICE = Path(os.environ.get("SLUICE", TARGET / "release" / "sluice"))
+READER = TARGET / "release" / "examples" / "reader"
+DATASET = "1234567890123456"
+KEY = "key-of-the-benchmark-0123456789"
+NOBODY = "http://127.0.0.1:9"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def wait_for(what, is_so, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if is_so():
+                return
+        time.sleep(0.005)
+    raise SystemExit(f"{what} did not happen within {seconds} s")
+
+
+class Process:
+    """A server that is stopped when the block ends."""
+
+    def __init__(self, command, ready, env=None):
+        self.log = tempfile.TemporaryFile()
+        started = time.monotonic()
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})}
+        )
+        try:
+            wait_for(f"the start of {command[0]}", lambda: self.alive() and get(ready) is not None)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_s = time.monotonic() - started
+
+    def alive(self):
+        if self.process.poll() is not None:
+            self.log.seek(0)
+            raise SystemExit(self.log.read().decode())
+        return True
+
+    def rss_mb(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def gateway(folder, base_url):
+    port = free_port()
+    config = folder / "sluice.toml"
+    config.write_text(
+        f'server.listen = "127.0.0.1:{port}"\njournal.path = "{folder}/journal"\nlog.filter = "error"\n'
+        f'[graph]\nbase_url = "{base_url}"\nevents_per_hour_max = 0\n'
+        f'[[dataset]]\nid = "{DATASET}"\naccess_token = {{ env = "TOKEN" }}\n'
+        f'[[source]]\nname = "bench"\nkind = "api"\nkey = {{ env = "KEY" }}\ndatasets = ["{DATASET}"]\n'
+    )
+    url = f"http://127.0.0.1:{port}"
+    process = Process(
+        [SLUICE, "serve", "--config", config], f"{url}/readyz", {"KEY": KEY, "TOKEN": "sandbox-token"}
+    )
+    process.url = url
+    return process
+
+
+def sandbox():
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = Process([SLUICE, "sandbox", "--listen", f"127.0.0.1:{port}"], f"{url}/sandbox/stats")
+    process.url = url
+    return process
+
+
+def reader():
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def listens():
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+
+    process = Process.__new__(Process)
+    process.log = tempfile.TemporaryFile()
+    process.process = subprocess.Popen([READER, f"127.0.0.1:{port}"], stdout=process.log, stderr=process.log)
+    wait_for("the start of the reader", listens)
+    process.url = url
+    return process
+
+
+runs = 0
+
+
+def wrk(url, connections, seconds, batch=1, delay_ms=None):
+    global runs
+    runs += 1
+    env = {**os.environ, "KEY": KEY, "BATCH": str(batch), "RUN": f"{os.getpid()}-{runs}"}
+    if delay_ms is not None:
+        env["DELAY_MS"] = str(delay_ms)
+    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", HERE / "events.lua", url]
+    output = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+    if result["errors"]:
+        raise SystemExit(f"{result['errors']} requests failed: {output}")
+    result["per_s"] = result["requests"] * batch / result["seconds"]
+    return result
+
+
+def metric(url, name):
+    text = get(f"{url}/metrics")
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+def table(title, columns, rows):
+    print(f"\n{title}\n")
+    cells = [columns] + [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    for row in cells:
+        print("  " + "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths))))
+
+
+def median(rounds, key):
+    return statistics.median(result[key] for result in rounds)
+
+
+def door(folder, seconds, rounds):
+    """The door beside a handler that only reads, in turns."""
+    with reader() as plain, gateway(folder, NOBODY) as sluice:
+        idle_mb = sluice.rss_mb()
+        results = {"reader": [], "single": [], "batch": [], "batch_reader": []}
+        for _ in range(rounds):
+            results["reader"].append(wrk(plain.url, 64, seconds))
+            results["single"].append(wrk(sluice.url, 64, seconds))
+            results["batch_reader"].append(wrk(plain.url, 8, seconds, 100))
+            results["batch"].append(wrk(sluice.url, 8, seconds, 100))
+        single = median(results["single"], "per_s")
+        # 64 connections that think so long that they ask for half of what the door can do.
+        delay_ms = max(1, round(64 / (single / 2) * 1000))
+        half = wrk(sluice.url, 64, seconds, delay_ms=delay_ms)
+        figures = {
+            "idle_mb": idle_mb,
+            "reader_per_s": median(results["reader"], "per_s"),
+            "single_per_s": single,
+            "single_p99_ms": median(results["single"], "p99_ms"),
+            "batch_reader_per_s": median(results["batch_reader"], "per_s"),
+            "batch_per_s": median(results["batch"], "per_s"),
+            "batch_p99_ms": median(results["batch"], "p99_ms"),
+            "half_load_per_s": half["per_s"],
+            "half_load_p50_ms": half["p50_ms"],
+            "half_load_p99_ms": half["p99_ms"],
+            "events_per_commit": metric(sluice.url, "sluice_accepted_events_total") / metric(sluice.url, "sluice_commits_total"),
+        }
+    figures["single_ratio"] = figures["single_per_s"] / figures["reader_per_s"]
+    table(
+        "Door to disk, nothing delivered meanwhile",
+        ["what", "events/s", "p99 ms", "of the reader"],
+        [
+            ["handler that only reads, single events", f"{figures['reader_per_s']:,.0f}", f"{median(results['reader'], 'p99_ms'):.1f}", "100 %"],
+            ["Sluice, single events, 64 connections", f"{single:,.0f}", f"{figures['single_p99_ms']:.1f}", f"{figures['single_ratio']:.0%}"],
+            ["handler that only reads, batches of 100", f"{figures['batch_reader_per_s']:,.0f}", f"{median(results['batch_reader'], 'p99_ms'):.1f}", "100 %"],
+            ["Sluice, batches of 100, 8 connections", f"{figures['batch_per_s']:,.0f}", f"{figures['batch_p99_ms']:.1f}", f"{figures['batch_per_s'] / figures['batch_reader_per_s']:.0%}"],
+            ["Sluice, single events, about half load", f"{half['per_s']:,.0f}", f"{half['p99_ms']:.1f}", ""],
+        ],
+    )
+    return figures
+
+
+def delivery(folder, seconds):
+    """From the door into the sandbox, beside Meta's Node SDK sending straight to it."""
+    with sandbox() as peer, gateway(folder, peer.url) as sluice:
+        started = time.monotonic()
+        posted = wrk(sluice.url, 8, seconds, 100)
+        events = posted["requests"] * 100
+
+        def delivered():
+            return metric(sluice.url, "sluice_waiting_events") == 0
+
+        wait_for("the delivery of everything", delivered, 120)
+        elapsed = time.monotonic() - started
+        received = json.loads(get(f"{peer.url}/sandbox/stats"))["events_received"]
+    if received < events:
+        raise SystemExit(f"{received} of {events} events arrived")
+    rows = [["Sluice, door to sandbox, with journal", f"{received / elapsed:,.0f}", ""]]
+    figures = {"delivered_per_s": received / elapsed}
+    node = shutil.which("node")
+    if node:
+        env = {**os.environ, "NODE_PATH": str(ROOT / ".test" / "node" / "node_modules")}
+        for batch, in_flight in ((1, 64), (100, 8)):
+            with sandbox() as peer:
+                command = [node, HERE / "node_send.mjs", peer.url, str(batch), str(in_flight), str(seconds)]
+                output = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+            result = json.loads(output.splitlines()[-1])
+            per_s = result["events"] / result["seconds"]
+            figures[f"node_{batch}_per_s"] = per_s
+            rows.append([f"Node SDK straight to the sandbox, batches of {batch}", f"{per_s:,.0f}", f"{figures['delivered_per_s'] / per_s:.1f}"])
+    table("Delivered into the sandbox", ["what", "events/s", "Sluice is times"], rows)
+    return figures
+
+
+def backlog(folder, sizes):
+    """What waiting events cost: memory, start, the door."""
+    rows, figures = [], []
+    waiting = 0
+    for size in sizes:
+        with gateway(folder, NOBODY) as sluice:
+            while waiting < size:
+                # About as many as are missing, at a rate that is known to be reached.
+                seconds = max(1, min(10, round((size - waiting) / 60_000)))
+                posted = wrk(sluice.url, 8, seconds, 100)
+                waiting = int(metric(sluice.url, "sluice_waiting_events"))
+            grown_mb = sluice.rss_mb()
+            sluice.stop(signal.SIGKILL)
+        with gateway(folder, NOBODY) as sluice:
+            wait_for("the count after the start", lambda: metric(sluice.url, "sluice_waiting_events") >= size)
+            start_s, rss_mb = sluice.start_s, sluice.rss_mb()
+            door = wrk(sluice.url, 8, 2, 100)
+            single = wrk(sluice.url, 64, 2)
+            waiting = int(metric(sluice.url, "sluice_waiting_events"))
+        figures.append(
+            {"waiting": waiting, "start_s": start_s, "rss_mb": rss_mb, "grown_mb": grown_mb, "batch_per_s": door["per_s"], "single_per_s": single["per_s"]}
+        )
+        rows.append([f"{size:,}", f"{start_s:.2f}", f"{rss_mb:.0f}", f"{grown_mb:.0f}", f"{door['per_s']:,.0f}", f"{single['per_s']:,.0f}"])
+    table(
+        "What waiting events cost",
+        ["waiting", "start s", "MB after start", "MB before", "batches, events/s", "single, events/s"],
+        rows,
+    )
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=6, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="of each comparison; the median counts")
+    parser.add_argument("--waiting", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--only", choices=["door", "delivery", "backlog"])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    figures = {}
+    parts = {
+        "door": lambda folder: door(folder, arguments.seconds, arguments.rounds),
+        "delivery": lambda folder: delivery(folder, arguments.seconds),
+        "backlog": lambda folder: backlog(folder, arguments.waiting),
+    }
+    for name, measure in parts.items():
+        if arguments.only in (None, name):
+            # On the disk of the checkout: a temporary folder may be in memory, where a sync costs nothing.
+            (ROOT / ".test").mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=ROOT / ".test") as folder:
+                figures[name] = measure(Path(folder))
+    if arguments.json:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
