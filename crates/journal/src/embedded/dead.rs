@@ -3,6 +3,8 @@
 //! A gateway may run meanwhile, so transactions are short. It hears of events that wait again within a
 //! second (`upkeep.rs`).
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::append::stored_ms;
@@ -14,6 +16,9 @@ use crate::types::{Cause, EventKey, EventState};
 
 /// Events of one transaction: a gateway that commits at the same time waits for it.
 const EVENTS_PER_COMMIT: usize = 500;
+
+/// Between two transactions, so that the gateway gets its turn.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Which events to do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,7 @@ impl Books {
                 let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 change(&transaction, keys)?;
                 transaction.commit()?;
+                std::thread::sleep(PAUSE);
             }
             Ok(())
         };

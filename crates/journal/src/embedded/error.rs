@@ -152,7 +152,8 @@ impl OpenError {
                 OpenError::NoPermission { path }
             }
             Some(ErrorCode::DiskFull) => OpenError::Full { path },
-            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
+            // Without a code it is not SQLite's: a value has not the type that its column promises.
+            Some(ErrorCode::DatabaseCorrupt) | None => OpenError::Damaged {
                 path,
                 detail: error.to_string(),
             },

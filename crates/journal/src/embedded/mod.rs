@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 pub use audit::{Audit, AuditGroup};
 pub use dead::{Dropped, Replayed, Selection};
@@ -65,6 +65,9 @@ const FILE: &str = "journal.db";
 
 /// Commands that wait for the writer; whoever comes later waits in `append` itself.
 const COMMANDS_MAX: usize = 1_024;
+
+/// Bytes of JSON that wait for the writer; whoever comes later waits as well.
+const BYTES_MAX: usize = 64 << 20;
 
 /// What the commit of a group cost.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +99,7 @@ pub struct Health {
     pub wal_bytes: u64,
     /// Counts of all events, ever.
     pub tally: Tally,
-    /// The last commit failed, and so has every attempt since.
+    /// The last commit failed, and so has every attempt since; or the journal is closed.
     pub is_failing: Option<JournalError>,
 }
 
@@ -156,6 +159,8 @@ pub struct Embedded {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
     texts: Texts,
+    /// For the bytes of appends, in kilobytes.
+    room: Arc<Semaphore>,
     _writer: WriterThread,
 }
 
@@ -205,6 +210,7 @@ impl Embedded {
             commands,
             shared,
             texts,
+            room: Arc::new(Semaphore::new(BYTES_MAX / 1_024)),
             _writer: WriterThread(Some(thread)),
         })
     }
@@ -276,8 +282,18 @@ impl Journal for Embedded {
             if entries.is_empty() {
                 return Ok(Vec::new());
             }
-            let arrivals = entries.into_iter().map(Arrival::from).collect();
-            self.ask(|reply| Command::Append { arrivals, reply }).await
+            let arrivals: Vec<_> = entries.into_iter().map(Arrival::from).collect();
+            let bytes: usize = arrivals.iter().map(Arrival::bytes).sum();
+            // One that is larger than all the room gets all of it.
+            let kilobytes = u32::try_from(bytes.min(BYTES_MAX) / 1_024).unwrap_or_default();
+            let room = Arc::clone(&self.room).acquire_many_owned(kilobytes).await;
+            let room = room.map_err(|_| JournalError::Closed)?;
+            self.ask(|reply| Command::Append {
+                arrivals,
+                _room: room,
+                reply,
+            })
+            .await
         })
     }
 

@@ -99,8 +99,10 @@ const APPLICATION_ID: i64 = 0x534c_5543;
 /// Older ones can corrupt a file in WAL mode that has two connections (sqlite.org/wal.html#walresetbug).
 const SQLITE_VERSION_MIN: i32 = 3_053_000;
 
-/// How long one process waits for the other's transaction.
-pub(super) const BUSY: Duration = Duration::from_secs(5);
+/// How often one process asks whether the other's transaction is over, and how long in between. SQLite's
+/// own waiting grows to a tenth of a second, which never meets the gap between two commits of a busy writer.
+const BUSY_ASKS_MAX: i32 = 10_000;
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// A file of up to this size is checked wholly at start, which takes some tens of milliseconds.
 const CHECKED_BYTES_MAX: u64 = 64 << 20;
@@ -125,10 +127,18 @@ pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connectio
     };
     // No SQLITE_OPEN_URI: a folder's name may hold a question mark. No mutex: a connection is used by
     // one thread at a time, which the compiler sees to.
-    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(BUSY)?;
+    let mut conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    be_patient(&mut conn)?;
     conn.set_prepared_statement_cache_capacity(32);
     Ok(conn)
+}
+
+/// Makes a connection wait for the other process.
+pub(super) fn be_patient(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.busy_handler(Some(|asked| {
+        std::thread::sleep(BUSY_PAUSE);
+        asked < BUSY_ASKS_MAX
+    }))
 }
 
 /// Opens the journal for the writer: makes it or brings it to the newest form.
@@ -143,10 +153,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let version = version(&conn, path)?;
     if version == 0 {
         create(&conn).map_err(failed)?;
+    } else {
+        quick_check(&conn, path)?;
     }
     prepare(&conn).map_err(failed)?;
     migrate(&mut conn, version).map_err(failed)?;
-    quick_check(&conn, path)?;
     Ok(conn)
 }
 

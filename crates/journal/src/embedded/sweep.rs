@@ -9,7 +9,7 @@ use super::append::stored_ms;
 const EVENTS_PER_STEP: usize = 2_000;
 
 /// Free pages that are left for new rows; only more than that goes back to the disk.
-const FREE_PAGES_KEPT: i64 = 4_096;
+pub(super) const FREE_PAGES_KEPT: i64 = 4_096;
 
 /// Pages that one step gives back.
 const PAGES_PER_STEP: i64 = 512;
@@ -103,12 +103,12 @@ fn save_mark(conn: &Connection, mark: i64) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Gives pages back to the disk when many are free. Outside a transaction of others.
-pub(super) fn shrink(conn: &Connection) -> rusqlite::Result<()> {
+/// Gives pages back to the disk when more than `kept` and a quarter of all are free. Outside a transaction of others.
+pub(super) fn shrink(conn: &Connection, kept: i64) -> rusqlite::Result<()> {
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let free = number("PRAGMA freelist_count")?;
     let all = number("PRAGMA page_count")?;
-    if free > FREE_PAGES_KEPT.max(all / 4) {
+    if free > kept.max(all / 4) {
         let mut statement =
             conn.prepare(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
         let mut rows = statement.query([])?;

@@ -10,7 +10,7 @@ use sluice_event::DatasetId;
 use super::queue::Slot;
 use super::terms::Term;
 use super::writer::{State, Writer};
-use super::{start, sweep};
+use super::{schema, start, sweep};
 use crate::JournalError;
 use crate::types::{EventKey, LaneId, TestCode};
 
@@ -82,9 +82,9 @@ impl Writer {
         };
         let bytes = bytes_of(&shared.wal_path());
         if bytes > WAL_BYTES_MAX || (bytes > 0 && self.upkeep.idle_looks == IDLE_LOOKS) {
-            truncate_wal(&self.conn)?;
+            truncate_wal(&mut self.conn)?;
         }
-        sweep::shrink(&self.conn)
+        sweep::shrink(&self.conn, sweep::FREE_PAGES_KEPT)
     }
 }
 
@@ -94,10 +94,10 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
 }
 
 /// Copies the log into the file and empties it, unless readers are in the way.
-pub(super) fn truncate_wal(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn truncate_wal(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(WAL_PATIENCE)?;
     let result = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    conn.busy_timeout(super::schema::BUSY)?;
+    schema::be_patient(conn)?;
     result
 }
 

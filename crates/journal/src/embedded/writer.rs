@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sluice_event::ActionSource;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::append::{self, Arrival};
 use super::lane::Lane;
@@ -46,6 +46,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 pub(super) enum Command {
     Append {
         arrivals: Vec<Arrival>,
+        /// What they take of [`super::BYTES_MAX`] until they are written.
+        _room: OwnedSemaphorePermit,
         reply: Reply<Vec<Appended>>,
     },
     Settle {
@@ -227,6 +229,7 @@ impl Writer {
 
     /// Works until the journal is closed or nobody holds it any more. `runtime` is only an alarm clock.
     pub(super) fn run(mut self, runtime: &tokio::runtime::Runtime) {
+        let _over = Over(Arc::clone(&self.state.shared));
         let mut closing = None;
         let mut look_at = clock::now() + LOOK_EVERY;
         loop {
@@ -395,11 +398,14 @@ impl Writer {
     /// Leaves the file as small and as quick to open as it can be.
     fn finish(self, closing: Option<Reply<()>>) {
         let Self {
-            conn, state, lock, ..
+            mut conn,
+            state,
+            lock,
+            ..
         } = self;
         // Nothing here is needed for what was promised: the file is whole without it.
         let mark = settle::save_low_water(&conn, state.seen_replay, state.low_water());
-        let truncated = upkeep::truncate_wal(&conn);
+        let truncated = upkeep::truncate_wal(&mut conn);
         state.shared.readers.close();
         let closed = conn.close().map_err(|(_, error)| error);
         drop(lock);
@@ -407,6 +413,15 @@ impl Writer {
             let result = mark.map(drop).and(truncated).and(closed);
             ignore_who_left(reply.send(result.map_err(JournalError::from)).is_ok());
         }
+    }
+}
+
+/// Says that nothing is written any more, however the thread ends.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.note(Some(JournalError::Closed));
     }
 }
 

@@ -7,6 +7,7 @@ mod full;
 mod laws;
 mod model;
 mod open;
+mod together;
 
 use std::path::Path;
 

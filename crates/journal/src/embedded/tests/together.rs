@@ -1,0 +1,139 @@
+//! Everybody at once: doors, lanes, and a person with the books.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tempfile::TempDir;
+
+use super::super::sweep;
+use super::super::writer::Writer;
+use super::{audit, open};
+use crate::testing::{HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, report};
+use crate::{Appended, Books, DeadFilter, Embedded, Journal as _, Outcome, Page, Selection};
+
+const DOORS: u32 = 4;
+const BATCHES: u32 = 30;
+
+/// Appends events; every tenth batch comes twice.
+async fn door(journal: Arc<Embedded>, number: u32) -> usize {
+    let mut copies = 0;
+    for batch in 0..BATCHES {
+        let first = (number * BATCHES + batch) * 20;
+        let appended = journal.append(entries(first..first + 20)).await.unwrap();
+        assert!(appended.iter().all(|one| matches!(one, Appended::New(_))));
+        if batch % 10 == 0 {
+            copies += journal
+                .append(entries(first..first + 20))
+                .await
+                .unwrap()
+                .len();
+        }
+    }
+    copies
+}
+
+/// Delivers until every event is final; one of each batch is refused at first.
+async fn deliver(journal: Arc<Embedded>, is_over: Arc<AtomicBool>) {
+    while !is_over.load(Ordering::Relaxed) {
+        let mut lease = journal.lease(&lane(0), limits(33)).await.unwrap();
+        if let Some(event) = lease.events.first() {
+            let refuse = report([event.key], &refused());
+            journal.settle(&mut lease, refuse).await.unwrap();
+        }
+        let half = keys(&lease).into_iter().skip(1).step_by(2);
+        let delivered = report(half, &Outcome::Delivered);
+        journal.settle(&mut lease, delivered).await.unwrap();
+        drop(lease);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Sends again, drops, lists and audits.
+fn person(folder: &std::path::Path, is_over: &AtomicBool) {
+    let mut books = Books::open(folder).unwrap();
+    let page = Page {
+        before: None,
+        limit: 5,
+    };
+    while !is_over.load(Ordering::Relaxed) {
+        let dead = books.dead(&DeadFilter::default(), page).unwrap();
+        let some = Selection::Keys(dead.iter().map(|event| event.key).take(2).collect());
+        books.drop_events(&some, T0_MS + 9_000).unwrap();
+        let all = Selection::Filter(DeadFilter::default());
+        books.replay(&all, T0_MS + 9_000).unwrap();
+        let audit = books.audit().unwrap();
+        assert!(audit.balanced, "{:?}", audit.problems);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_books_balance_while_everybody_works() {
+    let folder = TempDir::new().unwrap();
+    let journal = Arc::new(open(folder.path()));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let lanes: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(deliver(Arc::clone(&journal), Arc::clone(&is_over))))
+        .collect();
+    let person = {
+        let (folder, is_over) = (folder.path().to_owned(), Arc::clone(&is_over));
+        tokio::task::spawn_blocking(move || person(&folder, &is_over))
+    };
+    let doors: Vec<_> = (0..DOORS)
+        .map(|number| tokio::spawn(door(Arc::clone(&journal), number)))
+        .collect();
+    let mut copies = 0;
+    for door in doors {
+        copies += door.await.unwrap();
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for lane in lanes {
+        lane.await.unwrap();
+    }
+    person.await.unwrap();
+
+    let tally = audit(folder.path()).tally;
+    assert_eq!(tally.accepted, u64::from(DOORS * BATCHES * 20));
+    assert_eq!(tally.duplicate, copies as u64);
+    journal.look_around().await;
+    assert_eq!(journal.health().tally, tally);
+    let waiting = journal.waiting(&lane(0));
+    assert_eq!((waiting.ready as u64, waiting.leased), (tally.waiting, 0));
+    drop(journal);
+    let journal = open(folder.path());
+    assert_eq!(journal.health().tally, tally);
+}
+
+#[tokio::test]
+async fn the_log_is_emptied_when_nothing_happens() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..300)).await.unwrap();
+    assert!(journal.health().wal_bytes > 0);
+    for _ in 0..6 {
+        journal.look_around().await;
+    }
+    assert_eq!(journal.health().wal_bytes, 0);
+    assert!(journal.health().db_bytes > 100_000);
+}
+
+#[tokio::test]
+async fn pages_of_deleted_bodies_go_back_to_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..1_000)).await.unwrap();
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    journal.sweep(T0_MS + HOUR_MS).await.unwrap();
+    let pages = |writer: &mut Writer| {
+        sweep::shrink(&writer.conn, sweep::FREE_PAGES_KEPT).unwrap();
+        let before = count(&writer.conn, "PRAGMA page_count");
+        sweep::shrink(&writer.conn, 4).unwrap();
+        (before, count(&writer.conn, "PRAGMA page_count"))
+    };
+    let (before, after) = journal.on_writer(pages).await;
+    assert!(after < before / 2, "{before} pages, then {after}");
+    assert_eq!(audit(folder.path()).tally.delivered, 1_000);
+}
+
+fn count(conn: &rusqlite::Connection, sql: &str) -> i64 {
+    conn.query_row(sql, [], |row| row.get(0)).unwrap()
+}
