@@ -55,6 +55,9 @@ pub struct GraphError {
     pub fbtrace_id: Option<String>,
     /// The places of offending events that the error names, counted from 0.
     pub indexes: Vec<usize>,
+    /// `type` is `GraphMethodException`: the error is about the request, not about what is in it. A wrong
+    /// `appsecret_proof` is such a one: code 100 without a subcode, as for an event that is wrong.
+    pub is_about_request: bool,
 }
 
 impl Answer {
@@ -140,6 +143,7 @@ fn graph_error(status: u16, error: &Value) -> GraphError {
         is_transient: error.get("is_transient") == Some(&Value::Bool(true)),
         fbtrace_id: text(error, "fbtrace_id"),
         indexes,
+        is_about_request: error.get("type").and_then(Value::as_str) == Some("GraphMethodException"),
     }
 }
 

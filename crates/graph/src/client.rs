@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url, redirect, retry};
 use tokio::time::Instant;
 
-use crate::destination::Destination;
+use crate::destination::{BaseUrl, Destination};
 use crate::exchange::{Exchange, Received};
 use crate::lost::Lost;
 use crate::tls::{self, Roots};
@@ -145,6 +145,15 @@ impl Client {
         Received::from(self.request(reqwest::Method::GET, to, url)).await
     }
 
+    /// The connections for this host.
+    pub(crate) fn http(&self, base_url: &BaseUrl) -> &reqwest::Client {
+        if base_url.is_loopback() {
+            &self.0.loopback
+        } else {
+            &self.0.outside
+        }
+    }
+
     /// A request in the name of the destination's token.
     fn request(&self, method: reqwest::Method, to: &Destination, mut url: Url) -> RequestBuilder {
         if to.placement == TokenPlacement::Query {
@@ -155,12 +164,7 @@ impl Client {
             let proof = secret.appsecret_proof(&to.token);
             url.query_pairs_mut().append_pair("appsecret_proof", &proof);
         }
-        let http = if to.base_url.is_loopback() {
-            &self.0.loopback
-        } else {
-            &self.0.outside
-        };
-        let request = http.request(method, url);
+        let request = self.http(&to.base_url).request(method, url);
         match to.placement {
             TokenPlacement::Query => request,
             TokenPlacement::Header => request.bearer_auth(to.token.expose()),

@@ -73,6 +73,10 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        retry_after_s(&self.headers)
+    }
+
     /// Sends the request and reads the answer, up to [`ANSWER_BYTES_MAX`].
     pub(crate) async fn from(request: RequestBuilder) -> Result<Self, Lost> {
         let response = request.send().await;

@@ -95,9 +95,12 @@ fn of_lost(lost: Lost) -> Reason {
     }
 }
 
+/// What to do when the request itself is refused.
+const ABOUT_REQUEST: &str = "the request is wrong, not its events: check app_secret, the dataset id, version and partner_agent";
+
 fn of_error(error: &GraphError, sent: usize) -> Verdict {
     let row = lookup(error.code, error.subcode);
-    let class = match row {
+    let mut class = match row {
         // Meta knows better than any table whether trying again helps.
         _ if error.is_transient => Class::Transient,
         Some(row) => row.class,
@@ -107,15 +110,23 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
         // An unknown error is not the events' fault until it is known to be: they wait.
         None => Class::Transient,
     };
+    let (meaning, help) = match row {
+        // However the table takes it, no event is to blame for it.
+        Some(row) if class == Class::Refused && error.is_about_request => {
+            class = Class::Operator;
+            (row.meaning, ABOUT_REQUEST)
+        }
+        Some(row) => (row.meaning, row.help),
+        None => (
+            "an error that Sluice does not know",
+            "see Meta's error reference",
+        ),
+    };
     let reason = Reason {
         status: error.status,
         code: Some((error.code, error.subcode)),
-        meaning: row
-            .map_or("an error that Sluice does not know", |row| row.meaning)
-            .to_owned(),
-        help: row
-            .map_or("see Meta's error reference", |row| row.help)
-            .to_owned(),
+        meaning: meaning.to_owned(),
+        help: help.to_owned(),
         meta_said: Some(
             error
                 .user_message
@@ -221,6 +232,17 @@ mod tests {
         assert!(matches!(
             verdict(&Answer::read(400, body), 1),
             Verdict::Transient(_)
+        ));
+    }
+
+    /// Meta's answer to a wrong `appsecret_proof` has the code of a wrong event.
+    #[test]
+    fn an_error_about_the_request_never_refuses_an_event() {
+        let body = br#"{"error":{"message":"Invalid appsecret_proof provided in the API argument",
+            "type":"GraphMethodException","code":100}}"#;
+        assert!(matches!(
+            verdict(&Answer::read(400, body), 5),
+            Verdict::Operator(_)
         ));
     }
 
