@@ -8,7 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::append::stored_ms;
-use super::ledger::{Books, DEAD, DeadFilter, cause, state};
+use super::ledger::{Books, DEAD, DeadFilter};
+use super::records::{cause, state};
 use super::settle::LOW_WATER;
 use super::tally::{Changes, Counted, Group};
 use crate::JournalError;

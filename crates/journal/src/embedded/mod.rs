@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod queue;
 mod readers;
+mod records;
 mod schema;
 mod settle;
 mod start;
@@ -44,10 +45,8 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 pub use audit::{Audit, AuditGroup};
 pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
-pub use ledger::{
-    Books, DeadFilter, EventDetail, EventRecord, HourTally, PAGE_MAX, Page, PastOutcome,
-    SentRequest,
-};
+pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
+pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest};
 
 use crate::books::Tally;
 use crate::types::{Appended, Cause, DeliveryReport, Entry, LaneId, Outcome, Waiting};

@@ -11,7 +11,7 @@ use crate::{Appended, Embedded, Journal as _, Outcome};
 
 /// Copies the files as they are between two commits, which is what is left when the process is killed.
 /// Another process copies: closing a file here would drop SQLite's locks on it.
-async fn copy(journal: &Embedded, from: &Path) -> TempDir {
+pub(super) async fn copy(journal: &Embedded, from: &Path) -> TempDir {
     let to = TempDir::new().unwrap();
     let (source, target) = (from.to_owned(), to.path().to_owned());
     journal

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use sluice_event::ActionSource;
 use tempfile::TempDir;
 
+use super::crash::copy;
 use super::{audit, open};
 use crate::testing::{HOUR_MS, Sample, T0_MS, limits, record, sample};
 use crate::{
@@ -37,7 +38,10 @@ enum Step {
         hours: u64,
     },
     Close,
-    Die,
+    /// The handle is dropped, leases and all.
+    Drop,
+    /// The process is killed.
+    Kill,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -61,7 +65,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::DropEvents),
         1 => (0..60_u64).prop_map(|hours| Step::Sweep { hours }),
         1 => Just(Step::Close),
-        1 => Just(Step::Die),
+        1 => Just(Step::Drop),
+        1 => Just(Step::Kill),
     ];
     prop::collection::vec(step, 1..40)
 }
@@ -143,7 +148,13 @@ impl Model {
                 self.journal().close().await.unwrap();
                 self.reopen();
             }
-            Step::Die => self.reopen(),
+            Step::Drop => self.reopen(),
+            Step::Kill => {
+                let killed = copy(self.journal(), self.folder.path()).await;
+                let old = std::mem::replace(&mut self.folder, killed);
+                self.reopen();
+                drop(old);
+            }
         }
     }
 

@@ -7,12 +7,13 @@ use tempfile::TempDir;
 
 use super::super::sweep;
 use super::super::writer::Writer;
+use super::crash::copy;
 use super::{audit, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, report};
 use crate::{Appended, Books, DeadFilter, Embedded, Journal as _, Outcome, Page, Selection};
 
 const DOORS: u32 = 4;
-const BATCHES: u32 = 30;
+const BATCHES: u32 = 60;
 
 /// Appends events; every tenth batch comes twice.
 async fn door(journal: Arc<Embedded>, number: u32) -> usize {
@@ -81,6 +82,14 @@ async fn the_books_balance_while_everybody_works() {
     let doors: Vec<_> = (0..DOORS)
         .map(|number| tokio::spawn(door(Arc::clone(&journal), number)))
         .collect();
+    for _ in 0..10 {
+        // A gateway that is killed now and starts again has in memory what is in the rows.
+        let killed = copy(&journal, folder.path()).await;
+        let tally = audit(killed.path()).tally;
+        let survivor = open(killed.path());
+        assert_eq!(survivor.health().tally, tally);
+        assert_eq!(survivor.waiting(&lane(0)).ready as u64, tally.waiting);
+    }
     let mut copies = 0;
     for door in doors {
         copies += door.await.unwrap();
