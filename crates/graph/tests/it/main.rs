@@ -7,6 +7,7 @@
 )]
 
 mod ask;
+mod post;
 mod send;
 mod server;
 mod token_stays_secret;
