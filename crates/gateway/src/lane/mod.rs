@@ -12,6 +12,7 @@ mod shipment;
 mod step;
 mod supervisor;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ const URGENT_S: i64 = 6 * 60 * 60;
 /// sent with one, but not where they should be counted.
 const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// Something has gone through with the token and the settings in force.
+const PROVEN: usize = usize::MAX;
+
 /// How long a lane waits after the journal had nothing where there should have been something.
 const NOTHING_LEASED: Duration = Duration::from_secs(1);
 
@@ -53,6 +57,8 @@ pub(crate) struct LaneContext {
     pub(crate) partner_agent: Option<String>,
     /// The test code that the configuration sets for the dataset.
     pub(crate) configured_code: Option<TestEventCode>,
+    /// [`PROVEN`] once something went through, else how many events were refused without a clear reason.
+    pub(crate) proof: AtomicUsize,
 }
 
 impl LaneContext {
@@ -120,7 +126,10 @@ pub(crate) async fn run(
             Some(landed) = lane.flights.join_next() => {
                 lane.land(landed.unwrap_or_else(|_| lane.crashed()));
             }
-            Ok(()) = destinations.changed() => lane.pace.mended(lane.context.clock.unix_ms()),
+            Ok(()) = destinations.changed() => {
+                lane.context.proof.store(0, Ordering::Relaxed);
+                lane.pace.mended(lane.context.clock.unix_ms());
+            }
             () = pause(wait) => {}
         }
     }

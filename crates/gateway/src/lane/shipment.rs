@@ -4,15 +4,19 @@
 //! the lane; the events that are not settled then go back with the lease and wait.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
 use sluice_journal::{Cause, DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
 
-use super::LaneContext;
 use super::bisect::{Part, Search};
 use super::pace::Trouble;
+use super::{LaneContext, PROVEN};
 use crate::clock::seconds;
+
+/// Events that may be set aside for no clear reason before anything has gone through.
+const UNPROVEN_REFUSALS_MAX: usize = 2;
 
 /// How a shipment went.
 #[derive(Debug, Default)]
@@ -181,6 +185,7 @@ impl Shipment {
         };
         match verdict {
             Verdict::Delivered => {
+                self.context.proof.store(PROVEN, Ordering::Relaxed);
                 search.delivered(&part);
                 Ok(delivered(&part))
             }
@@ -189,11 +194,18 @@ impl Shipment {
                 Ok(delivered(&part))
             }
             Verdict::Refused { reason, indexes } => {
-                let refused = if indexes.is_empty() {
+                let refused: Vec<_> = if indexes.is_empty() {
                     search.refused(part).into_iter().collect()
                 } else {
                     search.refused_by_name(part, &indexes)
                 };
+                if !refused.is_empty() && self.is_everything_refused(&reason) {
+                    return Err(Trouble::Operator {
+                        reason: format!(
+                            "Meta has refused every event so far in the same way: {reason}"
+                        ),
+                    });
+                }
                 let cause = cause(&reason);
                 Ok(refused
                     .into_iter()
@@ -218,6 +230,17 @@ impl Shipment {
                 reason: reason.to_string(),
             }),
         }
+    }
+
+    /// Whether it looks as if the request were wrong and not the events: Meta says no more than "invalid
+    /// parameter", and since the start, or since the last new token, nothing has gone through. A few
+    /// events are set aside on such an answer, and then the lane parks and keeps the others.
+    fn is_everything_refused(&self, reason: &Reason) -> bool {
+        let proof = &self.context.proof;
+        if reason.code != Some((100, None)) || proof.load(Ordering::Relaxed) == PROVEN {
+            return false;
+        }
+        proof.fetch_add(1, Ordering::Relaxed) >= UNPROVEN_REFUSALS_MAX
     }
 
     async fn settle(

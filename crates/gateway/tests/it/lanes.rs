@@ -124,6 +124,21 @@ async fn only_the_offenders_are_refused() {
     }
 }
 
+/// As for a wrong setting that Meta answers with a code that also means a wrong event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_gets_nothing_through_keeps_its_events() {
+    let test = start().await;
+    test.faults("error 100 status 400");
+    test.post(&test.purchases(ids("order", 50))).await;
+    let reason = test.lane("parked").await;
+    assert!(reason.contains("every event so far"), "{reason}");
+    test.faults("");
+    test.reload();
+    test.arrived(48).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (48, 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_grew_too_old_expire_unsent() {
     let test = start().await;
