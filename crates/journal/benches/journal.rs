@@ -81,7 +81,7 @@ async fn append(
     from: u32,
     rounds: u32,
     batch: usize,
-) {
+) -> Vec<Duration> {
     let next = Arc::new(AtomicU32::new(0));
     let per_round = u32::try_from(events.len().div_ceil(batch)).unwrap();
     let tasks: Vec<_> = (0..TASKS.max(if batch == 1 { 64 } else { 0 }))
@@ -90,10 +90,11 @@ async fn append(
                 (Arc::clone(journal), Arc::clone(events), Arc::clone(&next));
             tokio::spawn(async move {
                 let source = SourceName::parse("shop").unwrap();
+                let mut times = Vec::new();
                 loop {
                     let turn = next.fetch_add(1, Ordering::Relaxed);
                     if turn >= per_round * rounds {
-                        return;
+                        return times;
                     }
                     let dataset = dataset(from + turn / per_round);
                     let start = (turn % per_round) as usize * batch;
@@ -102,14 +103,18 @@ async fn append(
                     let entries = entries
                         .map(|event| entry(event, &dataset, &source))
                         .collect();
+                    let started = Instant::now();
                     journal.append(entries).await.unwrap();
+                    times.push(started.elapsed());
                 }
             })
         })
         .collect();
+    let mut times = Vec::new();
     for task in tasks {
-        task.await.unwrap();
+        times.extend(task.await.unwrap());
     }
+    times
 }
 
 /// Takes everything of a lane out, as a lane does.
@@ -157,13 +162,7 @@ fn line(what: &str, count: f64, elapsed: Duration, rest: &str) {
 fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
-    format!(
-        "{} commits, p50 {:.2} p99 {:.2} max {:.2} ms",
-        times.len(),
-        at(50),
-        at(99),
-        at(100)
-    )
+    format!("p50 {:.2} p99 {:.2} max {:.2} ms", at(50), at(99), at(100))
 }
 
 fn resident_mb() -> u64 {
@@ -215,35 +214,34 @@ async fn main() {
     let bytes = events[0].json().len();
     println!("{TASKS} tasks, {bytes} bytes an event");
 
-    let (journal, times) = open(folder.path());
+    let (journal, commits) = open(folder.path());
     for batch in [100, 10, 1_000] {
         let from = u32::try_from(batch).unwrap() * 100;
         let started = Instant::now();
-        append(&journal, &events, from, 20, batch).await;
+        let times = append(&journal, &events, from, 20, batch).await;
         let count = f64::from(EVENTS) * 20.0;
-        let commits = percentiles(times.try_iter().collect());
-        line(
-            &format!("append, batches of {batch}"),
-            count,
-            started.elapsed(),
-            &commits,
+        let what = format!("append, batches of {batch}");
+        let rest = format!(
+            "{}, {} commits",
+            percentiles(times),
+            commits.try_iter().count()
         );
+        line(&what, count, started.elapsed(), &rest);
     }
+    paced(&journal, &events).await;
+    let _paced = commits.try_iter().count();
     let started = Instant::now();
-    append(&journal, &events, 7, 1, 1).await;
-    let times: Vec<_> = times.try_iter().collect();
-    let commits = times.len();
+    let times = append(&journal, &events, 7, 1, 1).await;
+    let rest = format!(
+        "{}, {} commits",
+        percentiles(times),
+        commits.try_iter().count()
+    );
     line(
         "append, single events, 64 tasks",
         f64::from(EVENTS),
         started.elapsed(),
-        &percentiles(times),
-    );
-    line(
-        "  commits",
-        f64::from(u32::try_from(commits).unwrap()),
-        started.elapsed(),
-        "",
+        &rest,
     );
     one_by_one(&journal, &events).await;
 
@@ -287,6 +285,42 @@ fn fsync(folder: &Path) {
         "64 KB and fsync, nothing else",
         200.0,
         times.iter().sum(),
+        &percentiles(times),
+    );
+}
+
+/// Half of what the gateway has to bear: how long an answer takes then.
+async fn paced(journal: &Arc<Embedded>, events: &Arc<Vec<SealedEvent>>) {
+    let started = Instant::now();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (journal, events) = (Arc::clone(journal), Arc::clone(events));
+            tokio::spawn(async move {
+                let source = SourceName::parse("shop").unwrap();
+                let mut ticks = tokio::time::interval(Duration::from_millis(20));
+                let mut times = Vec::new();
+                for turn in 0..250 {
+                    ticks.tick().await;
+                    let dataset = dataset(700 + task);
+                    let batch = events[turn * 100..turn * 100 + 100].iter();
+                    let entries = batch.map(|event| entry(event, &dataset, &source)).collect();
+                    let asked = Instant::now();
+                    journal.append(entries).await.unwrap();
+                    times.push(asked.elapsed());
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    let count = f64::from(TASKS) * 25_000.0;
+    line(
+        "append at half load",
+        count,
+        started.elapsed(),
         &percentiles(times),
     );
 }

@@ -193,7 +193,8 @@ impl Embedded {
         let texts = terms.texts();
         let state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let mut writer = Writer::new(conn, state, received, options.observer, lock);
+        let writer = Writer::new(conn, state, received, options.observer, lock);
+        let mut writer = writer.map_err(failed)?;
         writer.check_books();
 
         let failed = |error| OpenError::of_io(&path, &error);

@@ -2,11 +2,16 @@
 //! failing disk anew, keep the write-ahead log short.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::DatasetId;
 
+use super::lane::Lane;
 use super::queue::Slot;
 use super::terms::Term;
 use super::writer::{State, Writer};
@@ -17,6 +22,13 @@ use crate::types::{EventKey, LaneId, TestCode};
 /// A log longer than this is emptied even while there is work. A reader at the wrong moment keeps
 /// SQLite from starting it over, which many short ones can do for a long time.
 const WAL_BYTES_MAX: u64 = 64 << 20;
+
+/// So many new pages of the log are copied into the file, 16 MB: more would make the file grow in
+/// bursts, fewer would copy busy pages again and again.
+const CHECKPOINT_PAGES: i32 = 1_000;
+
+/// So many are enough when nobody waits: the next one who comes waits for a short copy.
+const QUIET_CHECKPOINT_PAGES: i32 = 256;
 
 /// After so many looks without a commit the log is emptied, so that a copy of the file is whole.
 const IDLE_LOOKS: u32 = 3;
@@ -37,6 +49,33 @@ pub(super) struct Upkeep {
     data_version: Option<i64>,
     commits: u64,
     idle_looks: u32,
+    /// Pages in the log, as the last commit says.
+    wal_pages: Arc<AtomicI32>,
+    /// How many of them are in the file already.
+    copied_pages: i32,
+}
+
+impl Upkeep {
+    /// Listens to the commits of a connection.
+    pub(super) fn of(conn: &mut Connection) -> rusqlite::Result<Self> {
+        let upkeep = Self::default();
+        let wal_pages = Arc::clone(&upkeep.wal_pages);
+        conn.wal_hook(Some(move |_: &mut Wal, pages| {
+            wal_pages.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(upkeep)
+    }
+
+    fn new_pages(&self) -> i32 {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        // Fewer than were copied: the log was started over.
+        if pages < self.copied_pages {
+            pages
+        } else {
+            pages - self.copied_pages
+        }
+    }
 }
 
 fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
@@ -70,9 +109,23 @@ impl Writer {
         self.tidy_wal()
     }
 
+    /// Copies the log into the file when there is enough of it. Comes after the answers: what is in the
+    /// log is on disk already. SQLite then starts the log over, unless a reader is in the way.
+    pub(super) fn checkpoint(&mut self, is_quiet: bool) {
+        let new_pages = self.upkeep.new_pages();
+        if new_pages < CHECKPOINT_PAGES && !(is_quiet && new_pages >= QUIET_CHECKPOINT_PAGES) {
+            return;
+        }
+        // A failure costs nothing but a longer log; the next commit tries again.
+        let mode = CheckpointMode::PASSIVE;
+        if let Ok((_, copied)) = self.conn.wal_checkpoint_v2(None::<&str>, mode) {
+            self.upkeep.copied_pages = copied;
+        }
+    }
+
     fn tidy_wal(&mut self) -> rusqlite::Result<()> {
         let shared = &self.state.shared;
-        let commits = shared.commits.load(std::sync::atomic::Ordering::Relaxed);
+        let commits = shared.commits.load(Ordering::Relaxed);
         let is_idle = commits == self.upkeep.commits;
         self.upkeep.commits = commits;
         self.upkeep.idle_looks = if is_idle {
@@ -148,7 +201,7 @@ pub(super) struct WaitingRow {
 
 impl WaitingRow {
     /// Its lane; `None` if the row names none, which only a damaged file does.
-    pub(super) fn lane(&self, state: &mut State) -> Option<std::sync::Arc<super::lane::Lane>> {
+    pub(super) fn lane(&self, state: &mut State) -> Option<Arc<Lane>> {
         let texts = state.terms.texts();
         let dataset = DatasetId::parse(&texts.get(self.dataset)).ok()?;
         let test_code = self.test_code.map(|term| TestCode::parse(&texts.get(term)));

@@ -212,20 +212,20 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        conn: Connection,
+        mut conn: Connection,
         state: State,
         commands: mpsc::Receiver<Command>,
         observer: Option<Observer>,
         lock: Lock,
-    ) -> Self {
-        Self {
-            upkeep: upkeep::Upkeep::default(),
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            upkeep: upkeep::Upkeep::of(&mut conn)?,
             conn,
             state,
             commands,
             observer,
             lock,
-        }
+        })
     }
 
     /// Works until the journal is closed or nobody holds it any more. `runtime` is only an alarm clock.
@@ -279,6 +279,8 @@ impl Writer {
         }
         if !group.is_empty() {
             self.commit(group);
+            let is_quiet = self.commands.is_empty();
+            self.checkpoint(is_quiet);
         }
         closing
     }
