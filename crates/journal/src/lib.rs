@@ -1,8 +1,8 @@
 //! The durable memory of every event and what became of it.
 //!
 //! [`Journal`] is what the running gateway needs: events in, leases out, outcomes back.
-//! [`Books`] is what people need: counts, lists, the audit. One engine stands behind both,
-//! `embedded`: SQLite on the machine's own disk.
+//! [`Books`] is what people need: lists, the audit, sending dead events again; beside a running gateway or
+//! without one. One engine stands behind both, [`Embedded`]: SQLite on the machine's own disk.
 //!
 //! What every engine keeps:
 //!

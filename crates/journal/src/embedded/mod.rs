@@ -352,15 +352,18 @@ impl Journal for Embedded {
     }
 }
 
-/// Makes the folder, and sees to it that it is still there after a power failure.
+/// Makes the folder, for this user only, and sees to it that it is still there after a power failure.
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let failed = |error| OpenError::of_io(folder, &error);
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let parent = folder
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = std::fs::File::open(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    // Some file systems cannot sync a folder; then there is nothing more to do.
-    let _synced = parent.sync_all();
+    builder.create(folder).map_err(failed)?;
+    let parent = folder.parent().filter(|path| !path.as_os_str().is_empty());
+    // Not every system can sync a folder; then there is nothing more to do.
+    if let Ok(parent) = std::fs::File::open(parent.unwrap_or(Path::new("."))) {
+        let _synced = parent.sync_all();
+    }
     Ok(())
 }

@@ -67,14 +67,13 @@ impl Upkeep {
         Ok(upkeep)
     }
 
-    fn new_pages(&self) -> i32 {
+    fn new_pages(&mut self) -> i32 {
         let pages = self.wal_pages.load(Ordering::Relaxed);
-        // Fewer than were copied: the log was started over.
         if pages < self.copied_pages {
-            pages
-        } else {
-            pages - self.copied_pages
+            // SQLite started the log over.
+            self.copied_pages = 0;
         }
+        pages - self.copied_pages
     }
 }
 

@@ -158,3 +158,15 @@ fn the_file_is_set_up_as_measured() {
     let mode = conn.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
     assert_eq!(mode.unwrap(), "wal");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_new_folder_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("data");
+    drop(open(&folder));
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+}
