@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""A bad event harms only itself: of many events one in a hundred is one that only Meta can refuse, half of them blindly.
+
+First all events wait behind a fault, so that batches are full, then they go out. After that single blind offenders, at
+known places of one full batch each, show what finding one costs.
+"""
+
+import math
+import time
+
+from harness import Gateway, Sandbox, prove, until
+
+BATCH = 1_000
+
+
+def body(proof):
+    count = 5_000 if proof.quick else 50_000
+    sandbox = Sandbox(proof)
+    gateway = Gateway(proof, sandbox, graph={"batch_events_max": BATCH, "linger_ms": 50}, log="debug")
+    gateway.start()
+    many(proof, sandbox, gateway, count)
+    first, ids = judged(proof, gateway, sandbox, "many")
+
+    gateway.start()
+    costs = alone(proof, sandbox, gateway)
+    second, ids = judged(proof, gateway, sandbox, "alone")
+    proof.balanced(gateway, first["all"] | second["all"], ids, first["bad"] | second["bad"])
+
+    blind, named, batches = first["blind"], first["named"], math.ceil(count / BATCH)
+    extra = first["requests"] - batches
+    allowed = blind * (2 * math.log2(BATCH) + 2) + named
+    proof.check(extra <= allowed, f"{extra} extra requests for {blind} blind and {named} named, at most {allowed:.0f}")
+    worst = max(costs.values())
+    bound = 2 * math.log2(BATCH) + 2
+    proof.check(worst <= bound, f"one blind offender among {BATCH} costs at most {bound:.1f} extra requests: {costs}")
+    proof.figure("events", count)
+    proof.figure("refused: blindly, by name", f"{blind}, {named}")
+    proof.figure("batches, requests", f"{batches}, {first['requests']}")
+    proof.figure("extra requests per offender", round(extra / (blind + named), 2))
+    proof.figure(f"extra for one blind among {BATCH}: least, most", f"{min(costs.values())}, {worst}")
+    proof.figure("allowed: 2 log2(batch) + 2", round(bound, 1))
+
+
+state = {}
+
+
+def many(proof, sandbox, gateway, count):
+    sandbox.faults("503")
+    kinds = {}
+    for number in proof.random.sample(range(count), count // 100):
+        kinds[number] = "blind" if len(kinds) % 2 else "index"
+    events = []
+    for number in range(count):
+        wish = {"sandbox_refuse": kinds[number]} if number in kinds else {}
+        events.append(small(proof, f"many-{number}", **wish))
+    for begin in range(0, count, BATCH):
+        status, _, answer = gateway.post(events[begin:begin + BATCH])
+        proof.equal((status, answer["accepted"]), (202, len(events[begin:begin + BATCH])), "taken whole")
+    until(lambda: sandbox.stats()["answers"].get("503 2"), 30, "the fault is met")
+    before = time.monotonic()
+    sandbox.faults("")
+    gateway.drained(120)
+    proof.figure("all delivered after, s", round(time.monotonic() - before, 1))
+    state["many"] = {
+        "all": {event["event_id"] for event in events},
+        "bad": {f"many-{number}" for number in kinds},
+        "blind": list(kinds.values()).count("blind"), "named": list(kinds.values()).count("index"),
+    }
+
+
+def alone(proof, sandbox, gateway):
+    """One blind offender a batch: how many requests more than none."""
+    places = [0, BATCH // 2 - 1, BATCH // 2, BATCH - 1] + proof.random.sample(range(BATCH), 2 if proof.quick else 16)
+    costs, ids, bad = {}, set(), set()
+    for number, place in enumerate(places):
+        events = [small(proof, f"alone-{number}-{index}") for index in range(BATCH)]
+        events[place] = small(proof, f"alone-{number}-{place}", sandbox_refuse="blind")
+        before = sandbox.stats()["requests"]
+        gateway.post(events)
+        gateway.drained(30)
+        costs[place] = sandbox.stats()["requests"] - before - 1
+        ids |= {event["event_id"] for event in events}
+        bad.add(events[place]["event_id"])
+    state["alone"] = {"all": ids, "bad": bad}
+    return costs
+
+
+def judged(proof, gateway, sandbox, part):
+    """Stops the gateway, and looks up in its journal who was refused, and in how many requests."""
+    proof.equal(gateway.stop(), 0, "the exit code after SIGTERM")
+    found = state[part]
+    refused = {event_id for event_id in gateway.final_ids("refused") if event_id.startswith(f"{part}-")}
+    strange, missed = refused - found["bad"], found["bad"] - refused
+    proof.check(not strange, f"only offenders are refused; {len(strange)} others: {sorted(strange)[:3]}")
+    proof.check(not missed, f"every offender is refused; {len(missed)} are not: {sorted(missed)[:3]}")
+    with gateway.rows() as rows:
+        sql = "SELECT count(*) FROM request WHERE verdict IN ('delivered', 'refused')"
+        found["requests"] = rows.execute(sql).fetchone()[0]
+        reasons = rows.execute("SELECT count(*) FROM outcome WHERE state = 2 AND (code IS NULL OR text = '')")
+        proof.equal(reasons.fetchone()[0], 0, "refused events without a code or a reason")
+    return found, sandbox.ids()
+
+
+def small(proof, event_id, **custom):
+    """An event of which a thousand stay below the megabyte of a request."""
+    event = proof.event(event_id, **custom)
+    event["user_data"] = {key: event["user_data"][key] for key in ["em", "client_user_agent"]}
+    return event
+
+
+if __name__ == "__main__":
+    prove(__doc__, body)
