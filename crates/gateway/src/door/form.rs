@@ -72,15 +72,19 @@ impl Form {
         self.field("test_event_code")
     }
 
-    /// The JSON text that holds the events.
+    /// The JSON text that holds the events. Python's `requests` writes a list as one field for each
+    /// entry, so several `data` are the entries of one list.
     pub(crate) fn into_events(self) -> Result<Vec<u8>, FormError> {
-        match self {
-            Form::Json(body) => Ok(body),
-            Form::Fields(fields) => fields
-                .into_iter()
-                .find(|(key, _)| key == "data")
-                .map(|(_, value)| value.into_bytes())
-                .ok_or(FormError::NoData),
+        let fields = match self {
+            Form::Json(body) => return Ok(body),
+            Form::Fields(fields) => fields,
+        };
+        let data = fields.into_iter().filter(|(key, _)| key == "data");
+        let mut texts: Vec<_> = data.map(|(_, text)| text).collect();
+        match texts.len() {
+            0 => Err(FormError::NoData),
+            1 => Ok(texts.remove(0).into_bytes()),
+            _ => Ok(format!("[{}]", texts.join(",")).into_bytes()),
         }
     }
 }
@@ -132,6 +136,11 @@ mod tests {
                 "application/x-www-form-urlencoded; charset=utf-8",
                 "data=%5B%7B%7D%5D&access_token=key",
                 "[{}]",
+            ),
+            (
+                "application/x-www-form-urlencoded",
+                "data=%7B%7D&access_token=key&data=%7B%7D",
+                "[{},{}]",
             ),
             ("multipart/form-data; boundary=X", multipart, "[{}]"),
         ] {
