@@ -276,6 +276,20 @@ impl From<FormError> for GraphProblem {
     }
 }
 
+/// Asks about a token. Node's SDK does so after a crash, takes an error of the answer for the next crash,
+/// and asks again without end: so the answer is a success, and says nothing.
+pub(crate) async fn debug_token() -> Response {
+    let message = "Sluice does not tell what a token is good for";
+    Json(json!({
+        "data": {
+            "error": {"code": 190, "message": message},
+            "is_valid": false,
+            "scopes": [],
+        }
+    }))
+    .into_response()
+}
+
 /// What is asked of the Graph API besides events: crash reports of SDKs and the like. It is answered as
 /// Meta answers what it does not know, and goes nowhere.
 pub(crate) async fn other(axum::Extension(id): axum::Extension<RequestId>) -> Response {

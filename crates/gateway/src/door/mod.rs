@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -114,7 +114,7 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/capi/{dataset}/events/", post(capi::post))
         .route("/{version}/{dataset}/events", post(graph::post))
         .route("/{version}/{dataset}/events/", post(graph::post))
-        .route("/{version}/debug_token", get(graph::other))
+        .route("/{version}/debug_token", get(graph::debug_token))
         .route("/{version}/{node}/instruments", any(graph::other))
         .route("/healthz", get(health::alive))
         .route("/hub/health/", get(health::alive))
@@ -155,22 +155,39 @@ fn door_name(route: &str) -> &'static str {
     }
 }
 
-async fn unknown_path() -> Problem {
+async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
+    if is_of_the_graph_api(uri.path()) {
+        return graph::other(id).await;
+    }
     Problem::new(
         StatusCode::NOT_FOUND,
         "path_unknown",
         "there is no door at this path",
         "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API",
     )
+    .into_response()
 }
 
-async fn wrong_method() -> Problem {
+async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
+    if is_of_the_graph_api(uri.path()) {
+        return graph::other(id).await;
+    }
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_wrong",
         "this door does not take this method",
         "send events with POST",
     )
+    .into_response()
+}
+
+/// Whether a path begins with a version of the Graph API, such as `/v26.0`. Meta's SDKs take any JSON
+/// without `error` for success, so they have to be refused in their own way.
+fn is_of_the_graph_api(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let numbers = first.strip_prefix('v').and_then(|it| it.split_once('.'));
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 /// A defect of ours costs the request it happened in, and nothing of it is shown.

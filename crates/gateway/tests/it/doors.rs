@@ -346,6 +346,33 @@ async fn graph_errors_have_the_graph_apis_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_graph_door_does_not_know_is_an_error_to_metas_sdks() {
+    let test = start().await;
+    for (method, path) in [
+        ("GET", format!("/v26.0/{DATASET}")),
+        ("GET", format!("/v26.0/{DATASET}/events")),
+        ("POST", "/v26.0/".to_owned()),
+        ("POST", "/v26.0/1234567/instruments".to_owned()),
+    ] {
+        let answer = request(test.address(), method, &path, &[], b"").await;
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+        let error = &answer.json()["error"];
+        assert_eq!(error["code"], 2_500, "{path}: {answer:?}");
+        assert!(error["fbtrace_id"].is_string(), "{path}: {answer:?}");
+    }
+    let path = format!("/v26.0/debug_token?input_token={KEY}&access_token={KEY}");
+    let answer = request(test.address(), "GET", &path, &[], b"").await;
+    assert_eq!(answer.status, 200, "an error makes Node's SDK ask for ever");
+    assert_eq!(answer.json()["data"]["is_valid"], false);
+    assert!(!answer.body.contains(KEY));
+    for path in ["/v1/other", "/v.0/1", "/v26/1/2/3", "/vx.y/1"] {
+        let answer = request(test.address(), "GET", path, &[], b"").await;
+        assert_eq!(answer.json()["code"], "path_unknown", "{answer:?}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_of_metas_own_gateway_get_202() {
     let test = start().await;
     let path = format!("/capi/{DATASET}/events");
