@@ -135,9 +135,13 @@ async fn a_settle_whose_caller_went_away_still_counts() {
         // Sent, perhaps not answered yet.
         let _polled = settle.as_mut().poll(&mut context);
     }
+    // Whoever did not hear the answer says it again, perhaps otherwise: the first word counts.
+    let again = testing::report(keys(&lease), &refused());
+    journal.settle(&mut lease, again).await.unwrap();
     drop(lease);
     journal.append(entries(3..4)).await.unwrap();
     let rest = drain(&journal, &lane(0), &Outcome::Delivered).await;
     assert_eq!(rest.len(), 2);
-    assert_eq!(audit(folder.path()).tally.delivered, 4);
+    let tally = audit(folder.path()).tally;
+    assert_eq!((tally.delivered, tally.refused), (4, 0));
 }

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::super::writer::Writer;
 use super::{audit, open};
-use crate::testing::{HOUR_MS, T0_MS, drain, entries, lane};
+use crate::testing::{HOUR_MS, Sample, T0_MS, drain, entries, key, lane, sample};
 use crate::{Appended, Embedded, Journal as _, JournalError, Outcome};
 
 /// The file cannot grow beyond its size now and so many pages.
@@ -29,7 +30,16 @@ async fn a_full_disk_loses_nothing_and_keeps_no_trace_of_what_it_refused() {
     let journal = open(folder.path());
     journal.append(entries(0..10)).await.unwrap();
     allow(&journal, 1).await;
-    let refused = journal.append(entries(10..200)).await;
+    let new = || {
+        let event = |id| Sample {
+            name: "Lead",
+            dataset: 1,
+            ..sample(id)
+        };
+        (10..200).map(|id| event(id).entry()).collect::<Vec<_>>()
+    };
+    let identity = *new()[0].identity().as_bytes();
+    let refused = journal.append(new()).await;
     assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
     assert!(matches!(
         journal.health().is_failing,
@@ -37,19 +47,28 @@ async fn a_full_disk_loses_nothing_and_keeps_no_trace_of_what_it_refused() {
     ));
     assert_eq!(audit(folder.path()).tally.accepted, 10);
     assert_eq!(journal.waiting(&lane(0)).ready, 10);
+    let remembered = move |writer: &mut Writer| writer.state.dedup.candidates(&identity).count();
+    assert_eq!(journal.on_writer(remembered).await, 0);
     // What is known is still known, and still a copy.
     let copies = journal.append(entries(0..2)).await.unwrap();
     assert!(!are_new(&copies));
 
     allow(&journal, 1_000).await;
-    let appended = journal.append(entries(10..200)).await.unwrap();
+    let appended = journal.append(new()).await.unwrap();
     assert!(are_new(&appended));
+    assert_eq!(key(appended[0]).0, 11);
     assert!(journal.health().is_failing.is_none());
     assert_eq!(
-        drain(&journal, &lane(0), &Outcome::Delivered).await.len(),
-        200
+        drain(&journal, &lane(1), &Outcome::Delivered).await.len(),
+        190
     );
-    assert_eq!(audit(folder.path()).tally.delivered, 200);
+    // Texts that were new in what was refused are on disk now.
+    let groups = audit(folder.path()).groups;
+    let names: Vec<_> = groups
+        .iter()
+        .map(|group| group.event_name.as_str())
+        .collect();
+    assert_eq!(names, ["Purchase", "Lead"]);
 }
 
 #[tokio::test]
