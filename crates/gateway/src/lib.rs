@@ -15,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sluice_event::{Context, ExternalId, UserField, normalize};
 use sluice_graph::{Client, ClientError, ClientSettings};
 use sluice_journal::{Embedded, Journal, OpenError, Options};
 use tokio::sync::Notify;
@@ -89,6 +90,8 @@ impl Gateway {
             let config = config.clone();
             Arc::new(blocking(move || Roster::read(config, environment)).await??)
         };
+        let now_ms = clock.unix_ms();
+        blocking(move || warm_up(now_ms)).await?;
         let journal = open_journal(&config, &watch).await?;
         let client = Client::new(&ClientSettings {
             timeout: config.graph.timeout,
@@ -176,6 +179,17 @@ impl Gateway {
 
 fn listen(address: SocketAddr) -> Result<Listener, StartError> {
     Listener::bind(address).map_err(|error| StartError::Listen { address, error })
+}
+
+/// Loads the metadata of phone numbers, which takes some milliseconds, before the first event needs it.
+fn warm_up(now_ms: u64) {
+    let context = Context {
+        country: None,
+        now_s: clock::seconds(now_ms),
+        external_id: ExternalId::Hash,
+    };
+    // A number of an example; what it becomes does not matter.
+    let _normalized = normalize(UserField::Ph, "+16505551212", &context);
 }
 
 async fn open_journal(config: &Config, watch: &Watch) -> Result<Arc<dyn Journal>, StartError> {

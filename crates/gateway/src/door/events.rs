@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use sluice_event::{DatasetId, Finding};
 use sluice_journal::TestCode;
 
@@ -50,7 +50,7 @@ pub(crate) async fn post(
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
-    Ok((status, Json(answer(&outcome))).into_response())
+    Ok((status, Json(Answer::of(&outcome))).into_response())
 }
 
 /// What the query of a request may say.
@@ -122,41 +122,87 @@ pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestC
     })
 }
 
-fn answer(outcome: &Outcome) -> Value {
-    json!({
-        "accepted": outcome.accepted,
-        "duplicates": outcome.duplicates,
-        "rejected": outcome.rejected.iter().map(rejected).collect::<Vec<_>>(),
-        "warnings": outcome.warnings.iter().map(warning).collect::<Vec<_>>(),
-    })
+/// The body of an answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    accepted: usize,
+    duplicates: usize,
+    rejected: Vec<RejectedEvent<'a>>,
+    warnings: Vec<Remark<'a>>,
 }
 
-fn rejected(rejected: &Rejected) -> Value {
-    json!({
-        "index": rejected.index,
-        "event_id": rejected.event_id,
-        "findings": rejected.findings.iter().map(finding).collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+struct RejectedEvent<'a> {
+    index: usize,
+    event_id: Option<&'a str>,
+    findings: Vec<Told<'a>>,
 }
 
-fn finding(finding: &Finding) -> Value {
-    json!({
-        "severity": finding.severity().name(),
-        "code": finding.code.name(),
-        "path": finding.path.as_str(),
-        "message": finding.message,
-        "help": finding.help(),
-    })
+/// A finding about one event.
+#[derive(Serialize)]
+struct Told<'a> {
+    severity: &'static str,
+    code: &'static str,
+    path: &'a str,
+    message: &'a str,
+    help: &'static str,
 }
 
-fn warning(warning: &Warning) -> Value {
-    json!({
-        "severity": warning.code.severity().name(),
-        "code": warning.code.name(),
-        "events": warning.events,
-        "index": warning.index,
-        "path": warning.path,
-        "message": warning.message,
-        "help": warning.code.help(),
-    })
+/// A finding about several accepted events, and the first of them.
+#[derive(Serialize)]
+struct Remark<'a> {
+    events: usize,
+    index: usize,
+    severity: &'static str,
+    code: &'static str,
+    path: &'a str,
+    message: &'a str,
+    help: &'static str,
+}
+
+impl<'a> Answer<'a> {
+    fn of(outcome: &'a Outcome) -> Self {
+        Self {
+            accepted: outcome.accepted,
+            duplicates: outcome.duplicates,
+            rejected: outcome.rejected.iter().map(RejectedEvent::of).collect(),
+            warnings: outcome.warnings.iter().map(Remark::of).collect(),
+        }
+    }
+}
+
+impl<'a> RejectedEvent<'a> {
+    fn of(rejected: &'a Rejected) -> Self {
+        Self {
+            index: rejected.index,
+            event_id: rejected.event_id.as_deref(),
+            findings: rejected.findings.iter().map(Told::of).collect(),
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            severity: finding.severity().name(),
+            code: finding.code.name(),
+            path: finding.path.as_str(),
+            message: &finding.message,
+            help: finding.help(),
+        }
+    }
+}
+
+impl<'a> Remark<'a> {
+    fn of(warning: &'a Warning) -> Self {
+        Self {
+            events: warning.events,
+            index: warning.index,
+            severity: warning.code.severity().name(),
+            code: warning.code.name(),
+            path: &warning.path,
+            message: &warning.message,
+            help: warning.code.help(),
+        }
+    }
 }
