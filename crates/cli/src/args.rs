@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
-use crate::commands::{audit, check, completions, config_check, dead, hash, sandbox, serve};
+use crate::commands::{audit, check, completions, config_check, dead, hash, sandbox, send, serve};
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Take events, keep them on disk, and deliver them to Meta
     Serve(serve::Arguments),
+    /// Send events from options, a file or a pipe, to Meta or through a gateway
+    Send(Box<send::Arguments>),
     /// Prove from the journal's rows that every accepted event is in exactly one state
     Audit(audit::Arguments),
     /// List events that did not reach Meta, with the reasons; send them again, or drop them

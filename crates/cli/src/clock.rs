@@ -1,6 +1,6 @@
 //! The only place that reads the clock and rolls dice; everything else is told the moment.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -35,6 +35,18 @@ impl Clock {
                 .map_or(0, |since| {
                     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
                 }),
+        }
+    }
+
+    /// A random length of time up to this one; none of it when the system has no randomness.
+    pub(crate) fn less_than(self, most: Duration) -> Duration {
+        let mut bytes = [0; 4];
+        match (self, getrandom::fill(&mut bytes)) {
+            (Clock::System, Ok(())) => {
+                let share = u32::from_be_bytes(bytes);
+                most.mul_f64(f64::from(share) / f64::from(u32::MAX))
+            }
+            _ => Duration::ZERO,
         }
     }
 

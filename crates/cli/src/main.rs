@@ -9,10 +9,13 @@ mod commands;
 mod config_file;
 mod failure;
 mod field;
+mod input;
 mod journal;
 mod logging;
 mod output;
+mod remark;
 mod runtime;
+mod sealing;
 mod value;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -171,6 +172,48 @@ pub(crate) fn ask(question: &str) -> Result<Option<bool>, Failure> {
         .context("reading the answer from the terminal")?;
     let answer = answer.trim().to_ascii_lowercase();
     Ok(Some(answer == "y" || answer == "yes"))
+}
+
+/// Says something on standard error that is not part of the output.
+pub(crate) fn note(message: &str) {
+    // When standard error is gone, nobody is left to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{}", printable(message));
+}
+
+/// A bar on standard error that shows how far a long work has come, when a terminal is there to show it.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of work with so many steps.
+    pub(crate) fn of(steps: usize) -> Self {
+        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let template = "{wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+        Self(match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
+    }
+
+    /// Of work that is too short to show.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// So many steps are done.
+    pub(crate) fn reach(&self, step: usize) {
+        self.0.set_position(u64::try_from(step).unwrap_or(u64::MAX));
+    }
+
+    /// Says something above the bar.
+    pub(crate) fn note(&self, message: &str) {
+        self.0.suspend(|| note(message));
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod config_check;
 pub(crate) mod dead;
 pub(crate) mod hash;
 pub(crate) mod sandbox;
+pub(crate) mod send;
 pub(crate) mod serve;
 
 use crate::args::{Command, Config};
@@ -36,6 +37,7 @@ impl Ending {
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),

@@ -15,4 +15,6 @@ mod hash;
 mod journal;
 mod run;
 mod sandbox;
+mod send;
+mod send_gateway;
 mod server;

@@ -35,6 +35,16 @@ pub(crate) fn sluice(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     run(&mut command(arguments), stdin.as_ref())
 }
 
+/// Runs it with these variables in its environment.
+pub(crate) fn sluice_with(
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    stdin: impl AsRef<[u8]>,
+) -> Run {
+    let mut command = command(arguments);
+    run(command.envs(variables.iter().copied()), stdin.as_ref())
+}
+
 /// Runs `sluice check` at [`NOW`].
 pub(crate) fn check(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     sluice(&[&["check", "--now", NOW], arguments].concat(), stdin)
@@ -76,6 +86,8 @@ fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
+        .env_remove("META_ACCESS_TOKEN")
+        .env_remove("SLUICE_KEY")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -5,22 +5,22 @@
 //! names and ids are shown only of sealed events, which have been freed of contact data.
 
 mod explain;
-mod input;
 mod people;
 mod programs;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sluice_event::batch::{self, Item, Layout};
-use sluice_event::{ActionSource, Country, ExternalId, Findings, Rules, SealedEvent, Severity};
+use sluice_event::{Findings, Rules, SealedEvent, Severity};
 
 use super::Ending;
 use crate::args;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::input::Input;
+use crate::sealing::SealingOptions;
 use explain::Explanation;
-use input::Input;
 use people::ForPeople;
 use programs::ForPrograms;
 
@@ -37,10 +37,6 @@ FILE holds one event, an array, {\"data\":[…]} as Meta takes it, or one event 
 Values from user_data are never printed, unless --show-values is given.
 
 Exit code: 0 when every event can be sent, 1 when one cannot or FILE is not JSON.")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub(crate) struct Arguments {
     /// The events; - or nothing reads standard input
     file: Option<PathBuf>,
@@ -53,44 +49,11 @@ pub(crate) struct Arguments {
     /// Let --explain show the values themselves, in the clear
     #[arg(long, requires = "explain")]
     show_values: bool,
-    /// The country of events that name none: a code or a name
-    #[arg(long, value_parser = args::country)]
-    country: Option<Country>,
     /// Check as if it were this time: Unix seconds or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = args::time)]
     now: Option<u64>,
-    /// Send a second hash where Meta's own libraries disagree about the first
-    #[arg(long)]
-    variants: bool,
-    /// What to do with an `external_id` that is no hash
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = ExternalIdArgument::Hash)]
-    external_id: ExternalIdArgument,
-    /// The action source of events that name none and show none
-    #[arg(long, value_name = "SOURCE", default_value = "website", value_parser = args::action_source)]
-    action_source: ActionSource,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ExternalIdArgument {
-    /// Hash it, as Meta recommends
-    Hash,
-    /// Send it as it is, because the site's pixel does
-    AsIs,
-}
-
-impl Arguments {
-    fn rules(&self) -> Rules {
-        Rules {
-            default_country: self.country,
-            default_action_source: self.action_source,
-            external_id: match self.external_id {
-                ExternalIdArgument::Hash => ExternalId::Hash,
-                ExternalIdArgument::AsIs => ExternalId::AsIs,
-            },
-            variants: self.variants,
-            ..Rules::default()
-        }
-    }
+    #[command(flatten)]
+    sealing: SealingOptions,
 }
 
 /// One event after sealing.
@@ -120,7 +83,7 @@ trait Report {
 
 /// Checks a body and reports on it.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let input = Input::read(arguments.file.as_deref())?;
+    let input = Input::read(arguments.file.as_deref(), "sluice check")?;
     let text = batch::text_of(&input.bytes);
     let mut report: Box<dyn Report> = if arguments.json {
         Box::new(ForPrograms::new())
@@ -128,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         Box::new(ForPeople::new(layout_of(&text)))
     };
     let checker = Checker {
-        rules: arguments.rules(),
+        rules: arguments.sealing.rules(),
         clock: Clock::new(arguments.now),
         explains: arguments.explain,
         shows_values: arguments.show_values,

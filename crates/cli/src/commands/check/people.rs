@@ -1,15 +1,13 @@
 //! The report for people: a block for every finding, and the sum of it all in the last line.
 
-use anstyle::Style;
 use sluice_event::batch::Layout;
 use sluice_event::{Code, Severity};
 
 use super::explain::{Explained, Explanation, Payload, Sent};
 use super::{Broken, Checked, Report, SEVERITIES, Tally};
 use crate::failure::Failure;
-use crate::output::{
-    BOLD, CYAN, DIM, GREEN, MAGENTA, Output, RED, YELLOW, counted, painted, printable,
-};
+use crate::output::{BOLD, DIM, GREEN, Output, RED, counted, painted, printable};
+use crate::remark::{self, Remark};
 
 /// Prints blocks of text.
 pub(super) struct ForPeople {
@@ -39,16 +37,6 @@ impl ForPeople {
             write!(output, " {name} {id}")?;
         }
         writeln!(output)
-    }
-
-    fn finding(&mut self, code: Code, place: &str, message: &str) -> Result<(), Failure> {
-        let (symbol, style) = mark(code.severity());
-        let output = &mut self.output;
-        let head = format!("{symbol} {}[{code}]", code.severity());
-        writeln!(output, "  {} {}", painted(style, head), printable(place))?;
-        writeln!(output, "    {}", printable(message))?;
-        writeln!(output, "    {} {}", painted(CYAN, "help:"), code.help())?;
-        writeln!(output, "    {} {}", painted(DIM, "source:"), code.source())
     }
 
     fn explanation(&mut self, explanation: &Explanation) -> Result<(), Failure> {
@@ -101,8 +89,8 @@ impl Report for ForPeople {
         self.header(checked)?;
         let event = self.layout.path(checked.index);
         for finding in &checked.findings {
-            let place = place(&event, finding.path.as_str());
-            self.finding(finding.code, &place, &finding.message)?;
+            let place = remark::place(&event, finding.path.as_str());
+            Remark::of(finding).show(&mut self.output, &place)?;
         }
         let unlisted = checked.findings.unlisted();
         if unlisted > 0 {
@@ -124,7 +112,7 @@ impl Report for ForPeople {
         let place = format!("{name}:{line}:{column}");
         let message = format!("expected {expected}; nothing behind this place was read");
         writeln!(self.output, "{}", painted(BOLD, printable(name)))?;
-        self.finding(Code::JsonInvalid, &place, &message)?;
+        Remark::new(Code::JsonInvalid, "", &message).show(&mut self.output, &place)?;
         writeln!(self.output)?;
         self.broken_at = Some(place);
         Ok(())
@@ -197,26 +185,6 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", printable(text))
 }
 
-/// Where in the body: `data[3].user_data.em`.
-fn place(event: &str, path: &str) -> String {
-    match (event, path) {
-        ("", "") => "(the whole event)".to_owned(),
-        ("", path) => path.to_owned(),
-        (event, "") => event.to_owned(),
-        (event, path) if path.starts_with('[') => format!("{event}{path}"),
-        (event, path) => format!("{event}.{path}"),
-    }
-}
-
-fn mark(severity: Severity) -> (char, Style) {
-    match severity {
-        Severity::Error => ('✖', RED),
-        Severity::Repaired => ('✎', MAGENTA),
-        Severity::Warning => ('⚠', YELLOW),
-        Severity::Hint => ('·', CYAN),
-    }
-}
-
 /// `3 events: 1 error, 2 repaired, 4 warnings; 2 ready to send, 1 not`
 fn summary(tally: &Tally) -> String {
     let ready = match (tally.sendable, tally.events) {
@@ -265,14 +233,6 @@ fn found(tally: &Tally) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_paths_from_the_body() {
-        assert_eq!(place("data[3]", "user_data.em"), "data[3].user_data.em");
-        assert_eq!(place("data[3]", ""), "data[3]");
-        assert_eq!(place("", "user_data"), "user_data");
-        assert_eq!(place("[0]", "[\"a b\"]"), "[0][\"a b\"]");
-    }
 
     #[test]
     fn the_summary_says_what_will_happen() {

@@ -1,11 +1,12 @@
 //! The report for programs: one JSON object an event, as it is checked.
 
 use serde::Serialize;
-use sluice_event::{Code, Findings, SealedEvent};
+use sluice_event::{Code, SealedEvent};
 
 use super::{Broken, Checked, Explanation, Report, Tally};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::remark::Remark;
 
 /// Prints a line of JSON for every event.
 pub(super) struct ForPrograms {
@@ -27,43 +28,12 @@ struct EventLine<'a> {
     event_name: Option<&'a str>,
     event_id: Option<&'a str>,
     valid: bool,
-    findings: Vec<FindingLine<'a>>,
+    findings: Vec<Remark<'a>>,
     /// Findings beyond those that are kept for one event.
     #[serde(skip_serializing_if = "is_zero")]
     findings_unlisted: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<&'a Explanation>,
-}
-
-#[derive(Serialize)]
-struct FindingLine<'a> {
-    severity: &'a str,
-    code: &'a str,
-    /// Within the event.
-    path: &'a str,
-    message: &'a str,
-    help: &'a str,
-    source: &'a str,
-}
-
-impl<'a> FindingLine<'a> {
-    fn new(code: Code, path: &'a str, message: &'a str) -> Self {
-        Self {
-            severity: code.severity().name(),
-            code: code.name(),
-            path,
-            message,
-            help: code.help(),
-            source: code.source(),
-        }
-    }
-
-    fn all(findings: &'a Findings) -> Vec<Self> {
-        findings
-            .iter()
-            .map(|finding| Self::new(finding.code, finding.path.as_str(), &finding.message))
-            .collect()
-    }
 }
 
 impl Report for ForPrograms {
@@ -74,7 +44,7 @@ impl Report for ForPrograms {
             event_name: sealed.map(SealedEvent::event_name),
             event_id: sealed.map(SealedEvent::event_id),
             valid: sealed.is_some(),
-            findings: FindingLine::all(&checked.findings),
+            findings: Remark::all(&checked.findings),
             findings_unlisted: checked.findings.unlisted(),
             explain: checked.explanation.as_ref(),
         })
@@ -95,7 +65,7 @@ impl Report for ForPrograms {
             event_name: None,
             event_id: None,
             valid: false,
-            findings: vec![FindingLine::new(Code::JsonInvalid, "", &message)],
+            findings: vec![Remark::new(Code::JsonInvalid, "", &message)],
             findings_unlisted: 0,
             explain: None,
         })

@@ -1,4 +1,4 @@
-//! The body to be checked: from a file or standard input, all of it, within a limit.
+//! A body of events: from a file or standard input, all of it, within a limit.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -13,20 +13,23 @@ use crate::failure::Failure;
 const BODY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A body and where it came from.
-pub(super) struct Input {
+pub(crate) struct Input {
     /// For people: the file as it was named, or `stdin`.
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Input {
     /// Reads the file, or standard input if it is `-`, or missing and somebody pipes.
-    pub(super) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+    /// `command` is what to name in an example.
+    pub(crate) fn read(file: Option<&Path>, command: &str) -> Result<Self, Failure> {
         let stdin = io::stdin();
         match file {
             None if stdin.is_terminal() => Err(Failure::with_help(
                 "no FILE was named, and nothing is piped into standard input",
-                "name a file, as in `sluice check events.json`, or pipe one in; `-` reads what you type",
+                format!(
+                    "name a file, as in `{command} events.json`, or pipe one in; `-` reads what you type"
+                ),
             )),
             Some(path) if path != Path::new("-") => Self::file(path),
             _ => {
@@ -54,7 +57,7 @@ fn limited(source: impl Read, name: &str, bytes_max: u64) -> Result<Vec<u8>, Fai
     if bytes.len() as u64 > bytes_max {
         return Err(Failure::with_help(
             format!("{name} is larger than {} MiB", bytes_max >> 20),
-            "write one event a line (NDJSON) and check it in pieces, for example after `split -l 100000`",
+            "write one event a line (NDJSON) and take it in pieces, for example after `split -l 100000`",
         ));
     }
     Ok(bytes)

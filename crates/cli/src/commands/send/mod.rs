@@ -1,0 +1,187 @@
+//! `sluice send`: events from the command line, a file or a pipe, to Meta or to a gateway.
+//!
+//! Straight to a dataset, events are sealed here, as the gateway does it. Through a gateway they go as
+//! they are written, because its source has rules of its own; only an `event_id` is added where there
+//! is none, so that trying again makes no copies. What is printed holds no clear value and no secret.
+
+mod carrier;
+mod delivery;
+mod event;
+mod load;
+mod raw;
+mod report;
+mod route;
+
+use std::path::PathBuf;
+
+use sluice_event::batch;
+
+use super::Ending;
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::output::Progress;
+use crate::runtime;
+use crate::sealing::SealingOptions;
+use carrier::Carrier;
+use delivery::{Halt, Terms};
+use event::EventOptions;
+use load::{Form, Load};
+use report::Report;
+use route::{Route, RouteOptions};
+
+/// What `send` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The events, in any form that `sluice check` reads; - or nothing reads standard input
+    file: Option<PathBuf>,
+    /// Show what would be sent, sealed, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Events in one request
+    #[arg(long, value_name = "COUNT", default_value = "500", value_parser = batch_size)]
+    batch: usize,
+    /// How often a request is sent again when Meta has a problem, throttles, or does not answer
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    retries: u32,
+    #[command(flatten)]
+    route: RouteOptions,
+    #[command(flatten)]
+    event: EventOptions,
+    #[command(
+        flatten,
+        next_help_heading = "How events are sealed (a gateway has rules of its own)"
+    )]
+    sealing: SealingOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  export META_ACCESS_TOKEN=…
+  sluice send --dataset 1234567890 --test-event-code TEST123 \\
+      --name Purchase --id order-1 --value 129.99 --currency USD \\
+      --user em=john@example.com --user ph=+15550100 --url https://shop.example/thanks
+      One purchase, to be seen in Events Manager under Test Events
+  sluice send --dataset 1234567890 --token-file token.txt events.ndjson
+      A file of any size up to 256 MiB, in batches
+  SLUICE_KEY=… sluice send --gateway http://127.0.0.1:8080 < events.json
+      Through a gateway: kept on its disk, delivered by it
+  sluice send --dry-run events.json
+      What would be sent: hashes in the place of personal data
+  sluice send --dataset 1234567890 --graph-url http://127.0.0.1:8090 --name Lead --user em=a@b.co
+      To `sluice sandbox`, which takes any token
+
+Tokens and keys come from the environment or from files, never from options: those are seen in the
+shell's history and in the list of processes. (So are values of --user; a file or a pipe is not.)
+
+What Meta could not take for the moment is sent again, the same bytes under the same event ids, so
+nothing is counted twice. An event that Meta refuses is set aside with the reason; the others go on.
+
+Exit code: 0 when all events were taken, 1 when some were rejected or refused, 2 when the command
+could not do its work: no token, no connection, no end of retries; the report says what was sent.";
+
+fn batch_size(text: &str) -> Result<usize, &'static str> {
+    let size = text.parse().ok().filter(|size| (1..=1_000).contains(size));
+    size.ok_or("Meta takes 1 to 1000 events in a request")
+}
+
+/// Sends events.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let clock = Clock::System;
+    let given = arguments
+        .event
+        .json(arguments.sealing.action_source, clock.unix_ms())?;
+    let input = match given {
+        Some(json) => Input {
+            name: "the event".to_owned(),
+            bytes: json.into_bytes(),
+        },
+        None => Input::read(arguments.file.as_deref(), "sluice send")?,
+    };
+    let form = if arguments.dry_run {
+        // Nobody is to see what is in the clear, wherever it would go.
+        Form::Sealed
+    } else {
+        arguments.route.form()
+    };
+    let text = batch::text_of(&input.bytes);
+    let mut load = Load::read(&text, &input.name, &arguments.sealing.rules(), form, clock)?;
+    if arguments.dry_run {
+        report::foreseen(&load, &arguments.route.shown(), arguments.json)?;
+        return Ok(Ending::flawed_if(!load.rejected.is_empty()));
+    }
+    let route = arguments.route.open(load.test_code.as_deref())?;
+    let mut report = Report::new(load.outgoing.len(), load.rejected.len());
+    report.to = arguments.route.shown();
+    report.rejected = std::mem::take(&mut load.rejected);
+    let halt = runtime::block_on(async {
+        Ok(match &route {
+            Route::Dataset(carrier) => arguments.deliver(carrier, &load, &mut report).await?,
+            Route::Gateway(carrier) => arguments.deliver(carrier, &load, &mut report).await?,
+        })
+    })?;
+    conclude(arguments, &load, report, halt)
+}
+
+impl Arguments {
+    /// Sends the load, until the end or until somebody stops it.
+    async fn deliver(
+        &self,
+        carrier: &impl Carrier,
+        load: &Load,
+        report: &mut Report,
+    ) -> Result<Option<Halt>, Failure> {
+        let stopped = runtime::stopped()?;
+        let progress = if load.outgoing.len() > self.batch {
+            Progress::of(load.outgoing.len())
+        } else {
+            Progress::hidden()
+        };
+        let terms = Terms {
+            batch: self.batch,
+            retries: self.retries,
+        };
+        let halt = tokio::select! {
+            done = delivery::deliver(carrier, load, terms, report, &progress) => done.err(),
+            () = stopped => Some(Halt {
+                why: "stopped by a signal".to_owned(),
+                help: "send the rest later".to_owned(),
+            }),
+        };
+        progress.finish();
+        Ok(halt)
+    }
+}
+
+/// Tells what became of the events; a halt is a failure all the same.
+fn conclude(
+    arguments: &Arguments,
+    load: &Load,
+    mut report: Report,
+    halt: Option<Halt>,
+) -> Result<Ending, Failure> {
+    report.unsent = report.unsent();
+    report.error = halt.as_ref().map(|halt| halt.why.clone());
+    report.rejected.sort_by_key(|rejected| rejected.index);
+    report.refused.sort_by_key(|refused| refused.index);
+    if arguments.json {
+        report.for_programs()?;
+    } else {
+        report.for_people(load)?;
+    }
+    match halt {
+        None => Ok(Ending::flawed_if(report.is_flawed())),
+        Some(Halt { why, help }) => {
+            let again = if load.makes_ids {
+                "; give the events an event_id first, or what did arrive counts twice"
+            } else {
+                "; what did arrive is not counted twice"
+            };
+            Err(Failure::with_help(why, format!("{help}{again}")))
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The events of a body as they are written, for a gateway that seals them by its own rules.
+
+use std::borrow::Cow;
+
+use sluice_event::batch::{self, Layout};
+use sluice_event::json::{Kind, Raw, Reader, SyntaxError, write_text};
+use sluice_event::{Event, Findings};
+
+/// The JSON of each event of a body, in the order in which [`batch::read`] gives them.
+pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
+    let mut slices = Vec::new();
+    let mut reader = Reader::new(text);
+    match layout {
+        Layout::Lines => {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            slices.extend(lines.map(Cow::Borrowed));
+        }
+        Layout::Single => slices.push(unquoted(reader.value()?)),
+        Layout::Array => list(&mut reader, &mut slices)?,
+        Layout::Envelope => reader.members(|reader, key| {
+            if key != "data" {
+                return reader.value().map(drop);
+            }
+            match reader.kind()? {
+                Kind::Array => list(reader, &mut slices),
+                Kind::Text => {
+                    // The whole list inside a string, as form-encoded senders write it.
+                    let inner = reader.value()?.as_text().unwrap_or_default().into_owned();
+                    let mut reader = Reader::new(&inner);
+                    let mut owned = Vec::new();
+                    if reader.kind()? == Kind::Array {
+                        list(&mut reader, &mut owned)?;
+                    } else {
+                        owned.push(unquoted(reader.value()?));
+                    }
+                    let owned = owned
+                        .into_iter()
+                        .map(|slice| Cow::Owned(slice.into_owned()));
+                    slices.extend(owned);
+                    Ok(())
+                }
+                _ => {
+                    slices.push(unquoted(reader.value()?));
+                    Ok(())
+                }
+            }
+        })?,
+    }
+    Ok(slices)
+}
+
+fn list<'a>(reader: &mut Reader<'a>, slices: &mut Vec<Cow<'a, str>>) -> Result<(), SyntaxError> {
+    reader.items(|reader| {
+        slices.push(unquoted(reader.value()?));
+        Ok(())
+    })
+}
+
+/// An event that stands in a string is taken out of it.
+fn unquoted(raw: Raw<'_>) -> Cow<'_, str> {
+    match raw.kind() {
+        Kind::Text => raw.as_text().unwrap_or(Cow::Borrowed(raw.text())),
+        _ => Cow::Borrowed(raw.text()),
+    }
+}
+
+/// The event with an `event_id`, so that it keeps one and the same when it has to be sent again.
+pub(super) fn with_id(json: &str, id: &str) -> String {
+    let json = json.trim();
+    let (Some(rest), Some(head)) = (json.strip_prefix('{'), json.strip_suffix('}')) else {
+        return json.to_owned();
+    };
+    let mut member = String::from("\"event_id\":");
+    write_text(&mut member, id);
+    // Of a key that comes twice one counts, and an empty id may stand there already.
+    let first = format!("{{{member},{rest}");
+    if has_id(&first, id) {
+        return first;
+    }
+    let last = format!("{head},{member}}}");
+    if has_id(&last, id) {
+        return last;
+    }
+    json.to_owned()
+}
+
+fn has_id(json: &str, id: &str) -> bool {
+    let mut findings = Findings::new();
+    let event = Event::parse(json, &mut findings);
+    event.is_some_and(|event| event.event_id.as_deref() == Some(id))
+}
+
+/// How a body that was read is laid out, and what it says beside its events.
+pub(super) fn test_code(body: &batch::Body<'_>) -> Option<String> {
+    let code = body.text("test_event_code")?;
+    Some(code.into_owned()).filter(|code| !code.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_events_that_the_reader_finds() {
+        let (one, two) = (
+            r#"{"event_name":"A","x":[1,{"y":"}"}]}"#,
+            r#"{"event_name":"B"}"#,
+        );
+        let quoted = one.replace('"', "\\\"");
+        for body in [
+            one.to_owned(),
+            format!("[{one}, {two}]"),
+            format!(r#"{{"test_event_code":"T","data":[{one},{two}]}}"#),
+            format!(r#"{{"data":["{quoted}"]}}"#),
+            format!(r#"{{"data":"[{quoted}]"}}"#),
+            format!("{one}\n\n{two}\n"),
+            "[]".to_owned(),
+        ] {
+            let mut names = Vec::new();
+            let read = batch::read(&body, |item| {
+                let name = item.event.and_then(|event| event.event_name);
+                names.push(name.map(Cow::into_owned));
+            });
+            let layout = read.unwrap().layout;
+            let found: Vec<_> = slices(&body, layout)
+                .unwrap()
+                .iter()
+                .map(|slice| {
+                    let event = Event::parse(slice, &mut Findings::new());
+                    event.and_then(|event| event.event_name.map(Cow::into_owned))
+                })
+                .collect();
+            assert_eq!(found, names, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_added_whatever_stood_there() {
+        for json in [
+            r#"{"event_name":"A"}"#,
+            r#" {"event_name":"A","event_id":null} "#,
+            r#"{"event_id":"","event_name":"A"}"#,
+        ] {
+            let json = with_id(json, "x\"1");
+            assert!(has_id(&json, "x\"1"), "{json}");
+        }
+        assert_eq!(with_id("[]", "x"), "[]");
+    }
+}

@@ -1,0 +1,262 @@
+//! What became of the events, for people and for programs.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sluice_event::batch::Layout;
+
+use super::load::{Load, Outgoing};
+use crate::failure::Failure;
+use crate::output::{CYAN, DIM, GREEN, Output, RED, YELLOW, counted, grouped, painted, printable};
+use crate::remark::{self, Remark};
+
+/// What became of the events.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    /// Where they went.
+    pub(super) to: String,
+    pub(super) events: usize,
+    pub(super) taken: usize,
+    /// Copies of events that the gateway knew.
+    pub(super) duplicates: usize,
+    /// Meta counted so many events less than it was sent.
+    pub(super) missing: usize,
+    /// By our own rules.
+    pub(super) rejected: Vec<Rejected>,
+    /// By Meta.
+    pub(super) refused: Vec<Refused>,
+    /// Not sent, or without an answer that settles what became of them.
+    pub(super) unsent: usize,
+    pub(super) requests: usize,
+    pub(super) retries: usize,
+    pub(super) fbtrace_ids: Vec<String>,
+    /// Why it stopped before the end.
+    pub(super) error: Option<String>,
+    #[serde(skip)]
+    outgoing: usize,
+    #[serde(skip)]
+    rejected_before: usize,
+}
+
+/// An event that cannot be sent.
+#[derive(Debug, Serialize)]
+pub(super) struct Rejected {
+    /// Its place in the body.
+    pub(super) index: usize,
+    pub(super) event_id: Option<String>,
+    pub(super) findings: Vec<Remark<'static>>,
+}
+
+/// An event that Meta refused.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused {
+    /// Its place in the body.
+    pub(super) index: usize,
+    pub(super) event_name: String,
+    pub(super) event_id: String,
+    #[serde(flatten)]
+    pub(super) why: Refusal,
+}
+
+/// Why Meta refused it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Refusal {
+    pub(super) code: Option<i64>,
+    pub(super) subcode: Option<i64>,
+    pub(super) meaning: String,
+    pub(super) help: String,
+    pub(super) meta_said: Option<String>,
+    pub(super) fbtrace_id: Option<String>,
+}
+
+impl Refusal {
+    fn line(&self) -> String {
+        let error = match (self.code, self.subcode) {
+            (Some(code), Some(subcode)) => format!(" (error {code}/{subcode})"),
+            (Some(code), None) => format!(" (error {code})"),
+            (None, _) => String::new(),
+        };
+        let said = self.meta_said.as_deref();
+        let said = said.map(|said| format!("; Meta said: {said}"));
+        format!("{}{error}{}", self.meaning, said.unwrap_or_default())
+    }
+}
+
+impl Report {
+    /// Of so many events that leave, when so many were rejected before.
+    pub(super) fn new(outgoing: usize, rejected_before: usize) -> Self {
+        Self {
+            events: outgoing + rejected_before,
+            outgoing,
+            rejected_before,
+            ..Self::default()
+        }
+    }
+
+    /// How many of those that leave are settled.
+    pub(super) fn settled(&self) -> usize {
+        let rejected = self.rejected.len().saturating_sub(self.rejected_before);
+        self.taken + self.duplicates + self.missing + self.refused.len() + rejected
+    }
+
+    /// How many are not.
+    pub(super) fn unsent(&self) -> usize {
+        self.outgoing.saturating_sub(self.settled())
+    }
+
+    /// Whether something is wrong with some of the events.
+    pub(super) fn is_flawed(&self) -> bool {
+        !self.rejected.is_empty() || !self.refused.is_empty() || self.missing > 0
+    }
+
+    /// One JSON object.
+    pub(super) fn for_programs(&self) -> Result<(), Failure> {
+        let mut output = Output::for_programs();
+        output.json(self)?;
+        output.finish()
+    }
+
+    /// A block for every event that was not taken, and the sum of it all.
+    pub(super) fn for_people(&self, load: &Load) -> Result<(), Failure> {
+        let mut output = Output::for_people();
+        for rejected in &self.rejected {
+            rejected.show(&mut output, load.layout)?;
+        }
+        for refused in &self.refused {
+            refused.show(&mut output, load.layout)?;
+        }
+        writeln!(output, "{}", self.summary(load))?;
+        if load.remarked > 0 && self.error.is_none() {
+            let text = format!(
+                "There is something to say about {}: `sluice check` does.",
+                counted(load.remarked, "event")
+            );
+            writeln!(output, "{}", painted(DIM, text))?;
+        }
+        output.finish()
+    }
+
+    fn summary(&self, load: &Load) -> String {
+        if self.events == 0 {
+            return "No events: nothing to send.".to_owned();
+        }
+        let mut sentence = match load.outgoing.as_slice() {
+            [one] if self.taken == 1 && self.events == 1 => {
+                format!("{} was taken by {}", named(one), self.to)
+            }
+            _ => {
+                let (taken, events) = (number(self.taken), number(self.events));
+                let to = &self.to;
+                format!("{taken} of {events} events were taken by {to}")
+            }
+        };
+        for (count, what) in [
+            (self.duplicates, "known there already"),
+            (self.rejected.len(), "rejected"),
+            (self.refused.len(), "refused by Meta"),
+            (self.missing, "missing in Meta's count"),
+            (self.unsent, "not sent"),
+        ] {
+            if count > 0 {
+                sentence = format!("{sentence}; {} {what}", number(count));
+            }
+        }
+        if let [trace] = self.fbtrace_ids.as_slice() {
+            sentence = format!("{sentence} (fbtrace_id {})", printable(trace));
+        }
+        let style = match (self.unsent, self.is_flawed()) {
+            (0, false) => GREEN,
+            (0, true) => YELLOW,
+            _ => RED,
+        };
+        painted(style, format!("{sentence}.")).to_string()
+    }
+}
+
+fn number(count: usize) -> String {
+    grouped(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// `Purchase order-17`
+fn named(event: &Outgoing) -> String {
+    match &event.known_as {
+        Some((name, id)) => format!("{} {}", printable(name), printable(id)),
+        None => "The event".to_owned(),
+    }
+}
+
+fn heading(layout: Layout, index: usize) -> String {
+    match layout.path(index) {
+        path if path.is_empty() => "event".to_owned(),
+        path => path,
+    }
+}
+
+impl Rejected {
+    fn show(&self, output: &mut Output, layout: Layout) -> Result<(), Failure> {
+        let heading = heading(layout, self.index);
+        writeln!(output, "{} was rejected", painted(RED, heading))?;
+        let event = layout.path(self.index);
+        for finding in &self.findings {
+            finding.show(output, &remark::place(&event, finding.path()))?;
+        }
+        writeln!(output)
+    }
+}
+
+impl Refused {
+    fn show(&self, output: &mut Output, layout: Layout) -> Result<(), Failure> {
+        let heading = painted(RED, heading(layout, self.index));
+        let (name, id) = (printable(&self.event_name), printable(&self.event_id));
+        writeln!(output, "{heading} {name} {id} was refused")?;
+        writeln!(output, "  {}", printable(&self.why.line()))?;
+        writeln!(
+            output,
+            "  {} {}",
+            painted(CYAN, "help:"),
+            printable(&self.why.help)
+        )?;
+        if let Some(trace) = &self.why.fbtrace_id {
+            let trace = format!("fbtrace_id {}", printable(trace));
+            writeln!(output, "  {}", painted(DIM, trace))?;
+        }
+        writeln!(output)
+    }
+}
+
+/// What would be sent, for programs.
+#[derive(Serialize)]
+struct Foreseen<'a> {
+    dry_run: bool,
+    to: &'a str,
+    events: usize,
+    rejected: &'a [Rejected],
+    would_send: Vec<Box<RawValue>>,
+}
+
+/// Shows what would be sent: sealed, byte for byte.
+pub(super) fn foreseen(load: &Load, to: &str, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        let raw = |event: &Outgoing| RawValue::from_string(event.json.clone());
+        let would_send = load.outgoing.iter().map(raw).collect::<Result<_, _>>();
+        let mut output = Output::for_programs();
+        output.json(&Foreseen {
+            dry_run: true,
+            to,
+            events: load.events,
+            rejected: &load.rejected,
+            would_send: would_send.map_err(anyhow::Error::new)?,
+        })?;
+        return output.finish();
+    }
+    let mut output = Output::for_people();
+    for rejected in &load.rejected {
+        rejected.show(&mut output, load.layout)?;
+    }
+    for event in &load.outgoing {
+        writeln!(output, "{}", printable(&event.json))?;
+    }
+    let (goes, events) = (number(load.outgoing.len()), number(load.events));
+    let sentence = format!("{goes} of {events} events would go to {to}. Nothing was sent.");
+    writeln!(output, "{}", painted(DIM, sentence))?;
+    output.finish()
+}

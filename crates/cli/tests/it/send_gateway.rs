@@ -1,0 +1,199 @@
+//! `sluice send --gateway`: through a real gateway to a sandbox, with the audit beside it.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::journal::now_ms;
+use crate::run::{Run, sluice, sluice_with};
+use crate::server::Server;
+
+const EMAIL: &str = "john.q.public@example.com";
+const KEY: &str = "geheim-and-long-enough";
+
+/// A gateway in front of a sandbox.
+struct Setup {
+    sandbox: Server,
+    gateway: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let sandbox = Server::start(&["sandbox", "--listen", "127.0.0.1:0"]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sluice.toml");
+        let journal = folder.path().join("journal");
+        let (journal, base) = (journal.display(), &sandbox.base);
+        let text = format!(
+            r#"
+[server]
+listen = "127.0.0.1:0"
+[journal]
+path = "{journal}"
+[graph]
+base_url = "{base}"
+linger_ms = 5
+[[dataset]]
+id = "1234567890123456"
+access_token = {{ command = ["echo", "EAABgeheim"] }}
+[[source]]
+name = "shop"
+kind = "api"
+key = {{ command = ["echo", "{KEY}"] }}
+datasets = ["1234567890123456"]
+"#
+        );
+        fs::write(&file, text).unwrap();
+        let gateway = Server::start(&["serve", "--config", file.to_str().unwrap()]);
+        Self {
+            sandbox,
+            gateway,
+            folder,
+        }
+    }
+
+    fn send(&self, arguments: &[&str], stdin: &str) -> Run {
+        let route = ["send", "--gateway", &self.gateway.base];
+        let run = sluice_with(&[("SLUICE_KEY", KEY)], &[&route, arguments].concat(), stdin);
+        for secret in [EMAIL, KEY] {
+            assert!(!run.stdout.contains(secret), "{}", run.stdout);
+            assert!(!run.stderr.contains(secret), "{}", run.stderr);
+        }
+        run
+    }
+
+    /// What the journal says once nothing waits any more.
+    fn audit(&self) -> Value {
+        let folder = self.folder.path().join("journal");
+        let arguments = ["audit", "--json", "--journal", folder.to_str().unwrap()];
+        for _ in 0..200 {
+            let run = sluice(&arguments, "");
+            assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+            let report = run.json().remove(0);
+            if report["waiting"] == 0 {
+                return report;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("events still wait");
+    }
+}
+
+fn event(id: &str, name: &str) -> String {
+    let now_s = now_ms() / 1_000;
+    format!(
+        r#"{{"event_name":"{name}","event_time":{now_s},{id}"action_source":"other","user_data":{{"em":"{EMAIL}"}}}}"#
+    )
+}
+
+#[test]
+fn events_are_kept_delivered_and_audited() {
+    let setup = Setup::new();
+    let events: Vec<_> = (0..25)
+        .map(|number| event(&format!(r#""event_id":"lead-{number}","#), "Lead"))
+        .collect();
+    let body = format!(r#"{{"data":[{}]}}"#, events.join(","));
+    let run = setup.send(&["--batch", "10", "--json"], &body);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let report = run.json().remove(0);
+    assert_eq!(
+        (&report["taken"], &report["requests"]),
+        (&json!(25), &json!(3))
+    );
+
+    // All of them again: the gateway knows them.
+    let run = setup.send(&[], &body);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stdout.contains("0 of 25 events were taken"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("; 25 known there already"),
+        "{}",
+        run.stdout
+    );
+
+    let books = setup.audit();
+    assert_eq!(
+        (&books["delivered"], &books["duplicate"]),
+        (&json!(25), &json!(25))
+    );
+    assert_eq!(setup.sandbox.json("/sandbox/stats")["distinct"], 25);
+}
+
+#[test]
+fn an_event_without_id_gets_one_that_stays() {
+    let setup = Setup::new();
+    let run = setup.send(&["--json"], &event("", "Lead"));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = setup.send(&["--name", "Lead", "--user", &format!("em={EMAIL}")], "");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.starts_with("Lead "), "{}", run.stdout);
+    assert_eq!(setup.audit()["delivered"], 2);
+    let received = setup.sandbox.json("/sandbox/received").to_string();
+    let id = run.stdout.split(' ').nth(1).unwrap();
+    assert!(received.contains(id), "{id} is not in {received}");
+}
+
+#[test]
+fn the_gateways_findings_are_shown_as_check_shows_them() {
+    let setup = Setup::new();
+    let body = format!(
+        "{}\nnot json\n{}\n",
+        event(r#""event_id":"a","#, "Lead"),
+        event(r#""event_id":"b","#, ""),
+    );
+    let run = setup.send(&[], &body);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    assert!(
+        run.stdout
+            .contains("[1] was rejected\n  ✖ error[json_invalid] [1]\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout
+            .contains("[2] was rejected\n  ✖ error[event_name_"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout
+            .contains("1 of 3 events were taken by the gateway at http://127.0.0.1:")
+    );
+    assert_eq!(setup.audit()["accepted"], 1);
+}
+
+#[test]
+fn a_wrong_key_and_a_wrong_dataset_stop_everything() {
+    let setup = Setup::new();
+    let body = event(r#""event_id":"a","#, "Lead");
+    let route = ["send", "--gateway", &setup.gateway.base];
+    let run = sluice_with(&[("SLUICE_KEY", "another-key-of-nobody")], &route, &body);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr
+            .starts_with("error: no source has this key (HTTP 401)\nhelp: "),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("another-key"));
+    let run = setup.send(&["--dataset", "99999"], &body);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr
+            .contains("this source does not send to that dataset"),
+        "{}",
+        run.stderr
+    );
+    let run = sluice(&route, &body);
+    assert!(
+        run.stderr
+            .starts_with("error: environment variable SLUICE_KEY is not set")
+    );
+    assert_eq!(setup.audit()["accepted"], 0);
+}
