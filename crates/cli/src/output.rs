@@ -188,7 +188,7 @@ impl Progress {
     pub(crate) fn of(steps: usize) -> Self {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-        let template = "{wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+        let template = "{wide_bar} {human_pos} of {human_len}, {eta} left";
         Self(match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,

@@ -159,6 +159,20 @@ fn trying_again_comes_to_an_end() {
 }
 
 #[test]
+fn a_business_is_no_dataset() {
+    let sandbox = sandbox(&["--business-id", DATASET]);
+    let run = send(
+        &sandbox,
+        &["--name", "Lead", "--user", "external_id=17"],
+        "",
+    );
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("(error 100/33)"), "{}", run.stderr);
+    let help = "it is not the business id) and the access of the token's system user\n";
+    assert!(run.stderr.ends_with(help), "{}", run.stderr);
+}
+
+#[test]
 fn who_has_to_wait_long_comes_back_later() {
     let sandbox = sandbox(&["--fault", "throttle 80004 regain 20m"]);
     let run = send(&sandbox, &[], &lines(1));

@@ -34,6 +34,8 @@ pub(super) struct Terms {
 pub(super) struct Halt {
     pub(super) why: String,
     pub(super) help: String,
+    /// The last request may have arrived all the same; only its answer is missing.
+    pub(super) may_have_arrived: bool,
 }
 
 /// Sends every event of the load; the report has what became of them, also when this fails.
@@ -74,7 +76,13 @@ pub(super) async fn deliver(
                     todo.extend([right, left]);
                 }
             }
-            Outcome::Never { why, help } => return Err(Halt { why, help }),
+            Outcome::Never { why, help } => {
+                return Err(Halt {
+                    why,
+                    help,
+                    may_have_arrived: false,
+                });
+            }
             // `patiently` deals with these.
             Outcome::Later { why, .. } => return Err(given_up(why)),
         }
@@ -120,6 +128,7 @@ async fn patiently(
             return Err(Halt {
                 why: format!("{why}; it asks to wait {minutes} minutes"),
                 help: "send the rest then".to_owned(),
+                may_have_arrived: false,
             });
         }
         if tries >= terms.retries {
@@ -141,6 +150,7 @@ fn given_up(why: String) -> Halt {
     Halt {
         why,
         help: "it was tried as often as --retries says; send the rest later".to_owned(),
+        may_have_arrived: true,
     }
 }
 

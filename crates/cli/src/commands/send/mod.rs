@@ -150,6 +150,7 @@ impl Arguments {
             () = stopped => Some(Halt {
                 why: "stopped by a signal".to_owned(),
                 help: "send the rest later".to_owned(),
+                may_have_arrived: true,
             }),
         };
         progress.finish();
@@ -175,13 +176,19 @@ fn conclude(
     }
     match halt {
         None => Ok(Ending::flawed_if(report.is_flawed())),
-        Some(Halt { why, help }) => {
-            let again = if load.makes_ids {
-                "; give the events an event_id first, or what did arrive counts twice"
-            } else {
-                "; what did arrive is not counted twice"
+        Some(halt) => {
+            let has_arrived = halt.may_have_arrived || report.settled() > 0;
+            let again = match (has_arrived, load.makes_ids) {
+                (false, _) => "",
+                (true, false) => "; what did arrive is not counted twice",
+                (true, true) => {
+                    "; give the events an event_id first, or what did arrive counts twice"
+                }
             };
-            Err(Failure::with_help(why, format!("{help}{again}")))
+            Err(Failure::with_help(
+                halt.why,
+                format!("{}{again}", halt.help),
+            ))
         }
     }
 }
