@@ -26,6 +26,8 @@ pub(super) fn load(
     shared: Arc<Shared>,
 ) -> rusqlite::Result<State> {
     let mut state = State::new(terms, shared);
+    // One moment for all of it: a person may be sending events again right now.
+    let snapshot = conn.unchecked_transaction()?;
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     state.next_event = number("SELECT coalesce(max(id), 0) FROM event")? + 1;
     state.next_request = number("SELECT coalesce(max(id), 0) FROM request")? + 1;
@@ -54,6 +56,7 @@ pub(super) fn load(
     }
     .run(conn, &mut state)?;
     state.tally.waiting = state.shared.lanes.waiting() as u64;
+    snapshot.commit()?;
     Ok(state)
 }
 

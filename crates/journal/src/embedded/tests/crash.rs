@@ -145,3 +145,21 @@ async fn a_settle_whose_caller_went_away_still_counts() {
     let tally = audit(folder.path()).tally;
     assert_eq!((tally.delivered, tally.refused), (4, 0));
 }
+
+#[tokio::test]
+async fn a_lease_whose_caller_went_away_takes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let bell = journal.bell(&lane(0));
+    journal.append(entries(0..10)).await.unwrap();
+    bell.notified().await;
+    let id = lane(0);
+    {
+        let mut lease = journal.lease(&id, limits(4));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        // Mostly it is still reading now; if it is done, the lease is dropped.
+        let _polled = lease.as_mut().poll(&mut context);
+    }
+    bell.notified().await;
+    assert_eq!(journal.waiting(&id).ready, 10);
+}
