@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Meta's bad day is not the shop's: the door answers as fast as before, no event is refused, delivery resumes.
 
-A steady load far below saturation runs through the whole proof, the same at two gateways: one has the bad day, its twin
-delivers to a sandbox that is well. What else the machine does falls on both, so the ratio of their p99 is what the bad
-day costs. Quiet windows and windows with a fault take turns too, for a second comparison within the one door: the median
-over seconds of each second's p99. A fault is followed by the recovery, in which the backlog goes out beside the load.
+A steady load far below saturation runs through the whole proof, the same at two gateways: one has the bad day, its
+twin delivers to a sandbox that is well. What else the machine does falls on both, so the ratio of their p99 is what the
+bad day costs. Quiet windows and windows with a fault take turns too, for a second comparison within the one door: the
+median over seconds of each second's p99, which is right only when nothing else runs. A fault is followed by the
+recovery, in which the backlog goes out beside the load.
 """
 
 import time
 
-from harness import Gateway, Sandbox, Steady, percentile, prove, until
+from harness import prove
+from load import Steady, percentile
+from processes import Gateway, Sandbox, until
 
 RATE = 100
 RATIO_MAX = 1.5
@@ -55,7 +58,8 @@ def body(proof):
     sandbox.token(second)
     if proof.quick:
         gateway.hang_up()
-    day.resumed("resumed after Meta's mending, s" + (" (SIGHUP)" if proof.quick else ""), begin, 10 if proof.quick else 75)
+    told = " (SIGHUP)" if proof.quick else ""
+    day.resumed(f"resumed after Meta's mending, s{told}", begin, 10 if proof.quick else 75)
     day.quiet()
 
     for one, steady in [(twin, twin_load), (gateway, load)]:
@@ -158,11 +162,16 @@ class Day:
                              f"{percentile(ours, share):.2f} ({percentile(theirs, share):.2f})")
         for (name, kind), windows in self.by_fault.items():
             if kind == "fault":
-                ours, theirs = ([it * 1_000 for window in windows for it in one.between(*window)] for one in (load, twin))
-                proof.note(f"{name:<20} p99 {percentile(ours, 0.99):6.2f} ms, twin {percentile(theirs, 0.99):6.2f} ms")
+                ours, theirs = (
+                    percentile([it * 1_000 for window in windows for it in one.between(*window)], 0.99)
+                    for one in (load, twin)
+                )
+                proof.note(f"{name:<20} p99 {ours:6.2f} ms, twin {theirs:6.2f} ms")
         ours, theirs = (percentile(self.latencies("fault", one), 0.99) for one in (load, twin))
         self.same("p99 bad day / twin at the same time", ours, theirs)
-        self.same("p99 bad day / quiet, median of seconds", by_second["fault"], by_second["quiet"])
+        # Told, not judged: what else the machine does falls on one window and not on another.
+        ratio = by_second["fault"] / by_second["quiet"]
+        proof.figure("p99 bad day / quiet windows, median of seconds", round(ratio, 2))
         proof.figure("longest backlog, events", self.backlog_max)
 
     def same(self, figure, bad, quiet):

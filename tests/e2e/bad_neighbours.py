@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""A bad event harms only itself: of many events one in a hundred is one that only Meta can refuse, half of them blindly.
+"""A bad event harms only itself: Meta refuses one event in a hundred, and exactly these are refused.
 
-First all events wait behind a fault, so that batches are full, then they go out. After that single blind offenders, at
-known places of one full batch each, show what finding one costs.
+Half of the refusals say which event they are about, half do not. First all events wait behind a fault, so that batches
+are full, then they go out. After that single blind offenders, at known places of one full batch each, show what finding
+one costs.
 """
 
 import math
 import time
 
-from harness import Gateway, Sandbox, prove, until
+from harness import prove
+from processes import Gateway, Sandbox, until
 
 BATCH = 1_000
 
@@ -18,13 +20,13 @@ def body(proof):
     sandbox = Sandbox(proof)
     gateway = Gateway(proof, sandbox, graph={"batch_events_max": BATCH, "linger_ms": 50}, log="debug")
     gateway.start()
-    many(proof, sandbox, gateway, count)
-    first, ids = judged(proof, gateway, sandbox, "many")
+    first = many(proof, sandbox, gateway, count)
+    first["requests"] = judged(proof, gateway, "many", first["bad"])
 
     gateway.start()
-    costs = alone(proof, sandbox, gateway)
-    second, ids = judged(proof, gateway, sandbox, "alone")
-    proof.balanced(gateway, first["all"] | second["all"], ids, first["bad"] | second["bad"])
+    second, costs = alone(proof, sandbox, gateway)
+    judged(proof, gateway, "alone", second["bad"])
+    proof.balanced(gateway, first["all"] | second["all"], sandbox.ids(), first["bad"] | second["bad"])
 
     blind, named, batches = first["blind"], first["named"], math.ceil(count / BATCH)
     extra = first["requests"] - batches
@@ -39,9 +41,6 @@ def body(proof):
     proof.figure("extra requests per offender", round(extra / (blind + named), 2))
     proof.figure(f"extra for one blind among {BATCH}: least, most", f"{min(costs.values())}, {worst}")
     proof.figure("allowed: 2 log2(batch) + 2", round(bound, 1))
-
-
-state = {}
 
 
 def many(proof, sandbox, gateway, count):
@@ -61,7 +60,7 @@ def many(proof, sandbox, gateway, count):
     sandbox.faults("")
     gateway.drained(120)
     proof.figure("all delivered after, s", round(time.monotonic() - before, 1))
-    state["many"] = {
+    return {
         "all": {event["event_id"] for event in events},
         "bad": {f"many-{number}" for number in kinds},
         "blind": list(kinds.values()).count("blind"), "named": list(kinds.values()).count("index"),
@@ -81,24 +80,20 @@ def alone(proof, sandbox, gateway):
         costs[place] = sandbox.stats()["requests"] - before - 1
         ids |= {event["event_id"] for event in events}
         bad.add(events[place]["event_id"])
-    state["alone"] = {"all": ids, "bad": bad}
-    return costs
+    return {"all": ids, "bad": bad}, costs
 
 
-def judged(proof, gateway, sandbox, part):
-    """Stops the gateway, and looks up in its journal who was refused, and in how many requests."""
+def judged(proof, gateway, part, bad):
+    """Stops the gateway and looks up in its journal who was refused; returns how many requests there were."""
     proof.equal(gateway.stop(), 0, "the exit code after SIGTERM")
-    found = state[part]
     refused = {event_id for event_id in gateway.final_ids("refused") if event_id.startswith(f"{part}-")}
-    strange, missed = refused - found["bad"], found["bad"] - refused
+    strange, missed = refused - bad, bad - refused
     proof.check(not strange, f"only offenders are refused; {len(strange)} others: {sorted(strange)[:3]}")
     proof.check(not missed, f"every offender is refused; {len(missed)} are not: {sorted(missed)[:3]}")
     with gateway.rows() as rows:
-        sql = "SELECT count(*) FROM request WHERE verdict IN ('delivered', 'refused')"
-        found["requests"] = rows.execute(sql).fetchone()[0]
         reasons = rows.execute("SELECT count(*) FROM outcome WHERE state = 2 AND (code IS NULL OR text = '')")
         proof.equal(reasons.fetchone()[0], 0, "refused events without a code or a reason")
-    return found, sandbox.ids()
+        return rows.execute("SELECT count(*) FROM request WHERE verdict IN ('delivered', 'refused')").fetchone()[0]
 
 
 def small(proof, event_id, **custom):

@@ -10,7 +10,9 @@ import os
 import subprocess
 import time
 
-from harness import Client, Gateway, Ledger, Late, Sandbox, Sender, finish_senders, prove, until
+from harness import prove
+from load import Ledger, Sender, finish_senders
+from processes import Client, Gateway, Late, Sandbox, until
 
 SIZE_MIB = 64
 BALLAST_MIB = 48

@@ -8,7 +8,9 @@ Meta and keeps running; one in a hundred of its answers is an error, and one in 
 
 import time
 
-from harness import Gateway, Ledger, Sandbox, Sender, finish_senders, percentile, prove
+from harness import prove
+from load import Ledger, Sender, finish_senders, percentile
+from processes import Gateway, Sandbox
 
 READY_S_MAX = 3.0
 

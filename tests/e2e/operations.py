@@ -15,7 +15,9 @@ import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 
-from harness import DATASET, SLUICE, Gateway, Ledger, Sandbox, Sender, ask, finish_senders, prove, until
+from harness import prove
+from load import Ledger, Sender, finish_senders
+from processes import DATASET, SLUICE, Gateway, Sandbox, ask, until
 
 BUSINESS = "987654321098765"
 
@@ -222,7 +224,7 @@ def rotated_key(proof, sandbox):
 
 def test_codes(proof, sandbox):
     """A configured test code ends by itself; one of a request covers that request only."""
-    ends = datetime.now(timezone.utc) + timedelta(seconds=4)
+    ends = datetime.now(timezone.utc) + timedelta(seconds=6)
     code = f'test_event_code = {{ code = "TEST111", until = "{ends.strftime("%Y-%m-%dT%H:%M:%SZ")}" }}'
     gateway = Gateway(proof, sandbox, name="testcode", dataset_more=code, log="debug")
     gateway.start()

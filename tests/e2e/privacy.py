@@ -12,7 +12,8 @@ import http.client
 import json
 import urllib.parse
 
-from harness import DATASET, Gateway, Sandbox, ask, prove, until
+from harness import prove
+from processes import DATASET, Gateway, Sandbox, ask, until
 
 
 def body(proof):
@@ -88,7 +89,8 @@ def through_every_door(proof, gateway):
         ("/v1/events", json.dumps([event(), event()]), {"Authorization": bearer}),
         ("/v1/events", json.dumps({"data": [event()]}), {"Authorization": bearer}),
         ("/v1/events", lines, {"Authorization": bearer, "Content_Type": "application/x-ndjson"}),
-        ("/v1/events", gzip.compress(json.dumps(event()).encode()), {"Authorization": bearer, "Content_Encoding": "gzip"}),
+        ("/v1/events", gzip.compress(json.dumps(event()).encode()),
+         {"Authorization": bearer, "Content_Encoding": "gzip"}),
         (f"{graph}?access_token={key}", json.dumps({"data": [event()]}), {"Content_Type": "application/json"}),
         (graph, json.dumps({"data": [event()], "access_token": gateway.key}), {"Content_Type": "application/json"}),
         (graph, urllib.parse.urlencode(as_text), {"Content_Type": "application/x-www-form-urlencoded"}),

@@ -13,7 +13,8 @@ import time
 from datetime import date
 from pathlib import Path
 
-from harness import SKIPPED, SLUICE, shown
+from harness import SKIPPED, shown
+from processes import SLUICE
 
 HERE = Path(__file__).resolve().parent
 PROOFS = ["kill", "bad_day", "bad_neighbours", "disk_full", "slow_clients", "operations", "privacy"]
@@ -34,7 +35,8 @@ def run(name, options):
             print(line, end="", flush=True)
     code = child.wait()
     if result is None:
-        result = {"proof": name, "passed": False, "figures": {}, "broken": [f"it ended with {code} and without a result"]}
+        broken = [f"it ended with {code} and without a result"]
+        result = {"proof": name, "passed": False, "figures": {}, "broken": broken, "checks": 0, "seconds": 0}
     if code not in (0, SKIPPED):
         result["passed"] = False
     print(flush=True)
@@ -58,7 +60,7 @@ def document(file, results):
         lines += [f"### `{result['proof']}.py`: {word(result)}", ""]
         if result["passed"] is None:
             lines += [f"Skipped: {result['skipped']}.", ""]
-        if result["broken"] if "broken" in result else False:
+        if result.get("broken"):
             lines += [*(f"- broken: {escaped(promise)}" for promise in result["broken"]), ""]
         if result["figures"]:
             lines += ["| figure | value |", "|---|---|"]
