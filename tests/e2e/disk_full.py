@@ -5,8 +5,8 @@ The journal lies on a small file system of its own, most of it taken by a ballas
 full and go on trying; then the ballast goes away. In between the gateway is killed on the full disk and started again.
 """
 
-import atexit
 import os
+import shutil
 import subprocess
 import time
 
@@ -75,8 +75,13 @@ def small_disk(proof):
     if mounted is None or mounted.returncode != 0:
         why = "only root can mount a small file system" if mounted is None else mounted.stderr.strip()
         proof.skip(f"no small file system can be mounted: {why}")
-    # Registered later than the end of all processes, so done earlier: hence the lazy umount.
-    atexit.register(subprocess.run, ["umount", "--lazy", mount], capture_output=True)
+
+    def take_down():
+        if proof.broken or proof.is_kept:
+            shutil.copytree(mount / "journal", proof.folder / "journal")
+        subprocess.run(["umount", "--lazy", mount], capture_output=True)
+
+    proof.at_end.append(take_down)
     return mount
 
 

@@ -6,15 +6,15 @@ JSON, and exits 1 when a promise was broken, 77 when this machine cannot run the
 """
 
 import argparse
-import http.client
+import atexit
 import json
 import os
 import random
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from processes import SLUICE, Late, end_all
@@ -73,7 +73,8 @@ class Proof:
         self.words = Words()
         self.gateways, self.figures, self.broken, self.checks = [], {}, [], 0
         self.began = time.monotonic()
-        self.other_folders, self.other_texts = [], []
+        self.other_folders, self.other_texts, self.at_end = [], [], []
+        atexit.register(self.take_down)
         sys.setswitchinterval(0.001)
         print(f"{self.name}: {doc.splitlines()[0]}", flush=True)
         print(f"  {'quick, ' if self.quick else ''}seed {self.seed}", flush=True)
@@ -153,12 +154,18 @@ class Proof:
         self.figure("searched for clear values", f"{files} files, {size / 1e6:.1f} MB, {len(pages)} pages")
         self.figure("clear values found", len(found))
 
+    def take_down(self):
+        """Undoes what a proof did to the machine."""
+        while self.at_end:
+            self.at_end.pop()()
+
     def finish(self):
         """Searches, prints, and exits."""
         try:
             self.search()
         finally:
             end_all()
+            self.take_down()
         seconds = round(time.monotonic() - self.began, 1)
         width = max(map(len, self.figures))
         for name, value in self.figures.items():
@@ -196,6 +203,8 @@ def prove(doc, body):
     proof = Proof(doc)
     try:
         body(proof)
-    except (Late, RuntimeError, OSError, http.client.HTTPException, sqlite3.Error, KeyError) as error:
+    except Exception as error:
+        if not isinstance(error, Late):
+            traceback.print_exc()
         proof.check(False, f"the proof could not go on: {type(error).__name__}: {error}")
     proof.finish()

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 
 from harness import prove
 from load import Ledger, Sender, finish_senders
-from processes import DATASET, SLUICE, Gateway, Sandbox, ask, until
+from processes import SLUICE, Gateway, Sandbox, ask, until
 
 BUSINESS = "987654321098765"
 
