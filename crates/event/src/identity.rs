@@ -1,12 +1,13 @@
 //! Who an event is: the key by which a second copy is recognised.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 /// The id of a Meta dataset (a pixel's id is the same thing): digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DatasetId(String);
+pub struct DatasetId(Arc<str>);
 
 /// The text is no dataset id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl DatasetId {
     /// [`InvalidDatasetId`] if the text is not 5 to 20 digits.
     pub fn parse(text: &str) -> Result<Self, InvalidDatasetId> {
         let is_id = (5..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        is_id.then(|| Self(text.to_owned())).ok_or(InvalidDatasetId)
+        is_id.then(|| Self(text.into())).ok_or(InvalidDatasetId)
     }
 
     /// The digits.

@@ -16,11 +16,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sluice_event::{Context, ExternalId, UserField, normalize};
-use sluice_graph::{Client, ClientError, ClientSettings};
+use sluice_graph::{Client, ClientError, ClientSettings, Roots};
 use sluice_journal::{Embedded, Journal, OpenError, Options};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 pub use clock::{Clock, SharedClock, SystemClock};
 use config::{Config, Environment};
@@ -40,7 +41,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] OpenError),
     /// Nobody can connect.
-    #[error("listening on {address}: {error}")]
+    #[error("listening on {address}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -98,6 +99,11 @@ impl Gateway {
             connect_timeout: config.graph.connect_timeout,
             ..ClientSettings::default()
         })?;
+
+        match client.roots() {
+            Roots::System => {}
+            roots @ Roots::Bundled => warn!("{roots}"),
+        }
 
         let (close_doors, stop) = (CancellationToken::new(), CancellationToken::new());
         let (doors, workers) = (TaskTracker::new(), TaskTracker::new());

@@ -19,7 +19,7 @@ use crate::config::{Config, Dataset, Environment, SecretError, SecretRef, Source
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
     /// It cannot be read.
-    #[error("{what} ({place}): {error}")]
+    #[error("{what} ({place}) cannot be used")]
     Unreadable {
         /// Whose secret it is.
         what: String,
@@ -30,7 +30,7 @@ pub enum RosterError {
         error: SecretError,
     },
     /// It is no token.
-    #[error("{what} ({place}): {error}")]
+    #[error("{what} ({place}) cannot be used")]
     NoToken {
         /// Whose secret it is.
         what: String,

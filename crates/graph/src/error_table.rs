@@ -1,7 +1,8 @@
 //! What an error of the Graph API means: one row a code, as data.
 //!
-//! Rows are looked up by code and subcode, the row with the subcode first. `type` and the texts of an
-//! error are never used: the type is nearly always `OAuthException`, and the texts are localised.
+//! Rows are looked up by code and subcode, the row with the subcode first. The texts of an error are never
+//! used: they are localised. Nor is `type`, which is nearly always `OAuthException`; only where it says that
+//! the request and not an event is wrong, the verdict listens to it.
 
 /// What has to happen after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -81,6 +81,9 @@ pub trait Journal: Send + Sync {
     /// Every lane that has waiting events, or had some since the start; changes when one is added.
     fn lanes(&self) -> watch::Receiver<Vec<LaneId>>;
 
+    /// How the journal is doing.
+    fn health(&self) -> Health;
+
     /// Deletes the bodies of events that reached their final state before `before_ms`, and the rows
     /// nobody needs any more. Returns how many bodies.
     fn sweep(&self, before_ms: u64) -> Answer<'_, u64>;
@@ -106,8 +109,10 @@ pub struct Lease {
     pub lane: LaneId,
     /// The events, in the order in which they should be sent.
     pub events: Vec<Leased>,
-    /// Gives back what is left; the engine's own.
-    give_back: Option<Box<dyn FnOnce(Vec<Leased>) + Send + Sync>>,
+    /// Events that would be here, but their bytes on disk are damaged. They are withheld already.
+    pub damaged: Vec<EventKey>,
+    /// Gives events back; the engine's own.
+    give_back: Box<dyn Fn(Vec<Leased>) + Send + Sync>,
 }
 
 impl Lease {
@@ -115,24 +120,30 @@ impl Lease {
     pub fn new(
         lane: LaneId,
         events: Vec<Leased>,
-        give_back: impl FnOnce(Vec<Leased>) + Send + Sync + 'static,
+        give_back: impl Fn(Vec<Leased>) + Send + Sync + 'static,
     ) -> Self {
         Self {
             lane,
             events,
-            give_back: Some(Box::new(give_back)),
+            damaged: Vec::new(),
+            give_back: Box::new(give_back),
+        }
+    }
+
+    /// Keeps some of the events; the others wait again.
+    pub fn retain(&mut self, keep: impl Fn(&Leased) -> bool) {
+        let events = std::mem::take(&mut self.events);
+        let (kept, others): (Vec<_>, Vec<_>) = events.into_iter().partition(keep);
+        self.events = kept;
+        if !others.is_empty() {
+            (self.give_back)(others);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let events = std::mem::take(&mut self.events);
-        if let Some(give_back) = self.give_back.take()
-            && !events.is_empty()
-        {
-            give_back(events);
-        }
+        self.retain(|_| false);
     }
 }
 

@@ -1,17 +1,18 @@
 //! What goes into the journal and what comes out of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sluice_event::{DatasetId, EventIdentity, SealedEvent};
 
 /// The name of a source, as the configuration gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceName(String);
+pub struct SourceName(Arc<str>);
 
 /// The `test_event_code` of a request. It covers a whole request to Meta, so events with different
 /// codes never travel together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TestCode(String);
+pub struct TestCode(Arc<str>);
 
 /// A text that is no source name, or no test code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +33,7 @@ impl SourceName {
     ///
     /// [`InvalidName`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        is_name(text)
-            .then(|| Self(text.to_owned()))
-            .ok_or(InvalidName)
+        is_name(text).then(|| Self(text.into())).ok_or(InvalidName)
     }
 
     /// The text.
@@ -50,9 +49,7 @@ impl TestCode {
     ///
     /// [`InvalidName`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        is_name(text)
-            .then(|| Self(text.to_owned()))
-            .ok_or(InvalidName)
+        is_name(text).then(|| Self(text.into())).ok_or(InvalidName)
     }
 
     /// The text.

@@ -9,7 +9,7 @@ use super::Doors;
 use crate::config::Source;
 
 /// Keys longer than this are nobody's.
-const KEY_BYTES_MAX: usize = 4 * 1024;
+const KEY_BYTES_MAX: usize = crate::config::SECRET_BYTES_MAX;
 
 /// The key in `Authorization: Bearer KEY`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {

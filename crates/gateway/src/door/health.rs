@@ -29,6 +29,9 @@ pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, P
             "send the same request again later",
         ));
     }
+    if let Some(error) = doors.journal.health().is_failing {
+        return Err((&error).into());
+    }
     let reports = doors.watch.reports();
     let lanes = doors.lanes().into_iter().map(|(id, waiting)| {
         let report = reports.get(&id);
@@ -52,9 +55,10 @@ pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, P
 
 /// `GET /metrics`: for Prometheus.
 pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
+    let (lanes, health) = (doors.lanes(), doors.journal.health());
     let text = doors
         .watch
-        .exposition(&doors.lanes(), doors.clock.unix_ms());
+        .exposition(&lanes, &health, doors.clock.unix_ms());
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, content_type)], text).into_response()
 }

@@ -117,6 +117,7 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/{version}/debug_token", get(graph::debug_token))
         .route("/{version}/{node}/instruments", any(graph::other))
         .route("/healthz", get(health::alive))
+        .route("/hub/health", get(health::alive))
         .route("/hub/health/", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

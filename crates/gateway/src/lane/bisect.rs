@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn one_blind_offender_costs_two_requests_a_level_at_most() {
         for count in [1_usize, 2, 3, 7, 100, 1_000] {
-            let allowed = 2.0 * f64::from(u32::try_from(count).unwrap()).log2() + 2.0;
+            let allowed = 2.0 * f64::from(u32::try_from(count).unwrap()).log2() + 1.0;
             for bad in 0..count {
                 let (refused, delivered, requests) = run(count, &[bad], false);
                 assert_eq!(refused, [bad]);

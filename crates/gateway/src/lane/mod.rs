@@ -62,18 +62,19 @@ pub(crate) struct LaneContext {
 }
 
 impl LaneContext {
-    /// The test code that a batch goes with now; after its end it is not sent any more.
-    fn code_at(&self, now_ms: u64, lease: &Lease) -> Option<String> {
+    /// The test code that a batch goes with now. After its end it is not sent any more; events before and
+    /// after theirs do not travel together, so of two sorts the second waits again.
+    fn code_at(&self, now_ms: u64, lease: &mut Lease) -> Option<String> {
         let code = self.id.test_code.as_ref()?;
         let configured = self.configured_code.as_ref();
-        let is_over = match configured.filter(|configured| configured.code == *code) {
+        let configured = configured.filter(|configured| configured.code == *code);
+        let is_over = |accepted_ms: u64| match configured {
             Some(configured) => configured.until_s <= seconds(now_ms),
-            None => lease
-                .events
-                .iter()
-                .any(|event| event.accepted_ms.saturating_add(TEST_CODE_MS) <= now_ms),
+            None => accepted_ms.saturating_add(TEST_CODE_MS) <= now_ms,
         };
-        (!is_over).then(|| code.as_str().to_owned())
+        let is_first_over = is_over(lease.events.first()?.accepted_ms);
+        lease.retain(|event| is_over(event.accepted_ms) == is_first_over);
+        (!is_first_over).then(|| code.as_str().to_owned())
     }
 }
 
@@ -194,8 +195,7 @@ impl Lane {
             urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
         };
         self.ready_since_ms = None;
-        let lease = match context.journal.lease(&context.id, limits).await {
-            Ok(lease) if lease.events.is_empty() => return false,
+        let mut lease = match context.journal.lease(&context.id, limits).await {
             Ok(lease) => lease,
             Err(error) => {
                 let trouble = Trouble::Transient {
@@ -205,11 +205,15 @@ impl Lane {
                 return true;
             }
         };
+        context.watch.damaged(&context.id, &lease.damaged);
+        let code = context.code_at(now_ms, &mut lease);
+        if lease.events.is_empty() {
+            return false;
+        }
         if let Some((_, budget)) = &self.budget {
             let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
             budget.take(lease.events.len(), now_ms);
         }
-        let code = context.code_at(now_ms, &lease);
         let shipment = Shipment::new(Arc::clone(context), to.destination, lease, code, now_ms);
         self.flights.spawn(shipment.run());
         true

@@ -160,8 +160,9 @@ impl Pace {
             },
             // A reason to park outlives the failures of what was in flight beside it.
             _ if is_same && matches!(self.state, LaneState::Parked { .. }) => return,
+            // "At once" is no answer to somebody who asks too much: then the pause doubles as it always does.
             Trouble::Throttled {
-                regain_s: Some(regain_s),
+                regain_s: Some(regain_s @ 1..),
                 reason,
             } => LaneState::Throttled {
                 until_ms: now_ms + regain_s.min(REGAIN_S_MAX) * 1_000,
@@ -281,6 +282,21 @@ mod tests {
         };
         pace.stopped(trouble, 1_000, 2_000, 0.5);
         assert_eq!(pace.pause_ms(), Some(602_000));
+    }
+
+    #[test]
+    fn a_throttle_that_is_over_at_once_pauses_all_the_same() {
+        let mut pace = Pace::new(4);
+        let mut now_ms = 1_000;
+        for expected_ms in [1_000, 2_000, 4_000] {
+            let trouble = Trouble::Throttled {
+                regain_s: Some(0),
+                reason: "too many calls".to_owned(),
+            };
+            pace.stopped(trouble, now_ms, now_ms, 1.0);
+            assert_eq!(pace.pause_ms(), Some(now_ms + expected_ms));
+            now_ms += expected_ms;
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Shipment {
             .lease
             .events
             .iter()
-            .filter(|event| event.expires_s <= now_s)
+            .filter(|event| event.expires_s < now_s)
             .map(|event| (event.key, Outcome::Expired))
             .collect();
         if expired.is_empty() {
@@ -190,7 +190,9 @@ impl Shipment {
                 Ok(delivered(&part))
             }
             Verdict::Fewer { .. } => {
+                self.context.proof.store(PROVEN, Ordering::Relaxed);
                 self.context.watch.fewer_received(&self.context.id, record);
+                search.delivered(&part);
                 Ok(delivered(&part))
             }
             Verdict::Refused { reason, indexes } => {

@@ -95,6 +95,9 @@ pub(crate) struct Metrics {
     pub(crate) door_requests: Family<Door, Counter>,
     pub(crate) connections: Count,
     pub(crate) not_kept: Counter,
+    pub(crate) db: Count,
+    pub(crate) wal: Count,
+    pub(crate) failing: Count,
 }
 
 impl Metrics {
@@ -123,6 +126,9 @@ impl Metrics {
             door_requests: Family::default(),
             connections: Count::default(),
             not_kept: Counter::default(),
+            db: Count::default(),
+            wal: Count::default(),
+            failing: Count::default(),
         };
         it.register_events();
         it.register_lanes();
@@ -238,6 +244,23 @@ impl Metrics {
             "not_kept_requests",
             "Requests that were answered 503 because the journal could not write",
             self.not_kept.clone(),
+        );
+        registry.register_with_unit(
+            "journal_file",
+            "Size of the journal's file",
+            Unit::Bytes,
+            self.db.clone(),
+        );
+        registry.register_with_unit(
+            "journal_log",
+            "Size of the journal's write-ahead log",
+            Unit::Bytes,
+            self.wal.clone(),
+        );
+        registry.register(
+            "journal_failing",
+            "1 while the journal cannot write, and the doors answer 503",
+            self.failing.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
     }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sluice_event::DatasetId;
 use sluice_graph::{Usage, Version};
-use sluice_journal::{EventKey, JournalError, LaneId, Outcome, RequestRecord, Waiting};
+use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRecord, Waiting};
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
@@ -195,6 +196,22 @@ impl Watch {
         }
     }
 
+    /// Events whose bytes on disk are damaged; the journal withholds them.
+    pub(crate) fn damaged(&self, lane: &LaneId, events: &[EventKey]) {
+        let dataset = lane.dataset.as_str();
+        let label = metrics::Dataset {
+            dataset: dataset.to_owned(),
+        };
+        for event in events {
+            self.metrics.withheld.get_or_create(&label).inc();
+            error!(
+                dataset,
+                event = event.0,
+                "an event is damaged on disk and withheld; check the disk"
+            );
+        }
+    }
+
     /// How a lane is doing now; what is new about that is logged.
     pub(crate) fn lane(
         &self,
@@ -266,7 +283,10 @@ impl Watch {
 
     /// Whether a lane waits for somebody to mend something.
     pub(crate) fn has_parked(&self) -> bool {
-        let is_parked = |report: &LaneReport| matches!(report.state, LaneState::Parked { .. });
+        let is_parked = |report: &LaneReport| {
+            // A dataset that the configuration does not name is nothing that a new token mends.
+            matches!(report.state, LaneState::Parked { probe_ms, .. } if probe_ms != u64::MAX)
+        };
         self.lanes().values().any(is_parked)
     }
 
@@ -276,11 +296,27 @@ impl Watch {
     }
 
     /// The metrics in Prometheus' text format, with what waits in each lane at this moment.
-    pub(crate) fn exposition(&self, lanes: &[(LaneId, Waiting)], now_ms: u64) -> String {
+    pub(crate) fn exposition(
+        &self,
+        lanes: &[(LaneId, Waiting)],
+        health: &Health,
+        now_ms: u64,
+    ) -> String {
         let reports = self.reports();
+        let mut gauges = BTreeMap::<_, LaneGauges<'_>>::new();
         for (id, waiting) in lanes {
-            self.gauge(id, waiting, reports.get(id), now_ms);
+            // A lane per test code, but one series for all of them: codes come from outside.
+            let series = gauges.entry((&id.dataset, id.test_code.is_some()));
+            series.or_default().add(*waiting, reports.get(id));
         }
+        for ((dataset, is_test), lane) in &gauges {
+            self.gauge(dataset, *is_test, lane, now_ms);
+        }
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics.db.set(bytes(health.db_bytes));
+        self.metrics.wal.set(bytes(health.wal_bytes));
+        let is_failing = i64::from(health.is_failing.is_some());
+        self.metrics.failing.set(is_failing);
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.metrics.registry);
@@ -291,28 +327,27 @@ impl Watch {
         clippy::cast_precision_loss,
         reason = "seconds of a few months, and milliseconds since 1970, fit into a float"
     )]
-    fn gauge(&self, id: &LaneId, waiting: &Waiting, report: Option<&LaneReport>, now_ms: u64) {
+    fn gauge(&self, dataset: &DatasetId, is_test: bool, lane: &LaneGauges<'_>, now_ms: u64) {
         let label = metrics::Lane {
-            dataset: id.dataset.as_str().to_owned(),
-            test: if id.test_code.is_some() { "yes" } else { "no" },
+            dataset: dataset.as_str().to_owned(),
+            test: if is_test { "yes" } else { "no" },
         };
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let gauges = &self.metrics;
-        let events = count(waiting.ready + waiting.leased);
+        let events = i64::try_from(lane.events).unwrap_or(i64::MAX);
         gauges.waiting.get_or_create(&label).set(events);
-        let age_ms = waiting.oldest_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
+        let age_ms = lane.oldest_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
         gauges
             .oldest_waiting
             .get_or_create(&label)
             .set(age_ms as f64 / 1_000.0);
-        let left_s = waiting.first_expiry_s.map(|at_s| at_s - seconds(now_ms));
+        let left_s = lane.first_expiry_s.map(|at_s| at_s - seconds(now_ms));
         gauges
             .first_expiry
             .get_or_create(&label)
             .set(left_s.map_or(f64::NAN, |left_s| left_s as f64));
-        let usage = report.map_or(0, |report| i64::from(report.usage.percent));
-        gauges.usage.get_or_create(&label).set(usage);
-        let current = report.map_or("flowing", |report| report.state.name());
+        let usage = lane.worst.map_or(0, |report| report.usage.percent);
+        gauges.usage.get_or_create(&label).set(i64::from(usage));
+        let current = lane.worst.map_or("flowing", |report| report.state.name());
         for state in ["flowing", "throttled", "parked"] {
             let label = metrics::LaneState {
                 dataset: label.dataset.clone(),
@@ -327,5 +362,29 @@ impl Watch {
     fn lanes(&self) -> std::sync::MutexGuard<'_, BTreeMap<LaneId, LaneReport>> {
         // Reports are replaced whole, so there is no half-written one.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is shown of the lanes of one dataset that send test events, or of the one that does not.
+#[derive(Default)]
+struct LaneGauges<'a> {
+    events: usize,
+    oldest_ms: Option<u64>,
+    first_expiry_s: Option<i64>,
+    worst: Option<&'a LaneReport>,
+}
+
+impl<'a> LaneGauges<'a> {
+    fn add(&mut self, waiting: Waiting, report: Option<&'a LaneReport>) {
+        self.events += waiting.ready + waiting.leased;
+        self.oldest_ms = self.oldest_ms.into_iter().chain(waiting.oldest_ms).min();
+        let expiries = self.first_expiry_s.into_iter();
+        self.first_expiry_s = expiries.chain(waiting.first_expiry_s).min();
+        let badness = |report: &&LaneReport| match report.state {
+            LaneState::Flowing => 0,
+            LaneState::Throttled { .. } => 1,
+            LaneState::Parked { .. } => 2,
+        };
+        self.worst = self.worst.into_iter().chain(report).max_by_key(badness);
     }
 }

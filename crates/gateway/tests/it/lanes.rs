@@ -219,3 +219,25 @@ async fn what_waits_survives_a_restart() {
     test.arrived(20).await;
     test.finish().await;
 }
+
+/// The shop mends an event that Meta refused, and sends it again under the id it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_event_is_no_copy_of_the_refused_one() {
+    let test = start().await;
+    let mut event = test.purchase("order");
+    event["custom_data"]["sandbox_refuse"] = json!("100/2804087");
+    test.post(&json!([event, test.purchase("other")])).await;
+    test.arrived(1).await;
+    test.until("the refusal", || test.sandbox.stats().refused > 0).await;
+    let mended = test.purchase("order");
+    let mut answer = test.post(&mended).await.json();
+    // The refusal is written a moment after the sandbox has answered.
+    while answer["duplicates"] == 1 {
+        answer = test.post(&mended).await.json();
+    }
+    assert_eq!(answer["accepted"], 1);
+    test.arrived(2).await;
+    assert_eq!(test.post(&mended).await.json()["duplicates"], 1);
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (2, 1));
+}

@@ -64,7 +64,10 @@ struct Rows<'c> {
 impl<'c> Rows<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            known: conn.prepare_cached("SELECT identity, accepted_ms FROM event WHERE id = ?1")?,
+            known: conn.prepare_cached(
+                "SELECT event.identity, event.accepted_ms, outcome.state
+                 FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1",
+            )?,
             event: conn.prepare_cached(
                 "INSERT INTO event (id, dataset, source, name, test_code, identity, event_id,
                                     action_source, accepted_ms, expires_s, bytes)
@@ -74,24 +77,27 @@ impl<'c> Rows<'c> {
         })
     }
 
-    /// The event in the window that this one is a copy of.
+    /// The event in the window that this one is a copy of. One that never reached Meta and never will has
+    /// no copies: whoever mends an event that was refused sends it again under the same id.
     fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
+        let mut newest = None;
         for candidate in state.dedup.candidates(&arrival.identity) {
             let known = self
                 .known
                 .query_row([candidate.key.0], |row| {
                     let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
-                    Ok((is_same, row.get::<_, u64>(1)?))
+                    let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
+                    Ok((is_same && is_alive, row.get::<_, u64>(1)?))
                 })
                 .optional()?;
             // A clock that went backwards makes the age 0.
             if let Some((true, accepted_ms)) = known
                 && arrival.entry.accepted_ms.saturating_sub(accepted_ms) < candidate.window_ms
             {
-                return Ok(Some(candidate.key));
+                newest = newest.max(Some(candidate.key));
             }
         }
-        Ok(None)
+        Ok(newest)
     }
 }
 

@@ -215,17 +215,6 @@ impl Embedded {
         })
     }
 
-    /// How the journal is.
-    pub fn health(&self) -> Health {
-        Health {
-            commits: self.shared.commits.load(Ordering::Relaxed),
-            db_bytes: upkeep::bytes_of(&self.shared.path),
-            wal_bytes: upkeep::bytes_of(&self.shared.wal_path()),
-            tally: self.shared.tally(),
-            is_failing: self.shared.failing(),
-        }
-    }
-
     /// Sends a command to the writer and waits for its answer.
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
@@ -236,19 +225,20 @@ impl Embedded {
 
     async fn lease_whole(&self, id: &LaneId, limits: LeaseLimits) -> Result<Lease, JournalError> {
         let lane = self.shared.lanes.get(id);
+        let mut damaged = Vec::new();
         loop {
             let taken = Taken::take(Arc::clone(&lane), limits);
-            if taken.is_empty() {
-                return Ok(Lease::new(id.clone(), Vec::new(), drop));
-            }
+            let is_end = taken.is_empty();
             let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
             let read = tokio::task::spawn_blocking(move || taken.read(&shared.readers, &texts));
             let read = read.await.map_err(|_| JournalError::Closed)??;
             if !read.damaged.is_empty() {
                 self.withhold(&read).await?;
             }
-            let lease = read.into_lease();
-            if !lease.events.is_empty() {
+            damaged.extend_from_slice(&read.damaged);
+            let mut lease = read.into_lease();
+            if is_end || !lease.events.is_empty() {
+                lease.damaged = damaged;
                 return Ok(lease);
             }
         }
@@ -329,6 +319,16 @@ impl Journal for Embedded {
 
     fn lanes(&self) -> watch::Receiver<Vec<LaneId>> {
         self.shared.lanes.watch()
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            db_bytes: upkeep::bytes_of(&self.shared.path),
+            wal_bytes: upkeep::bytes_of(&self.shared.wal_path()),
+            tally: self.shared.tally(),
+            is_failing: self.shared.failing(),
+        }
     }
 
     fn sweep(&self, before_ms: u64) -> Answer<'_, u64> {

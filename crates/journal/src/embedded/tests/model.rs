@@ -178,7 +178,9 @@ impl Model {
         for (((number, lane), entry), appended) in events.iter().zip(entries).zip(appended) {
             let original = self.events.iter().rev().find(|(_, known)| {
                 let is_same = known.number == *number && known.lane % 2 == lane % 2;
-                is_same && self.now_ms.saturating_sub(known.accepted_ms) < known.window_ms
+                let is_alive = matches!(known.state, EventState::Waiting | EventState::Delivered);
+                let age_ms = self.now_ms.saturating_sub(known.accepted_ms);
+                is_same && is_alive && age_ms < known.window_ms
             });
             match (original, appended) {
                 (Some((key, _)), Appended::Copy(copy)) => {

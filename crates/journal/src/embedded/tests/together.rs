@@ -101,8 +101,10 @@ async fn the_books_balance_while_everybody_works() {
     person.await.unwrap();
 
     let tally = audit(folder.path()).tally;
-    assert_eq!(tally.accepted, u64::from(DOORS * BATCHES * 20));
-    assert_eq!(tally.duplicate, copies as u64);
+    // What had been refused before its second copy came was taken anew.
+    let sent = u64::from(DOORS * BATCHES * 20) + copies as u64;
+    assert_eq!(tally.accepted + tally.duplicate, sent);
+    assert!(tally.accepted >= u64::from(DOORS * BATCHES * 20));
     journal.look_around().await;
     assert_eq!(journal.health().tally, tally);
     let waiting = journal.waiting(&lane(0));
