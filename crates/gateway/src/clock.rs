@@ -1,6 +1,8 @@
 //! Time and chance, passed in: nothing else in this crate reads a clock or rolls dice.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where time and chance come from.
@@ -16,8 +18,14 @@ pub trait Clock: Send + Sync {
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The computer's own.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+///
+/// Chance is a keyed hash of a counter, with keys of the system: as unguessable as the keys, and without
+/// asking the system for every request.
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    keys: [RandomState; 2],
+    count: AtomicU64,
+}
 
 impl Clock for SystemClock {
     #[expect(
@@ -34,13 +42,9 @@ impl Clock for SystemClock {
     }
 
     fn chance(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        if getrandom::fill(&mut bytes).is_err() {
-            // Without the system's dice the time is the best there is: ids stay different from one
-            // millisecond to the next, and nothing secret is made of them.
-            bytes[..8].copy_from_slice(&self.unix_ms().to_be_bytes());
-        }
-        bytes
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = self.keys.each_ref().map(|key| key.hash_one(count));
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
     }
 }
 

@@ -57,6 +57,20 @@ pub enum StartError {
     Defect(String),
 }
 
+impl StartError {
+    /// What would help, where more is to be said than what is wrong.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            StartError::Journal(error) => Some(error.help()),
+            StartError::Secret(_) => Some("`sluice config check` shows which secrets can be read"),
+            StartError::Listen { .. } => {
+                Some("another program may listen there: see server.listen")
+            }
+            StartError::Client(_) | StartError::Defect(_) => None,
+        }
+    }
+}
+
 /// A running gateway.
 pub struct Gateway {
     address: SocketAddr,
@@ -108,19 +122,18 @@ impl Gateway {
         let (close_doors, stop) = (CancellationToken::new(), CancellationToken::new());
         let (doors, workers) = (TaskTracker::new(), TaskTracker::new());
         let reload = Arc::new(Notify::new());
-        let ways_in = door::router(Arc::new(Doors::new(
+        let ways_in = Arc::new(Doors::new(
             &config,
             Arc::clone(&journal),
             Arc::clone(&clock),
             watch.clone(),
             roster.keys(),
             close_doors.clone(),
-        )));
+        ));
         doors.spawn(door::serve(
             listener,
             ways_in,
             config.server.clone(),
-            watch.clone(),
             close_doors.clone(),
         ));
         workers.spawn(lane::supervise(Supervisor {

@@ -7,7 +7,7 @@ use sluice_gateway::config::{Config, Loaded, ProcessEnvironment, Secret};
 use sluice_gateway::{Gateway, SystemClock};
 use sluice_graph::BaseUrl;
 use sluice_sandbox::Sandbox;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Ending;
 use crate::config_file::{self, ConfigOption};
@@ -53,11 +53,12 @@ async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
         let (key, line) = (warning.path.as_str(), warning.line());
         tracing::warn!(key, line, "{}", warning.message);
     }
+    let signals = Signals::listen()?;
     let gateway = start(loaded.config).await?;
     let mut output = Output::for_people();
     writeln!(output, "listening on http://{}", gateway.address())?;
     output.finish()?;
-    until_stopped(gateway).await
+    signals.until_stopped(gateway).await
 }
 
 async fn with_sandbox() -> Result<Ending, Failure> {
@@ -78,6 +79,7 @@ async fn with_sandbox() -> Result<Ending, Failure> {
         .config;
     logging::start(&config.log)?;
     let path = config.journal.path.clone();
+    let signals = Signals::listen()?;
     let gateway = start(config).await?;
     let address = gateway.address();
     let mut output = Output::for_people();
@@ -105,7 +107,7 @@ async fn with_sandbox() -> Result<Ending, Failure> {
         "To send to Meta, write a sluice.toml: see docs/configuration.md, and `sluice config check`.\n"
     )?;
     output.finish()?;
-    let ending = until_stopped(gateway).await;
+    let ending = signals.until_stopped(gateway).await;
     sandbox.stop().await;
     ending
 }
@@ -124,8 +126,16 @@ fn curl(base: &str, key: &str) -> String {
 }
 
 async fn start(config: Config) -> Result<Gateway, Failure> {
-    let gateway = Gateway::start(config, Arc::new(ProcessEnvironment), Arc::new(SystemClock)).await;
-    Ok(gateway.map_err(anyhow::Error::new)?)
+    let gateway = Gateway::start(
+        config,
+        Arc::new(ProcessEnvironment),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
+    gateway.map_err(|error| Failure::Told {
+        help: error.help().map(str::to_owned),
+        error: anyhow::Error::new(error),
+    })
 }
 
 /// A key that nobody can guess.
@@ -135,21 +145,36 @@ fn new_key() -> anyhow::Result<String> {
     Ok(format!("sluice-{:032x}", u128::from_be_bytes(bytes)))
 }
 
-async fn until_stopped(gateway: Gateway) -> Result<Ending, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => gateway.reload(),
-        }
+/// The signals that a gateway hears from its start on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+            hang_up: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
+        })
     }
-    tracing::info!("stopping: a second signal stops at once");
-    tokio::select! {
-        () = gateway.stop() => Ok(Ending::Clean),
-        _ = terminate.recv() => Ok(Ending::Clean),
-        _ = interrupt.recv() => Ok(Ending::Clean),
+
+    async fn until_stopped(mut self, gateway: Gateway) -> Result<Ending, Failure> {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => gateway.reload(),
+            }
+        }
+        tracing::info!("stopping: a second signal stops at once");
+        tokio::select! {
+            () = gateway.stop() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        Ok(Ending::Clean)
     }
 }

@@ -13,19 +13,20 @@ mod problem;
 mod server;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use futures_util::FutureExt as _;
 use sluice_event::DatasetId;
 use sluice_journal::{Journal, LaneId, Waiting};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Service as _;
 
 use crate::clock::SharedClock;
 use crate::config::{Config, TestEventCode};
@@ -107,7 +108,7 @@ impl Doors {
 }
 
 /// Every way in.
-pub(crate) fn router(doors: Arc<Doors>) -> Router {
+fn router(doors: Arc<Doors>) -> Router {
     Router::new()
         .route("/v1/events", post(events::post))
         .route("/capi/{dataset}/events", post(capi::post))
@@ -123,36 +124,37 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(&doors), named_and_counted))
         .with_state(doors)
 }
 
-/// Gives the request a name, and counts its answer.
-async fn named_and_counted(
-    State(doors): State<Arc<Doors>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = RequestId::of(&request, doors.clock.chance());
-    let path = request.extensions().get::<MatchedPath>();
-    let door = door_name(path.map(MatchedPath::as_str).unwrap_or_default());
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    let status = response.status().as_u16();
-    doors.watch.answered(door, status, id.as_str());
-    response.headers_mut().insert("x-request-id", id.0);
-    response
+impl Doors {
+    /// Answers a request: gives it a name, sees to it that a defect costs this request only, and counts.
+    async fn answer(&self, mut router: Router, mut request: Request) -> Response {
+        let id = RequestId::of(&request, self.clock.chance());
+        let door = door_name(request.uri().path());
+        request.extensions_mut().insert(id.clone());
+        // What a panic leaves behind is the state of this one request, which nobody sees again.
+        let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
+        let mut response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => defect().into_response(),
+        };
+        let status = response.status().as_u16();
+        self.watch.answered(door, status, id.as_str());
+        response.headers_mut().insert("x-request-id", id.0);
+        response
+    }
 }
 
-/// A short name for a route: metrics must not have a label for every path that somebody tries.
-fn door_name(route: &str) -> &'static str {
-    match route.trim_end_matches('/') {
+/// A short name for a path: metrics must not have a label for every path that somebody tries.
+fn door_name(path: &str) -> &'static str {
+    match path {
         "/v1/events" => "events",
-        "/capi/{dataset}/events" => "capi",
-        "/{version}/{dataset}/events" => "graph",
-        "/healthz" | "/hub/health" | "/readyz" | "/metrics" => "operations",
-        _ => "other",
+        "/healthz" | "/hub/health" | "/hub/health/" | "/readyz" | "/metrics" => "operations",
+        _ if !path.trim_end_matches('/').ends_with("/events") => "other",
+        _ if path.starts_with("/capi/") => "capi",
+        _ => "graph",
     }
 }
 
@@ -191,15 +193,14 @@ fn is_of_the_graph_api(path: &str) -> bool {
     numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
-/// A defect of ours costs the request it happened in, and nothing of it is shown.
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+/// A defect of ours. Nothing of it is shown.
+fn defect() -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "defect",
         "a defect in Sluice",
         "please report it, with the request id",
     )
-    .into_response()
 }
 
 impl RequestId {

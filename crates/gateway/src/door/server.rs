@@ -12,16 +12,15 @@ use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
+use super::{Doors, router};
 use crate::config::Server;
-use crate::watch::Watch;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -57,11 +56,11 @@ impl Listener {
 /// Serves until it is told to stop; then finishes the requests that have begun, within the grace.
 pub(crate) async fn serve(
     listener: Listener,
-    router: Router,
+    doors: Arc<Doors>,
     settings: Server,
-    watch: Watch,
     stop: CancellationToken,
 ) {
+    let router = router(Arc::clone(&doors));
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(settings.connections_max));
     loop {
@@ -75,12 +74,12 @@ pub(crate) async fn serve(
         };
         // Answers are small; they must not wait for more to come.
         let _ = stream.set_nodelay(true);
-        watch.connections(1);
-        let (router, watch, stop) = (router.clone(), watch.clone(), stop.clone());
+        let (doors, router, stop) = (Arc::clone(&doors), router.clone(), stop.clone());
         let idle_timeout = settings.idle_timeout;
         connections.spawn(async move {
-            connection(stream, router, idle_timeout, stop).await;
-            watch.connections(-1);
+            doors.watch.connections(1);
+            connection(stream, &doors, &router, idle_timeout, stop).await;
+            doors.watch.connections(-1);
             drop(place);
         });
     }
@@ -104,18 +103,21 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
-    router: Router,
+    doors: &Doors,
+    router: &Router,
     idle_timeout: Duration,
     stop: CancellationToken,
 ) {
-    let service = router.map_request(|request: Request<Incoming>| request.map(Body::new));
-    let service = service.map_err(|error: Infallible| match error {});
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = doors.answer(router.clone(), request.map(Body::new));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // It runs between requests too, so it is also how long a connection may idle.
         .header_read_timeout(idle_timeout)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut is_stopping = false;
     loop {

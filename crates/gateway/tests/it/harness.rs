@@ -26,6 +26,7 @@ pub(crate) const CLEAR: [&str; 3] = ["jane.doe@example.com", "16505551212", "Qui
 
 /// The computer's clock, and as far ahead of it as the test wants.
 pub(crate) struct TestClock {
+    system: SystemClock,
     ahead_ms: AtomicU64,
 }
 
@@ -38,11 +39,11 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn unix_ms(&self) -> u64 {
-        SystemClock.unix_ms() + self.ahead_ms.load(Ordering::SeqCst)
+        self.system.unix_ms() + self.ahead_ms.load(Ordering::SeqCst)
     }
 
     fn chance(&self) -> [u8; 16] {
-        SystemClock.chance()
+        self.system.chance()
     }
 }
 
@@ -62,6 +63,7 @@ pub(crate) async fn start() -> TestGateway {
 /// Runs a gateway with more keys for `[graph]` and for its first dataset.
 pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
     let clock = Arc::new(TestClock {
+        system: SystemClock::default(),
         ahead_ms: AtomicU64::new(0),
     });
     let sandbox_clock = Arc::clone(&clock);

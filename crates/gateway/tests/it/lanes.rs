@@ -228,7 +228,8 @@ async fn a_mended_event_is_no_copy_of_the_refused_one() {
     event["custom_data"]["sandbox_refuse"] = json!("100/2804087");
     test.post(&json!([event, test.purchase("other")])).await;
     test.arrived(1).await;
-    test.until("the refusal", || test.sandbox.stats().refused > 0).await;
+    test.until("the refusal", || test.sandbox.stats().refused > 0)
+        .await;
     let mended = test.purchase("order");
     let mut answer = test.post(&mended).await.json();
     // The refusal is written a moment after the sandbox has answered.
