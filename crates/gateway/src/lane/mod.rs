@@ -36,8 +36,8 @@ pub(crate) use supervisor::{Supervisor, supervise};
 /// Events closer than this to the end of their time go before all others, in seconds.
 const URGENT_S: i64 = 6 * 60 * 60;
 
-/// How long a test code that came with an event is used, in milliseconds: Meta counts events that are
-/// sent with one, but not where they should be counted.
+/// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
+/// one that somebody forgot must not stay with a shop's events for ever.
 const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Something has gone through with the token and the settings in force.
