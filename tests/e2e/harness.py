@@ -91,6 +91,7 @@ class Proof:
         """Notes whether a promise is kept."""
         self.checks += 1
         if not holds:
+            promise = promise.replace(str(self.folder), "…")
             self.broken.append(promise)
             print(f"  BROKEN: {promise}", flush=True)
         return bool(holds)

@@ -103,9 +103,11 @@ def body(proof):
     proof.figure("slowest normal request: ms, beside",
                  f"{max(load.between(*stages[slowest])) * 1_000:.0f}, {slowest}")
     last, peak = rss_kib(pid)
+    # The allocator may keep what the first crowd took; later ones have to do with that.
     for name, sizes in [("with the crowd", held), ("after it", after)]:
         mib = [size // 1024 for size in sizes]
-        proof.check(mib[-1] - mib[0] <= FLAT_MIB_MAX, f"memory {name} is flat from round to round: {mib} MiB")
+        most = held[0] // 1024 + FLAT_MIB_MAX
+        proof.check(max(mib) <= most, f"memory {name} is flat from round to round: {mib} MiB, at most {most}")
         proof.figure(f"memory {name}, MiB", ", ".join(map(str, mib)))
     peak_max = first // 1024 + idle * IDLE_KIB_MAX // 1024 + BODIES_MIB_MAX + FLAT_MIB_MAX
     proof.check(peak <= peak_max * 1024, f"memory stays below {peak_max} MiB, not {peak // 1024}")
@@ -305,7 +307,7 @@ def streams(proof, gateway, answers):
                 another.shutdown(socket.SHUT_WR)
                 statuses.add(status_of(another, 10))
         connection.close()
-        return 202 if statuses == {202} else f"{sorted(map(str, statuses))} in 20 times"
+        return 202 if statuses == {202} else next(status for status in statuses if status != 202)
 
     def half_closed_early(connection):
         connection.sendall(head(gateway, Content_Length=1_000) + b'{"event')

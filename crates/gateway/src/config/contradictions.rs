@@ -150,8 +150,7 @@ fn test_code(code: &TestEventCode, until: &Written<String>, now_s: i64, notes: &
     } else {
         let end = Timestamp::from_second(code.until_s)
             .map_or_else(|_| String::new(), |end| end.to_string());
-        let message =
-            format!("until {end} the events of this dataset are test events and do not count");
+        let message = format!("until {end} the events of this dataset are sent as test events");
         notes.warning(until, message, "");
     }
 }

@@ -340,7 +340,7 @@ impl RawTestCode {
         let Found::Value(DeValue::Table(table)) = found.value else {
             let message = "test_event_code needs the code and an end";
             let help = "write { code = \"TEST123\", until = \"2026-12-01T12:00:00Z\" }: events with \
-                        a test code do not count";
+                        a test code show up as tests";
             reader.notes.error(&found, message, help);
             return None;
         };
@@ -356,7 +356,7 @@ impl RawTestCode {
         );
         reader.require(
             "until",
-            "events with a test code do not count, so it needs an end",
+            "a code that is forgotten stays with every event, so it needs an end",
         );
         let code = Self {
             code: reader.text("code"),

@@ -107,8 +107,8 @@ pub struct Dataset {
     pub delivery: Delivery,
 }
 
-/// A test code for all events of a dataset. It has an end, because events that are sent with one do
-/// not count.
+/// A test code for all events of a dataset. It has an end, because one that is forgotten would stay with
+/// every event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestEventCode {
     /// The code, from Meta's Events Manager.
