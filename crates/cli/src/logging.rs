@@ -1,28 +1,42 @@
 //! Where log lines go, and how they look.
+//!
+//! Only this program's own lines may be as detailed as somebody wishes. Libraries have not promised to keep
+//! personal data and tokens out of theirs: what they say below `info` is never written, whatever the filter.
+//! What comes through the `log` crate is not written at all, for that reason.
 
 use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use sluice_gateway::config::{Log, LogFormat};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Starts logging to standard error.
 pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)
+    let wanted = EnvFilter::try_new(&log.filter)
         .with_context(|| format!("log filter {:?} cannot be understood", log.filter))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = match log.format {
+    let filter = wanted.and(filter_fn(is_harmless));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
         LogFormat::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .try_init(),
+            .boxed(),
         LogFormat::Human => lines
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
-            .try_init(),
+            .boxed(),
     };
-    started.map_err(|error| anyhow::anyhow!("starting the log: {error}"))
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .context("starting the log")
+}
+
+fn is_harmless(line: &Metadata<'_>) -> bool {
+    line.target().starts_with("sluice") || *line.level() <= Level::INFO
 }

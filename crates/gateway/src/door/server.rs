@@ -114,6 +114,8 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that has sent all it will send still wants its answer.
+        .half_close(true)
         // It runs between requests too, so it is also how long a connection may idle.
         .header_read_timeout(idle_timeout)
         .max_headers(64)

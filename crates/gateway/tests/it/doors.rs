@@ -423,3 +423,21 @@ async fn requests_have_names() {
     assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
     test.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_closed_its_half_gets_its_answer() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let test = start().await;
+    for _ in 0..20 {
+        let mut stream = tokio::net::TcpStream::connect(test.address())
+            .await
+            .unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+    }
+    test.finish().await;
+}
