@@ -25,6 +25,7 @@ mod shape;
 mod time;
 mod url;
 mod user_field;
+mod usual;
 
 pub use action_source::{ActionSource, MessagingChannel};
 pub use code::Code;

@@ -8,7 +8,11 @@ use crate::limits::PROPERTIES_MAX;
 
 /// One JSON value in its exact text, borrowed from the input or made here.
 #[derive(Clone, PartialEq, Eq)]
-pub struct JsonText<'a>(Cow<'a, str>);
+pub struct JsonText<'a> {
+    text: Cow<'a, str>,
+    /// Whether there is no escape in it.
+    is_plain: bool,
+}
 
 impl<'a> JsonText<'a> {
     /// Reads text as one JSON value.
@@ -25,27 +29,42 @@ impl<'a> JsonText<'a> {
     /// For amounts that are kept as decimal text: `129.90` stays `129.90`.
     pub fn number(text: &'a str) -> Option<Self> {
         let raw = Raw::parse(text).ok()?;
-        raw.as_number().map(|number| Self(Cow::Borrowed(number)))
+        raw.as_number().map(|_| Self::from(raw))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The same value, owning its text.
     pub fn into_owned(self) -> JsonText<'static> {
-        JsonText(Cow::Owned(self.0.into_owned()))
+        JsonText {
+            text: Cow::Owned(self.text.into_owned()),
+            is_plain: self.is_plain,
+        }
+    }
+
+    /// JSON that was written here.
+    fn written(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        Self {
+            is_plain: memchr::memchr(b'\\', text.as_bytes()).is_none(),
+            text,
+        }
     }
 
     pub(crate) fn raw(&self) -> Raw<'_> {
-        Raw::trusted(&self.0)
+        Raw::known(&self.text, self.is_plain)
     }
 }
 
 impl<'a> From<Raw<'a>> for JsonText<'a> {
     fn from(raw: Raw<'a>) -> Self {
-        Self(Cow::Borrowed(raw.text()))
+        Self {
+            text: Cow::Borrowed(raw.text()),
+            is_plain: raw.is_plain(),
+        }
     }
 }
 
@@ -53,13 +72,13 @@ impl From<&str> for JsonText<'_> {
     fn from(text: &str) -> Self {
         let mut out = String::with_capacity(text.len() + 2);
         json::write_text(&mut out, text);
-        Self(Cow::Owned(out))
+        Self::written(out)
     }
 }
 
 impl From<i64> for JsonText<'_> {
     fn from(number: i64) -> Self {
-        Self(Cow::Owned(number.to_string()))
+        Self::written(number.to_string())
     }
 }
 
@@ -72,17 +91,17 @@ impl From<i32> for JsonText<'_> {
 impl From<f64> for JsonText<'_> {
     /// The shortest text that reads back as the same number; `null` for what JSON cannot hold.
     fn from(number: f64) -> Self {
-        Self(if number.is_finite() {
-            Cow::Owned(number.to_string())
+        if number.is_finite() {
+            Self::written(number.to_string())
         } else {
-            Cow::Borrowed("null")
-        })
+            Self::written("null")
+        }
     }
 }
 
 impl From<bool> for JsonText<'_> {
     fn from(value: bool) -> Self {
-        Self(Cow::Borrowed(if value { "true" } else { "false" }))
+        Self::written(if value { "true" } else { "false" })
     }
 }
 
@@ -90,7 +109,7 @@ impl From<Properties<'_>> for JsonText<'_> {
     fn from(properties: Properties<'_>) -> Self {
         let mut out = String::new();
         properties.write(&mut out);
-        Self(Cow::Owned(out))
+        Self::written(out)
     }
 }
 
@@ -104,7 +123,7 @@ impl<'a, T: Into<JsonText<'a>>> From<Vec<T>> for JsonText<'_> {
             out.push_str(item.into().as_str());
         }
         out.push(']');
-        Self(Cow::Owned(out))
+        Self::written(out)
     }
 }
 
@@ -115,6 +134,8 @@ pub(crate) struct Property<'a> {
     pub(crate) value: JsonText<'a>,
     /// The key under which it stood beside `event_name`, if it came from a flat event.
     pub(crate) flat_key: Option<Cow<'a, str>>,
+    /// Whether it was found to be just what is sent, while it was read.
+    pub(crate) is_usual: bool,
 }
 
 impl Property<'_> {
@@ -154,6 +175,7 @@ impl<'a> Properties<'a> {
             key: key.into(),
             value: value.into(),
             flat_key: None,
+            is_usual: false,
         });
         self
     }
@@ -214,6 +236,7 @@ impl<'a> Properties<'a> {
             key: Cow::Owned(property.key.into_owned()),
             value: property.value.into_owned(),
             flat_key: property.flat_key.map(|key| Cow::Owned(key.into_owned())),
+            is_usual: property.is_usual,
         };
         Properties(self.0.into_iter().map(own).collect())
     }

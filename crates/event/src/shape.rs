@@ -3,8 +3,6 @@
 //! Sources: Conversions API, "Standard Parameters" (website, app and offline columns), "App Data
 //! Parameters", "Original Event Data"; `attribution_data` as Meta's SDKs have it.
 
-use std::sync::LazyLock;
-
 use crate::json::Raw;
 
 /// What a key's value has to be.
@@ -62,35 +60,49 @@ pub(crate) struct Table {
     entries: &'static [(&'static str, Shape)],
     /// Places plus one, by [`slot_of`]; 0 is free. Every key of every event is looked up here, and a
     /// binary search through ninety strings took a fifth of the time of sealing.
-    slots: LazyLock<[u8; SLOTS]>,
+    slots: [u8; SLOTS],
 }
 
 const SLOTS: usize = 512;
 
 #[inline]
-fn slot_of(key: &[u8]) -> usize {
+const fn slot_of(key: &[u8]) -> usize {
     let [first, .., last] = *key else {
         return key.len();
     };
     let middle = key[key.len() / 2];
-    let mixed = usize::from(first) * 31 + usize::from(middle) * 3 + usize::from(last) * 7;
+    let mixed = first as usize * 31 + middle as usize * 3 + last as usize * 7;
     (mixed + key.len() * 61) % SLOTS
 }
 
 impl Table {
-    const fn new(entries: &'static [(&'static str, Shape)], slots: fn() -> [u8; SLOTS]) -> Self {
-        Self {
-            entries,
-            slots: LazyLock::new(slots),
+    /// Places every key in the first free slot from its own on.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the assertion holds places below 128"
+    )]
+    const fn new(entries: &'static [(&'static str, Shape)]) -> Self {
+        assert!(entries.len() <= 128, "a place is a bit of `Keys`");
+        let mut slots = [0; SLOTS];
+        let mut place = 0;
+        while place < entries.len() {
+            let mut slot = slot_of(entries[place].0.as_bytes());
+            while slots[slot] != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            place += 1;
+            slots[slot] = place as u8;
         }
+        Self { entries, slots }
     }
 
     /// The place of a key.
-    pub(crate) fn find(&self, key: &str) -> Option<usize> {
-        let mut slot = slot_of(key.as_bytes());
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
+        let mut slot = slot_of(key);
         loop {
             let place = usize::from(self.slots[slot]).checked_sub(1)?;
-            if self.entries[place].0 == key {
+            if self.entries[place].0.as_bytes() == key {
                 return Some(place);
             }
             slot = (slot + 1) % SLOTS;
@@ -108,22 +120,8 @@ impl Table {
     }
 }
 
-/// Places every key in the first free slot from its own on.
-fn fill(entries: &[(&'static str, Shape)]) -> [u8; SLOTS] {
-    let mut slots = [0; SLOTS];
-    for (place, (key, _)) in entries.iter().enumerate() {
-        let mut slot = slot_of(key.as_bytes());
-        while slots[slot] != 0 {
-            slot = (slot + 1) % SLOTS;
-        }
-        // A table has at most 128 keys, as the tests make sure.
-        slots[slot] = u8::try_from(place + 1).unwrap_or_default();
-    }
-    slots
-}
-
 /// `custom_data`. Keys that are not here are custom properties and pass unchanged.
-pub(crate) static CUSTOM_DATA: Table = Table::new(CUSTOM_DATA_KEYS, || fill(CUSTOM_DATA_KEYS));
+pub(crate) static CUSTOM_DATA: Table = Table::new(CUSTOM_DATA_KEYS);
 
 const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("_valueToSum", Number),
@@ -220,7 +218,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// An entry of `contents`. Further keys pass unchanged.
-pub(crate) static CONTENT: Table = Table::new(CONTENT_KEYS, || fill(CONTENT_KEYS));
+pub(crate) static CONTENT: Table = Table::new(CONTENT_KEYS);
 
 const CONTENT_KEYS: &[(&str, Shape)] = &[
     ("brand", Text),
@@ -235,7 +233,7 @@ const CONTENT_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// `store_data` of offline events.
-pub(crate) static STORE_DATA: Table = Table::new(STORE_DATA_KEYS, || fill(STORE_DATA_KEYS));
+pub(crate) static STORE_DATA: Table = Table::new(STORE_DATA_KEYS);
 
 const STORE_DATA_KEYS: &[(&str, Shape)] = &[
     ("brand_page_id", Text),
@@ -244,7 +242,7 @@ const STORE_DATA_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// `app_data`.
-pub(crate) static APP_DATA: Table = Table::new(APP_DATA_KEYS, || fill(APP_DATA_KEYS));
+pub(crate) static APP_DATA: Table = Table::new(APP_DATA_KEYS);
 
 const APP_DATA_KEYS: &[(&str, Shape)] = &[
     ("advertiser_tracking_enabled", Flag),
@@ -263,8 +261,7 @@ const APP_DATA_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// `original_event_data`.
-pub(crate) static ORIGINAL_EVENT_DATA: Table =
-    Table::new(ORIGINAL_EVENT_DATA_KEYS, || fill(ORIGINAL_EVENT_DATA_KEYS));
+pub(crate) static ORIGINAL_EVENT_DATA: Table = Table::new(ORIGINAL_EVENT_DATA_KEYS);
 
 const ORIGINAL_EVENT_DATA_KEYS: &[(&str, Shape)] = &[
     ("event_id", Text),
@@ -274,8 +271,7 @@ const ORIGINAL_EVENT_DATA_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// `attribution_data`.
-pub(crate) static ATTRIBUTION_DATA: Table =
-    Table::new(ATTRIBUTION_DATA_KEYS, || fill(ATTRIBUTION_DATA_KEYS));
+pub(crate) static ATTRIBUTION_DATA: Table = Table::new(ATTRIBUTION_DATA_KEYS);
 
 const ATTRIBUTION_DATA_KEYS: &[(&str, Shape)] = &[
     ("ad_id", Text),
@@ -335,8 +331,7 @@ const ATTRIBUTION_DATA_KEYS: &[(&str, Shape)] = &[
 ];
 
 /// `attribution_setting` inside `attribution_data`.
-pub(crate) static ATTRIBUTION_SETTING: Table =
-    Table::new(ATTRIBUTION_SETTING_KEYS, || fill(ATTRIBUTION_SETTING_KEYS));
+pub(crate) static ATTRIBUTION_SETTING: Table = Table::new(ATTRIBUTION_SETTING_KEYS);
 
 const ATTRIBUTION_SETTING_KEYS: &[(&str, Shape)] = &[
     ("inactivity_window_hours", Integer),
@@ -359,7 +354,7 @@ impl Keys {
 
     pub(crate) fn has(self, table: &Table, key: &str) -> bool {
         table
-            .find(key)
+            .find(key.as_bytes())
             .is_some_and(|place| self.known & (1 << place) != 0)
     }
 
@@ -419,12 +414,11 @@ mod tests {
             &ATTRIBUTION_DATA,
             &ATTRIBUTION_SETTING,
         ] {
-            assert!(table.entries.len() <= 128, "a place is a bit of `Keys`");
             for (place, (key, _)) in table.entries.iter().enumerate() {
-                assert_eq!(table.find(key), Some(place), "{key}");
+                assert_eq!(table.find(key.as_bytes()), Some(place), "{key}");
             }
             for key in ["", "colour", "Value", "values", "é"] {
-                assert_eq!(table.find(key), None, "{key}");
+                assert_eq!(table.find(key.as_bytes()), None, "{key}");
             }
         }
     }

@@ -147,9 +147,26 @@ impl<'a> Raw<'a> {
 
     /// Text that was read as one JSON value before, or written by this crate.
     pub(crate) fn trusted(text: &'a str) -> Self {
-        Self {
-            text,
-            is_plain: memchr::memchr(b'\\', text.as_bytes()).is_none(),
+        Self::known(text, memchr::memchr(b'\\', text.as_bytes()).is_none())
+    }
+
+    /// As [`Raw::trusted`], where it is known whether there is no escape in it.
+    pub(crate) fn known(text: &'a str, is_plain: bool) -> Self {
+        Self { text, is_plain }
+    }
+
+    /// Whether no string in it, at any depth, has an escape.
+    pub(crate) fn is_plain(self) -> bool {
+        self.is_plain
+    }
+
+    /// The inside of a string that has no escapes.
+    #[inline]
+    pub(crate) fn plain_text(self) -> Option<&'a str> {
+        if self.is_plain && self.text.starts_with('"') {
+            self.text.get(1..self.text.len() - 1)
+        } else {
+            None
         }
     }
 

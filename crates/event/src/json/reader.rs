@@ -121,6 +121,21 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a value that `length` knows by a look at the rest of the text, nested as deeply as `depth`
+    /// says; where it does not, nothing is read.
+    pub(crate) fn value_if(
+        &mut self,
+        depth: usize,
+        length: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<Raw<'a>> {
+        self.peek();
+        let rest = &self.text.as_bytes()[self.at..];
+        let length = length(rest).filter(|_| self.depth + depth <= JSON_DEPTH_MAX)?;
+        let start = self.at;
+        self.at += length;
+        Some(Raw::trusted(self.slice(start)))
+    }
+
     /// Reads an array, calling `each` before every item; `each` must read exactly that item.
     pub fn items<E: From<SyntaxError>>(
         &mut self,

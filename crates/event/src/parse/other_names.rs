@@ -95,6 +95,7 @@ impl<'a> Parser<'a, '_> {
             key: name.into(),
             value: raw.into(),
             flat_key: Some(key),
+            is_usual: false,
         });
     }
 

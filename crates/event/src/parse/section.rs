@@ -12,6 +12,7 @@ use crate::model::{Event, Origin, UserValue, path_of_user_value};
 use crate::plain::Plain;
 use crate::properties::{Properties, Property};
 use crate::user_field::UserField;
+use crate::usual;
 
 /// Room for the values of a usual event.
 const USER_VALUES: usize = 16;
@@ -124,7 +125,14 @@ impl<'a> Parser<'a, '_> {
         reader.members(|reader, key| {
             let raw = reader.value()?;
             if let Some(field) = UserField::from_name(&key) {
-                self.user_values(field, raw, None, section);
+                match raw.plain_text() {
+                    // Nearly always: one text under the field's own name.
+                    Some(text) if !self.seen.contains(field) => {
+                        self.seen.insert(field);
+                        self.event.user_data.push(field, text);
+                    }
+                    _ => self.user_values(field, raw, None, section),
+                }
             } else if raw.kind() == Kind::Null {
                 // Whatever it is called, there is nothing in it.
             } else if let Some(field) = alias::of_user_key(&key) {
@@ -236,7 +244,16 @@ impl<'a> Parser<'a, '_> {
         let mut left_out = 0;
         target(&mut self.event).0.reserve(PROPERTIES);
         reader.members(|reader, key| {
-            let raw = reader.value()?;
+            let usual = if key == "contents" {
+                reader.value_if(usual::DEPTH, usual::contents_len)
+            } else {
+                None
+            };
+            let is_usual = usual.is_some();
+            let raw = match usual {
+                Some(raw) => raw,
+                None => reader.value()?,
+            };
             if raw.kind() == Kind::Null {
                 return Ok(());
             }
@@ -249,6 +266,7 @@ impl<'a> Parser<'a, '_> {
                 key,
                 value: raw.into(),
                 flat_key: None,
+                is_usual,
             };
             if let Some(replaced) = properties.insert(property) {
                 let message = "the key stands here twice; the last value is used";
@@ -272,6 +290,7 @@ impl<'a> Parser<'a, '_> {
                 key: name,
                 value: raw.into(),
                 flat_key: Some(key),
+                is_usual: false,
             });
         }
     }

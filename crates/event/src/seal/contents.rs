@@ -77,7 +77,7 @@ impl Writer<'_> {
                 return Ok::<_, SyntaxError>(());
             }
             let table = &shape::CONTENT;
-            let table = (table, table.find(&key), Unknown::Pass);
+            let table = (table, table.find(key.as_bytes()), Unknown::Pass);
             let is_written = self.member(&key, value, table, &member_path, out);
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";

@@ -47,16 +47,20 @@ impl Writer<'_> {
         for property in &properties.0 {
             let path = || property.path(section);
             let key = &*property.key;
-            let place = table.find(key);
-            if wants(self.findings, key, &path)
-                && self.member(
-                    key,
-                    property.value.raw(),
-                    (table, place, unknown),
-                    &path,
-                    out,
-                )
-            {
+            let place = table.find(key.as_bytes());
+            if !wants(self.findings, key, &path) {
+                continue;
+            }
+            let raw = property.value.raw();
+            let is_contents = place.map(|place| table.shape(place)) == Some(Shape::Contents);
+            let is_written = if property.is_usual && is_contents {
+                open(key, out);
+                out.push_str(raw.text());
+                true
+            } else {
+                self.member(key, raw, (table, place, unknown), &path, out)
+            };
+            if is_written {
                 keys.insert(place);
             }
         }
@@ -70,7 +74,7 @@ impl Writer<'_> {
         out.push('{');
         for (key, value) in raw.members() {
             let member_path = || path().key(&key);
-            let place = (table, table.find(&key), Unknown::Pass);
+            let place = (table, table.find(key.as_bytes()), Unknown::Pass);
             self.member(&key, value, place, &member_path, out);
         }
         close(out, start, '}')
@@ -97,14 +101,12 @@ impl Writer<'_> {
             return false;
         }
         let start = out.len();
-        if out.as_bytes().last() != Some(&b'{') {
-            out.push(',');
-        }
         if shape.is_some() {
-            out.push('"');
-            out.push_str(key);
-            out.push_str("\":");
+            open(key, out);
         } else {
+            if !out.ends_with('{') {
+                out.push(',');
+            }
             json::write_text(out, key);
             out.push(':');
         }
@@ -378,6 +380,19 @@ impl Writer<'_> {
         }
         close(out, start, ']')
     }
+}
+
+/// Writes a key of a table, which needs no escapes, and a comma before it where one is due.
+#[inline]
+fn open(key: &str, out: &mut String) {
+    let opening = if out.as_bytes().last() == Some(&b'{') {
+        "\""
+    } else {
+        ",\""
+    };
+    out.push_str(opening);
+    out.push_str(key);
+    out.push_str("\":");
 }
 
 /// Closes what was opened at `start`; takes the opening back when nothing was written since.
