@@ -61,7 +61,18 @@ impl ActionSource {
 
     /// The action source of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
+        Some(match name.as_bytes() {
+            b"email" => ActionSource::Email,
+            b"website" => ActionSource::Website,
+            b"app" => ActionSource::App,
+            b"phone_call" => ActionSource::PhoneCall,
+            b"chat" => ActionSource::Chat,
+            b"physical_store" => ActionSource::PhysicalStore,
+            b"system_generated" => ActionSource::SystemGenerated,
+            b"business_messaging" => ActionSource::BusinessMessaging,
+            b"other" => ActionSource::Other,
+            _ => return None,
+        })
     }
 
     /// The action source that a word in common use stands for: `web`, `offline`, `POS`, `crm` …
@@ -165,6 +176,13 @@ impl fmt::Display for MessagingChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_source() {
+        for source in ActionSource::ALL {
+            assert_eq!(ActionSource::from_name(source.name()), Some(source));
+        }
+    }
 
     #[test]
     fn common_words_find_their_source() {

@@ -26,11 +26,31 @@ const SECONDS_MAX: i64 = 100_000_000_000;
 /// Reads a JSON value: Unix seconds (milli- and microseconds are recognised by their size) as a
 /// number or text, or ISO 8601 / RFC 2822 text with a zone.
 pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
+    if let Some(unix_s) = seconds(raw.text()) {
+        return Ok(Time {
+            unix_s,
+            is_converted: false,
+        });
+    }
     match raw.kind() {
         Kind::Number => parse_number(&raw.as_digits().unwrap_or_default()),
         Kind::Text => parse_text(&raw.as_text().unwrap_or_default()),
         _ => Err(TimeError::Invalid),
     }
+}
+
+/// Whole seconds, written as such.
+fn seconds(text: &str) -> Option<i64> {
+    const DIGITS_MAX: usize = 11;
+    let is_short = (1..=DIGITS_MAX).contains(&text.len());
+    let mut seconds = 0;
+    for byte in text.bytes().filter(|_| is_short) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        seconds = seconds * 10 + i64::from(byte - b'0');
+    }
+    (is_short && seconds <= SECONDS_MAX).then_some(seconds)
 }
 
 /// As [`parse`], from text.

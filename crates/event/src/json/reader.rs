@@ -108,11 +108,12 @@ impl<'a> Reader<'a> {
         if first == b'"'
             && let Some(end) = plain_end(self.text.as_bytes(), start + 1)
         {
-            self.at = end + 1;
-            return Ok(Raw {
-                text: self.slice(start),
+            let raw = Raw {
+                text: &self.text[start..=end],
                 is_plain: true,
-            });
+            };
+            self.at = end + 1;
+            return Ok(raw);
         }
         let is_plain = self.skip(first)?;
         Ok(Raw {
@@ -192,13 +193,23 @@ impl<'a> Reader<'a> {
             return Err(self.expected(Expected::Key));
         }
         let start = self.at + 1;
-        let key = if let Some(end) = plain_end(self.text.as_bytes(), start) {
-            self.at = end + 1;
-            Cow::Borrowed(&self.text[start..end])
-        } else {
-            self.skip_text()?;
-            unescape(&self.text[start..self.at - 1])
-        };
+        let bytes = self.text.as_bytes();
+        let end = next_special(bytes, start);
+        // Nearly every program writes the colon right behind the key.
+        if bytes.get(end..end + 2) == Some(b"\":") {
+            let key = &self.text[start..end];
+            self.at = end + 2;
+            return Ok(Cow::Borrowed(key));
+        }
+        self.unusual_key()
+    }
+
+    /// Reads a key with escapes in it, or with white space behind it.
+    #[cold]
+    fn unusual_key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
+        let start = self.at + 1;
+        self.skip_text()?;
+        let key = unescape(&self.text[start..self.at - 1]);
         if !self.take(b':') {
             return Err(self.expected(Expected::Colon));
         }
@@ -233,6 +244,14 @@ impl<'a> Reader<'a> {
     /// The next byte that is no white space, or [`END`].
     #[inline(always)]
     fn peek(&mut self) -> u8 {
+        match self.text.as_bytes().get(self.at) {
+            Some(&byte) if byte > b' ' => byte,
+            _ => self.peek_behind_space(),
+        }
+    }
+
+    #[inline(never)]
+    fn peek_behind_space(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {

@@ -5,6 +5,15 @@ use super::{Kind, Raw, next_special};
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_text(out: &mut String, text: &str) {
     out.push('"');
+    if next_special(text.as_bytes(), 0) == text.len() {
+        out.push_str(text);
+    } else {
+        write_escaped(out, text);
+    }
+    out.push('"');
+}
+
+fn write_escaped(out: &mut String, text: &str) {
     let mut rest = text;
     loop {
         let at = next_special(rest.as_bytes(), 0);
@@ -28,7 +37,6 @@ pub fn write_text(out: &mut String, text: &str) {
         }
         rest = &rest[at + 1..];
     }
-    out.push('"');
 }
 
 /// Appends a value as written, less the white space between its tokens.

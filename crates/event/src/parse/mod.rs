@@ -20,7 +20,8 @@ use crate::model::{Event, UserValue};
 use crate::plain::Plain;
 use crate::shape;
 use crate::user_field::{FieldSet, UserField};
-use scalar::is_event_key;
+use scalar::Scalar;
+use section::Section;
 
 impl<'a> Event<'a> {
     /// Reads one event from JSON: an object, or a string that holds one.
@@ -77,7 +78,7 @@ fn object<'a>(
     let mut parser = Parser {
         event: Event::default(),
         findings,
-        sections: Vec::new(),
+        met: [false; Section::COUNT],
         later: Vec::new(),
         seen: FieldSet::default(),
         fbclid: None,
@@ -99,8 +100,8 @@ fn object<'a>(
 struct Parser<'a, 'f> {
     event: Event<'a>,
     findings: &'f mut Findings,
-    /// The objects that were met, and the keys they stood under.
-    sections: Vec<(&'static str, Cow<'a, str>)>,
+    /// The objects that were met, by [`Section`].
+    met: [bool; Section::COUNT],
     /// The fields that have a value already.
     seen: FieldSet,
     /// Other names for scalars and properties, which wait for Meta's own.
@@ -111,26 +112,23 @@ struct Parser<'a, 'f> {
 
 impl<'a> Parser<'a, '_> {
     fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
-        match key.as_bytes() {
-            b"user_data" => self.section(reader, "user_data", key),
-            b"custom_data" => self.section(reader, "custom_data", key),
-            b"app_data" => self.section(reader, "app_data", key),
-            b"original_event_data" => self.section(reader, "original_event_data", key),
-            b"attribution_data" => self.section(reader, "attribution_data", key),
-            b"advertiser_tracking_enabled" | b"extinfo" => {
-                let raw = reader.value()?;
-                self.app_property(key.clone(), key, raw);
-                Ok(())
-            }
-            _ if is_event_key(&key) => {
-                let raw = reader.value()?;
-                self.scalar(&key, &key, raw);
-                Ok(())
-            }
-            _ => self.alias(reader, key),
+        if let Some(scalar) = Scalar::from_name(&key).filter(|it| *it != Scalar::LimitedDataUse) {
+            let raw = reader.value()?;
+            self.scalar(scalar, &key, raw);
+            return Ok(());
         }
+        if let Some(section) = Section::from_name(&key) {
+            return self.section(reader, section, key);
+        }
+        if matches!(&*key, "advertiser_tracking_enabled" | "extinfo") {
+            let raw = reader.value()?;
+            self.app_property(key.clone(), key, raw);
+            return Ok(());
+        }
+        self.alias(reader, key)
     }
 
+    #[inline]
     fn set<T>(
         &mut self,
         value: Option<T>,
@@ -148,6 +146,9 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn text(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<Cow<'a, str>> {
+        if let Some(text) = raw.plain_text().filter(|text| text.is_ascii()) {
+            return Some(Cow::Borrowed(text));
+        }
         match raw.kind() {
             Kind::Text => {
                 let text = raw.as_text();
@@ -208,11 +209,7 @@ impl<'a> Parser<'a, '_> {
         for (target, key, raw) in std::mem::take(&mut self.later) {
             self.use_alias(target, key, raw);
         }
-        let has_fbc = self
-            .event
-            .user_data
-            .iter()
-            .any(|(field, _)| field == UserField::Fbc);
+        let has_fbc = self.seen.contains(UserField::Fbc);
         if let (Some(fbclid), Some(event_time), false) =
             (self.fbclid.take(), self.event.event_time, has_fbc)
         {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::Parser;
-use super::scalar::EVENT_KEYS;
-use super::section::user_value;
+use super::scalar::{EVENT_KEYS, Scalar};
+use super::section::{Section, user_value};
 use crate::action_source::ActionSource;
 use crate::alias::{self, Target};
 use crate::code::Code;
@@ -24,11 +24,13 @@ impl<'a> Parser<'a, '_> {
         key: Cow<'a, str>,
     ) -> Result<(), SyntaxError> {
         let target = alias::of_event_key(&key);
-        if let Some(Target::Event(name @ ("user_data" | "custom_data" | "app_data"))) = target {
+        if let Some(Target::Event(name)) = target
+            && let Some(section) = Section::from_name(name)
+        {
             if reader.kind()? == Kind::Object {
                 self.note_alias(Path::root().key(&key), name);
             }
-            return self.section(reader, name, key);
+            return self.section(reader, section, key);
         }
         let raw = reader.value()?;
         if raw.kind() == Kind::Null {
@@ -86,7 +88,9 @@ impl<'a> Parser<'a, '_> {
                 return;
             }
             self.note_alias(path(), name);
-            self.scalar(target, &key, raw);
+            if let Some(scalar) = Scalar::from_name(target) {
+                self.scalar(scalar, &key, raw);
+            }
             self.event.written_as.push((name, key));
             return;
         }

@@ -34,60 +34,93 @@ pub(super) const EVENT_KEYS: [&str; 20] = [
     "extinfo",
 ];
 
-pub(super) fn is_event_key(key: &str) -> bool {
-    matches!(
-        key.as_bytes(),
-        b"event_name"
-            | b"event_time"
-            | b"event_id"
-            | b"action_source"
-            | b"event_source_url"
-            | b"referrer_url"
-            | b"opt_out"
-            | b"data_processing_options"
-            | b"data_processing_options_country"
-            | b"data_processing_options_state"
-            | b"messaging_channel"
-            | b"customer_segmentation"
-            | b"advanced_measurement_table"
-    )
+/// A scalar beside `event_name`, or what is read in its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scalar {
+    EventName,
+    EventTime,
+    EventId,
+    ActionSource,
+    EventSourceUrl,
+    ReferrerUrl,
+    OptOut,
+    MessagingChannel,
+    CustomerSegmentation,
+    AdvancedMeasurementTable,
+    Options,
+    OptionsCountry,
+    OptionsState,
+    /// `ldu`, which is no key of Meta's: a flag that stands for the options.
+    LimitedDataUse,
+}
+
+impl Scalar {
+    /// The scalar of Meta's name, or `ldu`.
+    #[inline]
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name.as_bytes() {
+            b"event_name" => Scalar::EventName,
+            b"event_time" => Scalar::EventTime,
+            b"event_id" => Scalar::EventId,
+            b"action_source" => Scalar::ActionSource,
+            b"event_source_url" => Scalar::EventSourceUrl,
+            b"referrer_url" => Scalar::ReferrerUrl,
+            b"opt_out" => Scalar::OptOut,
+            b"messaging_channel" => Scalar::MessagingChannel,
+            b"customer_segmentation" => Scalar::CustomerSegmentation,
+            b"advanced_measurement_table" => Scalar::AdvancedMeasurementTable,
+            b"data_processing_options" => Scalar::Options,
+            b"data_processing_options_country" => Scalar::OptionsCountry,
+            b"data_processing_options_state" => Scalar::OptionsState,
+            b"ldu" => Scalar::LimitedDataUse,
+            _ => return None,
+        })
+    }
 }
 
 impl<'a> Parser<'a, '_> {
-    /// A scalar beside `event_name`; `name` is Meta's name, `key` the one it was sent under.
-    pub(super) fn scalar(&mut self, name: &str, key: &str, raw: Raw<'a>) {
+    /// A scalar beside `event_name`; `key` is the one it was sent under.
+    pub(super) fn scalar(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
         if raw.kind() == Kind::Null {
             return;
         }
         let path = || Path::root().key(key);
-        match name.as_bytes() {
-            b"event_name" => {
+        match scalar {
+            Scalar::EventName => {
                 let name = self.text(raw, path);
                 self.set(name, path, |event| &mut event.event_name);
             }
-            b"event_time" => self.event_time(raw, key),
-            b"event_id" => {
+            Scalar::EventTime => self.event_time(raw, key),
+            Scalar::EventId => {
                 let id = self.text(raw, path);
                 self.set(id, path, |event| &mut event.event_id);
             }
-            b"action_source" => {
+            Scalar::ActionSource => {
                 let source = self.action_source(raw, key);
                 self.set(source, path, |event| &mut event.action_source);
             }
-            b"event_source_url" => {
+            Scalar::EventSourceUrl => {
                 let url = self.text(raw, path);
                 self.set(url, path, |event| &mut event.event_source_url);
             }
-            b"referrer_url" => {
+            Scalar::ReferrerUrl => {
                 let url = self.text(raw, path);
                 self.set(url, path, |event| &mut event.referrer_url);
             }
-            b"opt_out" => {
+            _ => self.seldom(scalar, key, raw),
+        }
+    }
+
+    /// The scalars that few events have.
+    fn seldom(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
+        let path = || Path::root().key(key);
+        match scalar {
+            Scalar::OptOut => {
                 // Unreadable, it is taken for the more careful of the two.
                 let flag = self.flag(raw, path).unwrap_or(true);
                 self.set(Some(flag), path, |event| &mut event.opt_out);
             }
-            b"messaging_channel" => {
+            Scalar::MessagingChannel => {
                 let text = self.text(raw, path);
                 let channel = text.as_deref().and_then(MessagingChannel::from_name);
                 if let (Some(text), None) = (&text, channel) {
@@ -97,26 +130,26 @@ impl<'a> Parser<'a, '_> {
                 }
                 self.set(channel, path, |event| &mut event.messaging_channel);
             }
-            b"customer_segmentation" => {
+            Scalar::CustomerSegmentation => {
                 let text = self.text(raw, path);
                 self.set(text, path, |event| &mut event.customer_segmentation);
             }
-            b"advanced_measurement_table" => {
+            Scalar::AdvancedMeasurementTable => {
                 let text = self.text(raw, path);
                 self.set(text, path, |event| &mut event.advanced_measurement_table);
             }
-            _ => self.data_processing(name, key, raw),
+            _ => self.data_processing(scalar, key, raw),
         }
     }
 
-    fn data_processing(&mut self, name: &str, key: &str, raw: Raw<'a>) {
+    fn data_processing(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
         let path = || Path::root().key(key);
-        match name.as_bytes() {
-            b"data_processing_options" => {
+        match scalar {
+            Scalar::Options => {
                 let options = self.options(raw, path);
                 self.data_processing_mut().options = Some(options);
             }
-            b"ldu" => {
+            Scalar::LimitedDataUse => {
                 if let Some(is_limited) = self.flag(raw, path) {
                     let options = if is_limited {
                         vec!["LDU".into()]
@@ -129,7 +162,7 @@ impl<'a> Parser<'a, '_> {
             _ => {
                 let number = raw.as_text().or_else(|| raw.as_digits());
                 match number.and_then(|number| number.trim().parse().ok()) {
-                    Some(number) if name.ends_with("country") => {
+                    Some(number) if scalar == Scalar::OptionsCountry => {
                         self.data_processing_mut().country = Some(number);
                     }
                     Some(number) => self.data_processing_mut().state = Some(number),

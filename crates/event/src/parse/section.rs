@@ -19,44 +19,78 @@ const USER_VALUES: usize = 16;
 /// Room for the properties of a usual event.
 const PROPERTIES: usize = 8;
 
+/// An object beside `event_name`.
+#[derive(Clone, Copy)]
+pub(super) enum Section {
+    User,
+    Custom,
+    App,
+    OriginalEvent,
+    Attribution,
+}
+
+impl Section {
+    pub(super) const COUNT: usize = 5;
+
+    #[inline]
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name.as_bytes() {
+            b"user_data" => Section::User,
+            b"custom_data" => Section::Custom,
+            b"app_data" => Section::App,
+            b"original_event_data" => Section::OriginalEvent,
+            b"attribution_data" => Section::Attribution,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Section::User => "user_data",
+            Section::Custom => "custom_data",
+            Section::App => "app_data",
+            Section::OriginalEvent => "original_event_data",
+            Section::Attribution => "attribution_data",
+        }
+    }
+}
+
 impl<'a> Parser<'a, '_> {
-    /// An object beside `event_name`; `name` is Meta's name, `key` the one it was sent under.
+    /// Reads a section; `key` is the one it was sent under.
     pub(super) fn section(
         &mut self,
         reader: &mut Reader<'a>,
-        name: &'static str,
+        section: Section,
         key: Cow<'a, str>,
     ) -> Result<(), SyntaxError> {
+        let name = section.name();
         if reader.kind()? != Kind::Object {
             let raw = reader.value()?;
             self.wrapped_section(raw, name, &key);
             return Ok(());
         }
-        let known = self.sections.iter().find(|(known, _)| *known == name);
+        let is_new = !self.met[section as usize];
         // Values of two objects could not be told apart afterwards.
-        if let Some((_, known)) = known
-            && *known != key
-        {
+        if !is_new && self.event.written(name) != key {
             let message = format!("{name} stands here under two names; the first is used");
             self.findings
                 .add(Code::KeyDuplicate, Path::root().key(&key), message);
             return reader.value().map(|_| ());
         }
-        let is_new = known.is_none();
-        if is_new && key != name {
-            self.event.written_as.push((name, key.clone()));
-        }
-        match name {
-            "user_data" => self.user_data(reader, &key),
-            "custom_data" => self.properties(reader, &key, |event| &mut event.custom_data),
-            "app_data" => self.properties(reader, &key, |event| &mut event.app_data),
-            "original_event_data" => {
+        match section {
+            Section::User => self.user_data(reader, &key),
+            Section::Custom => self.properties(reader, &key, |event| &mut event.custom_data),
+            Section::App => self.properties(reader, &key, |event| &mut event.app_data),
+            Section::OriginalEvent => {
                 self.properties(reader, &key, |event| &mut event.original_event_data)
             }
-            _ => self.properties(reader, &key, |event| &mut event.attribution_data),
+            Section::Attribution => {
+                self.properties(reader, &key, |event| &mut event.attribution_data)
+            }
         }?;
-        if is_new {
-            self.sections.push((name, key));
+        self.met[section as usize] = true;
+        if is_new && key != name {
+            self.event.written_as.push((name, key));
         }
         Ok(())
     }
