@@ -39,6 +39,7 @@ impl Hashed {
     }
 
     /// The text that goes to Meta.
+    #[inline]
     pub fn as_str(&self) -> &str {
         // Hexadecimal digits and checked ASCII only, so this never falls back.
         std::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
@@ -115,10 +116,15 @@ pub enum Prehashed {
 }
 
 /// Recognises 64 (or 32) hexadecimal digits of any case, optionally with an appendix.
+#[inline]
 pub fn recognize(value: &str) -> Option<Prehashed> {
     if value.len() < MD5_HEX_LEN || value.len() > TEXT_LEN_MAX {
         return None;
     }
+    recognize_by_text(value)
+}
+
+fn recognize_by_text(value: &str) -> Option<Prehashed> {
     let (hex, suffix) = match value.split_once('.') {
         Some((hex, suffix)) => (hex, Some(suffix)),
         None => (value, None),
@@ -145,12 +151,12 @@ pub fn recognize(value: &str) -> Option<Prehashed> {
     })
 }
 
-/// Normal forms that stand for nothing.
+/// Normal forms that stand for nothing; [`is_nothing`] knows them as well.
 const NOTHING: [&str; 4] = ["", " ", "null", "undefined"];
 
 /// Whether a normalised text stands for nothing.
 pub(crate) fn is_nothing(normalized: &str) -> bool {
-    normalized.len() <= 9 && NOTHING.contains(&normalized)
+    matches!(normalized.as_bytes(), b"" | b" " | b"null" | b"undefined")
 }
 
 fn is_hash_of_nothing(lower_hex: &[u8]) -> bool {
@@ -196,6 +202,7 @@ mod tests {
             recognize("5f4dcc3b5aa765d61d8327deb882cf99"),
             Some(Prehashed::Md5(_))
         ));
+        assert!(NOTHING.into_iter().all(is_nothing));
         for nothing in [
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
             "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",

@@ -12,6 +12,8 @@ use crate::json::Raw;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency {
     code: &'static str,
+    /// The code as a number, by which the list is searched.
+    letters: u32,
     minor_digits: u8,
     is_withdrawn: bool,
 }
@@ -35,12 +37,13 @@ static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
             };
             Some(Currency {
                 code,
+                letters: letters(code)?,
                 minor_digits,
                 is_withdrawn,
             })
         })
         .collect();
-    currencies.sort_by_key(|currency| letters(currency.code));
+    currencies.sort_by_key(|currency| currency.letters);
     currencies
 });
 
@@ -59,7 +62,7 @@ impl Currency {
     /// Codes that are no money (gold, test codes) are unknown; withdrawn ones are known as such.
     pub fn parse(code: &str) -> Option<Self> {
         let letters_of = letters(code.trim())?;
-        let place = CURRENCIES.binary_search_by_key(&Some(letters_of), |known| letters(known.code));
+        let place = CURRENCIES.binary_search_by_key(&letters_of, |known| known.letters);
         place.ok().map(|place| CURRENCIES[place])
     }
 

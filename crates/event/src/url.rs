@@ -93,10 +93,26 @@ pub(crate) fn is_plain(url: &str) -> bool {
         && rest.bytes().all(|byte| IS_USUAL[usize::from(byte)])
         && !host_and_path.starts_with('/')
         && host_and_path.contains('.')
-        && query.split(['?', '&']).all(|pair| {
-            let end = memchr::memchr(b'=', pair.as_bytes()).unwrap_or(pair.len());
-            !is_contact_key(&pair[..end])
-        })
+        && !has_contact_key(query)
+}
+
+/// Whether the name of a parameter in a query says that contact data is in it.
+fn has_contact_key(query: &str) -> bool {
+    let mut start = 0;
+    let mut is_key = false;
+    for (at, byte) in query.bytes().enumerate() {
+        match byte {
+            b'?' | b'&' | b'=' => {
+                if is_key && is_contact_key(&query[start..at]) {
+                    return true;
+                }
+                is_key = byte != b'=';
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    is_key && is_contact_key(&query[start..])
 }
 
 /// Printable ASCII, less what encodes or surrounds contact data.

@@ -9,10 +9,11 @@ use crate::limits::EMAIL_BYTES_MAX;
 
 pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
     let value = value.strip_prefix("mailto:").unwrap_or(value);
-    if value.len() > EMAIL_BYTES_MAX || !has_form(value) {
+    let is_ascii = value.is_ascii();
+    if value.len() > EMAIL_BYTES_MAX || !has_form(value, is_ascii) {
         return Err(Code::EmInvalid);
     }
-    if value.is_ascii() {
+    if is_ascii {
         let start = out.len();
         out.push_str(value);
         out[start..].make_ascii_lowercase();
@@ -25,32 +26,40 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
 }
 
 /// `local@domain.tld`, without white space or the punctuation that surrounds addresses in mail.
-fn has_form(value: &str) -> bool {
-    let mut at = None;
+fn has_form(value: &str, is_ascii: bool) -> bool {
+    let bytes = value.as_bytes();
+    if bytes.iter().any(|byte| IS_OUTSIDE[usize::from(*byte)]) {
+        return false;
+    }
+    let Some(at) = bytes.iter().position(|byte| *byte == b'@') else {
+        return false;
+    };
+    let domain = &bytes[at + 1..];
     let mut has_dot = false;
     let mut last = b'.';
-    for (place, &byte) in value.as_bytes().iter().enumerate() {
-        match byte {
-            b'@' if at.is_some() || place == 0 => return false,
-            b'@' => {
-                at = Some(place);
-                last = b'.';
-                continue;
-            }
-            // No empty label: no dot first, last, or behind another.
-            b'.' if at.is_some() => {
-                if last == b'.' {
-                    return false;
-                }
-                has_dot = true;
-            }
-            0..=b' ' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f => return false,
-            _ => {}
+    for &byte in domain {
+        // No second `@`; no empty label: no dot first, last, or behind another.
+        if byte == b'@' || (byte == b'.' && last == b'.') {
+            return false;
         }
+        has_dot |= byte == b'.';
         last = byte;
     }
-    has_dot && last != b'.' && (value.is_ascii() || !value.contains(char::is_whitespace))
+    at > 0 && has_dot && last != b'.' && (is_ascii || !value.contains(char::is_whitespace))
 }
+
+const IS_OUTSIDE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 0x80 {
+        table[byte as usize] = matches!(
+            byte,
+            0..=b' ' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f
+        );
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

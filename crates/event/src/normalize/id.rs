@@ -10,6 +10,13 @@ use crate::contact;
 const SKEW_S: u64 = 86_400;
 
 pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
+    // Most are one IPv4 address and nothing else.
+    if let Ok(v4) = value.parse::<Ipv4Addr>()
+        && address::is_public(v4.into())
+    {
+        out.push_str(value);
+        return Ok(());
+    }
     // An X-Forwarded-For header, whole: the visitor comes first.
     let value = value.split(',').next().unwrap_or_default().trim();
     let parsed = address::parse(value).ok_or(Code::IpInvalid)?;

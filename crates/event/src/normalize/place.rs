@@ -75,7 +75,8 @@ pub(super) fn postcode(
     country: Option<Country>,
     out: &mut String,
 ) -> Result<(), Code> {
-    let before_dash = value.split('-').next().unwrap_or_default();
+    let end = memchr::memchr(b'-', value.as_bytes()).unwrap_or(value.len());
+    let before_dash = &value[..end];
     text::push_lower_without(before_dash, out, char::is_whitespace);
     if country.is_some_and(Country::is_us)
         && out.len() > 5

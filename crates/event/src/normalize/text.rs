@@ -15,11 +15,19 @@ pub(crate) fn is_invisible(c: char) -> bool {
 }
 
 /// The value without white space and invisible marks at its ends.
+#[inline]
 pub(super) fn trim(value: &str) -> &str {
+    // Behind blanks there is seldom anything else to cut.
+    let value = value.trim_ascii();
     let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
     if is_visible(value.as_bytes().first()) && is_visible(value.as_bytes().last()) {
         return value;
     }
+    trim_odd(value)
+}
+
+#[cold]
+fn trim_odd(value: &str) -> &str {
     value.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
 }
 
@@ -51,16 +59,55 @@ pub(super) fn fold(value: &str) -> String {
         .collect()
 }
 
-/// Appends `value` in lower case, less everything that `is_dropped`.
+/// What kinds of bytes there are in a text: one look answers what each rule would ask for itself.
+#[derive(Clone, Copy)]
+struct Bytes(u8);
+
+impl Bytes {
+    const LOWER: u8 = 1;
+    const UPPER: u8 = 2;
+    const OTHER_ASCII: u8 = 4;
+    const BEYOND_ASCII: u8 = 8;
+
+    const KIND: [u8; 256] = {
+        let mut kinds = [Self::BEYOND_ASCII; 256];
+        let mut byte: u8 = 0;
+        while byte < 0x80 {
+            kinds[byte as usize] = match byte {
+                b'a'..=b'z' => Self::LOWER,
+                b'A'..=b'Z' => Self::UPPER,
+                _ => Self::OTHER_ASCII,
+            };
+            byte += 1;
+        }
+        kinds
+    };
+
+    fn of(text: &str) -> Self {
+        Self(
+            text.bytes()
+                .fold(0, |kinds, byte| kinds | Self::KIND[usize::from(byte)]),
+        )
+    }
+
+    fn has(self, kinds: u8) -> bool {
+        self.0 & kinds != 0
+    }
+}
+
+/// Appends `value` in lower case, less everything that `is_dropped`, which is never an ASCII letter.
 pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl Fn(char) -> bool) {
-    if value.is_ascii() {
+    let bytes = Bytes::of(value);
+    if !bytes.has(Bytes::BEYOND_ASCII) {
         let start = out.len();
-        if value.bytes().any(|byte| is_dropped(char::from(byte))) {
+        if bytes.has(Bytes::OTHER_ASCII) {
             out.extend(value.chars().filter(|c| !is_dropped(*c)));
         } else {
             out.push_str(value);
         }
-        out[start..].make_ascii_lowercase();
+        if bytes.has(Bytes::UPPER) {
+            out[start..].make_ascii_lowercase();
+        }
         return;
     }
     // Composed once more: what stood apart may stand together now.
