@@ -48,8 +48,16 @@ pub const APPEND_ATTRIBUTION: &str = "AppendAttribution";
 
 /// Whether Meta knows the name; everything else is a custom event.
 pub fn is_standard(name: &str) -> bool {
+    standard(name).is_some()
+}
+
+/// The same name, if Meta knows it.
+pub(crate) fn standard(name: &str) -> Option<&'static str> {
     // Comparing lengths first, a linear search is faster than a binary one here.
-    STANDARD.contains(&name) || BUSINESS_MESSAGING.contains(&name) || name == APPEND_ATTRIBUTION
+    (STANDARD.iter().chain(&BUSINESS_MESSAGING))
+        .chain([&APPEND_ATTRIBUTION])
+        .find(|known| **known == name)
+        .copied()
 }
 
 /// The standard name that differs from `name` in case, spaces or punctuation only.

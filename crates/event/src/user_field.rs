@@ -129,6 +129,7 @@ impl UserField {
     ];
 
     /// Meta's name of the field.
+    #[inline]
     pub fn name(self) -> &'static str {
         match self {
             UserField::Em => "em",
@@ -211,6 +212,7 @@ impl UserField {
     }
 
     /// How the field's values go to Meta.
+    #[inline]
     pub fn form(self) -> Form {
         match self {
             UserField::Em

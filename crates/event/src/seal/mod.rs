@@ -127,7 +127,7 @@ impl Sealing<'_, '_> {
         })
     }
 
-    fn event_name(&mut self) -> String {
+    fn event_name(&mut self) -> Cow<'static, str> {
         let written = self.event.event_name.as_deref().unwrap_or_default();
         let path = || self.event.path("event_name");
         let cleaned = if written.is_ascii() {
@@ -140,14 +140,14 @@ impl Sealing<'_, '_> {
             let message = "the event has no event_name";
             self.findings
                 .add(Code::EventNameMissing, Path::root(), message);
-            return String::new();
+            return Cow::Borrowed("");
         }
         if cleaned.len() < written.len() {
             let message = "invisible marks in the name; removed";
             self.findings.add(Code::TextDamaged, path(), message);
         }
-        if names::is_standard(name) {
-            return name.to_owned();
+        if let Some(standard) = names::standard(name) {
+            return Cow::Borrowed(standard);
         }
         let length = name.chars().count();
         if name.len() > EVENT_NAME_BYTES_MAX
@@ -166,7 +166,7 @@ impl Sealing<'_, '_> {
             let message = format!("the name has {length} characters");
             self.findings.add(Code::EventNameLong, path(), message);
         }
-        name.to_owned()
+        Cow::Owned(name.to_owned())
     }
 
     /// The event's own source, else the one that its fields show, else the default.
@@ -434,11 +434,10 @@ impl Sealing<'_, '_> {
         }
     }
 
+    #[inline]
     fn key(&mut self, key: &str) {
-        if !self.out.ends_with('{') {
-            self.out.push(',');
-        }
-        self.out.push('"');
+        let is_first = self.out.as_bytes().last() == Some(&b'{');
+        self.out.push_str(if is_first { "\"" } else { ",\"" });
         self.out.push_str(key);
         self.out.push_str("\":");
     }

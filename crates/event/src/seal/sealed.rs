@@ -1,5 +1,7 @@
 //! The sealed event.
 
+use std::borrow::Cow;
+
 use crate::action_source::ActionSource;
 use crate::identity::{DatasetId, EventIdentity};
 use crate::names;
@@ -14,7 +16,7 @@ use crate::names;
 #[derive(Clone)]
 pub struct SealedEvent {
     pub(super) json: String,
-    pub(super) event_name: String,
+    pub(super) event_name: Cow<'static, str>,
     pub(super) event_id: String,
     pub(super) event_time: i64,
     pub(super) action_source: ActionSource,

@@ -24,14 +24,15 @@ pub(super) fn write(
     out: &mut String,
 ) -> FieldSet {
     let mut present = FieldSet::default();
-    let mut places = [Place::default(); UserField::ALL.len()];
+    // Where the values of each field begin and end: mostly there is one.
+    let mut places = [(0, 0); UserField::ALL.len()];
     for (at, value) in user_data.0.iter().enumerate() {
-        let place = &mut places[value.field as usize];
+        let (first, end) = &mut places[value.field as usize];
         if !present.contains(value.field) {
             present.insert(value.field);
-            place.first = at;
+            *first = at;
         }
-        place.count += 1;
+        *end = at + 1;
     }
     let mut sealer = Sealer {
         rules,
@@ -45,23 +46,14 @@ pub(super) fn write(
     };
     let mut written = FieldSet::default();
     for field in present.iter() {
-        let Place { first, count } = places[field as usize];
-        let values = user_data.0[first..]
-            .iter()
-            .filter(|value| value.field == field);
-        if sealer.field(values.take(count), field, out) {
+        let (first, end) = places[field as usize];
+        let values = &user_data.0[first..end];
+        if sealer.field(values, field, out) {
             written.insert(field);
         }
     }
     sealer.clear.zeroize();
     written
-}
-
-/// Where the values of one field are.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    first: usize,
-    count: usize,
 }
 
 /// The person's country, if `user_data` names one that we know.
@@ -97,28 +89,24 @@ struct Member {
 impl Member {
     /// Appends a hash, unless it is there already.
     fn push(&mut self, hash: &Hashed, out: &mut String) {
+        let text = hash.as_str();
         if self.count == 0 {
             open(out, self.field);
             out.push_str(if self.is_list { "[\"" } else { "\"" });
-        } else if self.count == USER_VALUES_MAX || out[self.start..].contains(hash.as_str()) {
+        } else if self.count == USER_VALUES_MAX || out[self.start..].contains(text) {
             return;
         } else {
             out.push_str(",\"");
         }
-        out.push_str(hash.as_str());
+        out.push_str(text);
         out.push('"');
         self.count += 1;
     }
 }
 
 impl Sealer<'_, '_> {
-    /// Writes one field with all its values; tells whether there was any.
-    fn field<'v>(
-        &mut self,
-        values: impl Iterator<Item = &'v UserValue<'v>>,
-        field: UserField,
-        out: &mut String,
-    ) -> bool {
+    /// Writes one field with all its values, which are among `values`; tells whether there was any.
+    fn field(&mut self, values: &[UserValue<'_>], field: UserField, out: &mut String) -> bool {
         let may_be_clear =
             field == UserField::ExternalId && self.context.external_id == ExternalId::AsIs;
         if field.form() == Form::Clear || may_be_clear {
@@ -130,7 +118,7 @@ impl Sealer<'_, '_> {
             start: out.len(),
             count: 0,
         };
-        for value in values {
+        for value in values.iter().filter(|value| value.field == field) {
             self.hash(value, &mut member, out);
         }
         if member.is_list && member.count > 0 {
@@ -167,15 +155,15 @@ impl Sealer<'_, '_> {
     }
 
     /// A field that goes in the clear: the first good value, or all for an external id.
-    fn clear_field<'v>(
+    fn clear_field(
         &mut self,
-        values: impl Iterator<Item = &'v UserValue<'v>>,
+        values: &[UserValue<'_>],
         field: UserField,
         out: &mut String,
     ) -> bool {
         let is_list = field.form() == Form::HashedList;
         let mut count = 0;
-        for value in values {
+        for value in values.iter().filter(|value| value.field == field) {
             self.clear.clear();
             let outcome = normalize::normalize_into(
                 field,
@@ -234,11 +222,10 @@ impl Sealer<'_, '_> {
     }
 }
 
+#[inline]
 fn open(out: &mut String, field: UserField) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
-    out.push('"');
+    let is_first = out.as_bytes().last() == Some(&b'{');
+    out.push_str(if is_first { "\"" } else { ",\"" });
     out.push_str(field.name());
     out.push_str("\":");
 }
