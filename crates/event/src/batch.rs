@@ -62,7 +62,7 @@ impl<'a> Body<'a> {
 /// and nothing else. A byte-order mark is removed.
 pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
     }
@@ -87,9 +87,9 @@ pub fn read<'a>(text: &'a str, mut each: impl FnMut(Item<'a>)) -> Result<Body<'a
     match layout {
         Layout::Lines => {
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                let mut findings = Findings::new();
-                let event = Event::parse(line, &mut findings);
-                items.push(event, findings);
+                let mut item = items.next();
+                item.event = Event::parse(line, &mut item.findings);
+                items.push(item);
             }
             return Ok(Body { layout, fields });
         }
@@ -118,28 +118,33 @@ struct Items<'e, F> {
 }
 
 impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
-    fn push(&mut self, event: Option<Event<'a>>, findings: Findings) {
-        (self.each)(Item {
+    /// The next item, still empty.
+    fn next(&self) -> Item<'a> {
+        Item {
             index: self.count,
-            event,
-            findings,
-        });
+            event: None,
+            findings: Findings::new(),
+        }
+    }
+
+    fn push(&mut self, item: Item<'a>) {
+        (self.each)(item);
         self.count += 1;
     }
 
     fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), SyntaxError> {
-        let mut findings = Findings::new();
+        let mut item = self.next();
         let start = reader.mark();
-        let event = match event_json(reader, &mut findings) {
+        match event_json(reader, &mut item.findings, &mut item.event) {
             Err(error) if error.is_depth() => {
                 reader.pass_over(start)?;
                 let message = format!("the event is nested too deeply: {error}");
-                findings.add(Code::JsonInvalid, Path::root(), message);
-                None
+                item.event = None;
+                item.findings.add(Code::JsonInvalid, Path::root(), message);
             }
             result => result?,
-        };
-        self.push(event, findings);
+        }
+        self.push(item);
         Ok(())
     }
 
@@ -149,22 +154,29 @@ impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
         let mut owned = Vec::new();
         if reader.kind()? == Kind::Array {
             reader.items(|reader| {
-                let mut findings = Findings::new();
-                let event = event_json(reader, &mut findings)?;
-                owned.push((event.map(Event::into_owned), findings));
+                owned.push(owned_event(reader)?);
                 Ok::<_, SyntaxError>(())
             })?;
         } else {
-            let mut findings = Findings::new();
-            let event = event_json(&mut reader, &mut findings)?;
-            owned.push((event.map(Event::into_owned), findings));
+            owned.push(owned_event(&mut reader)?);
         }
         reader.end()?;
         for (event, findings) in owned {
-            self.push(event, findings);
+            self.push(Item {
+                event,
+                findings,
+                ..self.next()
+            });
         }
         Ok(())
     }
+}
+
+fn owned_event(reader: &mut Reader<'_>) -> Result<(Option<Event<'static>>, Findings), SyntaxError> {
+    let mut findings = Findings::new();
+    let mut event = None;
+    event_json(reader, &mut findings, &mut event)?;
+    Ok((event.map(Event::into_owned), findings))
 }
 
 fn layout_of(text: &str) -> Result<Layout, SyntaxError> {

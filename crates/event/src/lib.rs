@@ -4,6 +4,7 @@ mod action_source;
 mod alias;
 pub mod batch;
 pub mod browser;
+mod bytes;
 mod check;
 mod code;
 mod contact;

@@ -1,5 +1,6 @@
 //! Page addresses: whole, and without contact data.
 
+use crate::bytes::{self, UnusualInUrl};
 use crate::contact::{has_email, is_contact, is_contact_key, percent_decode};
 use crate::digest;
 use crate::limits::URL_BYTES_MAX;
@@ -90,7 +91,7 @@ pub(crate) fn is_plain(url: &str) -> bool {
         None => (rest, ""),
     };
     url.len() <= URL_BYTES_MAX
-        && rest.bytes().all(|byte| IS_USUAL[usize::from(byte)])
+        && bytes::is_free::<UnusualInUrl>(rest.as_bytes())
         && !host_and_path.starts_with('/')
         && host_and_path.contains('.')
         && !has_contact_key(query)
@@ -114,17 +115,6 @@ fn has_contact_key(query: &str) -> bool {
     }
     is_key && is_contact_key(&query[start..])
 }
-
-/// Printable ASCII, less what encodes or surrounds contact data.
-const IS_USUAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0x21;
-    while byte < 0x7f {
-        table[byte as usize] = !matches!(byte, b'@' | b'%' | b'+' | b'#' | b'"' | b'\\');
-        byte += 1;
-    }
-    table
-};
 
 /// Appends the query without the parameters that hold contact data; tells whether there were any.
 fn push_query(query: &str, out: &mut String) -> bool {

@@ -129,43 +129,54 @@ impl UserField {
     ];
 
     /// Meta's name of the field.
-    #[inline]
     pub fn name(self) -> &'static str {
+        let member = self.member();
+        &member[2..member.len() - 2]
+    }
+
+    /// How the field begins behind another one: `,"name":`.
+    #[inline]
+    pub(crate) fn member(self) -> &'static str {
+        macro_rules! member {
+            ($name:literal) => {
+                concat!(",\"", $name, "\":")
+            };
+        }
         match self {
-            UserField::Em => "em",
-            UserField::Ph => "ph",
-            UserField::Fn => "fn",
-            UserField::Ln => "ln",
-            UserField::Db => "db",
-            UserField::Ge => "ge",
-            UserField::Ct => "ct",
-            UserField::St => "st",
-            UserField::Zp => "zp",
-            UserField::Country => "country",
-            UserField::ExternalId => "external_id",
-            UserField::F5first => "f5first",
-            UserField::F5last => "f5last",
-            UserField::Fi => "fi",
-            UserField::Dobd => "dobd",
-            UserField::Dobm => "dobm",
-            UserField::Doby => "doby",
-            UserField::AppUserId => "app_user_id",
-            UserField::ClientIpAddress => "client_ip_address",
-            UserField::ClientUserAgent => "client_user_agent",
-            UserField::Fbc => "fbc",
-            UserField::Fbp => "fbp",
-            UserField::SubscriptionId => "subscription_id",
-            UserField::FbLoginId => "fb_login_id",
-            UserField::LeadId => "lead_id",
-            UserField::AnonId => "anon_id",
-            UserField::Madid => "madid",
-            UserField::PageId => "page_id",
-            UserField::PageScopedUserId => "page_scoped_user_id",
-            UserField::CtwaClid => "ctwa_clid",
-            UserField::WhatsappBusinessAccountId => "whatsapp_business_account_id",
-            UserField::IgAccountId => "ig_account_id",
-            UserField::InstagramBusinessAccountId => "instagram_business_account_id",
-            UserField::IgSid => "ig_sid",
+            UserField::Em => member!("em"),
+            UserField::Ph => member!("ph"),
+            UserField::Fn => member!("fn"),
+            UserField::Ln => member!("ln"),
+            UserField::Db => member!("db"),
+            UserField::Ge => member!("ge"),
+            UserField::Ct => member!("ct"),
+            UserField::St => member!("st"),
+            UserField::Zp => member!("zp"),
+            UserField::Country => member!("country"),
+            UserField::ExternalId => member!("external_id"),
+            UserField::F5first => member!("f5first"),
+            UserField::F5last => member!("f5last"),
+            UserField::Fi => member!("fi"),
+            UserField::Dobd => member!("dobd"),
+            UserField::Dobm => member!("dobm"),
+            UserField::Doby => member!("doby"),
+            UserField::AppUserId => member!("app_user_id"),
+            UserField::ClientIpAddress => member!("client_ip_address"),
+            UserField::ClientUserAgent => member!("client_user_agent"),
+            UserField::Fbc => member!("fbc"),
+            UserField::Fbp => member!("fbp"),
+            UserField::SubscriptionId => member!("subscription_id"),
+            UserField::FbLoginId => member!("fb_login_id"),
+            UserField::LeadId => member!("lead_id"),
+            UserField::AnonId => member!("anon_id"),
+            UserField::Madid => member!("madid"),
+            UserField::PageId => member!("page_id"),
+            UserField::PageScopedUserId => member!("page_scoped_user_id"),
+            UserField::CtwaClid => member!("ctwa_clid"),
+            UserField::WhatsappBusinessAccountId => member!("whatsapp_business_account_id"),
+            UserField::IgAccountId => member!("ig_account_id"),
+            UserField::InstagramBusinessAccountId => member!("instagram_business_account_id"),
+            UserField::IgSid => member!("ig_sid"),
         }
     }
 

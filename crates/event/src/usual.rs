@@ -5,107 +5,85 @@
 //! read, and copied when it is sealed. Everything else takes the long way, through `seal::contents`,
 //! which would write the same.
 
+use crate::bytes::{self, SpecialOrUnusual};
 use crate::limits::CONTENTS_MAX;
-use crate::shape::{CONTENT, Shape};
 
 /// How deep such a list is nested.
 pub(crate) const DEPTH: usize = 2;
 
 /// The length of the list at the start of `text`, if there is one that is sent as it is.
 pub(crate) fn contents_len(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let mut rest = text.strip_prefix(b"[")?;
     for _ in 0..CONTENTS_MAX {
-        let opening = if at == 0 { b'[' } else { b',' };
-        at = entry_end(text, behind(text, at, opening)?)?;
-        if text.get(at) == Some(&b']') {
-            return Some(at + 1);
+        rest = behind_entry(rest)?;
+        match rest {
+            [b']', rest @ ..] => return Some(text.len() - rest.len()),
+            [b',', behind @ ..] => rest = behind,
+            _ => return None,
         }
     }
     None
 }
 
-/// The end of the entry that begins at `at`.
-fn entry_end(text: &[u8], mut at: usize) -> Option<usize> {
+/// What is behind the entry at the start of `text`.
+fn behind_entry(text: &[u8]) -> Option<&[u8]> {
     let (mut has_id, mut has_quantity) = (false, false);
-    let mut opening = b'{';
+    let mut rest = text.strip_prefix(b"{")?;
     loop {
-        let key_at = behind(text, behind(text, at, opening)?, b'"')?;
-        let key_end = text_end(text, key_at)?;
-        let key = &text[key_at..key_end];
-        let value_at = behind(text, behind(text, key_end, b'"')?, b':')?;
-        at = match CONTENT.shape(CONTENT.find(key)?) {
-            Shape::Text => {
-                let start = behind(text, value_at, b'"')?;
-                let end = text_end(text, start)?;
+        let (key, behind) = split_text(rest)?;
+        let value = behind.strip_prefix(b":")?;
+        let behind = match key {
+            b"id" | b"title" | b"brand" | b"category" | b"description" => {
                 has_id |= key == b"id";
-                (end > start).then_some(end + 1)?
+                let (text, behind) = split_text(value)?;
+                (!text.is_empty()).then_some(behind)?
             }
-            Shape::Number => number_end(text, value_at)?,
-            Shape::Integer => {
-                has_quantity |= key == b"quantity";
-                count_end(text, value_at)?
+            b"item_price" | b"price" => behind_number(value)?,
+            b"quantity" => {
+                has_quantity = true;
+                behind_count(value)?
             }
             _ => return None,
         };
-        match text.get(at)? {
-            b',' => opening = b',',
-            b'}' => return (has_id && has_quantity).then_some(at + 1),
+        match behind {
+            [b',', behind @ ..] => rest = behind,
+            [b'}', behind @ ..] => return (has_id && has_quantity).then_some(behind),
             _ => return None,
         }
     }
 }
 
-/// The place behind `wanted`, if that is the byte at `at`.
-fn behind(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
-    (*text.get(at)? == wanted).then_some(at + 1)
+/// The inside of the text at the start, and what is behind it, if nothing in it is unusual.
+#[inline]
+fn split_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = text.strip_prefix(b"\"")?;
+    let (inner, behind) = inner.split_at(bytes::find::<SpecialOrUnusual>(inner));
+    Some((inner, behind.strip_prefix(b"\"")?))
 }
 
-/// The place of the closing quote of a text without anything unusual.
-fn text_end(text: &[u8], at: usize) -> Option<usize> {
-    let length = text[at..].iter().position(|byte| !is_usual(*byte))?;
-    (text[at + length] == b'"').then_some(at + length)
-}
-
-fn is_usual(byte: u8) -> bool {
-    const USUAL: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = b' ';
-        while byte < 0x80 {
-            table[byte as usize] = !matches!(byte, b'"' | b'\\' | b'@' | b'+' | b'%' | b'{');
-            byte += 1;
-        }
-        table
-    };
-    USUAL[usize::from(byte)]
-}
-
-/// The end of a positive decimal of a length that every float holds.
-fn number_end(text: &[u8], at: usize) -> Option<usize> {
+/// What is behind a positive decimal of a length that every float holds.
+fn behind_number(text: &[u8]) -> Option<&[u8]> {
     const DIGITS_MAX: usize = 16;
-    let whole_end = digits_end(text, at);
-    let is_whole = whole_end > at && (text[at] != b'0' || whole_end == at + 1);
-    let end = if text.get(whole_end) == Some(&b'.') {
-        let fraction = whole_end + 1;
-        let end = digits_end(text, fraction);
-        (end > fraction).then_some(end)?
-    } else {
-        whole_end
-    };
-    (is_whole && end - at <= DIGITS_MAX).then_some(end)
-}
-
-/// The end of a whole number above 0.
-fn count_end(text: &[u8], at: usize) -> Option<usize> {
-    const DIGITS_MAX: usize = 18;
-    let end = digits_end(text, at);
-    (end > at && end - at <= DIGITS_MAX && text[at] != b'0').then_some(end)
-}
-
-fn digits_end(text: &[u8], mut at: usize) -> usize {
-    while text.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
+    let (whole, mut behind) = split_digits(text)?;
+    if let [b'.', fraction @ ..] = behind {
+        (_, behind) = split_digits(fraction)?;
     }
-    at
+    let is_short = text.len() - behind.len() <= DIGITS_MAX;
+    (is_short && (whole[0] != b'0' || whole.len() == 1)).then_some(behind)
+}
+
+/// What is behind a whole number above 0.
+fn behind_count(text: &[u8]) -> Option<&[u8]> {
+    const DIGITS_MAX: usize = 18;
+    let (digits, behind) = split_digits(text)?;
+    (digits.len() <= DIGITS_MAX && digits[0] != b'0').then_some(behind)
+}
+
+/// The digits at the start, at least one, and what is behind them.
+#[inline]
+fn split_digits(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then(|| text.split_at(count))
 }
 
 #[cfg(test)]
@@ -113,6 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::shape::{CONTENT, Shape};
     use crate::{Event, Findings, Moment, Properties, Rules, UserField};
 
     /// What is sealed of `contents` by the long way, and whether there was anything to say.
@@ -136,6 +115,27 @@ mod tests {
             .split_once("\"custom_data\":{")
             .unwrap_or_default();
         (custom_data.to_owned(), !findings.is_empty())
+    }
+
+    #[test]
+    fn knows_the_shapes_of_the_table() {
+        for key in CONTENT.keys() {
+            let written = match CONTENT
+                .find(key.as_bytes())
+                .map(|place| CONTENT.shape(place))
+            {
+                Some(Shape::Text) => "\"x\"",
+                Some(Shape::Number) => "1.5",
+                Some(Shape::Integer) => "1",
+                _ => continue,
+            };
+            let contents = format!("[{{\"id\":\"a\",\"quantity\":1,\"{key}\":{written}}}]");
+            assert_eq!(
+                contents_len(contents.as_bytes()),
+                Some(contents.len()),
+                "{key}"
+            );
+        }
     }
 
     #[test]

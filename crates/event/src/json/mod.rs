@@ -163,11 +163,8 @@ impl<'a> Raw<'a> {
     /// The inside of a string that has no escapes.
     #[inline]
     pub(crate) fn plain_text(self) -> Option<&'a str> {
-        if self.is_plain && self.text.starts_with('"') {
-            self.text.get(1..self.text.len() - 1)
-        } else {
-            None
-        }
+        let text = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        self.is_plain.then_some(text)
     }
 
     /// The value's own text.
@@ -263,34 +260,6 @@ impl<'a> Raw<'a> {
         });
         members
     }
-}
-
-/// Offset of the next `"`, `\` or control byte, eight bytes at a time.
-#[inline(always)]
-fn next_special(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * 0x22);
-        let backslash = word ^ (ONES * 0x5c);
-        // "Has a byte below n": the lowest bit set is exact, and only that one is used.
-        let special = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash);
-        let special = special & HIGHS;
-        if special != 0 {
-            return at + (special.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
-        }
-        at += 1;
-    }
-    at
 }
 
 /// Decodes the inside of a well-formed string; half a surrogate pair becomes U+FFFD.

@@ -7,13 +7,21 @@
 
 use std::borrow::Cow;
 
-use super::{Expected, Kind, Raw, SyntaxError, next_special, unescape};
+use super::{Expected, Kind, Raw, SyntaxError, unescape};
+use crate::bytes::{self, Special};
 use crate::limits::JSON_DEPTH_MAX;
 
 /// Reads one JSON value after another from a text.
+///
+/// What is seldom needed takes a copy and gives it back, so that in a loop over the members of an
+/// object the reader stays in registers.
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+    /// What is still to be read. It is cut off bit by bit, because a cut needs one look at whether it
+    /// falls between characters, and a range within the whole text needs two.
+    rest: &'a str,
+    /// The length of the whole text.
+    length: usize,
     depth: usize,
 }
 
@@ -24,51 +32,44 @@ impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub fn new(text: &'a str) -> Self {
         Self {
-            text,
-            at: 0,
+            rest: text,
+            length: text.len(),
             depth: 0,
         }
     }
 
     /// Goes back to an earlier place, in front of a value that is nested too deeply, and passes over
     /// that value by counting brackets: it costs itself, not what follows.
-    pub(crate) fn pass_over(&mut self, (at, depth): (usize, usize)) -> Result<(), SyntaxError> {
-        (self.at, self.depth) = (at, depth);
+    pub(crate) fn pass_over(&mut self, (rest, depth): (&'a str, usize)) -> Result<(), SyntaxError> {
+        (self.rest, self.depth) = (rest, depth);
         let mut open: usize = 0;
         loop {
             match self.peek() {
                 b'"' => {
                     self.skip_text()?;
+                    continue;
                 }
-                b'{' | b'[' => {
-                    open += 1;
-                    self.at += 1;
-                }
+                b'{' | b'[' => open += 1,
                 b'}' | b']' if open <= 1 => {
-                    self.at += 1;
+                    self.skip_char();
                     return Ok(());
                 }
-                b'}' | b']' => {
-                    open -= 1;
-                    self.at += 1;
-                }
-                END if self.at >= self.text.len() => return Err(self.expected(Expected::Value)),
-                _ => {
-                    // Bytes of other characters are passed over one by one; a slice never ends there.
-                    self.at += 1;
-                }
+                b'}' | b']' => open -= 1,
+                END if self.rest.is_empty() => return Err(self.expected(Expected::Value)),
+                _ => {}
             }
+            self.skip_char();
         }
     }
 
     /// The place and depth, for [`Reader::pass_over`].
-    pub(crate) fn mark(&self) -> (usize, usize) {
-        (self.at, self.depth)
+    pub(crate) fn mark(&self) -> (&'a str, usize) {
+        (self.rest, self.depth)
     }
 
     /// Offset of the next byte to be read.
     pub fn offset(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
     }
 
     /// The kind of the value that comes next.
@@ -87,7 +88,7 @@ impl<'a> Reader<'a> {
 
     /// Whether only white space is left.
     pub fn is_at_end(&mut self) -> bool {
-        self.peek() == END && self.at >= self.text.len()
+        self.peek() == END && self.rest.is_empty()
     }
 
     /// Insists that only white space is left.
@@ -103,23 +104,29 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub fn value(&mut self) -> Result<Raw<'a>, SyntaxError> {
         let first = self.peek();
-        let start = self.at;
+        let rest = self.rest;
         // Most values are short strings without escapes.
-        if first == b'"'
-            && let Some(end) = plain_end(self.text.as_bytes(), start + 1)
-        {
-            let raw = Raw {
-                text: &self.text[start..=end],
-                is_plain: true,
-            };
-            self.at = end + 1;
-            return Ok(raw);
+        if first == b'"' {
+            let end = quoted_end(rest);
+            if rest.as_bytes().get(end) == Some(&b'"') {
+                let text;
+                (text, self.rest) = rest.split_at(end + 1);
+                return Ok(Raw {
+                    text,
+                    is_plain: true,
+                });
+            }
         }
-        let is_plain = self.skip(first)?;
-        Ok(Raw {
-            text: self.slice(start),
-            is_plain,
-        })
+        let result;
+        (result, *self) = self.other_value(first);
+        let is_plain = result?;
+        let text = &rest[..rest.len() - self.rest.len()];
+        Ok(Raw { text, is_plain })
+    }
+
+    #[inline(never)]
+    fn other_value(mut self, first: u8) -> (Result<bool, SyntaxError>, Self) {
+        (self.skip(first), self)
     }
 
     /// Reads a value that `length` knows by a look at the rest of the text, nested as deeply as `depth`
@@ -130,11 +137,11 @@ impl<'a> Reader<'a> {
         length: impl FnOnce(&[u8]) -> Option<usize>,
     ) -> Option<Raw<'a>> {
         self.peek();
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = length(rest).filter(|_| self.depth + depth <= JSON_DEPTH_MAX)?;
-        let start = self.at;
-        self.at += length;
-        Some(Raw::trusted(self.slice(start)))
+        let length =
+            length(self.rest.as_bytes()).filter(|_| self.depth + depth <= JSON_DEPTH_MAX)?;
+        let text;
+        (text, self.rest) = self.rest.split_at(length);
+        Some(Raw::trusted(text))
     }
 
     /// Reads an array, calling `each` before every item; `each` must read exactly that item.
@@ -142,23 +149,20 @@ impl<'a> Reader<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.open(b'[', Expected::Array)?;
-        if self.take(b']') {
-            self.depth -= 1;
-            return Ok(());
-        }
-        loop {
-            each(self)?;
-            match self.peek() {
-                b',' => self.at += 1,
-                b']' => {
-                    self.at += 1;
-                    self.depth -= 1;
-                    return Ok(());
+        self.open("[", Expected::Array)?;
+        if !self.take("]") {
+            loop {
+                each(self)?;
+                if !self.take(",") {
+                    break;
                 }
-                _ => return Err(self.expected(Expected::CommaOrBracket).into()),
+            }
+            if !self.take("]") {
+                return Err(self.expected(Expected::CommaOrBracket).into());
             }
         }
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Reads an object, calling `each` with every key; `each` must read exactly that key's value.
@@ -166,24 +170,23 @@ impl<'a> Reader<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.open(b'{', Expected::Object)?;
-        if self.take(b'}') {
-            self.depth -= 1;
-            return Ok(());
-        }
-        loop {
-            let key = self.key()?;
-            each(self, key)?;
-            match self.peek() {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    self.depth -= 1;
-                    return Ok(());
+        self.open("{", Expected::Object)?;
+        let mut inner = *self;
+        if !inner.take("}") {
+            loop {
+                let key = inner.key()?;
+                each(&mut inner, key)?;
+                if !inner.take(",") {
+                    break;
                 }
-                _ => return Err(self.expected(Expected::CommaOrBrace).into()),
+            }
+            if !inner.take("}") {
+                return Err(inner.expected(Expected::CommaOrBrace).into());
             }
         }
+        *self = inner;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Reads a key and the colon behind it.
@@ -192,31 +195,33 @@ impl<'a> Reader<'a> {
         if self.peek() != b'"' {
             return Err(self.expected(Expected::Key));
         }
-        let start = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let end = next_special(bytes, start);
+        let rest = self.rest;
+        let (quoted, behind) = rest.split_at(quoted_end(rest));
         // Nearly every program writes the colon right behind the key.
-        if bytes.get(end..end + 2) == Some(b"\":") {
-            let key = &self.text[start..end];
-            self.at = end + 2;
+        if let (Some(key), Some(behind)) = (quoted.strip_prefix('"'), behind.strip_prefix("\":")) {
+            self.rest = behind;
             return Ok(Cow::Borrowed(key));
         }
-        self.unusual_key()
+        let result;
+        (result, *self) = self.other_key();
+        result
     }
 
     /// Reads a key with escapes in it, or with white space behind it.
-    #[cold]
-    fn unusual_key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
-        let start = self.at + 1;
-        self.skip_text()?;
-        let key = unescape(&self.text[start..self.at - 1]);
-        if !self.take(b':') {
-            return Err(self.expected(Expected::Colon));
+    #[inline(never)]
+    fn other_key(mut self) -> (Result<Cow<'a, str>, SyntaxError>, Self) {
+        let quoted = self.rest;
+        if let Err(error) = self.skip_text() {
+            return (Err(error), self);
         }
-        Ok(key)
+        let quoted = &quoted[..quoted.len() - self.rest.len()];
+        if !self.take(":") {
+            return (Err(self.expected(Expected::Colon)), self);
+        }
+        (Ok(unescape(&quoted[1..quoted.len() - 1])), self)
     }
 
-    fn open(&mut self, bracket: u8, expected: Expected) -> Result<(), SyntaxError> {
+    fn open(&mut self, bracket: &str, expected: Expected) -> Result<(), SyntaxError> {
         if !self.take(bracket) {
             return Err(self.expected(expected));
         }
@@ -228,45 +233,44 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn expected(&self, expected: Expected) -> SyntaxError {
+    fn expected(self, expected: Expected) -> SyntaxError {
         SyntaxError {
-            at: u32::try_from(self.at).unwrap_or(u32::MAX),
+            at: u32::try_from(self.offset()).unwrap_or(u32::MAX),
             expected,
         }
-    }
-
-    /// All that was read since `start`; both ends lie beside ASCII, so they are boundaries.
-    #[inline(always)]
-    fn slice(&self, start: usize) -> &'a str {
-        &self.text[start..self.at]
     }
 
     /// The next byte that is no white space, or [`END`].
     #[inline(always)]
     fn peek(&mut self) -> u8 {
-        match self.text.as_bytes().get(self.at) {
+        match self.rest.as_bytes().first() {
             Some(&byte) if byte > b' ' => byte,
-            _ => self.peek_behind_space(),
-        }
-    }
-
-    #[inline(never)]
-    fn peek_behind_space(&mut self) -> u8 {
-        let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.at) {
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return byte;
+            _ => {
+                self.rest = behind_space(self.rest);
+                self.rest.as_bytes().first().copied().unwrap_or(END)
             }
-            self.at += 1;
         }
-        END
     }
 
+    /// Takes the one byte that is `wanted`, if it comes next.
     #[inline(always)]
-    fn take(&mut self, wanted: u8) -> bool {
-        let is_there = self.peek() == wanted;
-        self.at += usize::from(is_there);
-        is_there
+    fn take(&mut self, wanted: &str) -> bool {
+        self.peek();
+        let behind = self.rest.strip_prefix(wanted);
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
+    }
+
+    fn skip_char(&mut self) {
+        let mut chars = self.rest.chars();
+        chars.next();
+        self.rest = chars.as_str();
+    }
+
+    /// Skips bytes that end between characters.
+    #[inline(always)]
+    fn skip_bytes(&mut self, count: usize) {
+        self.rest = &self.rest[count..];
     }
 
     /// Skips the value that begins with `first`; tells whether it is free of escapes.
@@ -285,23 +289,23 @@ impl<'a> Reader<'a> {
 
     fn skip_object(&mut self) -> Result<bool, SyntaxError> {
         let mut is_plain = true;
-        self.open(b'{', Expected::Object)?;
-        if !self.take(b'}') {
+        self.open("{", Expected::Object)?;
+        if !self.take("}") {
             loop {
                 if self.peek() != b'"' {
                     return Err(self.expected(Expected::Key));
                 }
                 is_plain &= self.skip_text()?;
-                if !self.take(b':') {
+                if !self.take(":") {
                     return Err(self.expected(Expected::Colon));
                 }
                 let first = self.peek();
                 is_plain &= self.skip(first)?;
-                if !self.take(b',') {
+                if !self.take(",") {
                     break;
                 }
             }
-            if !self.take(b'}') {
+            if !self.take("}") {
                 return Err(self.expected(Expected::CommaOrBrace));
             }
         }
@@ -311,16 +315,16 @@ impl<'a> Reader<'a> {
 
     fn skip_array(&mut self) -> Result<bool, SyntaxError> {
         let mut is_plain = true;
-        self.open(b'[', Expected::Array)?;
-        if !self.take(b']') {
+        self.open("[", Expected::Array)?;
+        if !self.take("]") {
             loop {
                 let first = self.peek();
                 is_plain &= self.skip(first)?;
-                if !self.take(b',') {
+                if !self.take(",") {
                     break;
                 }
             }
-            if !self.take(b']') {
+            if !self.take("]") {
                 return Err(self.expected(Expected::CommaOrBracket));
             }
         }
@@ -329,107 +333,97 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_word(&mut self, word: &'static str) -> Result<bool, SyntaxError> {
-        if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(true)
-        } else {
-            Err(self.expected(Expected::Word))
+        match self.rest.strip_prefix(word) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(true)
+            }
+            None => Err(self.expected(Expected::Word)),
         }
     }
 
     fn skip_number(&mut self) -> Result<bool, SyntaxError> {
-        let bytes = self.text.as_bytes();
-        if bytes.get(self.at) == Some(&b'-') {
-            self.at += 1;
-        }
-        if bytes.get(self.at) == Some(&b'0') {
-            self.at += 1;
-        } else {
+        self.skip_prefix("-");
+        if !self.skip_prefix("0") {
             self.skip_digits()?;
         }
-        if bytes.get(self.at) == Some(&b'.') {
-            self.at += 1;
+        if self.skip_prefix(".") {
             self.skip_digits()?;
         }
-        if matches!(bytes.get(self.at), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(bytes.get(self.at), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
+        if self.skip_prefix("e") || self.skip_prefix("E") {
+            let _ = self.skip_prefix("+") || self.skip_prefix("-");
             self.skip_digits()?;
         }
         Ok(true)
     }
 
+    #[inline(always)]
+    fn skip_prefix(&mut self, prefix: &str) -> bool {
+        let behind = self.rest.strip_prefix(prefix);
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
+    }
+
     #[inline]
     fn skip_digits(&mut self) -> Result<(), SyntaxError> {
-        let bytes = self.text.as_bytes();
-        let start = self.at;
-        let mut at = start;
-        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
+        let mut bytes = self.rest.bytes();
+        let count = bytes
+            .position(|byte| !byte.is_ascii_digit())
+            .unwrap_or(self.rest.len());
+        if count == 0 {
+            return Err(self.expected(Expected::Digit));
         }
-        self.at = at;
-        if at == start {
-            Err(self.expected(Expected::Digit))
-        } else {
-            Ok(())
-        }
+        self.skip_bytes(count);
+        Ok(())
     }
 
     /// Skips a string, its quotes included; tells whether it is free of escapes.
     fn skip_text(&mut self) -> Result<bool, SyntaxError> {
-        let bytes = self.text.as_bytes();
         let mut is_plain = true;
-        let mut at = self.at + 1;
+        self.skip_bytes(1);
         loop {
-            at = next_special(bytes, at);
-            match bytes.get(at) {
+            self.skip_bytes(bytes::find::<Special>(self.rest.as_bytes()));
+            match self.rest.as_bytes().first() {
                 Some(b'"') => {
-                    self.at = at + 1;
+                    self.skip_bytes(1);
                     return Ok(is_plain);
                 }
                 Some(b'\\') => {
                     is_plain = false;
-                    self.at = at;
                     self.skip_escape()?;
-                    at = self.at;
                 }
-                other => {
-                    self.at = at;
-                    return Err(self.expected(match other {
-                        Some(_) => Expected::NoControl,
-                        None => Expected::ClosingQuote,
-                    }));
-                }
+                Some(_) => return Err(self.expected(Expected::NoControl)),
+                None => return Err(self.expected(Expected::ClosingQuote)),
             }
         }
     }
 
     fn skip_escape(&mut self) -> Result<(), SyntaxError> {
-        let bytes = self.text.as_bytes();
-        match bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 2;
-                Ok(())
-            }
-            Some(b'u') => {
-                let digits = bytes.get(self.at + 2..self.at + 6);
-                if digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    self.at += 6;
-                    Ok(())
-                } else {
-                    Err(self.expected(Expected::FourDigits))
-                }
-            }
-            _ => Err(self.expected(Expected::Escape)),
-        }
+        let length = match *self.rest.as_bytes() {
+            [
+                _,
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                ..,
+            ] => 2,
+            [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => 6,
+            [_, b'u', ..] => return Err(self.expected(Expected::FourDigits)),
+            _ => return Err(self.expected(Expected::Escape)),
+        };
+        self.skip_bytes(length);
+        Ok(())
     }
 }
 
-/// The closing quote of a string that begins at `at`, if there is nothing special before it.
+#[inline(never)]
+fn behind_space(text: &str) -> &str {
+    text.trim_start_matches([' ', '\n', '\r', '\t'])
+}
+
+/// The place of what ends a quoted text without escapes, normally the second quote.
 #[inline(always)]
-fn plain_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let end = next_special(bytes, at);
-    (bytes.get(end) == Some(&b'"')).then_some(end)
+fn quoted_end(text: &str) -> usize {
+    match text.as_bytes() {
+        [_, inner @ ..] => 1 + bytes::find::<Special>(inner),
+        [] => 0,
+    }
 }

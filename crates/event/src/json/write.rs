@@ -1,11 +1,12 @@
 //! Writing JSON: text as strings, and values as they were read.
 
-use super::{Kind, Raw, next_special};
+use super::{Kind, Raw};
+use crate::bytes::{self, Special};
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    if next_special(text.as_bytes(), 0) == text.len() {
+    if bytes::is_free::<Special>(text.as_bytes()) {
         out.push_str(text);
     } else {
         write_escaped(out, text);
@@ -16,7 +17,7 @@ pub fn write_text(out: &mut String, text: &str) {
 fn write_escaped(out: &mut String, text: &str) {
     let mut rest = text;
     loop {
-        let at = next_special(rest.as_bytes(), 0);
+        let at = bytes::find::<Special>(rest.as_bytes());
         out.push_str(&rest[..at]);
         let Some(&byte) = rest.as_bytes().get(at) else {
             break;
@@ -41,30 +42,30 @@ fn write_escaped(out: &mut String, text: &str) {
 
 /// Appends a value as written, less the white space between its tokens.
 pub fn write_compact(out: &mut String, raw: Raw<'_>) {
-    let bytes = raw.text.as_bytes();
-    let is_scalar = !matches!(bytes.first(), Some(b'{' | b'['));
-    if is_scalar || !bytes.iter().any(u8::is_ascii_whitespace) {
+    let text = raw.text.as_bytes();
+    let is_scalar = !matches!(text.first(), Some(b'{' | b'['));
+    if is_scalar || !text.iter().any(u8::is_ascii_whitespace) {
         out.push_str(raw.text);
         return;
     }
     let mut at = 0;
-    while at < bytes.len() {
+    while at < text.len() {
         let start = at;
-        if bytes[at] == b'"' {
+        if text[at] == b'"' {
             at += 1;
             loop {
-                at = next_special(bytes, at);
-                match bytes.get(at) {
+                at += bytes::find::<Special>(&text[at..]);
+                match text.get(at) {
                     Some(b'\\') => at += 2,
                     _ => break,
                 }
             }
             at += 1;
-        } else if bytes[at].is_ascii_whitespace() {
+        } else if text[at].is_ascii_whitespace() {
             at += 1;
             continue;
         } else {
-            while at < bytes.len() && bytes[at] != b'"' && !bytes[at].is_ascii_whitespace() {
+            while at < text.len() && text[at] != b'"' && !text[at].is_ascii_whitespace() {
                 at += 1;
             }
         }

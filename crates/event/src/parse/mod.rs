@@ -30,9 +30,10 @@ impl<'a> Event<'a> {
     /// is worth saying about how the event was written.
     pub fn parse(text: &'a str, findings: &mut Findings) -> Option<Self> {
         let mut reader = Reader::new(text);
-        let parsed = event(&mut reader, findings).and_then(|event| reader.end().map(|()| event));
+        let mut slot = None;
+        let parsed = event(&mut reader, findings, &mut slot).and_then(|()| reader.end());
         match parsed {
-            Ok(event) => event,
+            Ok(()) => slot,
             Err(error) => {
                 let (line, column) = error.line_column(text);
                 findings.add(
@@ -49,34 +50,37 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Reads the event that comes next; `None` with a finding when it is something else.
+/// Reads the event that comes next into `slot`, which stays empty, with a finding, when it is
+/// something else. It is filled where it will be used: an event is too large to be handed on and on.
 pub(crate) fn event<'a>(
     reader: &mut Reader<'a>,
     findings: &mut Findings,
-) -> Result<Option<Event<'a>>, SyntaxError> {
+    slot: &mut Option<Event<'a>>,
+) -> Result<(), SyntaxError> {
     match reader.kind()? {
-        Kind::Object => object(reader, findings),
+        Kind::Object => object(reader, findings, slot)?,
         Kind::Text => {
             let text = reader.value()?.as_text().unwrap_or_default();
-            Ok(match text {
+            *slot = match text {
                 Cow::Borrowed(text) => Event::parse(text, findings),
                 Cow::Owned(text) => Event::parse(&text, findings).map(Event::into_owned),
-            })
+            };
         }
         kind => {
             reader.value()?;
             findings.add(Code::EventNotObject, Path::root(), format!("found {kind}"));
-            Ok(None)
         }
     }
+    Ok(())
 }
 
 fn object<'a>(
     reader: &mut Reader<'a>,
     findings: &mut Findings,
-) -> Result<Option<Event<'a>>, SyntaxError> {
+    slot: &mut Option<Event<'a>>,
+) -> Result<(), SyntaxError> {
     let mut parser = Parser {
-        event: Event::default(),
+        event: slot.insert(Event::default()),
         findings,
         met: [false; Section::COUNT],
         later: Vec::new(),
@@ -92,13 +96,15 @@ fn object<'a>(
         parser
             .findings
             .add(Code::EventTooLarge, Path::root(), message);
-        return Ok(None);
+        *slot = None;
+        return Ok(());
     }
-    Ok(Some(parser.finish()))
+    parser.finish();
+    Ok(())
 }
 
 struct Parser<'a, 'f> {
-    event: Event<'a>,
+    event: &'f mut Event<'a>,
     findings: &'f mut Findings,
     /// The objects that were met, by [`Section`].
     met: [bool; Section::COUNT],
@@ -138,11 +144,11 @@ impl<'a> Parser<'a, '_> {
         if value.is_none() {
             return;
         }
-        if slot(&mut self.event).is_some() {
+        if slot(self.event).is_some() {
             let message = "the field stands here twice; the last value is used";
             self.findings.add(Code::KeyDuplicate, path(), message);
         }
-        *slot(&mut self.event) = value;
+        *slot(self.event) = value;
     }
 
     fn text(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<Cow<'a, str>> {
@@ -205,7 +211,7 @@ impl<'a> Parser<'a, '_> {
             .add(Code::KeyUnknown, parent.key(key), message);
     }
 
-    fn finish(mut self) -> Event<'a> {
+    fn finish(&mut self) {
         for (target, key, raw) in std::mem::take(&mut self.later) {
             self.use_alias(target, key, raw);
         }
@@ -225,7 +231,6 @@ impl<'a> Parser<'a, '_> {
                 self.findings.add(Code::FbcInvalid, path, message);
             }
         }
-        self.event
     }
 }
 

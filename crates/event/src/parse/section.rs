@@ -276,7 +276,7 @@ impl<'a> Parser<'a, '_> {
         target: impl for<'e> Fn(&'e mut Event<'a>) -> &'e mut Properties<'a>,
     ) -> Result<(), SyntaxError> {
         let mut left_out = 0;
-        target(&mut self.event).0.reserve(PROPERTIES);
+        target(self.event).0.reserve(PROPERTIES);
         reader.members(|reader, key| {
             let usual = if key == "contents" {
                 reader.value_if(usual::DEPTH, usual::contents_len)
@@ -291,7 +291,7 @@ impl<'a> Parser<'a, '_> {
             if raw.kind() == Kind::Null {
                 return Ok(());
             }
-            let properties = target(&mut self.event);
+            let properties = target(self.event);
             if properties.0.len() == PROPERTIES_MAX {
                 left_out += 1;
                 return Ok(());

@@ -436,8 +436,10 @@ impl Sealing<'_, '_> {
 
     #[inline]
     fn key(&mut self, key: &str) {
-        let is_first = self.out.as_bytes().last() == Some(&b'{');
-        self.out.push_str(if is_first { "\"" } else { ",\"" });
+        if self.out.as_bytes().last() != Some(&b'{') {
+            self.out.push(',');
+        }
+        self.out.push('"');
         self.out.push_str(key);
         self.out.push_str("\":");
     }

@@ -385,12 +385,10 @@ impl Writer<'_> {
 /// Writes a key of a table, which needs no escapes, and a comma before it where one is due.
 #[inline]
 fn open(key: &str, out: &mut String) {
-    let opening = if out.as_bytes().last() == Some(&b'{') {
-        "\""
-    } else {
-        ",\""
-    };
-    out.push_str(opening);
+    if out.as_bytes().last() != Some(&b'{') {
+        out.push(',');
+    }
+    out.push('"');
     out.push_str(key);
     out.push_str("\":");
 }

@@ -1,24 +1,8 @@
 //! Looking at values by their bytes: what could be contact data, damaged text or no number at all.
 
+use crate::bytes::{self, Unusual};
 use crate::contact;
 use crate::json::{Kind, Raw};
-
-/// Bytes that neither contact data nor damaged text can do without: a value free of them, and of
-/// escapes and other scripts, needs no further look.
-const IS_UNUSUAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0x80;
-    while byte < 256 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'@' as usize] = true;
-    table[b'+' as usize] = true;
-    table[b'%' as usize] = true;
-    table[b'\\' as usize] = true;
-    table[b'{' as usize] = true;
-    table
-};
 
 /// Whether a value holds, at any depth, a number too large for a float: other readers refuse the
 /// whole text for it.
@@ -75,8 +59,9 @@ pub(super) fn has_contact(raw: Raw<'_>) -> bool {
     }
 }
 
+/// Whether nothing in a value asks for a closer look.
 pub(super) fn is_ordinary(raw: Raw<'_>) -> bool {
-    raw.kind() == Kind::Number || !raw.text().bytes().any(|byte| IS_UNUSUAL[usize::from(byte)])
+    raw.kind() == Kind::Number || bytes::is_free::<Unusual>(raw.text().as_bytes())
 }
 
 /// Whether a JSON number is a plain positive decimal of a length that every float holds.

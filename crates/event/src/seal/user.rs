@@ -92,7 +92,10 @@ impl Member {
         let text = hash.as_str();
         if self.count == 0 {
             open(out, self.field);
-            out.push_str(if self.is_list { "[\"" } else { "\"" });
+            if self.is_list {
+                out.push('[');
+            }
+            out.push('"');
         } else if self.count == USER_VALUES_MAX || out[self.start..].contains(text) {
             return;
         } else {
@@ -225,7 +228,5 @@ impl Sealer<'_, '_> {
 #[inline]
 fn open(out: &mut String, field: UserField) {
     let is_first = out.as_bytes().last() == Some(&b'{');
-    out.push_str(if is_first { "\"" } else { ",\"" });
-    out.push_str(field.name());
-    out.push_str("\":");
+    out.push_str(&field.member()[usize::from(is_first)..]);
 }
