@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
+use wide::u8x16;
 use zeroize::Zeroize as _;
 
 use crate::browser::appendix;
@@ -51,13 +52,32 @@ impl Hashed {
     }
 }
 
-/// Lower-case hexadecimal digits. Without branches, so that the compiler makes vectors of it.
+/// Appends the hash of a normalised value.
+#[inline]
+pub(crate) fn push_hash(normalized: &str, out: &mut String) {
+    let text = hex(&sha256(normalized.as_bytes()));
+    // Hexadecimal digits, so this never falls back.
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
+}
+
+/// Lower-case hexadecimal digits.
 fn hex(digest: &[u8; 32]) -> [u8; HEX_LEN] {
-    let digit = |nibble: u8| nibble + b'0' + u8::from(nibble > 9) * (b'a' - b'9' - 1);
+    let digits = |nibbles: u8x16| {
+        let letters = nibbles.max(u8x16::splat(10)).simd_eq(nibbles);
+        nibbles + u8x16::splat(b'0') + (letters & u8x16::splat(b'a' - b'9' - 1))
+    };
     let mut text = [0; HEX_LEN];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
-        pair[0] = digit(byte >> 4);
-        pair[1] = digit(byte & 15);
+    for (pairs, bytes) in text
+        .as_chunks_mut::<32>()
+        .0
+        .iter_mut()
+        .zip(digest.as_chunks().0)
+    {
+        let bytes = u8x16::new(*bytes);
+        let first = digits(bytes.unbounded_shr_scalar(4));
+        let second = digits(bytes & u8x16::splat(15));
+        pairs[..16].copy_from_slice(u8x16::unpack_low(first, second).as_array());
+        pairs[16..].copy_from_slice(u8x16::unpack_high(first, second).as_array());
     }
     text
 }
@@ -88,13 +108,13 @@ fn sha256(message: &[u8]) -> [u8; 32] {
     let length_bits = message.len() as u64 * 8;
     block[LENGTH_AT..].copy_from_slice(&length_bits.to_be_bytes());
     let mut state = INITIAL;
-    sha2::block_api::compress256(&mut state, &[block]);
+    sha2::block_api::compress256(&mut state, std::slice::from_ref(&block));
     let mut digest = [0; 32];
     for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
-    // The block held the value in the clear.
-    block.zeroize();
+    // The block held the value in the clear. As a slice it is wiped at once, as an array byte by byte.
+    block.as_mut_slice().zeroize();
     digest
 }
 

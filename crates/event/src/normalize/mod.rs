@@ -219,13 +219,12 @@ fn normalize_clear(
     }
 }
 
-/// The hash of a normalised value.
-pub(crate) fn hash_of(field: UserField, normalized: &str) -> Hashed {
-    let known = match (field, normalized.as_bytes()) {
+/// The hash of a normalised value, where it was made before.
+pub(crate) fn known_hash(field: UserField, normalized: &str) -> Option<&'static Hashed> {
+    match (field, normalized.as_bytes()) {
         (UserField::Country, [first, second]) => country::hash(Country::of_code([*first, *second])),
         _ => None,
-    };
-    known.copied().unwrap_or_else(|| Hashed::of(normalized))
+    }
 }
 
 /// Words that programs write where there is no value, in the spelling in which programs write them.

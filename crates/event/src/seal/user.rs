@@ -4,7 +4,7 @@ use zeroize::Zeroize as _;
 
 use super::Rules;
 use crate::code::Code;
-use crate::digest::Hashed;
+use crate::digest::{self, Hashed};
 use crate::finding::Findings;
 use crate::json;
 use crate::limits::USER_VALUES_MAX;
@@ -42,6 +42,7 @@ pub(super) fn write(
         },
         findings,
         section,
+        start: out.len(),
         clear: String::with_capacity(CLEAR_BYTES),
     };
     let mut written = FieldSet::default();
@@ -73,6 +74,8 @@ struct Sealer<'r, 'f> {
     findings: &'f mut Findings,
     /// The key under which `user_data` stood in the input.
     section: &'r str,
+    /// Where the first member begins in the output.
+    start: usize,
     /// Clear text on its way to the hash: one buffer for all values, wiped at the end.
     clear: String,
 }
@@ -81,6 +84,7 @@ struct Sealer<'r, 'f> {
 struct Member {
     field: UserField,
     is_list: bool,
+    is_first: bool,
     /// Where it begins in the output.
     start: usize,
     count: usize,
@@ -91,11 +95,7 @@ impl Member {
     fn push(&mut self, hash: &Hashed, out: &mut String) {
         let text = hash.as_str();
         if self.count == 0 {
-            open(out, self.field);
-            if self.is_list {
-                out.push('[');
-            }
-            out.push('"');
+            self.open(out);
         } else if self.count == USER_VALUES_MAX || out[self.start..].contains(text) {
             return;
         } else {
@@ -104,6 +104,29 @@ impl Member {
         out.push_str(text);
         out.push('"');
         self.count += 1;
+    }
+
+    /// Appends the hash of a normalised value, unless it is there already.
+    fn push_hash_of(&mut self, normalized: &str, out: &mut String) {
+        if let Some(known) = normalize::known_hash(self.field, normalized) {
+            self.push(known, out);
+        } else if self.count > 0 {
+            self.push(&Hashed::of(normalized), out);
+        } else {
+            self.open(out);
+            digest::push_hash(normalized, out);
+            out.push('"');
+            self.count = 1;
+        }
+    }
+
+    /// Begins the member with its first value.
+    fn open(&self, out: &mut String) {
+        open(self.field, self.is_first, out);
+        if self.is_list {
+            out.push('[');
+        }
+        out.push('"');
     }
 }
 
@@ -118,6 +141,7 @@ impl Sealer<'_, '_> {
         let mut member = Member {
             field,
             is_list: field.form() == Form::HashedList,
+            is_first: out.len() == self.start,
             start: out.len(),
             count: 0,
         };
@@ -144,7 +168,7 @@ impl Sealer<'_, '_> {
                     note
                 }
                 Ok(Outcome::Text(note)) => {
-                    member.push(&normalize::hash_of(value.field, &self.clear), out);
+                    member.push_hash_of(&self.clear, out);
                     if self.rules.variants {
                         for variant in normalize::variants(value.field, text, &self.clear) {
                             member.push(&Hashed::of(&variant), out);
@@ -190,7 +214,7 @@ impl Sealer<'_, '_> {
                 Ok(Outcome::Text(note)) => note,
             };
             if count == 0 {
-                open(out, field);
+                open(field, out.len() == self.start, out);
             }
             if is_list {
                 out.push(if count == 0 { '[' } else { ',' });
@@ -225,8 +249,8 @@ impl Sealer<'_, '_> {
     }
 }
 
+/// Begins a member, behind a comma if it is not the first.
 #[inline]
-fn open(out: &mut String, field: UserField) {
-    let is_first = out.as_bytes().last() == Some(&b'{');
+fn open(field: UserField, is_first: bool, out: &mut String) {
     out.push_str(&field.member()[usize::from(is_first)..]);
 }
