@@ -73,11 +73,11 @@ impl Wanted for SpecialOrUnusual {
     }
 }
 
-/// What an address needs a closer look for: all but printable ASCII, and what encodes or surrounds
-/// contact data.
-pub(crate) struct UnusualInUrl;
+/// What an address or an id needs a closer look for: all but printable ASCII, and what encodes or
+/// surrounds contact data.
+pub(crate) struct UnusualInWord;
 
-impl Wanted for UnusualInUrl {
+impl Wanted for UnusualInWord {
     #[inline(always)]
     fn in_block(block: u8x16) -> u8x16 {
         SpecialOrUnusual::in_block(block) | is(block, b'#') | is(block, b' ') | is(block, 0x7f)
@@ -89,9 +89,53 @@ impl Wanted for UnusualInUrl {
     }
 }
 
+/// What no click id has: all but `A-Z`, `a-z`, `0-9`, `-`, `_`, `.` and `~`.
+pub(crate) struct UnusualInClickId;
+
+impl Wanted for UnusualInClickId {
+    #[inline(always)]
+    fn in_block(block: u8x16) -> u8x16 {
+        let is_letter = is_between(block | u8x16::splat(0x20), b'a', b'z');
+        let is_digit = is_between(block, b'0', b'9');
+        let marks = is(block, b'-') | is(block, b'_') | is(block, b'.') | is(block, b'~');
+        !(is_letter | is_digit | marks)
+    }
+
+    #[inline(always)]
+    fn is_wanted(byte: u8) -> bool {
+        !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
+    }
+}
+
+/// What no e-mail address has, but for the one `@`: white space, and what surrounds addresses in mail.
+pub(crate) struct UnusualInEmail;
+
+impl Wanted for UnusualInEmail {
+    #[inline(always)]
+    fn in_block(block: u8x16) -> u8x16 {
+        let brackets = is(block, b'<') | is(block, b'>') | is(block, b'(') | is(block, b')');
+        let marks = is(block, b',') | is(block, b';') | is(block, b'"') | is(block, b'@');
+        is_control(block) | is(block, b' ') | is(block, 0x7f) | brackets | marks
+    }
+
+    #[inline(always)]
+    fn is_wanted(byte: u8) -> bool {
+        matches!(
+            byte,
+            0..=b' ' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | b'@' | 0x7f
+        )
+    }
+}
+
 #[inline(always)]
 fn is(block: u8x16, byte: u8) -> u8x16 {
     block.simd_eq(u8x16::splat(byte))
+}
+
+#[inline(always)]
+fn is_between(block: u8x16, first: u8, last: u8) -> u8x16 {
+    let above = block - u8x16::splat(first);
+    above.min(u8x16::splat(last - first)).simd_eq(above)
 }
 
 #[inline(always)]
@@ -169,7 +213,9 @@ mod tests {
         check::<Special>();
         check::<Unusual>();
         check::<SpecialOrUnusual>();
-        check::<UnusualInUrl>();
+        check::<UnusualInWord>();
+        check::<UnusualInEmail>();
+        check::<UnusualInClickId>();
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Page addresses: whole, and without contact data.
 
-use crate::bytes::{self, UnusualInUrl};
+use crate::bytes::{self, UnusualInWord};
 use crate::contact::{has_email, is_contact, is_contact_key, percent_decode};
 use crate::digest;
 use crate::limits::URL_BYTES_MAX;
@@ -91,7 +91,7 @@ pub(crate) fn is_plain(url: &str) -> bool {
         None => (rest, ""),
     };
     url.len() <= URL_BYTES_MAX
-        && bytes::is_free::<UnusualInUrl>(rest.as_bytes())
+        && bytes::is_free::<UnusualInWord>(rest.as_bytes())
         && !host_and_path.starts_with('/')
         && host_and_path.contains('.')
         && !has_contact_key(query)

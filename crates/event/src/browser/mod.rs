@@ -21,6 +21,7 @@ pub mod ip;
 
 use std::fmt;
 
+use crate::bytes::{self, UnusualInClickId};
 use crate::contact::percent_decode;
 use crate::limits::FBCLID_BYTES_MAX;
 
@@ -56,19 +57,20 @@ impl<'a> Parts<'a> {
 
 /// The number before the next dot, and what follows the dot.
 fn number(text: &str) -> Option<(u64, &str)> {
+    // So many digits always fit, and need no check one by one.
+    const DIGITS_SAFE: usize = 19;
     let mut number: u64 = 0;
-    for (at, byte) in text.bytes().enumerate() {
+    for (at, byte) in text.bytes().enumerate().take(DIGITS_SAFE + 1) {
         match byte {
-            b'0'..=b'9' => {
-                number = number
-                    .checked_mul(10)?
-                    .checked_add(u64::from(byte - b'0'))?;
-            }
+            b'0'..=b'9' if at < DIGITS_SAFE => number = number * 10 + u64::from(byte - b'0'),
             b'.' if at > 0 => return Some((number, &text[at + 1..])),
+            b'0'..=b'9' => break,
             _ => return None,
         }
     }
-    None
+    let (digits, rest) = text.split_once('.')?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((digits.parse().ok().filter(|_| is_number)?, rest))
 }
 
 /// A click id, the value of `fbc` and of the `_fbc` cookie.
@@ -181,20 +183,8 @@ pub fn mint_browser_id(subdomain_index: u32, now_ms: u64, random: u32) -> String
 pub fn is_fbclid(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= FBCLID_BYTES_MAX
-        && text.bytes().all(|byte| IS_CLICK[usize::from(byte)])
+        && bytes::is_free::<UnusualInClickId>(text.as_bytes())
 }
-
-/// The bytes of an `fbclid`.
-const IS_CLICK: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        table[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-        byte += 1;
-    }
-    table
-};
 
 /// The `fbclid` of a visit: from the page's address, else from the referrer's.
 pub fn fbclid_of(url: Option<&str>, referrer: Option<&str>) -> Option<String> {
@@ -237,6 +227,27 @@ mod tests {
         let click = ClickId::parse("fb.1.1554763741205.Ab.C_d.ef.AQQCAQMC").unwrap();
         assert_eq!(click.fbclid(), "Ab.C_d.ef");
         assert_eq!(click.appendix(), Some("AQQCAQMC"));
+    }
+
+    #[test]
+    fn reads_numbers_of_any_length() {
+        for (text, expected) in [
+            ("1.x", Some((1, "x"))),
+            ("1554763741205.", Some((1_554_763_741_205, ""))),
+            (
+                "9999999999999999999.x",
+                Some((9_999_999_999_999_999_999, "x")),
+            ),
+            ("18446744073709551615.x", Some((u64::MAX, "x"))),
+            ("18446744073709551616.x", None),
+            ("000000000000000000000001.x", Some((1, "x"))),
+            ("0000000000000000000000+1.x", None),
+            (".x", None),
+            ("12", None),
+            ("1a.x", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use reader::Reader;
+pub(crate) use write::write_number;
 pub use write::{write_clean, write_compact, write_text};
 
 /// Where and how a text stops being JSON.
@@ -379,6 +380,15 @@ mod tests {
             (r#""\u00e9\/\"\\\n""#, "é/\"\\\n"),
         ] {
             assert_eq!(Raw::parse(text).unwrap().as_text().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn writes_whole_numbers() {
+        for number in [0, 7, -1, 1_751_462_400, i64::MAX, i64::MIN] {
+            let mut out = String::new();
+            write_number(&mut out, number);
+            assert_eq!(out, number.to_string());
         }
     }
 

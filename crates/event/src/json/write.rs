@@ -40,6 +40,24 @@ fn write_escaped(out: &mut String, text: &str) {
     }
 }
 
+/// Appends a whole number.
+pub(crate) fn write_number(out: &mut String, number: i64) {
+    const DIGITS_MAX: usize = 20;
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut first = DIGITS_MAX;
+    let mut rest = number.unsigned_abs();
+    while rest > 0 || first == DIGITS_MAX {
+        first -= 1;
+        digits[first] += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    if number < 0 {
+        out.push('-');
+    }
+    // Digits are ASCII, so this never falls back.
+    out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
+}
+
 /// Appends a value as written, less the white space between its tokens.
 pub fn write_compact(out: &mut String, raw: Raw<'_>) {
     let text = raw.text.as_bytes();

@@ -4,6 +4,7 @@
 //! tags stay, a domain in other scripts is not turned into punycode. The check is about form only.
 
 use super::text;
+use crate::bytes::{self, UnusualInEmail};
 use crate::code::Code;
 use crate::limits::EMAIL_BYTES_MAX;
 
@@ -27,39 +28,29 @@ pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
 
 /// `local@domain.tld`, without white space or the punctuation that surrounds addresses in mail.
 fn has_form(value: &str, is_ascii: bool) -> bool {
-    let bytes = value.as_bytes();
-    if bytes.iter().any(|byte| IS_OUTSIDE[usize::from(*byte)]) {
-        return false;
-    }
-    let Some(at) = bytes.iter().position(|byte| *byte == b'@') else {
+    let at = bytes::find::<UnusualInEmail>(value.as_bytes());
+    let Some(domain) = value[at..].strip_prefix('@') else {
         return false;
     };
-    let domain = &bytes[at + 1..];
+    at > 0
+        && bytes::is_free::<UnusualInEmail>(domain.as_bytes())
+        && has_labels(domain.as_bytes())
+        && (is_ascii || !value.contains(char::is_whitespace))
+}
+
+/// Whether there is a dot, but none first, last, or behind another.
+fn has_labels(domain: &[u8]) -> bool {
     let mut has_dot = false;
     let mut last = b'.';
     for &byte in domain {
-        // No second `@`; no empty label: no dot first, last, or behind another.
-        if byte == b'@' || (byte == b'.' && last == b'.') {
+        if byte == b'.' && last == b'.' {
             return false;
         }
         has_dot |= byte == b'.';
         last = byte;
     }
-    at > 0 && has_dot && last != b'.' && (is_ascii || !value.contains(char::is_whitespace))
+    has_dot && last != b'.'
 }
-
-const IS_OUTSIDE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 0x80 {
-        table[byte as usize] = matches!(
-            byte,
-            0..=b' ' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'"' | 0x7f
-        );
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -17,13 +17,20 @@ pub(crate) fn is_invisible(c: char) -> bool {
 /// The value without white space and invisible marks at its ends.
 #[inline]
 pub(super) fn trim(value: &str) -> &str {
+    if has_visible_ends(value) {
+        return value;
+    }
     // Behind blanks there is seldom anything else to cut.
     let value = value.trim_ascii();
-    let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    if is_visible(value.as_bytes().first()) && is_visible(value.as_bytes().last()) {
+    if has_visible_ends(value) {
         return value;
     }
     trim_odd(value)
+}
+
+fn has_visible_ends(value: &str) -> bool {
+    let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    is_visible(value.as_bytes().first()) && is_visible(value.as_bytes().last())
 }
 
 #[cold]
@@ -100,11 +107,14 @@ pub(super) fn push_lower_without(value: &str, out: &mut String, is_dropped: impl
     let bytes = Bytes::of(value);
     if !bytes.has(Bytes::BEYOND_ASCII) {
         let start = out.len();
+        let mut rest = value;
         if bytes.has(Bytes::OTHER_ASCII) {
-            out.extend(value.chars().filter(|c| !is_dropped(*c)));
-        } else {
-            out.push_str(value);
+            while let Some(at) = rest.bytes().position(|byte| is_dropped(char::from(byte))) {
+                out.push_str(&rest[..at]);
+                rest = &rest[at + 1..];
+            }
         }
+        out.push_str(rest);
         if bytes.has(Bytes::UPPER) {
             out[start..].make_ascii_lowercase();
         }

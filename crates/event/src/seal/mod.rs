@@ -13,9 +13,9 @@ mod sealed;
 mod user;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use crate::action_source::{ActionSource, MessagingChannel};
+use crate::bytes::{self, UnusualInWord};
 use crate::check::{self, Summary};
 use crate::code::Code;
 use crate::contact;
@@ -77,10 +77,13 @@ impl Sealing<'_, '_> {
         let event_id = self.event_id();
 
         self.out.push('{');
-        self.text("event_name", &event_name);
+        match event_name {
+            Cow::Borrowed(known) => self.name("event_name", known),
+            Cow::Owned(ref name) => self.text("event_name", name),
+        }
         self.number("event_time", event_time);
         self.text("event_id", &event_id);
-        self.text("action_source", action_source.name());
+        self.name("action_source", action_source.name());
         self.url("event_source_url", event.event_source_url.as_deref());
         self.url("referrer_url", event.referrer_url.as_deref());
 
@@ -272,11 +275,10 @@ impl Sealing<'_, '_> {
 
     /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
     fn safe_id(&mut self, id: &str, field: &str, path: impl Fn() -> Path) -> String {
+        let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
         let is_safe = id.len() <= EVENT_ID_BYTES_MAX
-            && !contact::holds_contact(id)
-            && !id
-                .chars()
-                .any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
+            && (bytes::is_free::<UnusualInWord>(id.as_bytes())
+                || !(contact::holds_contact(id) || id.contains(is_odd)));
         if is_safe {
             return id.to_owned();
         }
@@ -379,7 +381,7 @@ impl Sealing<'_, '_> {
             self.out.push_str(if opt_out { "true" } else { "false" });
         }
         if let Some(channel) = event.messaging_channel {
-            self.text("messaging_channel", channel.name());
+            self.name("messaging_channel", channel.name());
         }
         if let Some(text) = &event.customer_segmentation {
             let folded = text.trim().to_ascii_lowercase();
@@ -436,7 +438,8 @@ impl Sealing<'_, '_> {
 
     #[inline]
     fn key(&mut self, key: &str) {
-        if self.out.as_bytes().last() != Some(&b'{') {
+        // The first byte is the opening brace.
+        if self.out.len() > 1 {
             self.out.push(',');
         }
         self.out.push('"');
@@ -444,6 +447,15 @@ impl Sealing<'_, '_> {
         self.out.push_str("\":");
     }
 
+    /// A word of Meta's, which needs no escapes.
+    fn name(&mut self, key: &str, name: &'static str) {
+        self.key(key);
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push('"');
+    }
+
+    #[inline]
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         json::write_text(&mut self.out, text);
@@ -451,8 +463,7 @@ impl Sealing<'_, '_> {
 
     fn number(&mut self, key: &str, number: i64) {
         self.key(key);
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.out, "{number}");
+        json::write_number(&mut self.out, number);
     }
 }
 

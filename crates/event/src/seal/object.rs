@@ -257,6 +257,10 @@ impl Writer<'_> {
     }
 
     fn integer(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        if is_count(raw.text()) {
+            out.push_str(raw.text());
+            return true;
+        }
         let text: Cow<'_, str> = match raw.kind() {
             Kind::Number => raw.as_digits().unwrap_or_default(),
             Kind::Text => raw.as_text().unwrap_or_default(),
@@ -304,7 +308,7 @@ impl Writer<'_> {
     fn time(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         match time::parse(raw) {
             Ok(time) => {
-                out.push_str(&time.unix_s.to_string());
+                json::write_number(out, time.unix_s);
                 true
             }
             Err(_) => self.wrong_type("a time in Unix seconds or ISO 8601 with a zone", raw, path),
@@ -401,6 +405,14 @@ pub(super) fn close(out: &mut String, start: usize, bracket: char) -> bool {
     }
     out.push(bracket);
     true
+}
+
+/// Whether a JSON value is a whole number above 0, written as such.
+fn is_count(text: &str) -> bool {
+    let mut digits = text.bytes();
+    text.len() <= 18
+        && matches!(digits.next(), Some(b'1'..=b'9'))
+        && digits.all(|byte| byte.is_ascii_digit())
 }
 
 /// The digits of a whole number; a fraction of zeros is forgiven.
