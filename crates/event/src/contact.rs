@@ -118,6 +118,34 @@ const ENDINGS: [&str; 12] = [
     "birthday",
 ];
 
+/// Other names of such keys, whole.
+const NAMES: [&[u8]; 22] = [
+    b"em",
+    b"mail",
+    b"mailaddress",
+    b"ph",
+    b"mobile",
+    b"tel",
+    b"fn",
+    b"ln",
+    b"givenname",
+    b"familyname",
+    b"dob",
+    b"birthdate",
+    b"address1",
+    b"address2",
+    b"addressline1",
+    b"addressline2",
+    b"password",
+    b"passwd",
+    b"ssn",
+    b"iban",
+    b"creditcard",
+    b"cardnumber",
+];
+/// What may follow the name of a person.
+const OF_PERSON: [&[u8]; 4] = [b"name", b"address", b"street", b"number"];
+
 /// Whether a key or URL parameter of this name holds contact data by its name alone.
 pub(crate) fn is_contact_key(key: &str) -> bool {
     const KEY_BYTES_MAX: usize = 32;
@@ -130,41 +158,51 @@ pub(crate) fn is_contact_key(key: &str) -> bool {
         folded[len] = byte.to_ascii_lowercase();
         len += 1;
     }
-    let folded = std::str::from_utf8(&folded[..len]).unwrap_or_default();
-    let of_person = PERSON
-        .iter()
-        .find_map(|person| folded.strip_prefix(person).filter(|rest| !rest.is_empty()));
-    let numbered = folded.trim_end_matches(|c: char| c.is_ascii_digit());
-    if matches!(of_person, Some("name" | "address" | "street" | "number"))
-        || ENDINGS.iter().any(|ending| numbered.ends_with(ending))
-    {
-        return true;
+    let folded = &folded[..len];
+    let last_letter = folded.iter().rposition(|byte| !byte.is_ascii_digit());
+    let numbered = &folded[..last_letter.map_or(0, |at| at + 1)];
+    if !may_end(numbered) {
+        return false;
     }
-    let folded = of_person.unwrap_or(folded);
-    matches!(
-        folded,
-        "em" | "mail"
-            | "mailaddress"
-            | "ph"
-            | "mobile"
-            | "tel"
-            | "fn"
-            | "ln"
-            | "givenname"
-            | "familyname"
-            | "dob"
-            | "birthdate"
-            | "address1"
-            | "address2"
-            | "addressline1"
-            | "addressline2"
-            | "password"
-            | "passwd"
-            | "ssn"
-            | "iban"
-            | "creditcard"
-            | "cardnumber"
-    )
+    let of_person = PERSON.iter().find_map(|person| {
+        let rest = folded.strip_prefix(person.as_bytes());
+        rest.filter(|rest| !rest.is_empty())
+    });
+    of_person.is_some_and(|rest| OF_PERSON.contains(&rest))
+        || ENDINGS
+            .iter()
+            .any(|ending| numbered.ends_with(ending.as_bytes()))
+        || NAMES.contains(&of_person.unwrap_or(folded))
+}
+
+/// Whether a name of contact data may end like this one, digits apart: most names may not, and need
+/// no comparison with all that we know.
+fn may_end(name: &[u8]) -> bool {
+    let [.., a, b, c] = *name else {
+        return true;
+    };
+    matches!(&[b, c], b"em" | b"ph" | b"fn" | b"ln")
+        || matches!(
+            &[a, b, c],
+            b"ail"
+                | b"ame"
+                | b"ard"
+                | b"ate"
+                | b"ban"
+                | b"ber"
+                | b"day"
+                | b"dob"
+                | b"eet"
+                | b"ess"
+                | b"ile"
+                | b"ine"
+                | b"one"
+                | b"ord"
+                | b"rth"
+                | b"ssn"
+                | b"swd"
+                | b"tel"
+        )
 }
 
 /// Decodes `%41` and `+`; what does not decode stays as it is.
@@ -230,6 +268,26 @@ mod tests {
             "1+1=2",
         ] {
             assert!(!is_contact(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_contact_key_may_end_as_it_does() {
+        let endings = ENDINGS.iter().map(|ending| ending.as_bytes());
+        for name in endings.chain(NAMES).chain(OF_PERSON) {
+            let last_letter = name
+                .iter()
+                .rposition(|byte| !byte.is_ascii_digit())
+                .unwrap();
+            assert!(
+                may_end(&name[..=last_letter]),
+                "{}",
+                String::from_utf8_lossy(name)
+            );
+            for person in PERSON {
+                let key = format!("{person}_{}", String::from_utf8_lossy(name));
+                assert!(is_contact_key(&key), "{key}");
+            }
         }
     }
 
