@@ -127,6 +127,11 @@ impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "an item is large, and every call copies it"
+    )]
+    #[inline(always)]
     fn push(&mut self, item: Item<'a>) {
         (self.each)(item);
         self.count += 1;

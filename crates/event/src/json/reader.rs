@@ -343,38 +343,13 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_number(&mut self) -> Result<bool, SyntaxError> {
-        self.skip_prefix("-");
-        if !self.skip_prefix("0") {
-            self.skip_digits()?;
+        let (length, is_whole) = number_length(self.rest.as_bytes());
+        self.skip_bytes(length);
+        if is_whole {
+            Ok(true)
+        } else {
+            Err(self.expected(Expected::Digit))
         }
-        if self.skip_prefix(".") {
-            self.skip_digits()?;
-        }
-        if self.skip_prefix("e") || self.skip_prefix("E") {
-            let _ = self.skip_prefix("+") || self.skip_prefix("-");
-            self.skip_digits()?;
-        }
-        Ok(true)
-    }
-
-    #[inline(always)]
-    fn skip_prefix(&mut self, prefix: &str) -> bool {
-        let behind = self.rest.strip_prefix(prefix);
-        self.rest = behind.unwrap_or(self.rest);
-        behind.is_some()
-    }
-
-    #[inline]
-    fn skip_digits(&mut self) -> Result<(), SyntaxError> {
-        let mut bytes = self.rest.bytes();
-        let count = bytes
-            .position(|byte| !byte.is_ascii_digit())
-            .unwrap_or(self.rest.len());
-        if count == 0 {
-            return Err(self.expected(Expected::Digit));
-        }
-        self.skip_bytes(count);
-        Ok(())
     }
 
     /// Skips a string, its quotes included; tells whether it is free of escapes.
@@ -426,4 +401,30 @@ fn quoted_end(text: &str) -> usize {
         [_, inner @ ..] => 1 + bytes::find::<Special>(inner),
         [] => 0,
     }
+}
+
+/// How many bytes at the start belong to a number, and whether no digit is missing behind them.
+fn number_length(bytes: &[u8]) -> (usize, bool) {
+    let is = |at: usize, wanted: u8| bytes.get(at) == Some(&wanted);
+    let digits_end = |start: usize| {
+        let mut at = start;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        (at, at > start)
+    };
+    let start = usize::from(is(0, b'-'));
+    let (mut at, mut is_whole) = if is(start, b'0') {
+        (start + 1, true)
+    } else {
+        digits_end(start)
+    };
+    if is_whole && is(at, b'.') {
+        (at, is_whole) = digits_end(at + 1);
+    }
+    if is_whole && (is(at, b'e') || is(at, b'E')) {
+        let is_signed = is(at + 1, b'+') || is(at + 1, b'-');
+        (at, is_whole) = digits_end(at + 1 + usize::from(is_signed));
+    }
+    (at, is_whole)
 }

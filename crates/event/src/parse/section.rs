@@ -163,7 +163,7 @@ impl<'a> Parser<'a, '_> {
                     // Nearly always: one text under the field's own name.
                     Some(text) if !self.seen.contains(field) => {
                         self.seen.insert(field);
-                        self.event.user_data.push(field, text);
+                        self.event.user_data.push_text(field, text);
                     }
                     _ => self.user_values(field, raw, None, section),
                 }
