@@ -129,8 +129,8 @@ impl<'a> Reader<'a> {
         (self.skip(first), self)
     }
 
-    /// Reads a value that `length` knows by a look at the rest of the text, nested as deeply as `depth`
-    /// says; where it does not, nothing is read.
+    /// Reads a value without escapes that `length` knows by a look at the rest of the text, nested as
+    /// deeply as `depth` says; where it does not, nothing is read.
     pub(crate) fn value_if(
         &mut self,
         depth: usize,
@@ -141,7 +141,10 @@ impl<'a> Reader<'a> {
             length(self.rest.as_bytes()).filter(|_| self.depth + depth <= JSON_DEPTH_MAX)?;
         let text;
         (text, self.rest) = self.rest.split_at(length);
-        Some(Raw::trusted(text))
+        Some(Raw {
+            text,
+            is_plain: true,
+        })
     }
 
     /// Reads an array, calling `each` before every item; `each` must read exactly that item.

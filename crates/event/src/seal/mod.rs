@@ -33,6 +33,7 @@ use crate::url;
 use crate::user_field::{FieldSet, UserField};
 use object::{PathOf, Unknown, Writer};
 pub use rules::{Moment, Rules};
+use sealed::EventId;
 pub use sealed::SealedEvent;
 
 impl Event<'_> {
@@ -68,7 +69,11 @@ struct Sealing<'e, 'f> {
     out: String,
 }
 
-impl Sealing<'_, '_> {
+#[expect(
+    clippy::inline_always,
+    reason = "a key that is known when compiling is written in place; otherwise each is a call"
+)]
+impl<'e> Sealing<'e, '_> {
     fn run(&mut self) -> Option<SealedEvent> {
         let event = self.event;
         let event_name = self.event_name();
@@ -83,6 +88,7 @@ impl Sealing<'_, '_> {
         }
         self.number("event_time", event_time);
         self.text("event_id", &event_id);
+        let event_id = EventId::at_end_of(&self.out, event_id);
         self.name("action_source", action_source.name());
         self.url("event_source_url", event.event_source_url.as_deref());
         self.url("referrer_url", event.referrer_url.as_deref());
@@ -240,18 +246,16 @@ impl Sealing<'_, '_> {
     }
 
     /// The event's own id, else its order id, else a new UUID of version 7.
-    fn event_id(&mut self) -> String {
-        let own = self
-            .event
+    fn event_id(&mut self) -> Cow<'e, str> {
+        let event = self.event;
+        let own = event
             .event_id
             .as_deref()
             .map(str::trim)
             .filter(|id| !id.is_empty());
         if let Some(id) = own {
-            let event = self.event;
             return self.safe_id(id, "event_id", || event.path("event_id"));
         }
-        let event = self.event;
         if let Some(property) = event.custom_data.find("order_id") {
             let raw = property.value.raw();
             let id = raw.as_text().or(raw.as_digits()).unwrap_or_default();
@@ -260,9 +264,8 @@ impl Sealing<'_, '_> {
                 let message = "the event has no event_id; its order_id was taken";
                 self.findings
                     .add(Code::EventIdMissing, Path::root(), message);
-                return self.safe_id(id, "order_id", || {
-                    property.path(event.written("custom_data"))
-                });
+                let path = || property.path(event.written("custom_data"));
+                return Cow::Owned(self.safe_id(id, "order_id", path).into_owned());
             }
         }
         let message = "the event has no event_id; one was made that no pixel can match";
@@ -271,21 +274,22 @@ impl Sealing<'_, '_> {
         uuid::Builder::from_unix_timestamp_millis(self.moment.unix_ms, &self.moment.entropy)
             .into_uuid()
             .to_string()
+            .into()
     }
 
     /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
-    fn safe_id(&mut self, id: &str, field: &str, path: impl Fn() -> Path) -> String {
+    fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
         let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
         let is_safe = id.len() <= EVENT_ID_BYTES_MAX
             && (bytes::is_free::<UnusualInWord>(id.as_bytes())
                 || !(contact::holds_contact(id) || id.contains(is_odd)));
         if is_safe {
-            return id.to_owned();
+            return Cow::Borrowed(id);
         }
         let message =
             format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
         self.findings.add(Code::EventIdHashed, path(), message);
-        Hashed::of(id).as_str().to_owned()
+        Cow::Owned(Hashed::of(id).as_str().to_owned())
     }
 
     fn user_data(&mut self) -> FieldSet {
@@ -436,7 +440,7 @@ impl Sealing<'_, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, key: &str) {
         // The first byte is the opening brace.
         if self.out.len() > 1 {
@@ -448,6 +452,7 @@ impl Sealing<'_, '_> {
     }
 
     /// A word of Meta's, which needs no escapes.
+    #[inline(always)]
     fn name(&mut self, key: &str, name: &'static str) {
         self.key(key);
         self.out.push('"');
@@ -455,7 +460,7 @@ impl Sealing<'_, '_> {
         self.out.push('"');
     }
 
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         json::write_text(&mut self.out, text);

@@ -1,6 +1,7 @@
 //! The sealed event.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::action_source::ActionSource;
 use crate::identity::{DatasetId, EventIdentity};
@@ -17,9 +18,30 @@ use crate::names;
 pub struct SealedEvent {
     pub(super) json: String,
     pub(super) event_name: Cow<'static, str>,
-    pub(super) event_id: String,
+    pub(super) event_id: EventId,
     pub(super) event_time: i64,
     pub(super) action_source: ActionSource,
+}
+
+/// The `event_id` of a sealed event.
+#[derive(Clone)]
+pub(super) enum EventId {
+    /// Where it stands in the payload.
+    Within(Range<usize>),
+    /// Apart, because the payload has escapes in it.
+    Own(String),
+}
+
+impl EventId {
+    /// The id that `json` ends with, a quote behind it.
+    pub(super) fn at_end_of(json: &str, id: Cow<'_, str>) -> Self {
+        match json.strip_suffix('"') {
+            Some(inner) if inner.ends_with(&*id) => {
+                EventId::Within(inner.len() - id.len()..inner.len())
+            }
+            _ => EventId::Own(id.into_owned()),
+        }
+    }
 }
 
 impl SealedEvent {
@@ -45,7 +67,10 @@ impl SealedEvent {
 
     /// `event_id`, which every sealed event has.
     pub fn event_id(&self) -> &str {
-        &self.event_id
+        match &self.event_id {
+            EventId::Within(place) => &self.json[place.clone()],
+            EventId::Own(id) => id,
+        }
     }
 
     /// `event_time`, in Unix seconds.
@@ -66,7 +91,7 @@ impl SealedEvent {
 
     /// The key by which copies of the event are recognised in a dataset.
     pub fn identity(&self, dataset: &DatasetId) -> EventIdentity {
-        EventIdentity::of(dataset, &self.event_name, &self.event_id)
+        EventIdentity::of(dataset, &self.event_name, self.event_id())
     }
 }
 
