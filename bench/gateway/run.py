@@ -205,6 +205,7 @@ def door(folder, seconds, rounds):
             ["Sluice, single events, about half load", f"{half['per_s']:,.0f}", f"{half['p99_ms']:.1f}", ""],
         ],
     )
+    print(f"\n  {figures['events_per_commit']:.0f} events a commit; {idle_mb:.0f} MB before the first event")
     return figures
 
 
