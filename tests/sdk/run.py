@@ -49,8 +49,8 @@ ERRORS = {
 }
 # What Meta answers in its own way here: Sluice only has to be told apart from a success.
 NOT_AS_STRAIGHT = {"graph_batch", "read_the_dataset", "read_an_edge"}
-# What Meta does with several `data` fields is not known, so there is nothing to compare with.
-ONLY_VIA = {("python", "custom_client_form")}
+# What Meta does with several `data` fields, or with `extinfo` as an object, is not known: nothing to compare with.
+ONLY_VIA = {("python", "custom_client_form"), ("node", "app_event")}
 NO_ANSWER = {
     "python": {"stopped": {"kind": "ConnectionError"}, "stopped_asynchronous": {"kind": "ClientConnectorError"}},
     "node": {

@@ -7,6 +7,9 @@ use crate::json::{self, Kind, Raw, Reader, SyntaxError};
 use crate::limits::CONTENTS_MAX;
 use crate::shape;
 
+/// Slots of `extinfo`.
+const EXTINFO_SLOTS: usize = 16;
+
 impl Writer<'_> {
     pub(super) fn contents(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         if let Some(text) = inner_list(raw) {
@@ -102,16 +105,23 @@ impl Writer<'_> {
     }
 
     pub(super) fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        const SLOTS: usize = 16;
         if let Some(text) = inner_list(raw) {
             return self.extinfo(Raw::trusted(&text), path, out);
         }
-        if raw.kind() != Kind::Array {
+        let slots = match raw.kind() {
+            Kind::Array => raw.items(),
+            Kind::Object => numbered_slots(raw),
+            _ => Vec::new(),
+        };
+        if slots.is_empty() && raw.kind() != Kind::Array {
             let message = format!("expected an array of 16 texts, found {}", raw.kind());
             self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
-        let slots = raw.items();
+        if raw.kind() == Kind::Object {
+            let message = "an object with numbered keys; made an array";
+            self.findings.add(Code::ExtinfoPadded, path(), message);
+        }
         let text = |at: usize| {
             let slot: Option<&Raw<'_>> = slots.get(at);
             slot.and_then(|slot| slot.as_text().or(slot.as_number().map(Into::into)))
@@ -128,11 +138,11 @@ impl Writer<'_> {
             self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
-        if slots.len() != SLOTS {
+        if slots.len() != EXTINFO_SLOTS {
             let message = format!("{} slots; made 16", slots.len());
             self.findings.add(Code::ExtinfoPadded, path(), message);
         }
-        for at in 0..SLOTS {
+        for at in 0..EXTINFO_SLOTS {
             out.push(if at == 0 { '[' } else { ',' });
             match slots.get(at) {
                 _ if at == 0 => json::write_text(out, &platform),
@@ -147,6 +157,22 @@ impl Writer<'_> {
         out.push(']');
         true
     }
+}
+
+/// The slots of `{"0": "a2", "1": "", …}`, as Meta's Node SDK writes the list; none if that is not what it is.
+fn numbered_slots(raw: Raw<'_>) -> Vec<Raw<'_>> {
+    let mut slots = Vec::new();
+    for (key, slot) in raw.members() {
+        match key.parse::<usize>() {
+            Ok(at) if at < EXTINFO_SLOTS => {
+                let blanks = (at + 1).max(slots.len());
+                slots.resize(blanks, Raw::trusted("\"\""));
+                slots[at] = slot;
+            }
+            _ => return Vec::new(),
+        }
+    }
+    slots
 }
 
 fn is_positive(raw: Raw<'_>) -> bool {

@@ -24,6 +24,15 @@ fn app_events_need_app_data_with_extinfo() {
         (r#"{"app_data":{"extinfo":null}}"#, &["extinfo_missing"]),
         (r#"{"app_data":{"extinfo":"i2"}}"#, &["extinfo_invalid"]),
         (r#"{"app_data":{"extinfo":[]}}"#, &["extinfo_invalid"]),
+        (r#"{"app_data":{"extinfo":{}}}"#, &["extinfo_invalid"]),
+        (
+            r#"{"app_data":{"extinfo":{"0":"i2","16":"x"}}}"#,
+            &["extinfo_invalid"],
+        ),
+        (
+            r#"{"app_data":{"extinfo":{"0":"i2","os":"x"}}}"#,
+            &["extinfo_invalid"],
+        ),
         (
             r#"{"app_data":{"extinfo":["b2","","","","17.1","","","","","","","","","","",""]}}"#,
             &["extinfo_invalid"],
@@ -90,6 +99,8 @@ fn extinfo_has_sixteen_slots_whatever_came() {
         empty
     );
     assert_eq!(sixteen(EXTINFO)[9], 390);
+    // The Node SDK writes the list as an object with numbered keys.
+    assert_eq!(sixteen(r#"{"0":"a2","1":"","4":"14","15":""}"#), empty);
     let flags = [
         (r#"{"app_data":{"advertiser_tracking_enabled":1}}"#, "1"),
         (
