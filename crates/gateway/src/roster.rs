@@ -77,6 +77,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    fn digest(&self, source: &Source) -> Option<[u8; 32]> {
+        let mut sources = self.sources.iter();
+        let known = sources.find(|(_, known)| known.name == source.name);
+        known.map(|(digest, _)| *digest)
+    }
+
     /// The source with this key.
     pub(crate) fn source(&self, key: &str) -> Option<Arc<Source>> {
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
@@ -126,21 +132,39 @@ impl Roster {
         self.keys.subscribe()
     }
 
-    /// Reads every secret again. This blocks. What has changed takes effect at once; `wakes` parked lanes
+    /// Reads every secret again. This blocks. What has changed takes effect at once, and the first that cannot
+    /// be read is told in the end; `wakes` parked lanes
     /// even when nothing has.
     pub(crate) fn refresh(&self, wakes: bool) -> Result<(), RosterError> {
+        // One secret that cannot be read does not keep the others from being renewed.
+        let mut failed = None;
         let mut destinations = Destinations::default();
+        let known = Arc::clone(&self.destinations.borrow());
         for dataset in &self.config.datasets {
-            let reachable = self.reachable(dataset)?;
+            let reachable = match (self.reachable(dataset), known.of(&dataset.id)) {
+                (Ok(reachable), _) => reachable,
+                (Err(error), Some(known)) => {
+                    failed = failed.or(Some(error));
+                    known
+                }
+                (Err(error), None) => return Err(error),
+            };
             destinations
                 .by_dataset
                 .insert(dataset.id.clone(), reachable);
         }
         let mut keys = Keys::default();
+        let known = Arc::clone(&self.keys.borrow());
         for source in &self.config.sources {
             let what = format!("key of source {}", source.name);
-            let secret = self.secret(&what, &source.key)?;
-            let digest = Sha256::digest(secret.expose().as_bytes()).into();
+            let digest = match (self.secret(&what, &source.key), known.digest(source)) {
+                (Ok(secret), _) => Sha256::digest(secret.expose().as_bytes()).into(),
+                (Err(error), Some(known)) => {
+                    failed = failed.or(Some(error));
+                    known
+                }
+                (Err(error), None) => return Err(error),
+            };
             if let Some((_, first)) = keys.sources.iter().find(|(known, _)| *known == digest) {
                 return Err(RosterError::SameKey {
                     first: first.name.to_string(),
@@ -164,7 +188,7 @@ impl Roster {
             }
             is_changed
         });
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Whether a file that holds a secret was written since the last time this was asked.

@@ -58,7 +58,10 @@ pub(crate) async fn run(upkeep: Upkeep) {
                     upkeep.read_secrets(false).await;
                 }
             }
-            _ = sweep.tick() => upkeep.sweep().await,
+            _ = sweep.tick() => tokio::select! {
+                () = upkeep.sweep() => {}
+                () = upkeep.stop.cancelled() => return,
+            },
             _ = versions.tick() => upkeep.look_at_versions(),
         }
     }

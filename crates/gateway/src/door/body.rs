@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt as _;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for bodies is handed out in pieces of this size.
@@ -173,9 +174,10 @@ fn unpack(
     let mut reader: Box<dyn std::io::Read + '_> = match encoding {
         Encoding::None => Box::new(packed),
         Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
-        Encoding::Zstd => Box::new(
-            ruzstd::decoding::StreamingDecoder::new(packed).map_err(|_| BodyError::Encoding)?,
-        ),
+        Encoding::Zstd => Box::new(ZstdFrames {
+            rest: packed,
+            frame: None,
+        }),
     };
     let mut bytes = Vec::new();
     let mut rooms = Vec::new();
@@ -198,6 +200,43 @@ fn unpack(
             });
         }
     }
+}
+
+/// All frames of a zstd body, one after the other: the decoder knows one at a time.
+struct ZstdFrames<'p> {
+    rest: &'p [u8],
+    frame: Option<StreamingDecoder<&'p [u8], FrameDecoder>>,
+}
+
+impl std::io::Read for ZstdFrames<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            if let Some(mut frame) = self.frame.take() {
+                let read = frame.read(bytes)?;
+                if read > 0 {
+                    self.frame = Some(frame);
+                    return Ok(read);
+                }
+                self.rest = frame.into_inner();
+            }
+            self.rest = without_skippable(self.rest);
+            if self.rest.is_empty() {
+                return Ok(0);
+            }
+            let frame = StreamingDecoder::new(self.rest).map_err(std::io::Error::other)?;
+            self.frame = Some(frame);
+        }
+    }
+}
+
+/// What follows a skippable frame (RFC 8878, 3.1.2), if there is one: a magic number of 0x184D2A50 to
+/// 0x184D2A5F, the size of what is to be skipped, and that.
+fn without_skippable(mut rest: &[u8]) -> &[u8] {
+    while let [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, after @ ..] = rest {
+        let size = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+        rest = after.get(size..).unwrap_or_default();
+    }
+    rest
 }
 
 #[cfg(test)]
@@ -239,6 +278,11 @@ mod tests {
         assert_eq!(take("gzip", gzip(&text)).await.as_ref(), Ok(&text));
         assert_eq!(take("GZip", gzip(&text)).await.as_ref(), Ok(&text));
         assert_eq!(take("zstd", zstd(&text)).await.as_ref(), Ok(&text));
+        let skippable = b"\x52\x2a\x4d\x18\x03\0\0\0xyz".to_vec();
+        let frames = [zstd(&text[..500]), skippable, zstd(&text[500..])].concat();
+        assert_eq!(take("zstd", frames).await.as_ref(), Ok(&text));
+        let halves = [gzip(&text[..500]), gzip(&text[500..])].concat();
+        assert_eq!(take("gzip", halves).await.as_ref(), Ok(&text));
     }
 
     #[tokio::test]
@@ -259,6 +303,11 @@ mod tests {
             ),
             ("gzip", b"no gzip".to_vec(), BodyError::Encoding),
             ("zstd", b"no zstd".to_vec(), BodyError::Encoding),
+            (
+                "zstd",
+                [zstd(b"one"), b"no zstd".to_vec()].concat(),
+                BodyError::Encoding,
+            ),
             ("br", Vec::new(), BodyError::UnknownEncoding),
         ] {
             assert_eq!(take(encoding, body).await, Err(error), "{encoding}");

@@ -62,6 +62,12 @@ pub(crate) async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Outcome, GraphProblem> {
+    // A key that can be seen before the body has to be right before the body is taken.
+    if let Some(key) = parameter(query, "access_token").or(auth::bearer(headers).map(Cow::from))
+        && doors.source(&key).is_none()
+    {
+        return Err(GraphProblem::unknown_token());
+    }
     let mut received = body::receive(headers, body, doors.limits.body, &doors.room)
         .await
         .map_err(Problem::from)?;
@@ -99,10 +105,11 @@ pub(crate) async fn take(
 
 /// The key, from wherever a client of the Graph API may put its token.
 fn key(query: &str, headers: &HeaderMap, form: &Form) -> Option<String> {
+    let in_field = |name| form.field(name).filter(|key| !key.is_empty());
     let in_query = parameter(query, "access_token").map(Cow::into_owned);
     in_query
-        .or_else(|| form.field("access_token").map(str::to_owned))
-        .or_else(|| form.field("accessKey").map(str::to_owned))
+        .or_else(|| in_field("access_token").map(str::to_owned))
+        .or_else(|| in_field("accessKey").map(str::to_owned))
         .or_else(|| auth::bearer(headers).map(str::to_owned))
         .or_else(|| in_json(form.json()?))
         .filter(|key| !key.is_empty())
@@ -110,7 +117,8 @@ fn key(query: &str, headers: &HeaderMap, form: &Form) -> Option<String> {
 
 fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+    let named = pairs.find(|(key, value)| key == name && !value.is_empty());
+    named.map(|(_, value)| value)
 }
 
 /// `access_token` or `accessKey` at the top of a JSON body, which has to be known before it is read.

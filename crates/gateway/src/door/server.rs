@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ use crate::config::Server;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
+
+/// Bytes that a connection may keep of what it has read and not yet handed on; also the largest head.
+const CONNECTION_BYTES_MAX: usize = 64 * 1024;
 
 /// How long to wait when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -74,6 +78,9 @@ pub(crate) async fn serve(
         };
         // Answers are small; they must not wait for more to come.
         let _ = stream.set_nodelay(true);
+        // A client that does not read its answers is gone after this time. Where the system does not know
+        // the option, its own limits hold.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(settings.idle_timeout));
         let (doors, router, stop) = (Arc::clone(&doors), router.clone(), stop.clone());
         let idle_timeout = settings.idle_timeout;
         connections.spawn(async move {
@@ -85,7 +92,8 @@ pub(crate) async fn serve(
     }
     drop(listener);
     connections.close();
-    // What has not finished by then is cut off: its client has no answer and will send again.
+    // What has not finished by then goes on beside the end of the process: its client may have no answer,
+    // and will send again.
     let _ = tokio::time::timeout(settings.shutdown_grace, connections.wait()).await;
 }
 
@@ -119,6 +127,7 @@ async fn connection(
         // It runs between requests too, so it is also how long a connection may idle.
         .header_read_timeout(idle_timeout)
         .max_headers(64)
+        .max_buf_size(CONNECTION_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut is_stopping = false;

@@ -8,8 +8,8 @@ const MINUTES: u64 = 60;
 
 /// The events of the last hour, by the minute.
 ///
-/// The oldest minute counts whole until it is over, so an hour's limit is kept a little too well and
-/// never broken.
+/// The oldest minute counts whole until it is over, so an hour's limit is kept a little too well. Lanes that
+/// share it and look at the same moment may exceed it by a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     minutes: HashMap<u64, usize>,
@@ -21,13 +21,20 @@ impl Budget {
         if limit == 0 {
             return usize::MAX;
         }
-        let first = (now_ms / MINUTE_MS).saturating_sub(MINUTES - 1);
-        self.minutes.retain(|minute, _| *minute >= first);
+        self.forget(now_ms);
         limit.saturating_sub(self.minutes.values().sum())
+    }
+
+    /// Forgets what is over, and what a clock that was set back has left in the future.
+    fn forget(&mut self, now_ms: u64) {
+        let now = now_ms / MINUTE_MS;
+        let hour = now.saturating_sub(MINUTES - 1)..=now;
+        self.minutes.retain(|minute, _| hour.contains(minute));
     }
 
     /// Takes events from the budget.
     pub(crate) fn take(&mut self, events: usize, now_ms: u64) {
+        self.forget(now_ms);
         *self.minutes.entry(now_ms / MINUTE_MS).or_default() += events;
     }
 

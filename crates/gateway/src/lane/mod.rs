@@ -12,7 +12,7 @@ mod shipment;
 mod step;
 mod supervisor;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,8 +57,7 @@ pub(crate) struct LaneContext {
     pub(crate) partner_agent: Option<String>,
     /// The test code that the configuration sets for the dataset.
     pub(crate) configured_code: Option<TestEventCode>,
-    /// [`PROVEN`] once something went through, else how many events were refused without a clear reason.
-    pub(crate) proof: AtomicUsize,
+    pub(crate) stop: CancellationToken,
 }
 
 impl LaneContext {
@@ -85,6 +84,12 @@ struct Lane {
     ready_since_ms: Option<u64>,
     flights: JoinSet<Shipped>,
     budget: Option<(String, Arc<Mutex<Budget>>)>,
+    /// [`PROVEN`] once something went through with the token in force, else how many events were refused
+    /// without a clear reason. A new token begins with a new one; what is still on its way keeps the old.
+    proof: Arc<AtomicUsize>,
+    fingerprint: Option<String>,
+    /// The latest time that was seen.
+    now_ms: u64,
 }
 
 /// Delivers the events of a lane until it is told to stop.
@@ -101,6 +106,9 @@ pub(crate) async fn run(
         ready_since_ms: None,
         flights: JoinSet::new(),
         budget: None,
+        proof: Arc::default(),
+        fingerprint: None,
+        now_ms: 0,
     };
     loop {
         let destination = destinations
@@ -127,10 +135,7 @@ pub(crate) async fn run(
             Some(landed) = lane.flights.join_next() => {
                 lane.land(landed.unwrap_or_else(|_| lane.crashed()));
             }
-            Ok(()) = destinations.changed() => {
-                lane.context.proof.store(0, Ordering::Relaxed);
-                lane.pace.mended(lane.context.clock.unix_ms());
-            }
+            Ok(()) = destinations.changed() => lane.pace.mended(lane.context.clock.unix_ms()),
             () = pause(wait) => {}
         }
     }
@@ -151,6 +156,11 @@ impl Lane {
             return Step::Wait;
         };
         let now_ms = self.context.clock.unix_ms();
+        self.follow_clock(now_ms);
+        if self.fingerprint.as_ref() != Some(&reachable.fingerprint) {
+            self.fingerprint = Some(reachable.fingerprint.clone());
+            self.proof = Arc::default();
+        }
         let ready = self.context.journal.waiting(&self.context.id).ready;
         if ready == 0 {
             self.ready_since_ms = None;
@@ -185,6 +195,16 @@ impl Lane {
         })
     }
 
+    /// A clock that was set back must not make the lane wait for the time that it had before.
+    fn follow_clock(&mut self, now_ms: u64) {
+        let back_ms = self.now_ms.saturating_sub(now_ms);
+        if back_ms > 0 {
+            self.ready_since_ms = None;
+            self.pace.set_back(back_ms);
+        }
+        self.now_ms = now_ms;
+    }
+
     /// Leases a batch and sends it on its way. Returns whether there was one.
     async fn ship(&mut self, to: Reachable, events_max: usize) -> bool {
         let context = &self.context;
@@ -214,7 +234,14 @@ impl Lane {
             let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
             budget.take(lease.events.len(), now_ms);
         }
-        let shipment = Shipment::new(Arc::clone(context), to.destination, lease, code, now_ms);
+        let shipment = Shipment::new(
+            Arc::clone(context),
+            to.destination,
+            lease,
+            code,
+            Arc::clone(&self.proof),
+            now_ms,
+        );
         self.flights.spawn(shipment.run());
         true
     }

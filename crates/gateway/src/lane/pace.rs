@@ -153,6 +153,8 @@ impl Pace {
         }
         self.trouble_ms = now_ms;
         self.is_probing = true;
+        // What was in flight beside it does not shorten the pause that Meta asked for.
+        let asked_ms = self.pause_ms().filter(|_| is_same).unwrap_or_default();
         self.state = match trouble {
             Trouble::Operator { reason } => LaneState::Parked {
                 probe_ms: now_ms + PROBE_MS,
@@ -170,11 +172,22 @@ impl Pace {
             },
             Trouble::Throttled { reason, .. } | Trouble::Transient { reason } => {
                 LaneState::Throttled {
-                    until_ms: now_ms + pause_ms(self.pauses, chance),
+                    until_ms: (now_ms + pause_ms(self.pauses, chance)).max(asked_ms),
                     reason,
                 }
             }
         };
+    }
+
+    /// The clock was set back by so much.
+    pub(crate) fn set_back(&mut self, by_ms: u64) {
+        self.trouble_ms = self.trouble_ms.saturating_sub(by_ms);
+        match &mut self.state {
+            LaneState::Flowing => {}
+            LaneState::Throttled { until_ms: at, .. } | LaneState::Parked { probe_ms: at, .. } => {
+                *at = at.saturating_sub(by_ms);
+            }
+        }
     }
 
     /// The token or the configuration has changed: a parked lane looks at once.
@@ -297,6 +310,27 @@ mod tests {
             assert_eq!(pace.pause_ms(), Some(now_ms + expected_ms));
             now_ms += expected_ms;
         }
+    }
+
+    #[test]
+    fn a_failure_beside_a_throttle_does_not_shorten_it() {
+        let mut pace = Pace::new(4);
+        let trouble = Trouble::Throttled {
+            regain_s: Some(600),
+            reason: "too many calls".to_owned(),
+        };
+        pace.stopped(trouble, 1_000, 2_000, 0.5);
+        pace.stopped(transient(), 1_000, 3_000, 0.5);
+        assert_eq!(pace.pause_ms(), Some(602_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_takes_the_pause_along() {
+        let mut pace = Pace::new(4);
+        pace.stopped(transient(), 9_000_000, 9_000_000, 1.0);
+        pace.set_back(8_000_000);
+        assert_eq!(pace.pause_ms(), Some(1_001_000));
+        assert!(pace.answered(1_000_500));
     }
 
     #[test]

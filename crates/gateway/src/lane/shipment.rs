@@ -4,7 +4,7 @@
 //! the lane; the events that are not settled then go back with the lease and wait.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
@@ -17,6 +17,12 @@ use crate::clock::seconds;
 
 /// Events that may be set aside for no clear reason before anything has gone through.
 const UNPROVEN_REFUSALS_MAX: usize = 2;
+
+/// Events that are tried alone to see whether anything goes through at all.
+const WITNESSES_MAX: usize = 8;
+
+/// A request with one event and fewer bytes is not too large for Meta.
+const EVENT_BYTES_CREDIBLE: usize = 64 * 1024;
 
 /// How a shipment went.
 #[derive(Debug, Default)]
@@ -48,6 +54,8 @@ pub(crate) struct Shipment {
     destination: Destination,
     lease: Lease,
     test_code: Option<String>,
+    /// [`PROVEN`], or how many events were refused without a clear reason, with the token in force.
+    proof: Arc<AtomicUsize>,
     shipped: Shipped,
 }
 
@@ -58,6 +66,7 @@ impl Shipment {
         destination: Destination,
         lease: Lease,
         test_code: Option<String>,
+        proof: Arc<AtomicUsize>,
         began_ms: u64,
     ) -> Self {
         Self {
@@ -65,6 +74,7 @@ impl Shipment {
             destination,
             lease,
             test_code,
+            proof,
             shipped: Shipped {
                 began_ms,
                 ..Shipped::default()
@@ -85,6 +95,9 @@ impl Shipment {
         let keys: Vec<EventKey> = self.lease.events.iter().map(|event| event.key).collect();
         let mut search = Search::new(keys.len());
         while let Some(part) = search.next() {
+            if self.context.stop.is_cancelled() {
+                return Ok(());
+            }
             let part_keys: Vec<EventKey> = part.places.iter().map(|place| keys[*place]).collect();
             let (exchange, mut record) = self.post(&part_keys).await;
             let verdict = verdict(&exchange.answer, part_keys.len());
@@ -92,13 +105,13 @@ impl Shipment {
             let outcomes = self.decide(verdict, part, &mut search, &keys, &record);
             self.context.watch.requested(&self.context.id, &record);
             let (outcomes, trouble) = match outcomes {
-                Ok(outcomes) => {
-                    self.shipped.is_answered = true;
-                    (outcomes, None)
-                }
+                Ok(outcomes) => (outcomes, None),
                 Err(trouble) => (Vec::new(), Some(trouble.after(&exchange))),
             };
+            let outcomes = self.believed(outcomes, &keys).await?;
             self.settle(Some(record), outcomes).await?;
+            // Not before it is recorded: a journal that cannot write has to slow the lane down.
+            self.shipped.is_answered |= trouble.is_none();
             if let Some(trouble) = trouble {
                 return Err(self.explained(trouble, &exchange.answer).await);
             }
@@ -185,12 +198,12 @@ impl Shipment {
         };
         match verdict {
             Verdict::Delivered => {
-                self.context.proof.store(PROVEN, Ordering::Relaxed);
+                self.proof.store(PROVEN, Ordering::Relaxed);
                 search.delivered(&part);
                 Ok(delivered(&part))
             }
             Verdict::Fewer { .. } => {
-                self.context.proof.store(PROVEN, Ordering::Relaxed);
+                self.proof.store(PROVEN, Ordering::Relaxed);
                 self.context.watch.fewer_received(&self.context.id, record);
                 search.delivered(&part);
                 Ok(delivered(&part))
@@ -201,18 +214,19 @@ impl Shipment {
                 } else {
                     search.refused_by_name(part, &indexes)
                 };
-                if !refused.is_empty() && self.is_everything_refused(&reason) {
-                    return Err(Trouble::Operator {
-                        reason: format!(
-                            "Meta has refused every event so far in the same way: {reason}"
-                        ),
-                    });
-                }
                 let cause = cause(&reason);
                 Ok(refused
                     .into_iter()
                     .map(|place| (keys[place], Outcome::Refused(cause.clone())))
                     .collect())
+            }
+            // No event is too large at this size: something on the way takes next to nothing.
+            Verdict::TooLarge(reason)
+                if part.places.len() == 1 && record.bytes < EVENT_BYTES_CREDIBLE =>
+            {
+                Err(Trouble::Operator {
+                    reason: reason.to_string(),
+                })
             }
             Verdict::TooLarge(reason) => {
                 let refused = search.refused(part).map(|place| keys[place]);
@@ -234,15 +248,64 @@ impl Shipment {
         }
     }
 
-    /// Whether it looks as if the request were wrong and not the events: Meta says no more than "invalid
-    /// parameter", and since the start, or since the last new token, nothing has gone through. A few
-    /// events are set aside on such an answer, and then the lane parks and keeps the others.
-    fn is_everything_refused(&self, reason: &Reason) -> bool {
-        let proof = &self.context.proof;
-        if reason.code != Some((100, None)) || proof.load(Ordering::Relaxed) == PROVEN {
-            return false;
+    /// The outcomes, if they can be believed. When Meta says no more than "invalid parameter", and with this
+    /// token nothing has gone through yet, the request may be wrong and not the events: a few are set aside
+    /// on such an answer, and from then on one of the others has to go through first. When none does, the
+    /// lane parks and keeps them all.
+    async fn believed(
+        &mut self,
+        outcomes: Vec<(EventKey, Outcome)>,
+        keys: &[EventKey],
+    ) -> Result<Vec<(EventKey, Outcome)>, Trouble> {
+        let Some((suspect, Outcome::Refused(cause))) = outcomes.first() else {
+            return Ok(outcomes);
+        };
+        if (cause.code, cause.subcode) != (Some(100), None) {
+            return Ok(outcomes);
         }
-        proof.fetch_add(1, Ordering::Relaxed) >= UNPROVEN_REFUSALS_MAX
+        let counted = self
+            .proof
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count != PROVEN).then(|| count.saturating_add(1).min(PROVEN - 1))
+            });
+        match counted {
+            Ok(count) if count >= UNPROVEN_REFUSALS_MAX => {}
+            _ => return Ok(outcomes),
+        }
+        let reason = format!(
+            "Meta has refused every event so far in the same way: {}",
+            cause.text
+        );
+        if self.has_witness(*suspect, keys).await? {
+            return Ok(outcomes);
+        }
+        Err(Trouble::Operator { reason })
+    }
+
+    /// Whether an event goes through that is sent alone. It goes again with its part; Meta keeps one.
+    async fn has_witness(&mut self, suspect: EventKey, keys: &[EventKey]) -> Result<bool, Trouble> {
+        let step = (keys.len() / WITNESSES_MAX).max(1);
+        let is_here = |key: &EventKey| self.lease.events.iter().any(|event| event.key == *key);
+        let candidates: Vec<EventKey> = keys
+            .iter()
+            .rev()
+            .step_by(step)
+            .copied()
+            .filter(|key| *key != suspect && is_here(key))
+            .take(WITNESSES_MAX)
+            .collect();
+        for candidate in candidates {
+            let (exchange, mut record) = self.post(&[candidate]).await;
+            let verdict = verdict(&exchange.answer, 1);
+            record.verdict = verdict_name(&verdict);
+            self.context.watch.requested(&self.context.id, &record);
+            self.settle(Some(record), Vec::new()).await?;
+            if matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. }) {
+                self.proof.store(PROVEN, Ordering::Relaxed);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn settle(

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use sluice_event::DatasetId;
 use sluice_graph::Client;
@@ -76,7 +75,7 @@ impl Supervisor {
             delivery: dataset.delivery.clone(),
             partner_agent: self.graph.partner_agent.clone(),
             configured_code: dataset.test_event_code.clone(),
-            proof: AtomicUsize::new(0),
+            stop: self.stop.clone(),
             id,
         })
     }

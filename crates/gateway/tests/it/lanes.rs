@@ -139,6 +139,26 @@ async fn a_lane_that_gets_nothing_through_keeps_its_events() {
     assert_eq!((audit.tally.delivered, audit.tally.refused), (48, 2));
 }
 
+/// Bad events at the head of a lane's first batch are no reason to keep the good ones back.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_events_first_do_not_stop_a_lane() {
+    for how in ["blind", "index"] {
+        let test = start().await;
+        let mut events = test.purchases(ids("order", 40));
+        for offender in 0..6 {
+            events[offender]["custom_data"]["sandbox_refuse"] = json!(how);
+        }
+        test.post(&events).await;
+        test.arrived(34).await;
+        let audit = test.finish().await;
+        assert_eq!(
+            (audit.tally.delivered, audit.tally.refused),
+            (34, 6),
+            "{how}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_grew_too_old_expire_unsent() {
     let test = start().await;

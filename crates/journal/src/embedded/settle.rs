@@ -41,6 +41,8 @@ pub(super) fn settle(
             })
             .optional()?;
         let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
+            // Its row is gone: there is nothing to count, and nothing to wait for either.
+            staged.settled.push((Arc::clone(lane), *key));
             continue;
         };
         let cause = match outcome {
