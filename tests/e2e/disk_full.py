@@ -5,6 +5,7 @@ The journal lies on a small file system of its own, most of it taken by a ballas
 full and go on trying; then the ballast goes away. In between the gateway is killed on the full disk and started again.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import time
 
 from harness import prove
 from load import Ledger, Sender, finish_senders
-from processes import Client, Gateway, Late, Sandbox, until
+from processes import Client, Gateway, Late, Sandbox, ask, until
 
 SIZE_MIB = 64
 BALLAST_MIB = 48
@@ -104,7 +105,10 @@ def refusal(proof, gateway, ledger):
 
 def lively(proof, gateway):
     """The other pages answer, and the log says why."""
-    proof.equal(gateway.readyz()["ready"], True, "/readyz answers")
+    status, headers, body = ask(gateway.port, "GET", "/readyz")
+    proof.equal((status, json.loads(body)["code"]), (503, "journal_unavailable"), "/readyz says that it is not")
+    proof.check(headers.get("Retry-After", "").isdigit(), "/readyz says when to come back")
+    proof.equal(ask(gateway.port, "GET", "/healthz")[0], 200, "/healthz answers")
     proof.check("sluice_accepted_events" in gateway.metrics(), "/metrics answers")
     text = gateway.process.text()
     proof.check("events cannot be kept" in text, "the log says that events cannot be kept")
@@ -115,7 +119,7 @@ def restarts(proof, gateway):
     gateway.kill()
     mark = len(gateway.process.text())
     try:
-        gateway.start(10)
+        gateway.start(10, "/healthz")
         return True
     except (RuntimeError, Late):
         said = gateway.process.text()[mark:]

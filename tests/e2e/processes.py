@@ -239,17 +239,18 @@ class Gateway:
         self.process = Process([SLUICE, "serve", "--config", self.config], self.log)
         return self.process
 
-    def start(self, seconds=30):
-        """Starts it, waits until it can take events, and returns how many seconds that took."""
+    def start(self, seconds=30, page="/readyz"):
+        """Starts it, waits until it can take events, and returns how many seconds that took. `/healthz` is enough
+        where it cannot take any."""
         self.spawn()
-        until(self.is_ready, seconds, f"{self.name} is ready", 0.002)
+        until(lambda: self.is_ready(page), seconds, f"{self.name} is ready", 0.002)
         return time.monotonic() - self.process.started
 
-    def is_ready(self):
+    def is_ready(self, page="/readyz"):
         if (code := self.process.child.poll()) is not None:
             raise RuntimeError(f"{self.name} ended with {code}:\n{self.process.text()[-2_000:]}")
         try:
-            return ask(self.port, "GET", "/readyz", timeout=5)[0] == 200
+            return ask(self.port, "GET", page, timeout=5)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
