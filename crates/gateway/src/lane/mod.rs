@@ -13,7 +13,7 @@ mod step;
 mod supervisor;
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::Client;
@@ -83,13 +83,19 @@ struct Lane {
     /// Since when there is something to send.
     ready_since_ms: Option<u64>,
     flights: JoinSet<Shipped>,
-    budget: Option<(String, Arc<Mutex<Budget>>)>,
-    /// [`PROVEN`] once something went through with the token in force, else how many events were refused
-    /// without a clear reason. A new token begins with a new one; what is still on its way keeps the old.
-    proof: Arc<AtomicUsize>,
-    fingerprint: Option<String>,
+    token: InForce,
     /// The latest time that was seen.
     now_ms: u64,
+}
+
+/// What belongs to the access token in force. Another token begins anew; what is still on its way keeps the
+/// old one's.
+#[derive(Default)]
+struct InForce {
+    fingerprint: String,
+    budget: Arc<Mutex<Budget>>,
+    /// [`PROVEN`] once something went through, else how many events were refused without a clear reason.
+    proof: Arc<AtomicUsize>,
 }
 
 /// Delivers the events of a lane until it is told to stop.
@@ -105,9 +111,7 @@ pub(crate) async fn run(
         context: Arc::new(context),
         ready_since_ms: None,
         flights: JoinSet::new(),
-        budget: None,
-        proof: Arc::default(),
-        fingerprint: None,
+        token: InForce::default(),
         now_ms: 0,
     };
     loop {
@@ -150,6 +154,13 @@ async fn pause(wait: Option<Duration>) {
     }
 }
 
+impl InForce {
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        // A budget is numbers: whatever a panicking holder left behind can be used.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Lane {
     fn next_step(&mut self, destination: Option<&Reachable>, budgets: &budget::Budgets) -> Step {
         let Some(reachable) = destination else {
@@ -157,9 +168,12 @@ impl Lane {
         };
         let now_ms = self.context.clock.unix_ms();
         self.follow_clock(now_ms);
-        if self.fingerprint.as_ref() != Some(&reachable.fingerprint) {
-            self.fingerprint = Some(reachable.fingerprint.clone());
-            self.proof = Arc::default();
+        if self.token.fingerprint != reachable.fingerprint {
+            self.token = InForce {
+                fingerprint: reachable.fingerprint.clone(),
+                budget: budgets.of(&reachable.fingerprint),
+                proof: Arc::default(),
+            };
         }
         let ready = self.context.journal.waiting(&self.context.id).ready;
         if ready == 0 {
@@ -169,15 +183,10 @@ impl Lane {
         let limit = delivery.events_per_hour_max.map_or(0, |limit| {
             usize::try_from(limit.get()).unwrap_or(usize::MAX)
         });
-        let is_other = |(token, _): &(String, _)| *token != reachable.fingerprint;
-        if self.budget.as_ref().is_none_or(is_other) {
-            let budget = budgets.of(&reachable.fingerprint);
-            self.budget = Some((reachable.fingerprint.clone(), budget));
-        }
-        let (budget, budget_free_ms) = self.budget.as_ref().map_or((usize::MAX, 0), |(_, it)| {
-            let mut budget = it.lock().unwrap_or_else(PoisonError::into_inner);
+        let (budget, budget_free_ms) = {
+            let mut budget = self.token.budget();
             (budget.left(limit, now_ms), budget.free_at_ms(now_ms))
-        });
+        };
         step::next(&View {
             now_ms,
             ready,
@@ -230,16 +239,13 @@ impl Lane {
         if lease.events.is_empty() {
             return false;
         }
-        if let Some((_, budget)) = &self.budget {
-            let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-            budget.take(lease.events.len(), now_ms);
-        }
+        self.token.budget().take(lease.events.len(), now_ms);
         let shipment = Shipment::new(
             Arc::clone(context),
             to.destination,
             lease,
             code,
-            Arc::clone(&self.proof),
+            Arc::clone(&self.token.proof),
             now_ms,
         );
         self.flights.spawn(shipment.run());

@@ -215,12 +215,17 @@ impl TestGateway {
 
     /// Waits until the lane of the first dataset is in a state, and says why it is.
     pub(crate) async fn lane(&self, state: &str) -> String {
+        self.lane_of(DATASET, state).await
+    }
+
+    /// The same of another dataset.
+    pub(crate) async fn lane_of(&self, dataset: &str, state: &str) -> String {
         for _ in 0..500 {
             let ready = request(self.address(), "GET", "/readyz", &[], b"")
                 .await
                 .json();
             let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();
-            let lane = lanes.iter().find(|lane| lane["dataset"] == DATASET);
+            let lane = lanes.iter().find(|lane| lane["dataset"] == dataset);
             if let Some(lane) = lane.filter(|lane| lane["state"] == state) {
                 return lane["reason"].as_str().unwrap_or_default().to_owned();
             }

@@ -85,16 +85,7 @@ async fn a_business_id_is_explained() {
     test.reconfigure(|config| config.replace(DATASET, "999999999999999"));
     test.restart().await;
     test.post(&test.purchase("order")).await;
-    let mut reason = String::new();
-    for _ in 0..500 {
-        let answer = crate::client::request(test.address(), "GET", "/readyz", &[], b"").await;
-        let lane = answer.json()["lanes"][0].clone();
-        if lane["state"] == "parked" {
-            reason = lane["reason"].as_str().unwrap().to_owned();
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let reason = test.lane_of("999999999999999", "parked").await;
     assert!(reason.contains("business"), "{reason}");
     test.finish().await;
 }
