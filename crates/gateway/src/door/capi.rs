@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::{Doors, RequestId, graph};
@@ -14,13 +13,10 @@ use super::{Doors, RequestId, graph};
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
     Path(dataset): Path<String>,
-    RawQuery(query): RawQuery,
     axum::Extension(id): axum::Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    match graph::take(&doors, &dataset, &query, &headers, body).await {
+    match graph::take(&doors, &dataset, request).await {
         Ok(_) => StatusCode::ACCEPTED.into_response(),
         Err(problem) => problem.answer(&id),
     }

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sluice_event::{DatasetId, Finding};
@@ -20,14 +19,13 @@ use crate::config::Source;
 /// Takes events.
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = auth::bearer(&headers).ok_or_else(Problem::unknown_key)?;
+    let (head, body) = request.into_parts();
+    let key = auth::bearer(&head.headers).ok_or_else(Problem::unknown_key)?;
     let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
-    let options = Options::read(query.as_deref().unwrap_or_default(), &source)?;
-    let mut received = body::receive(&headers, body, doors.limits.body, &doors.room).await?;
+    let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
+    let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
     let bytes = std::mem::take(&mut received.bytes);
     let (sealed, fields) = doors.seal(bytes, &source).await?;
     let written = fields.iter().find(|(key, _)| key == "test_event_code");

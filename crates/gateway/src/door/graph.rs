@@ -9,8 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -42,13 +41,10 @@ pub(crate) struct GraphProblem {
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
     Path((_version, dataset)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
     axum::Extension(id): axum::Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    match take(&doors, &dataset, &query, &headers, body).await {
+    match take(&doors, &dataset, request).await {
         Ok(outcome) => success(&outcome, &id),
         Err(problem) => problem.answer(&id),
     }
@@ -58,10 +54,10 @@ pub(crate) async fn post(
 pub(crate) async fn take(
     doors: &Doors,
     dataset: &str,
-    query: &str,
-    headers: &HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Outcome, GraphProblem> {
+    let (head, body) = request.into_parts();
+    let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     // A key that can be seen before the body has to be right before the body is taken.
     if let Some(key) = parameter(query, "access_token").or(auth::bearer(headers).map(Cow::from))
         && doors.source(&key).is_none()

@@ -220,14 +220,16 @@ impl Doors {
             self.watch.kept(appended.as_ref().err());
             appended?
         };
-        let mut taken = Taken::default();
+        let mut taken = Taken {
+            by_dataset: route.datasets.iter().map(|it| (it, 0, 0)).collect(),
+            rejected: BTreeMap::new(),
+        };
         let (mut accepted, mut duplicates) = (0, 0);
         for one_event in appended.chunks(route.datasets.len().max(1)) {
-            for (dataset, appended) in route.datasets.iter().zip(one_event) {
-                let counts = taken.by_dataset.entry(dataset.as_str()).or_default();
+            for ((_, new, copies), appended) in taken.by_dataset.iter_mut().zip(one_event) {
                 match appended {
-                    Appended::New(_) => counts.0 += 1,
-                    Appended::Copy(_) => counts.1 += 1,
+                    Appended::New(_) => *new += 1,
+                    Appended::Copy(_) => *copies += 1,
                 }
             }
             // An event that is new to one of its datasets is not a copy.

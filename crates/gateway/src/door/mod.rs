@@ -216,7 +216,7 @@ impl RequestId {
         let given = request.headers().get("x-request-id").filter(is_sensible);
         Self(given.cloned().unwrap_or_else(|| {
             let text = format!("{:032x}", u128::from_be_bytes(chance));
-            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
+            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
         }))
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct LaneReport {
 #[derive(Debug, Default)]
 pub(crate) struct Taken<'a> {
     /// Events accepted and copies, by dataset.
-    pub(crate) by_dataset: BTreeMap<&'a str, (u64, u64)>,
+    pub(crate) by_dataset: Vec<(&'a DatasetId, u64, u64)>,
     /// Events that nobody could take, by the finding that says why.
     pub(crate) rejected: BTreeMap<&'static str, u64>,
 }
@@ -67,10 +67,10 @@ impl Watch {
 
     /// Events of a source were taken.
     pub(crate) fn taken(&self, source: &str, taken: &Taken<'_>) {
-        for (dataset, (accepted, copies)) in &taken.by_dataset {
+        for (dataset, accepted, copies) in &taken.by_dataset {
             let way = metrics::Way {
                 source: source.to_owned(),
-                dataset: (*dataset).to_owned(),
+                dataset: dataset.as_str().to_owned(),
             };
             self.metrics.accepted.get_or_create(&way).inc_by(*accepted);
             self.metrics.duplicate.get_or_create(&way).inc_by(*copies);

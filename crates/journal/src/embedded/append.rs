@@ -42,28 +42,29 @@ pub(super) fn is_whole(key: EventKey, crc: i64, json: &[u8]) -> bool {
 
 /// Writes the rows of one append.
 pub(super) fn append(
-    conn: &Connection,
+    rows: &mut Rows<'_>,
     state: &mut State,
     staged: &mut Staged,
     arrivals: &[Arrival],
 ) -> rusqlite::Result<Vec<Appended>> {
-    let mut rows = Rows::prepare(conn)?;
     arrivals
         .iter()
-        .map(|arrival| append_one(&mut rows, conn, state, staged, arrival))
+        .map(|arrival| append_one(rows, state, staged, arrival))
         .collect()
 }
 
-/// The prepared statements of an append.
-struct Rows<'c> {
+/// The prepared statements of all appends of a group.
+pub(super) struct Rows<'c> {
+    conn: &'c Connection,
     known: CachedStatement<'c>,
     event: CachedStatement<'c>,
     body: CachedStatement<'c>,
 }
 
 impl<'c> Rows<'c> {
-    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
+            conn,
             known: conn.prepare_cached(
                 "SELECT event.identity, event.accepted_ms, outcome.state
                  FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1",
@@ -103,7 +104,6 @@ impl<'c> Rows<'c> {
 
 fn append_one(
     rows: &mut Rows<'_>,
-    conn: &Connection,
     state: &mut State,
     staged: &mut Staged,
     arrival: &Arrival,
@@ -115,7 +115,7 @@ fn append_one(
         accepted_ms,
         event,
     } = &arrival.entry;
-    let mut term = |text: &str| state.terms.intern(conn, text);
+    let mut term = |text: &str| state.terms.intern(rows.conn, text);
     let group = Group {
         dataset: term(dataset.as_str())?,
         source: term(source.as_str())?,
@@ -127,7 +127,7 @@ fn append_one(
         return Ok(Appended::Copy(key));
     }
 
-    let mut term = |text: &str| state.terms.intern(conn, text);
+    let mut term = |text: &str| state.terms.intern(rows.conn, text);
     let test_term = test_code.as_ref().map(|code| term(code.as_str()));
     let test_term = test_term.transpose()?;
     let action_source = event.action_source();

@@ -13,6 +13,7 @@
 mod append;
 mod audit;
 mod clock;
+mod copier;
 mod dead;
 mod error;
 mod lane;
@@ -193,7 +194,8 @@ impl Embedded {
         let texts = terms.texts();
         let state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let writer = Writer::new(conn, state, received, options.observer, lock);
+        let copier = copier::Copier::start(&path)?;
+        let writer = Writer::new(conn, state, received, options.observer, copier, lock);
         let mut writer = writer.map_err(failed)?;
         writer.check_books();
 

@@ -84,18 +84,30 @@ pub(super) struct Group {
 /// What a transaction changes: one row is written per key, however many events there are.
 #[derive(Default)]
 pub(super) struct Changes {
-    by_key: HashMap<(u64, Group, Counted), i64>,
+    by_key: HashMap<ChangeKey, i64>,
+    /// The last one, not yet among the others: most events are counted like the one before.
+    last: Option<(ChangeKey, i64)>,
 }
+
+type ChangeKey = (u64, Group, Counted);
 
 impl Changes {
     pub(super) fn add(&mut self, at_ms: u64, group: Group, counted: Counted, change: i64) {
-        *self
-            .by_key
-            .entry((at_ms / HOUR_MS, group, counted))
-            .or_default() += change;
+        let key = (at_ms / HOUR_MS, group, counted);
+        match &mut self.last {
+            Some((last, sum)) if *last == key => *sum += change,
+            last => {
+                if let Some((key, sum)) = last.replace((key, change)) {
+                    *self.by_key.entry(key).or_default() += sum;
+                }
+            }
+        }
     }
 
-    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        if let Some((key, sum)) = self.last.take() {
+            *self.by_key.entry(key).or_default() += sum;
+        }
         let mut statement = conn.prepare_cached(
             "INSERT INTO tally (hour, dataset, source, name, state, count)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)

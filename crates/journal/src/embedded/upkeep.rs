@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::hooks::Wal;
-use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::DatasetId;
 
+use super::copier::{self, Copier};
 use super::lane::Lane;
 use super::queue::Slot;
 use super::terms::Term;
@@ -24,11 +24,15 @@ use crate::types::{EventKey, LaneId, TestCode};
 const WAL_BYTES_MAX: u64 = 64 << 20;
 
 /// So many new pages of the log are copied into the file, 16 MB: more would make the file grow in
-/// bursts, fewer would copy busy pages again and again.
-const CHECKPOINT_PAGES: i32 = 1_000;
+/// bursts, fewer would copy busy pages again and again. Tests write less and mean to meet it.
+const COPIED_PAGES: i32 = if cfg!(test) { 200 } else { 1_000 };
 
-/// So many are enough when nobody waits: the next one who comes waits for a short copy.
-const QUIET_CHECKPOINT_PAGES: i32 = 256;
+/// So many are few enough for the writer to copy them itself.
+const LAST_PAGES: i32 = COPIED_PAGES / 16;
+
+/// So many times the copier tries to get there. Then the writer copies what is left, however much it is:
+/// this is what keeps the log short when events come faster than they can be copied.
+const COPIES_MAX: u32 = 3;
 
 /// After so many looks without a commit the log is emptied, so that a copy of the file is whole.
 const IDLE_LOOKS: u32 = 3;
@@ -43,8 +47,8 @@ const REPLAYS_PER_READ: usize = 10_000;
 const PROBE_BYTES: i64 = 256 << 10;
 
 /// What the looks remember.
-#[derive(Default)]
 pub(super) struct Upkeep {
+    copier: Copier,
     /// Changes when another connection committed; not known before the first look.
     data_version: Option<i64>,
     commits: u64,
@@ -53,18 +57,28 @@ pub(super) struct Upkeep {
     wal_pages: Arc<AtomicI32>,
     /// How many of them are in the file already.
     copied_pages: i32,
+    /// How often the copier has copied since the log was started over.
+    copies: u32,
 }
 
 impl Upkeep {
     /// Listens to the commits of a connection.
-    pub(super) fn of(conn: &mut Connection) -> rusqlite::Result<Self> {
-        let upkeep = Self::default();
-        let wal_pages = Arc::clone(&upkeep.wal_pages);
+    pub(super) fn of(conn: &mut Connection, copier: Copier) -> rusqlite::Result<Self> {
+        let wal_pages = Arc::<AtomicI32>::default();
+        let noted = Arc::clone(&wal_pages);
         conn.wal_hook(Some(move |_: &mut Wal, pages| {
-            wal_pages.store(pages, Ordering::Relaxed);
+            noted.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(upkeep)
+        Ok(Self {
+            copier,
+            data_version: None,
+            commits: 0,
+            idle_looks: 0,
+            wal_pages,
+            copied_pages: 0,
+            copies: 0,
+        })
     }
 
     fn new_pages(&mut self) -> i32 {
@@ -108,17 +122,24 @@ impl Writer {
         self.tidy_wal()
     }
 
-    /// Copies the log into the file when there is enough of it. Comes after the answers: what is in the
-    /// log is on disk already. SQLite then starts the log over, unless a reader is in the way.
-    pub(super) fn checkpoint(&mut self, is_quiet: bool) {
-        let new_pages = self.upkeep.new_pages();
-        if new_pages < CHECKPOINT_PAGES && !(is_quiet && new_pages >= QUIET_CHECKPOINT_PAGES) {
+    /// Has the log copied into the file when there is enough of it. Comes after the answers: what is in
+    /// the log is on disk already. SQLite then starts the log over, unless a reader is in the way.
+    pub(super) fn checkpoint(&mut self) {
+        let upkeep = &mut self.upkeep;
+        if let Some(copied) = upkeep.copier.finished() {
+            upkeep.copied_pages = copied;
+            upkeep.copies += 1;
+        }
+        if upkeep.copier.is_busy() {
             return;
         }
-        // A failure costs nothing but a longer log; the next commit tries again.
-        let mode = CheckpointMode::PASSIVE;
-        if let Ok((_, copied)) = self.conn.wal_checkpoint_v2(None::<&str>, mode) {
-            self.upkeep.copied_pages = copied;
+        let new_pages = upkeep.new_pages();
+        let is_close = upkeep.copies > 0 && new_pages <= LAST_PAGES;
+        if is_close || upkeep.copies == COPIES_MAX {
+            upkeep.copies = 0;
+            upkeep.copied_pages = copier::copy(&self.conn).unwrap_or(upkeep.copied_pages);
+        } else if upkeep.copies > 0 || new_pages >= COPIED_PAGES {
+            upkeep.copier.begin();
         }
     }
 

@@ -14,6 +14,7 @@ use sluice_event::ActionSource;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::append::{self, Arrival};
+use super::copier::Copier;
 use super::lane::Lane;
 use super::lock::Lock;
 use super::queue::Slot;
@@ -216,10 +217,11 @@ impl Writer {
         state: State,
         commands: mpsc::Receiver<Command>,
         observer: Option<Observer>,
+        copier: Copier,
         lock: Lock,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
-            upkeep: upkeep::Upkeep::of(&mut conn)?,
+            upkeep: upkeep::Upkeep::of(&mut conn, copier)?,
             conn,
             state,
             commands,
@@ -279,8 +281,7 @@ impl Writer {
         }
         if !group.is_empty() {
             self.commit(group);
-            let is_quiet = self.commands.is_empty();
-            self.checkpoint(is_quiet);
+            self.checkpoint();
         }
         closing
     }
@@ -321,11 +322,12 @@ impl Writer {
     fn write(&mut self, group: &[Command], staged: &mut Staged) -> rusqlite::Result<Vec<Done>> {
         let Self { conn, state, .. } = self;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut rows = append::Rows::prepare(conn)?;
         let mut done = Vec::with_capacity(group.len());
         for command in group {
             done.push(match command {
                 Command::Append { arrivals, .. } => {
-                    Done::Appended(append::append(conn, state, staged, arrivals)?)
+                    Done::Appended(append::append(&mut rows, state, staged, arrivals)?)
                 }
                 Command::Settle { lane, report, .. } => {
                     settle::settle(conn, state, staged, lane, report)?;
@@ -403,9 +405,12 @@ impl Writer {
         let Self {
             mut conn,
             state,
+            upkeep,
             lock,
             ..
         } = self;
+        // It has the file open.
+        drop(upkeep);
         // Nothing here is needed for what was promised: the file is whole without it.
         let mark = settle::save_low_water(&conn, state.seen_replay, state.low_water());
         let truncated = upkeep::truncate_wal(&mut conn);

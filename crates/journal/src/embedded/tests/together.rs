@@ -115,6 +115,23 @@ async fn the_books_balance_while_everybody_works() {
 }
 
 #[tokio::test]
+async fn the_log_stays_short_beside_a_steady_writer() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    for append in 0..1_000 {
+        let events = entries(append * 10..(append + 1) * 10);
+        journal.append(events).await.unwrap();
+    }
+    let health = journal.health();
+    // Each commit writes a handful of pages of 16 KiB into the log, some 50 MB in all.
+    let file_and_log = (health.db_bytes, health.wal_bytes);
+    assert!(health.wal_bytes < 20 << 20, "{file_and_log:?}");
+    assert!(health.db_bytes > 1 << 20, "{file_and_log:?}");
+    drop(journal);
+    assert_eq!(audit(folder.path()).tally.waiting, 10_000);
+}
+
+#[tokio::test]
 async fn the_log_is_emptied_when_nothing_happens() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
