@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::Client;
-use sluice_journal::{Journal, LaneId, Lease, LeaseLimits};
+use sluice_journal::{Journal, LaneId, Lease, LeaseLimits, Leased};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ use crate::watch::Watch;
 use budget::Budget;
 pub(crate) use pace::LaneState;
 use pace::{Pace, Trouble};
-use shipment::{Shipment, Shipped};
+use shipment::{Load, Shipment, Shipped};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
 
@@ -235,19 +235,21 @@ impl Lane {
             }
         };
         context.watch.damaged(&context.id, &lease.damaged);
-        let code = context.code_at(now_ms, &mut lease);
+        let test_code = context.code_at(now_ms, &mut lease);
         if lease.events.is_empty() {
             return false;
         }
-        self.token.budget().take(lease.events.len(), now_ms);
-        let shipment = Shipment::new(
-            Arc::clone(context),
-            to.destination,
+        // What is too old is not sent, and takes nothing of the hour.
+        let is_sent = |event: &&Leased| event.expires_s >= seconds(now_ms);
+        let sent = lease.events.iter().filter(is_sent).count();
+        self.token.budget().take(sent, now_ms);
+        let load = Load {
+            to,
             lease,
-            code,
-            Arc::clone(&self.token.proof),
-            now_ms,
-        );
+            test_code,
+            proof: Arc::clone(&self.token.proof),
+        };
+        let shipment = Shipment::new(Arc::clone(context), load, now_ms);
         self.flights.spawn(shipment.run());
         true
     }
@@ -270,7 +272,13 @@ impl Lane {
             self.pace.answered(shipped.began_ms);
         }
         let context = &self.context;
-        if let Some(trouble) = shipped.trouble {
+        // That a token is no good says nothing about the one that has taken its place meanwhile.
+        let is_of_old_token = shipped.token != self.token.fingerprint;
+        let is_over = |trouble: &Trouble| matches!(trouble, Trouble::Operator { .. });
+        let trouble = shipped
+            .trouble
+            .filter(|trouble| !(is_of_old_token && is_over(trouble)));
+        if let Some(trouble) = trouble {
             let chance = u64::from_be_bytes(first_eight(context.clock.chance()));
             let now_ms = context.clock.unix_ms();
             self.pace

@@ -14,6 +14,7 @@ use super::bisect::{Part, Search};
 use super::pace::Trouble;
 use super::{LaneContext, PROVEN};
 use crate::clock::seconds;
+use crate::roster::Reachable;
 
 /// Events that may be set aside for no clear reason before anything has gone through.
 const UNPROVEN_REFUSALS_MAX: usize = 2;
@@ -29,6 +30,8 @@ const EVENT_BYTES_CREDIBLE: usize = 64 * 1024;
 pub(crate) struct Shipped {
     /// When it began, in milliseconds since 1970.
     pub(crate) began_ms: u64,
+    /// The fingerprint of the token it was sent with; empty if nothing was.
+    pub(crate) token: String,
     /// What the usage headers said last.
     pub(crate) usage: Option<Usage>,
     /// Whether Meta gave an answer to the point.
@@ -48,35 +51,43 @@ impl Shipped {
     }
 }
 
+/// What a batch is sent with.
+pub(crate) struct Load {
+    pub(crate) to: Reachable,
+    pub(crate) lease: Lease,
+    pub(crate) test_code: Option<String>,
+    /// [`PROVEN`], or how many events were refused without a clear reason, with the token in force.
+    pub(crate) proof: Arc<AtomicUsize>,
+}
+
 /// One batch on its way.
 pub(crate) struct Shipment {
     context: Arc<LaneContext>,
     destination: Destination,
     lease: Lease,
     test_code: Option<String>,
-    /// [`PROVEN`], or how many events were refused without a clear reason, with the token in force.
     proof: Arc<AtomicUsize>,
     shipped: Shipped,
 }
 
 impl Shipment {
     /// A batch that is to be sent.
-    pub(crate) fn new(
-        context: Arc<LaneContext>,
-        destination: Destination,
-        lease: Lease,
-        test_code: Option<String>,
-        proof: Arc<AtomicUsize>,
-        began_ms: u64,
-    ) -> Self {
+    pub(crate) fn new(context: Arc<LaneContext>, load: Load, began_ms: u64) -> Self {
+        let Load {
+            to,
+            lease,
+            test_code,
+            proof,
+        } = load;
         Self {
             context,
-            destination,
+            destination: to.destination,
             lease,
             test_code,
             proof,
             shipped: Shipped {
                 began_ms,
+                token: to.fingerprint,
                 ..Shipped::default()
             },
         }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_event::DatasetId;
 use sluice_graph::Client;
 use sluice_journal::{Journal, LaneId};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budgets;
@@ -16,6 +18,9 @@ use crate::clock::SharedClock;
 use crate::config::{Dataset, Graph};
 use crate::roster::Destinations;
 use crate::watch::Watch;
+
+/// How long a lane that ended by a defect waits until it starts again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// What lanes are made of.
 pub(crate) struct Supervisor {
@@ -32,33 +37,68 @@ pub(crate) struct Supervisor {
 /// Runs lanes until it is told to stop, and returns when the last of them has.
 pub(crate) async fn supervise(supervisor: Supervisor) {
     let mut known = BTreeSet::new();
-    let mut lanes = JoinSet::new();
+    let mut lanes = Lanes::default();
     let mut queues = supervisor.journal.lanes();
-    let budgets = Budgets::default();
     loop {
         let ids: Vec<LaneId> = queues.borrow_and_update().clone();
         for id in ids {
             if known.insert(id.clone()) {
-                match supervisor.context(id) {
-                    Ok(context) => {
-                        let destinations = supervisor.destinations.clone();
-                        let stop = supervisor.stop.clone();
-                        lanes.spawn(run(context, budgets.clone(), destinations, stop));
-                    }
-                    Err(id) => {
-                        let waiting = supervisor.journal.waiting(&id);
-                        supervisor.watch.unknown_dataset(&id, waiting);
-                    }
-                }
+                lanes.start(&supervisor, id, Duration::ZERO);
             }
         }
         tokio::select! {
             () = supervisor.stop.cancelled() => break,
             changed = queues.changed() => if changed.is_err() { break },
+            Some(id) = lanes.crashed() => {
+                supervisor.watch.lane_crashed(&id);
+                lanes.start(&supervisor, id, RESTART_PAUSE);
+            }
         }
     }
     supervisor.stop.cancelled().await;
-    while lanes.join_next().await.is_some() {}
+    while lanes.tasks.join_next().await.is_some() {}
+}
+
+/// The lanes that run.
+#[derive(Default)]
+struct Lanes {
+    tasks: JoinSet<()>,
+    ids: HashMap<Id, LaneId>,
+    budgets: Budgets,
+}
+
+impl Lanes {
+    /// Starts a lane after a pause.
+    fn start(&mut self, supervisor: &Supervisor, id: LaneId, pause: Duration) {
+        let context = match supervisor.context(id.clone()) {
+            Ok(context) => context,
+            Err(id) => {
+                let waiting = supervisor.journal.waiting(&id);
+                supervisor.watch.unknown_dataset(&id, waiting);
+                return;
+            }
+        };
+        let destinations = supervisor.destinations.clone();
+        let (budgets, stop) = (self.budgets.clone(), supervisor.stop.clone());
+        let task = self.tasks.spawn(async move {
+            if stop.run_until_cancelled(sleep(pause)).await.is_some() {
+                run(context, budgets, destinations, stop).await;
+            }
+        });
+        self.ids.insert(task.id(), id);
+    }
+
+    /// The next lane that ended by a panic. What it had leased is waiting again by then.
+    async fn crashed(&mut self) -> Option<LaneId> {
+        loop {
+            match self.tasks.join_next_with_id().await? {
+                Ok((task, ())) => {
+                    self.ids.remove(&task);
+                }
+                Err(error) => return self.ids.remove(&error.id()),
+            }
+        }
+    }
 }
 
 impl Supervisor {

@@ -281,6 +281,14 @@ impl Watch {
         );
     }
 
+    /// A lane ended by a panic, and is started again.
+    pub(crate) fn lane_crashed(&self, lane: &LaneId) {
+        error!(
+            dataset = lane.dataset.as_str(),
+            "a defect in Sluice ended the lane; it starts again, and its events wait meanwhile"
+        );
+    }
+
     /// Whether a lane waits for somebody to mend something.
     pub(crate) fn has_parked(&self) -> bool {
         let is_parked = |report: &LaneReport| {

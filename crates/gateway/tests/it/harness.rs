@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,9 +28,15 @@ pub(crate) const CLEAR: [&str; 3] = ["jane.doe@example.com", "16505551212", "Qui
 pub(crate) struct TestClock {
     system: SystemClock,
     ahead_ms: AtomicU64,
+    is_defect: AtomicBool,
 }
 
 impl TestClock {
+    /// Makes the next one who asks for chance panic.
+    pub(crate) fn break_once(&self) {
+        self.is_defect.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn jump(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap();
         self.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
@@ -43,6 +49,10 @@ impl Clock for TestClock {
     }
 
     fn chance(&self) -> [u8; 16] {
+        assert!(
+            !self.is_defect.swap(false, Ordering::SeqCst),
+            "the defect that the test asked for"
+        );
         self.system.chance()
     }
 }
@@ -65,6 +75,7 @@ pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
     let clock = Arc::new(TestClock {
         system: SystemClock::default(),
         ahead_ms: AtomicU64::new(0),
+        is_defect: AtomicBool::new(false),
     });
     let sandbox_clock = Arc::clone(&clock);
     let sandbox = Sandbox::start(Settings {

@@ -68,6 +68,40 @@ async fn a_dead_token_parks_the_lane_and_a_new_one_frees_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_old_token_does_not_park_the_lane_of_the_new_one() {
+    let test = start().await;
+    test.faults("slow 1s x 1; token-expired x 1 late");
+    test.post(&test.purchase("with the old one")).await;
+    test.arrived(1).await;
+    test.token("EAANewTokenOfTheTest", TokenState::Valid);
+    std::fs::write(test.folder().join("token"), "EAANewTokenOfTheTest\n").unwrap();
+    test.reload();
+    test.post(&test.purchase("with the new one")).await;
+    test.arrived(2).await;
+    test.until("the end of the old one", || {
+        test.sandbox.stats().answers.contains_key("401 190/463")
+    })
+    .await;
+    test.post(&test.purchase("after the end of the old one"))
+        .await;
+    test.arrived(3).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_panicked_starts_again() {
+    let test = start().await;
+    test.faults("500 x 3");
+    test.post(&test.purchases(ids("order", 3))).await;
+    // A lane asks for chance when it has to pause.
+    test.clock.break_once();
+    test.arrived(3).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_makes_a_parked_lane_look_again() {
     let test = start().await;
     test.token(TOKEN, TokenState::WrongPermission);
