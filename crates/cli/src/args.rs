@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
-use crate::commands::{audit, check, completions, config_check, dead, hash, sandbox, send, serve};
+use crate::commands::{
+    audit, check, completions, config_check, config_schema, dead, hash, sandbox, send, serve,
+};
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
@@ -32,7 +34,7 @@ pub(crate) enum Command {
     Hash(hash::Arguments),
     /// Check events against Meta's rules, and say what would be repaired, refused or left out
     Check(check::Arguments),
-    /// Check the configuration
+    /// Check the configuration, or describe it
     #[command(subcommand)]
     Config(Config),
     /// Print the completion script of a shell
@@ -44,6 +46,8 @@ pub(crate) enum Command {
 pub(crate) enum Config {
     /// Say what is wrong with the configuration, and what would run with it
     Check(config_check::Arguments),
+    /// Print the JSON Schema of sluice.toml, for editors
+    Schema(config_schema::Arguments),
 }
 
 /// Reads `--country`.

@@ -7,6 +7,7 @@ mod args;
 mod clock;
 mod commands;
 mod config_file;
+mod defect;
 mod failure;
 mod field;
 mod input;
@@ -30,6 +31,7 @@ use failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    defect::hide_values();
     // For wrong usage clap prints what is wrong and ends the process with 2.
     match commands::run(Arguments::parse().command) {
         Ok(Ending::Clean) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config_check;
+pub(crate) mod config_schema;
 pub(crate) mod dead;
 pub(crate) mod hash;
 pub(crate) mod sandbox;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Config(Config::Check(arguments)) => config_check::run(&arguments),
+        Command::Config(Config::Schema(arguments)) => config_schema::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -20,6 +20,9 @@ use super::written::{Notes, Origin};
 /// Every key with its default, as the program has it and as people read it.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
+/// The JSON Schema (2020-12) of `sluice.toml`, for editors and programs that write one.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// Size of a configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 

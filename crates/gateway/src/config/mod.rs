@@ -35,7 +35,7 @@ mod tests;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use keys::{SECTIONS, Section, Shape};
-pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded};
+pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded, SCHEMA};
 pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{
     Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,

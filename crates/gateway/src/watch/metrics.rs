@@ -90,6 +90,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<Request, Counter>,
     pub(crate) delivery: Family<Dataset, Histogram>,
     pub(crate) fewer: Family<Dataset, Counter>,
+    pub(crate) lane_crashes: Family<Dataset, Counter>,
     pub(crate) commits: Counter,
     pub(crate) commit: Histogram,
     pub(crate) door_requests: Family<Door, Counter>,
@@ -121,6 +122,7 @@ impl Metrics {
                 Histogram::new(exponential_buckets(0.01, 2.0, 12))
             }),
             fewer: Family::default(),
+            lane_crashes: Family::default(),
             commits: Counter::default(),
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             door_requests: Family::default(),
@@ -219,6 +221,11 @@ impl Metrics {
             "fewer_received",
             "Requests that Meta took, but counted fewer events than were sent",
             self.fewer.clone(),
+        );
+        registry.register(
+            "lane_crashes",
+            "Lanes that ended by a defect and were started again",
+            self.lane_crashes.clone(),
         );
     }
 

@@ -283,6 +283,11 @@ impl Watch {
 
     /// A lane ended by a panic, and is started again.
     pub(crate) fn lane_crashed(&self, lane: &LaneId) {
+        let dataset = lane.dataset.as_str().to_owned();
+        self.metrics
+            .lane_crashes
+            .get_or_create(&metrics::Dataset { dataset })
+            .inc();
         error!(
             dataset = lane.dataset.as_str(),
             "a defect in Sluice ended the lane; it starts again, and its events wait meanwhile"

@@ -3,6 +3,7 @@
 use super::{Config, DEFAULTS, FixedEnvironment, LoadError, Loaded, Problems};
 
 mod problems;
+mod schema;
 mod secrets;
 mod values;
 
