@@ -61,8 +61,28 @@ pub struct GraphError {
 }
 
 impl Answer {
-    /// Reads an answer by its body; the status counts only where the body says nothing.
+    /// Reads the answer to a request with events, by its body; the status counts only where the body says
+    /// nothing. A success has one of the shapes that the reference of `/events` lists: JSON of any other is
+    /// somebody else's, such as a proxy's that is under maintenance, and delivers nothing.
     pub fn read(status: u16, body: &[u8]) -> Self {
+        match Self::read_any(status, body) {
+            Answer::Success(success) if success.events_received.is_none() => {
+                let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+                let is_metas = body.get("success") == Some(&Value::Bool(true))
+                    || body.get("claims").is_some_and(Value::is_array)
+                    || success.fbtrace_id.is_some();
+                if is_metas {
+                    Answer::Success(success)
+                } else {
+                    Answer::Other { status }
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Reads an answer that is known to be the Graph API's, whatever was asked.
+    pub(crate) fn read_any(status: u16, body: &[u8]) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Answer::Other { status };
         };
@@ -147,9 +167,11 @@ fn graph_error(status: u16, error: &Value) -> GraphError {
     }
 }
 
-/// The numbers in every `data[3]` or `['data'][3]` of a text.
+/// The numbers in every `data[3]` or `['data'][3]` of a text; `custom_data[3]` is another list.
 fn indexes_in(text: &str) -> Vec<usize> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices("data")
+        .filter(|(at, _)| !text[..*at].ends_with(is_word))
         .filter_map(|(at, word)| {
             let rest = text[at + word.len()..].trim_start_matches(['\'', '"', ']']);
             let digits = rest.strip_prefix('[')?;
@@ -231,6 +253,9 @@ mod tests {
             (500, br#"{"events_received":1}"#),
             (200, br#"{"success":false}"#),
             (200, b"[]"),
+            // Somebody else's: an API in the way that is under maintenance.
+            (200, b"{}"),
+            (200, br#"{"status":"maintenance"}"#),
         ] {
             assert_eq!(Answer::read(status, body), Answer::Other { status });
         }
@@ -249,6 +274,7 @@ mod tests {
         }
         for body in [
             r#"{"error":{"code":100,"message":"metadata[x] of data"}}"#,
+            r#"{"error":{"code":100,"error_user_msg":"custom_data[0].contents, user_data][1] and metadata[2]"}}"#,
             r#"{"error":{"code":100,"error_data":"no JSON"}}"#,
         ] {
             assert_eq!(error(body).indexes, [0; 0], "{body}");

@@ -127,7 +127,7 @@ impl Client {
     ) -> Result<Value, Question> {
         let received = self.get(to, path, query).await?;
         let body = received.body?;
-        let answer = Answer::read(received.status, &body).without(&to.token);
+        let answer = Answer::read_any(received.status, &body).without(&to.token);
         // A question carries no events, so none can be missing.
         let reason = match verdict(&answer, 0) {
             Verdict::Delivered | Verdict::Fewer { .. } => {
@@ -139,7 +139,8 @@ impl Client {
             | Verdict::TooLarge(reason)
             | Verdict::Transient(reason)
             | Verdict::Throttled(reason)
-            | Verdict::Operator(reason) => reason,
+            | Verdict::Operator(reason)
+            | Verdict::Mismatch(reason) => reason,
         };
         Err(match answer {
             Answer::Error(error) => Question::Error(error, reason),

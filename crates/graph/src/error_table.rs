@@ -15,6 +15,9 @@ pub enum Class {
     Throttled,
     /// Somebody has to mend the token, a permission or a setting; until then every event waits.
     Operator,
+    /// The event and the dataset do not belong together. Somebody has to mend a setting; until then the
+    /// event waits, and events of another kind may go through.
+    Mismatch,
 }
 
 /// One error.
@@ -68,7 +71,7 @@ const fn range(
     }
 }
 
-use Class::{Operator, Refused, Throttled, Transient};
+use Class::{Mismatch, Operator, Refused, Throttled, Transient};
 
 const WAIT: &str = "nothing: it is sent again by itself";
 const SLOWER: &str = "nothing: sending goes on when Meta allows it, and slower";
@@ -200,7 +203,7 @@ pub(crate) static ROWS: &[Row] = &[
     row(
         100,
         Some(2_804_065),
-        Operator,
+        Mismatch,
         "the Page does not belong to the dataset",
         "use the dataset of this Page",
     ),
@@ -249,28 +252,28 @@ pub(crate) static ROWS: &[Row] = &[
     row(
         100,
         Some(2_804_118),
-        Operator,
+        Mismatch,
         "the dataset belongs to another WhatsApp account",
         "use the dataset of this WhatsApp Business account",
     ),
     row(
         100,
         Some(2_804_131),
-        Operator,
+        Mismatch,
         "no Page is linked to the dataset",
         "link the Page to the dataset in Events Manager",
     ),
     row(
         100,
         Some(2_804_132),
-        Operator,
+        Mismatch,
         "no WhatsApp account is linked to the dataset",
         "create the dataset by POST /{whatsapp-business-account-id}/dataset",
     ),
     row(
         100,
         Some(2_804_133),
-        Operator,
+        Mismatch,
         "the Instagram account and the dataset are in different businesses",
         "move both into one business",
     ),
@@ -372,6 +375,14 @@ pub(crate) static ROWS: &[Row] = &[
         SLOWER,
     ),
 ];
+
+impl Row {
+    /// Whether it says no more than that something is wrong: whatever that is, there may be no event to
+    /// blame, or just one.
+    pub fn is_vague(&self) -> bool {
+        self.subcode.is_none() && matches!(self.first, 1 | 100 | 5000)
+    }
+}
 
 /// The row of an error; `None` when the table does not know it.
 pub fn lookup(code: i64, subcode: Option<i64>) -> Option<&'static Row> {

@@ -15,6 +15,9 @@ use crate::version::Version;
 /// How much of an answer is read, in bytes. Meta's have a few hundred.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
+/// The header in which the Graph API says which version answered.
+const API_VERSION: &str = "facebook-api-version";
+
 /// One request with events, and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
@@ -38,6 +41,8 @@ impl Exchange {
         to: &Destination,
         elapsed: Duration,
     ) -> Self {
+        // Only the Graph API says so of itself; its answers have more shapes than its reference lists.
+        let is_metas = |headers: &HeaderMap| headers.contains_key(API_VERSION);
         let (answer, headers) = match received {
             Ok(Received {
                 status,
@@ -45,6 +50,7 @@ impl Exchange {
                 body,
             }) => {
                 let answer = match body {
+                    Ok(body) if is_metas(&headers) => Answer::read_any(status, &body),
                     Ok(body) => Answer::read(status, &body),
                     // These two say all by their status, and mostly come from proxies whose pages are
                     // of no interest.
@@ -59,7 +65,7 @@ impl Exchange {
             answer: answer.without(&to.token),
             usage: usage(&headers),
             retry_after_s: retry_after_s(&headers),
-            served: text(&headers, "facebook-api-version").and_then(Version::parse),
+            served: text(&headers, API_VERSION).and_then(Version::parse),
             elapsed,
         }
     }

@@ -3,6 +3,9 @@
 //! They appear only once enough calls were made, in several shapes with several units; what they have
 //! in common is a percentage and, when it is over, a time to wait.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 /// A header that Meta reports usage in.
@@ -39,30 +42,50 @@ impl UsageHeader {
 
     /// Reads the header's value; what cannot be read counts as nothing used.
     pub fn read(self, value: &str) -> Usage {
+        if self == UsageHeader::BusinessUseCase {
+            return serde_json::from_str(value).map_or(Usage::default(), |Objects(usage)| usage);
+        }
         let Ok(value) = serde_json::from_str::<Value>(value) else {
             return Usage::default();
         };
+        let usage = percentages(&value);
         match self {
-            UsageHeader::App | UsageHeader::InsightsThrottle => percentages(&value),
-            UsageHeader::AdAccount => {
-                let usage = percentages(&value);
-                usage.waiting(seconds(&value, "reset_time_duration", 1))
-            }
-            UsageHeader::BusinessUseCase => {
-                let objects = value
-                    .as_object()
-                    .into_iter()
-                    .flat_map(|objects| objects.values());
-                objects
-                    .filter_map(Value::as_array)
-                    .flatten()
-                    .map(|entry| {
-                        let wait = seconds(entry, "estimated_time_to_regain_access", 60);
-                        percentages(entry).waiting(wait)
-                    })
-                    .fold(Usage::default(), Usage::worse)
-            }
+            UsageHeader::AdAccount => usage.waiting(seconds(&value, "reset_time_duration", 1)),
+            _ => usage,
         }
+    }
+}
+
+/// The worst of all business objects. Their ids may repeat, as in Meta's own sample, so they are not read
+/// into a map, of which the last would win.
+struct Objects(Usage);
+
+impl<'de> Deserialize<'de> for Objects {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Objects(Usage::default()))
+    }
+}
+
+impl<'de> Visitor<'de> for Objects {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("usage by business object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut objects: A) -> Result<Self, A::Error> {
+        while let Some((_, entries)) = objects.next_entry::<String, Value>()? {
+            self.0 = entries
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|entry| {
+                    let wait = seconds(entry, "estimated_time_to_regain_access", 60);
+                    percentages(entry).waiting(wait)
+                })
+                .fold(self.0, Usage::worse);
+        }
+        Ok(self)
     }
 }
 
@@ -143,6 +166,14 @@ mod tests {
                 100,
                 None,
             ),
+            // As in Meta's sample, an id is there twice.
+            (
+                UsageHeader::BusinessUseCase,
+                r#"{"1":[{"call_count":100,"estimated_time_to_regain_access":20}],"1":[{"call_count":1}]}"#,
+                100,
+                Some(20 * 60),
+            ),
+            (UsageHeader::BusinessUseCase, "[]", 0, None),
             (UsageHeader::App, "", 0, None),
             (UsageHeader::App, "[]", 0, None),
             (UsageHeader::BusinessUseCase, r#"{"1":{}}"#, 0, None),

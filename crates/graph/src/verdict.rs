@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::answer::{Answer, GraphError};
-use crate::error_table::{Class, lookup};
+use crate::error_table::{Class, Row, lookup};
 use crate::lost::Lost;
 
 /// What is to be done with the events of a request.
@@ -33,6 +33,9 @@ pub enum Verdict {
     Throttled(Reason),
     /// Somebody has to do something; until then the events wait.
     Operator(Reason),
+    /// Some of the events and the dataset do not belong together, and Meta processed none. Somebody has to
+    /// do something; until then those wait, and the others may go through without them.
+    Mismatch(Reason),
 }
 
 /// Why, for people and for the record.
@@ -50,6 +53,8 @@ pub struct Reason {
     pub meta_said: Option<String>,
     /// Meta's name for the request.
     pub fbtrace_id: Option<String>,
+    /// Meta says no more than that something is wrong: it may be an event, or the request, or Meta.
+    pub is_vague: bool,
 }
 
 impl fmt::Display for Reason {
@@ -92,6 +97,7 @@ fn of_lost(lost: Lost) -> Reason {
         help: lost.help().to_owned(),
         meta_said: None,
         fbtrace_id: None,
+        is_vague: false,
     }
 }
 
@@ -101,12 +107,13 @@ const ABOUT_REQUEST: &str = "the request is wrong, not its events: check app_sec
 fn of_error(error: &GraphError, sent: usize) -> Verdict {
     let row = lookup(error.code, error.subcode);
     let mut class = match row {
+        // Meta calls its limits transient too, and lengthens them for whoever does not slow down.
+        Some(row) if row.class == Class::Throttled => Class::Throttled,
+        None if error.status == 429 => Class::Throttled,
         // Meta knows better than any table whether trying again helps.
         _ if error.is_transient => Class::Transient,
         Some(row) => row.class,
         None if error.status == 413 => return of_status(413),
-        None if error.status >= 500 => Class::Transient,
-        None if error.status == 429 => Class::Throttled,
         // An unknown error is not the events' fault until it is known to be: they wait.
         None => Class::Transient,
     };
@@ -134,6 +141,7 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
                 .unwrap_or_else(|| error.message.clone()),
         ),
         fbtrace_id: error.fbtrace_id.clone(),
+        is_vague: row.is_none_or(Row::is_vague),
     };
     match class {
         Class::Refused => {
@@ -146,6 +154,7 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
         Class::Transient => Verdict::Transient(reason),
         Class::Throttled => Verdict::Throttled(reason),
         Class::Operator => Verdict::Operator(reason),
+        Class::Mismatch => Verdict::Mismatch(reason),
     }
 }
 
@@ -158,6 +167,7 @@ fn of_status(status: u16) -> Verdict {
         help: help.to_owned(),
         meta_said: None,
         fbtrace_id: None,
+        is_vague: false,
     };
     match status {
         429 => Verdict::Throttled(reason(
@@ -202,6 +212,7 @@ mod tests {
                 Verdict::Transient(_) => Class::Transient,
                 Verdict::Throttled(_) => Class::Throttled,
                 Verdict::Operator(_) => Class::Operator,
+                Verdict::Mismatch(_) => Class::Mismatch,
                 verdict => panic!("{body}: {verdict:?}"),
             };
             assert_eq!(class, row.class, "{body}");
@@ -233,6 +244,38 @@ mod tests {
             verdict(&Answer::read(400, body), 1),
             Verdict::Transient(_)
         ));
+    }
+
+    /// As Meta answers, with its own flag: <https://github.com/facebook/facebook-nodejs-business-sdk/issues/97>.
+    #[test]
+    fn a_limit_that_calls_itself_transient_is_a_limit() {
+        for (status, code) in [(400, 4), (400, 17), (400, 80_004), (429, 4711)] {
+            let body = format!(r#"{{"error":{{"code":{code},"is_transient":true}}}}"#);
+            let verdict = verdict(&Answer::read(status, body.as_bytes()), 1);
+            assert!(matches!(verdict, Verdict::Throttled(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_errors_that_say_nothing_are_vague() {
+        for (code, subcode, is_vague) in [
+            (1, "", true),
+            (4711, "", true),
+            (100, "", true),
+            (100, ",\"error_subcode\":2804117", true),
+            (100, ",\"error_subcode\":2804003", false),
+            (2, "", false),
+            (190, "", false),
+        ] {
+            let body = format!(r#"{{"error":{{"code":{code}{subcode}}}}}"#);
+            let (Verdict::Refused { reason, .. }
+            | Verdict::Transient(reason)
+            | Verdict::Operator(reason)) = verdict(&Answer::read(400, body.as_bytes()), 2)
+            else {
+                panic!("{body}");
+            };
+            assert_eq!(reason.is_vague, is_vague, "{body}");
+        }
     }
 
     /// Meta's answer to a wrong `appsecret_proof` has the code of a wrong event.

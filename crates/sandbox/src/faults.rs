@@ -175,7 +175,7 @@ impl Plan {
 
 fn unwell(status: u16) -> GraphError {
     match status {
-        429 => GraphError::new(429, 4, "(#4) Application request limit reached"),
+        429 => GraphError::new(429, 4, "(#4) Application request limit reached").transient(),
         503 | 504 => GraphError::new(status, 2, "Service temporarily unavailable").transient(),
         _ => GraphError::new(status, 1, "An unknown error has occurred."),
     }
@@ -189,6 +189,8 @@ pub(crate) fn throttled(code: i64, dataset: &str, regain_min: u64, trace_id: &st
         code => format!("(#{code}) There have been too many calls: wait a little and try again"),
     };
     let mut error = GraphError::new(400, code, text);
+    // As Meta writes these two, which mislead whoever takes the flag for "try again at once".
+    error.is_transient = matches!(code, 4 | 17);
     if code == 80_004 {
         error.subcode = Some(2_446_079);
     }

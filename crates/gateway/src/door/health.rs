@@ -46,6 +46,7 @@ pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, P
             "state": state,
             "reason": reason,
             "waiting": waiting.ready + waiting.leased,
+            "held": report.map_or(0, |report| report.held),
             "first_expiry": waiting.first_expiry_s,
         })
     });

@@ -3,16 +3,19 @@
 //! A lane waits until a batch is full or has lingered, leases it from the journal, and lets it travel on
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nobody else changes it. Everything it decides is in pure files: [`step`] what to do next,
-//! [`pace`] how hard to push, [`budget`] how much an hour takes, [`bisect`] who is to blame.
+//! [`pace`] how hard to push, [`budget`] how much an hour takes, [`decide`] what a verdict means for the
+//! events, [`bisect`] who is to blame, [`proof`] what is believed, [`held`] who stands back for a while.
 
 mod bisect;
 mod budget;
+mod decide;
+mod held;
 mod pace;
+mod proof;
 mod shipment;
 mod step;
 mod supervisor;
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,10 +28,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{SharedClock, seconds};
 use crate::config::{Delivery, TestEventCode};
 use crate::roster::{Destinations, Reachable};
-use crate::watch::Watch;
+use crate::watch::{LaneReport, Watch};
 use budget::Budget;
-pub(crate) use pace::LaneState;
-use pace::{Pace, Trouble};
+use held::Held;
+use pace::Pace;
+pub(crate) use pace::{LaneState, Trouble};
+use proof::Proof;
 use shipment::{Load, Shipment, Shipped};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
@@ -39,9 +44,6 @@ const URGENT_S: i64 = 6 * 60 * 60;
 /// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
 /// one that somebody forgot must not stay with a shop's events for ever.
 const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
-
-/// Something has gone through with the token and the settings in force.
-const PROVEN: usize = usize::MAX;
 
 /// How long a lane waits after the journal had nothing where there should have been something.
 const NOTHING_LEASED: Duration = Duration::from_secs(1);
@@ -83,7 +85,10 @@ struct Lane {
     /// Since when there is something to send.
     ready_since_ms: Option<u64>,
     flights: JoinSet<Shipped>,
+    held: Held,
     token: InForce,
+    /// As it was told last.
+    told: LaneState,
     /// The latest time that was seen.
     now_ms: u64,
 }
@@ -94,8 +99,7 @@ struct Lane {
 struct InForce {
     fingerprint: String,
     budget: Arc<Mutex<Budget>>,
-    /// [`PROVEN`] once something went through, else how many events were refused without a clear reason.
-    proof: Arc<AtomicUsize>,
+    proof: Arc<Proof>,
 }
 
 /// Delivers the events of a lane until it is told to stop.
@@ -111,7 +115,9 @@ pub(crate) async fn run(
         context: Arc::new(context),
         ready_since_ms: None,
         flights: JoinSet::new(),
+        held: Held::default(),
         token: InForce::default(),
+        told: LaneState::Flowing,
         now_ms: 0,
     };
     loop {
@@ -127,11 +133,10 @@ pub(crate) async fn run(
                 }
                 Some(NOTHING_LEASED)
             }
-            Step::WaitUntil(until_ms) => {
-                let now_ms = lane.context.clock.unix_ms();
-                Some(Duration::from_millis(until_ms.saturating_sub(now_ms)))
+            Step::WaitUntil(until_ms) | Step::OutOfBudget(until_ms) => {
+                Some(lane.time_until(until_ms))
             }
-            Step::Wait => None,
+            Step::Wait => lane.held.next_ms().map(|ms| lane.time_until(ms)),
         };
         tokio::select! {
             () = stop.cancelled() => break,
@@ -139,7 +144,7 @@ pub(crate) async fn run(
             Some(landed) = lane.flights.join_next() => {
                 lane.land(landed.unwrap_or_else(|_| lane.crashed()));
             }
-            Ok(()) = destinations.changed() => lane.pace.mended(lane.context.clock.unix_ms()),
+            Ok(()) = destinations.changed() => lane.mended(),
             () = pause(wait) => {}
         }
     }
@@ -187,7 +192,8 @@ impl Lane {
             let mut budget = self.token.budget();
             (budget.left(limit, now_ms), budget.free_at_ms(now_ms))
         };
-        step::next(&View {
+        self.held.release(now_ms);
+        let step = step::next(&View {
             now_ms,
             ready,
             ready_since_ms: match ready {
@@ -201,7 +207,44 @@ impl Lane {
             budget_free_ms,
             linger_ms: u64::try_from(delivery.linger.as_millis()).unwrap_or(u64::MAX),
             batch_events_max: delivery.batch_events_max,
-        })
+        });
+        self.tell(&step);
+        step
+    }
+
+    /// How long it is until then.
+    fn time_until(&self, ms: u64) -> Duration {
+        let now_ms = self.context.clock.unix_ms();
+        Duration::from_millis(ms.saturating_sub(now_ms))
+    }
+
+    /// The token or the configuration has changed: what waited for that is tried at once.
+    fn mended(&mut self) {
+        self.held.release_all();
+        self.pace.mended(self.context.clock.unix_ms());
+    }
+
+    /// Tells what the lane does, if that has changed.
+    fn tell(&mut self, step: &Step) {
+        let state = match step {
+            Step::OutOfBudget(until_ms) => LaneState::Throttled {
+                until_ms: *until_ms,
+                reason: "the hour's budget of events is used up (events_per_hour_max)".to_owned(),
+            },
+            _ => self.pace.state().clone(),
+        };
+        let context = &self.context;
+        let report = LaneReport {
+            usage: self.pace.usage(),
+            held: self.held.len(),
+            state,
+            ..LaneReport::default()
+        };
+        let waiting = || context.journal.waiting(&context.id);
+        context
+            .watch
+            .lane(&context.id, &self.told, &report, waiting);
+        self.told = report.state;
     }
 
     /// A clock that was set back must not make the lane wait for the time that it had before.
@@ -210,6 +253,7 @@ impl Lane {
         if back_ms > 0 {
             self.ready_since_ms = None;
             self.pace.set_back(back_ms);
+            self.held.set_back(back_ms);
         }
         self.now_ms = now_ms;
     }
@@ -248,6 +292,7 @@ impl Lane {
             lease,
             test_code,
             proof: Arc::clone(&self.token.proof),
+            is_lasting: self.pace.is_lasting(),
         };
         let shipment = Shipment::new(Arc::clone(context), load, now_ms);
         self.flights.spawn(shipment.run());
@@ -264,31 +309,30 @@ impl Lane {
 
     /// Takes note of how a shipment went.
     fn land(&mut self, shipped: Shipped) {
-        let before = self.pace.state().clone();
+        let now_ms = self.context.clock.unix_ms();
         if let Some(usage) = shipped.usage {
             self.pace.used(usage);
         }
         if shipped.is_answered {
             self.pace.answered(shipped.began_ms);
         }
-        let context = &self.context;
+        let mut trouble = shipped.trouble;
+        if let Some((lease, why)) = shipped.held {
+            let (events, id) = (lease.events.len(), self.context.id.clone());
+            match self.held.hold(lease, now_ms) {
+                Ok(()) => self.context.watch.held(&id, events, &why),
+                Err(_too_many) => trouble = Some(why),
+            }
+        }
         // That a token is no good says nothing about the one that has taken its place meanwhile.
         let is_of_old_token = shipped.token != self.token.fingerprint;
         let is_over = |trouble: &Trouble| matches!(trouble, Trouble::Operator { .. });
-        let trouble = shipped
-            .trouble
-            .filter(|trouble| !(is_of_old_token && is_over(trouble)));
+        let trouble = trouble.filter(|trouble| !(is_of_old_token && is_over(trouble)));
         if let Some(trouble) = trouble {
-            let chance = u64::from_be_bytes(first_eight(context.clock.chance()));
-            let now_ms = context.clock.unix_ms();
+            let chance = u64::from_be_bytes(first_eight(self.context.clock.chance()));
             self.pace
                 .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
         }
-        let waiting = context.journal.waiting(&context.id);
-        let (state, usage) = (self.pace.state(), self.pace.usage());
-        context
-            .watch
-            .lane(&context.id, &before, state, usage, waiting);
     }
 }
 

@@ -14,6 +14,8 @@ const PAUSE_MS_MIN: u64 = 50;
 const REGAIN_S_MAX: u64 = 60 * 60;
 /// How often a parked lane looks whether somebody mended the reason.
 const PROBE_MS: u64 = 60_000;
+/// So many pauses in a row, which take some 15 seconds, are no hiccup.
+const LASTING_PAUSES: u32 = 5;
 /// From here on a lane sends with half its requests, and with one.
 const USAGE_HIGH: u32 = 75;
 const USAGE_FULL: u32 = 95;
@@ -49,6 +51,14 @@ impl LaneState {
             LaneState::Parked { .. } => "parked",
         }
     }
+
+    /// Why it is parked, if it is.
+    pub(crate) fn parked_for(&self) -> Option<&str> {
+        match self {
+            LaneState::Parked { reason, .. } => Some(reason),
+            LaneState::Flowing | LaneState::Throttled { .. } => None,
+        }
+    }
 }
 
 /// What stopped a shipment.
@@ -71,6 +81,17 @@ pub(crate) enum Trouble {
         /// In plain words, and what to do.
         reason: String,
     },
+}
+
+impl Trouble {
+    /// In plain words.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Trouble::Transient { reason }
+            | Trouble::Throttled { reason, .. }
+            | Trouble::Operator { reason } => reason,
+        }
+    }
 }
 
 /// How hard a lane may push.
@@ -101,6 +122,11 @@ impl Pace {
 
     pub(crate) fn state(&self) -> &LaneState {
         &self.state
+    }
+
+    /// Whether trouble has come again and again, with nothing gone through in between.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.pauses >= LASTING_PAUSES
     }
 
     pub(crate) fn usage(&self) -> Usage {

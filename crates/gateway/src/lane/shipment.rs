@@ -4,29 +4,28 @@
 //! the lane; the events that are not settled then go back with the lease and wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
-use sluice_journal::{Cause, DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
+use sluice_journal::{DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
 
-use super::bisect::{Part, Search};
+use super::LaneContext;
+use super::bisect::Search;
+use super::decide::{self, Circumstances, Decision, decide};
 use super::pace::Trouble;
-use super::{LaneContext, PROVEN};
+use super::proof::Proof;
 use crate::clock::seconds;
 use crate::roster::Reachable;
 
-/// Events that may be set aside for no clear reason before anything has gone through.
-const UNPROVEN_REFUSALS_MAX: usize = 2;
+/// Requests that are cut because of a trouble that may pass by itself. To find one event takes twenty; more
+/// are no event's fault.
+const MISSES_MAX: usize = 64;
 
 /// Events that are tried alone to see whether anything goes through at all.
 const WITNESSES_MAX: usize = 8;
 
-/// A request with one event and fewer bytes is not too large for Meta.
-const EVENT_BYTES_CREDIBLE: usize = 64 * 1024;
-
 /// How a shipment went.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Shipped {
     /// When it began, in milliseconds since 1970.
     pub(crate) began_ms: u64,
@@ -38,6 +37,8 @@ pub(crate) struct Shipped {
     pub(crate) is_answered: bool,
     /// What stopped it.
     pub(crate) trouble: Option<Trouble>,
+    /// Events that did not go through while others did, and why.
+    pub(crate) held: Option<(Lease, Trouble)>,
 }
 
 impl Shipped {
@@ -56,8 +57,10 @@ pub(crate) struct Load {
     pub(crate) to: Reachable,
     pub(crate) lease: Lease,
     pub(crate) test_code: Option<String>,
-    /// [`PROVEN`], or how many events were refused without a clear reason, with the token in force.
-    pub(crate) proof: Arc<AtomicUsize>,
+    /// Of the token in force.
+    pub(crate) proof: Arc<Proof>,
+    /// The lane has been in trouble for a while.
+    pub(crate) is_lasting: bool,
 }
 
 /// One batch on its way.
@@ -66,37 +69,46 @@ pub(crate) struct Shipment {
     destination: Destination,
     lease: Lease,
     test_code: Option<String>,
-    proof: Arc<AtomicUsize>,
+    proof: Arc<Proof>,
+    is_lasting: bool,
+    /// Why events are set apart, once others have gone through without them.
+    sets_apart: Option<Trouble>,
+    /// Requests that were cut because of a trouble that may pass by itself.
+    misses: usize,
     shipped: Shipped,
 }
 
 impl Shipment {
     /// A batch that is to be sent.
     pub(crate) fn new(context: Arc<LaneContext>, load: Load, began_ms: u64) -> Self {
-        let Load {
-            to,
-            lease,
-            test_code,
-            proof,
-        } = load;
         Self {
             context,
-            destination: to.destination,
-            lease,
-            test_code,
-            proof,
+            destination: load.to.destination,
+            lease: load.lease,
+            test_code: load.test_code,
+            proof: load.proof,
+            is_lasting: load.is_lasting,
+            sets_apart: None,
+            misses: 0,
             shipped: Shipped {
                 began_ms,
-                token: to.fingerprint,
+                token: load.to.fingerprint,
                 ..Shipped::default()
             },
         }
     }
 
-    /// Sends it: until every event is settled, or something stops it.
+    /// Sends it: until every event is settled or set apart, or something stops it.
     pub(crate) async fn run(mut self) -> Shipped {
-        if let Err(trouble) = self.send_all().await {
-            self.shipped.trouble = Some(trouble);
+        match self.send_all().await {
+            Err(trouble) => self.shipped.trouble = Some(trouble),
+            Ok(()) => {
+                if let Some(why) = self.sets_apart
+                    && !self.lease.events.is_empty()
+                {
+                    self.shipped.held = Some((self.lease, why));
+                }
+            }
         }
         self.shipped
     }
@@ -107,24 +119,43 @@ impl Shipment {
         let mut search = Search::new(keys.len());
         while let Some(part) = search.next() {
             if self.context.stop.is_cancelled() {
+                // What is left waits again, also what was set apart.
+                self.sets_apart = None;
                 return Ok(());
             }
             let part_keys: Vec<EventKey> = part.places.iter().map(|place| keys[*place]).collect();
-            let (exchange, mut record) = self.post(&part_keys).await;
-            let verdict = verdict(&exchange.answer, part_keys.len());
-            record.verdict = verdict_name(&verdict);
-            let outcomes = self.decide(verdict, part, &mut search, &keys, &record);
-            self.context.watch.requested(&self.context.id, &record);
-            let (outcomes, trouble) = match outcomes {
-                Ok(outcomes) => (outcomes, None),
-                Err(trouble) => (Vec::new(), Some(trouble.after(&exchange))),
+            let (exchange, verdict, record) = self.post(&part_keys).await;
+            let now = Circumstances {
+                keys: &keys,
+                bytes: record.bytes,
+                is_lasting: self.is_lasting,
             };
-            let outcomes = self.believed(outcomes, &keys).await?;
-            self.settle(Some(record), outcomes).await?;
-            // Not before it is recorded: a journal that cannot write has to slow the lane down.
-            self.shipped.is_answered |= trouble.is_none();
-            if let Some(trouble) = trouble {
-                return Err(self.explained(trouble, &exchange.answer).await);
+            match decide(verdict, part, &mut search, &now) {
+                Decision::Settle(outcomes, refused_for) => {
+                    self.settle_believed(record, outcomes, refused_for, &keys)
+                        .await?;
+                    // Not before it is recorded: a journal that cannot write has to slow the lane down.
+                    self.shipped.is_answered = true;
+                }
+                Decision::SetApart(part, trouble) => {
+                    self.settle(Some(record), Vec::new()).await?;
+                    self.misses += usize::from(matches!(trouble, Trouble::Transient { .. }));
+                    let goes_on = self.misses <= MISSES_MAX
+                        && (self.sets_apart.is_some() || self.has_witness(None, &keys).await?);
+                    if !goes_on {
+                        return Err(trouble);
+                    }
+                    self.shipped.is_answered = true;
+                    self.sets_apart = Some(trouble);
+                    // A single event has nothing left to be cut; it stays in the lease.
+                    let _alone = search.refused(part);
+                }
+                Decision::Stop(trouble) => {
+                    self.settle(Some(record), Vec::new()).await?;
+                    return Err(self
+                        .explained(trouble.after(&exchange), &exchange.answer)
+                        .await);
+                }
             }
         }
         Ok(())
@@ -137,6 +168,7 @@ impl Shipment {
                 if (error.code, error.subcode) == (100, Some(33)) =>
             {
                 let explanation = self.context.client.explain(&self.destination).await;
+                self.context.watch.explained(&self.context.id, &explanation);
                 Trouble::Operator {
                     reason: format!("{explanation} ({reason})"),
                 }
@@ -161,29 +193,37 @@ impl Shipment {
         self.settle(None, expired).await
     }
 
-    async fn post(&mut self, keys: &[EventKey]) -> (Exchange, RequestRecord) {
+    async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Verdict, RequestRecord) {
         let body = self.body(keys);
+        let (sent_ms, bytes) = (self.context.clock.unix_ms(), body.len());
+        let exchange = self.context.client.send(&self.destination, body).await;
+        let verdict = verdict(&exchange.answer, keys.len());
         let mut record = RequestRecord {
-            sent_ms: self.context.clock.unix_ms(),
-            elapsed_ms: 0,
+            sent_ms,
+            elapsed_ms: u64::try_from(exchange.elapsed.as_millis()).unwrap_or(u64::MAX),
             events: keys.len(),
-            bytes: body.len(),
+            bytes,
             status: 0,
             code: None,
             subcode: None,
             received: None,
             fbtrace_id: None,
-            verdict: "",
+            verdict: decide::name(&verdict),
         };
-        let exchange = self.context.client.send(&self.destination, body).await;
         note(&mut record, &exchange.answer);
-        record.elapsed_ms = u64::try_from(exchange.elapsed.as_millis()).unwrap_or(u64::MAX);
         self.shipped.usage = Some(exchange.usage);
+        let (watch, id) = (&self.context.watch, &self.context.id);
+        watch.requested(id, &record);
         if let Some(served) = exchange.served {
-            let (watch, asked) = (&self.context.watch, self.destination.version);
-            watch.served(&self.context.id, asked, served);
+            watch.served(id, self.destination.version, served);
         }
-        (exchange, record)
+        if matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. }) {
+            self.proof.delivered();
+        }
+        if matches!(verdict, Verdict::Fewer { .. }) {
+            watch.fewer_received(id, &record);
+        }
+        (exchange, verdict, record)
     }
 
     fn body(&self, keys: &[EventKey]) -> Bytes {
@@ -194,107 +234,39 @@ impl Shipment {
         )
     }
 
-    /// What a verdict means for the events of a part; an error stops the shipment.
-    fn decide(
-        &self,
-        verdict: Verdict,
-        part: Part,
-        search: &mut Search,
-        keys: &[EventKey],
-        record: &RequestRecord,
-    ) -> Result<Vec<(EventKey, Outcome)>, Trouble> {
-        let delivered = |part: &Part| {
-            let keys = part.places.iter().map(|place| keys[*place]);
-            keys.map(|key| (key, Outcome::Delivered)).collect()
-        };
-        match verdict {
-            Verdict::Delivered => {
-                self.proof.store(PROVEN, Ordering::Relaxed);
-                search.delivered(&part);
-                Ok(delivered(&part))
-            }
-            Verdict::Fewer { .. } => {
-                self.proof.store(PROVEN, Ordering::Relaxed);
-                self.context.watch.fewer_received(&self.context.id, record);
-                search.delivered(&part);
-                Ok(delivered(&part))
-            }
-            Verdict::Refused { reason, indexes } => {
-                let refused: Vec<_> = if indexes.is_empty() {
-                    search.refused(part).into_iter().collect()
-                } else {
-                    search.refused_by_name(part, &indexes)
-                };
-                let cause = cause(&reason);
-                Ok(refused
-                    .into_iter()
-                    .map(|place| (keys[place], Outcome::Refused(cause.clone())))
-                    .collect())
-            }
-            // No event is too large at this size: something on the way takes next to nothing.
-            Verdict::TooLarge(reason)
-                if part.places.len() == 1 && record.bytes < EVENT_BYTES_CREDIBLE =>
-            {
-                Err(Trouble::Operator {
-                    reason: reason.to_string(),
-                })
-            }
-            Verdict::TooLarge(reason) => {
-                let refused = search.refused(part).map(|place| keys[place]);
-                Ok(refused
-                    .map(|key| (key, Outcome::Refused(cause(&reason))))
-                    .into_iter()
-                    .collect())
-            }
-            Verdict::Transient(reason) => Err(Trouble::Transient {
-                reason: reason.to_string(),
-            }),
-            Verdict::Throttled(reason) => Err(Trouble::Throttled {
-                regain_s: None,
-                reason: reason.to_string(),
-            }),
-            Verdict::Operator(reason) => Err(Trouble::Operator {
-                reason: reason.to_string(),
-            }),
-        }
-    }
-
-    /// The outcomes, if they can be believed. When Meta says no more than "invalid parameter", and with this
-    /// token nothing has gone through yet, the request may be wrong and not the events: a few are set aside
-    /// on such an answer, and from then on one of the others has to go through first. When none does, the
-    /// lane parks and keeps them all.
-    async fn believed(
+    /// Settles the outcomes, if they can be believed. When Meta says no more than "invalid parameter", the
+    /// request may be wrong and not the events: after a few such answers one of the others has to go through
+    /// first. When none does, the lane parks and keeps them all.
+    async fn settle_believed(
         &mut self,
+        record: RequestRecord,
         outcomes: Vec<(EventKey, Outcome)>,
+        refused_for: Option<Reason>,
         keys: &[EventKey],
-    ) -> Result<Vec<(EventKey, Outcome)>, Trouble> {
-        let Some((suspect, Outcome::Refused(cause))) = outcomes.first() else {
-            return Ok(outcomes);
+    ) -> Result<(), Trouble> {
+        let refused = outcomes.first().map(|(key, _)| *key);
+        let (Some(suspect), Some(reason)) = (refused, refused_for.filter(|it| it.is_vague)) else {
+            return self.settle(Some(record), outcomes).await;
         };
-        if (cause.code, cause.subcode) != (Some(100), None) {
-            return Ok(outcomes);
+        if self.proof.refused() || self.has_witness(Some(suspect), keys).await? {
+            return self.settle(Some(record), outcomes).await;
         }
-        let counted = self
-            .proof
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count != PROVEN).then(|| count.saturating_add(1).min(PROVEN - 1))
-            });
-        match counted {
-            Ok(count) if count >= UNPROVEN_REFUSALS_MAX => {}
-            _ => return Ok(outcomes),
-        }
-        let reason = format!(
-            "Meta has refused every event so far in the same way: {}",
-            cause.text
-        );
-        if self.has_witness(*suspect, keys).await? {
-            return Ok(outcomes);
-        }
-        Err(Trouble::Operator { reason })
+        self.settle(Some(record), Vec::new()).await?;
+        // Without what Meta said: that may repeat what is in an event.
+        Err(Trouble::Operator {
+            reason: format!("Meta refuses one event after the other in the same way: {reason}"),
+        })
     }
 
     /// Whether an event goes through that is sent alone. It goes again with its part; Meta keeps one.
-    async fn has_witness(&mut self, suspect: EventKey, keys: &[EventKey]) -> Result<bool, Trouble> {
+    async fn has_witness(
+        &mut self,
+        suspect: Option<EventKey>,
+        keys: &[EventKey],
+    ) -> Result<bool, Trouble> {
+        if self.lease.events.len() < 2 {
+            return Ok(false);
+        }
         let step = (keys.len() / WITNESSES_MAX).max(1);
         let is_here = |key: &EventKey| self.lease.events.iter().any(|event| event.key == *key);
         let candidates: Vec<EventKey> = keys
@@ -302,17 +274,13 @@ impl Shipment {
             .rev()
             .step_by(step)
             .copied()
-            .filter(|key| *key != suspect && is_here(key))
+            .filter(|key| Some(*key) != suspect && is_here(key))
             .take(WITNESSES_MAX)
             .collect();
         for candidate in candidates {
-            let (exchange, mut record) = self.post(&[candidate]).await;
-            let verdict = verdict(&exchange.answer, 1);
-            record.verdict = verdict_name(&verdict);
-            self.context.watch.requested(&self.context.id, &record);
+            let (_, verdict, record) = self.post(&[candidate]).await;
             self.settle(Some(record), Vec::new()).await?;
             if matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. }) {
-                self.proof.store(PROVEN, Ordering::Relaxed);
                 return Ok(true);
             }
         }
@@ -365,18 +333,6 @@ fn chosen<'a>(
         .filter(move |event| wanted.next_if(|key| **key == event.key).is_some())
 }
 
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Fewer { .. } => "fewer",
-        Verdict::Refused { .. } => "refused",
-        Verdict::TooLarge(_) => "too_large",
-        Verdict::Transient(_) => "transient",
-        Verdict::Throttled(_) => "throttled",
-        Verdict::Operator(_) => "operator",
-    }
-}
-
 /// What the answer says of itself.
 fn note(record: &mut RequestRecord, answer: &Answer) {
     match answer {
@@ -393,17 +349,5 @@ fn note(record: &mut RequestRecord, answer: &Answer) {
         }
         Answer::Other { status } => record.status = *status,
         Answer::Lost(_) => {}
-    }
-}
-
-fn cause(reason: &Reason) -> Cause {
-    let said = reason.meta_said.as_deref().filter(|said| !said.is_empty());
-    Cause {
-        code: reason.code.map(|(code, _)| code),
-        subcode: reason.code.and_then(|(_, subcode)| subcode),
-        text: match said {
-            Some(said) => format!("{}; Meta said: {said}", reason.meaning),
-            None => reason.meaning.clone(),
-        },
     }
 }

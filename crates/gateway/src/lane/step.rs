@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Ship(usize),
     /// Look again at this time, or when something happens.
     WaitUntil(u64),
+    /// The same, because the budget of the hour is used up until then.
+    OutOfBudget(u64),
     /// Look again when something happens.
     Wait,
 }
@@ -45,7 +47,7 @@ pub(crate) fn next(view: &View) -> Step {
         return Step::WaitUntil(pause_ms);
     }
     if view.budget == 0 {
-        return Step::WaitUntil(view.budget_free_ms.max(view.now_ms + 1));
+        return Step::OutOfBudget(view.budget_free_ms.max(view.now_ms + 1));
     }
     let full_ms = view.ready_since_ms.saturating_add(view.linger_ms);
     if view.ready < view.batch_events_max && full_ms > view.now_ms {
@@ -127,7 +129,7 @@ mod tests {
                     budget_free_ms: 70_000,
                     ..VIEW
                 },
-                Step::WaitUntil(70_000),
+                Step::OutOfBudget(70_000),
             ),
             (
                 "the hour's budget is nearly used up",

@@ -90,6 +90,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<Request, Counter>,
     pub(crate) delivery: Family<Dataset, Histogram>,
     pub(crate) fewer: Family<Dataset, Counter>,
+    pub(crate) held: Family<Dataset, Counter>,
     pub(crate) lane_crashes: Family<Dataset, Counter>,
     pub(crate) commits: Counter,
     pub(crate) commit: Histogram,
@@ -122,6 +123,7 @@ impl Metrics {
                 Histogram::new(exponential_buckets(0.01, 2.0, 12))
             }),
             fewer: Family::default(),
+            held: Family::default(),
             lane_crashes: Family::default(),
             commits: Counter::default(),
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
@@ -221,6 +223,11 @@ impl Metrics {
             "fewer_received",
             "Requests that Meta took, but counted fewer events than were sent",
             self.fewer.clone(),
+        );
+        registry.register(
+            "held_events",
+            "Events that stood back while others went through, each time they did",
+            self.held.clone(),
         );
         registry.register(
             "lane_crashes",

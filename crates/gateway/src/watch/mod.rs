@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_event::DatasetId;
-use sluice_graph::{Usage, Version};
+use sluice_graph::{Explanation, Usage, Version};
 use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRecord, Waiting};
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
-use crate::lane::LaneState;
+use crate::lane::{LaneState, Trouble};
 use metrics::Metrics;
 
 /// The telemetry of one gateway.
@@ -32,8 +32,10 @@ pub(crate) struct Watch {
 pub(crate) struct LaneReport {
     pub(crate) state: LaneState,
     pub(crate) usage: Usage,
+    /// Events that stand back while others go through.
+    pub(crate) held: usize,
     /// The version that Meta answered with, when it was not the one that was asked for.
-    served: Option<Version>,
+    pub(crate) served: Option<Version>,
 }
 
 /// What a request at a door brought.
@@ -160,7 +162,8 @@ impl Watch {
         let label = metrics::Dataset {
             dataset: dataset.to_owned(),
         };
-        let (mut delivered, mut expired) = (0, 0);
+        let (mut delivered, mut expired, mut refused) = (0, 0, 0);
+        let mut refused_for = None;
         for (key, outcome) in outcomes {
             match outcome {
                 Outcome::Delivered => delivered += 1,
@@ -181,8 +184,8 @@ impl Watch {
                         subcode: cause.subcode.unwrap_or_default(),
                     };
                     self.metrics.refused.get_or_create(&refusal).inc();
-                    let (code, subcode) = (cause.code, cause.subcode);
-                    debug!(dataset, event = key.0, code, subcode, "event refused");
+                    refused += 1;
+                    refused_for = Some((cause.code, cause.subcode));
                 }
             }
         }
@@ -190,6 +193,15 @@ impl Watch {
             .delivered
             .get_or_create(&label)
             .inc_by(delivered);
+        if let Some((code, subcode)) = refused_for {
+            warn!(
+                dataset,
+                events = refused,
+                code,
+                subcode,
+                "Meta refused events: see `sluice dead list`"
+            );
+        }
         if expired > 0 {
             self.metrics.expired.get_or_create(&label).inc_by(expired);
             warn!(dataset, events = expired, "events grew too old for Meta");
@@ -216,20 +228,22 @@ impl Watch {
     pub(crate) fn lane(
         &self,
         lane: &LaneId,
-        before: &LaneState,
-        state: &LaneState,
-        usage: Usage,
-        waiting: Waiting,
+        told: &LaneState,
+        now: &LaneReport,
+        waiting: impl FnOnce() -> Waiting,
     ) {
         {
             let mut lanes = self.lanes();
             let report = lanes.entry(lane.clone()).or_default();
-            report.state = state.clone();
-            report.usage = usage;
+            report.state.clone_from(&now.state);
+            report.usage = now.usage;
+            report.held = now.held;
         }
-        if before.name() == state.name() {
+        let state = &now.state;
+        if told.name() == state.name() && told.parked_for() == state.parked_for() {
             return;
         }
+        let waiting = waiting();
         let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
         let first_expiry_s = waiting.first_expiry_s;
         match state {
@@ -246,6 +260,35 @@ impl Watch {
                  a new token takes effect by itself"
             ),
         }
+    }
+
+    /// Events stand back: they did not go through while others did.
+    pub(crate) fn held(&self, lane: &LaneId, events: usize, why: &Trouble) {
+        let dataset = lane.dataset.as_str().to_owned();
+        self.metrics
+            .held
+            .get_or_create(&metrics::Dataset { dataset })
+            .inc_by(events as u64);
+        error!(
+            dataset = lane.dataset.as_str(),
+            events,
+            reason = why.reason(),
+            "events stand back while others go through; they are tried again in half an hour, \
+             and when a token changes or the gateway gets SIGHUP"
+        );
+    }
+
+    /// Meta was asked what an id is, after an error that may mean several things.
+    #[expect(
+        clippy::unused_self,
+        reason = "what happens is told here and nowhere else"
+    )]
+    pub(crate) fn explained(&self, lane: &LaneId, answer: &Explanation) {
+        info!(
+            dataset = lane.dataset.as_str(),
+            %answer,
+            "asked Meta what this id is"
+        );
     }
 
     /// Meta answered with a version; another one than was asked for is told once.

@@ -11,3 +11,4 @@ mod doors;
 mod harness;
 mod lanes;
 mod secrecy;
+mod standing_back;

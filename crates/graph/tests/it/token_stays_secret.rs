@@ -81,7 +81,8 @@ async fn ask_all(printed: &mut Printed, client: &Client, to: &Destination) {
         | Verdict::TooLarge(reason)
         | Verdict::Transient(reason)
         | Verdict::Throttled(reason)
-        | Verdict::Operator(reason) => printed.reason(reason),
+        | Verdict::Operator(reason)
+        | Verdict::Mismatch(reason) => printed.reason(reason),
     }
 }
 

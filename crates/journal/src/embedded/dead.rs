@@ -3,6 +3,7 @@
 //! A gateway may run meanwhile, so transactions are short. It hears of events that wait again within a
 //! second (`upkeep.rs`).
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -39,6 +40,8 @@ pub struct Replayed {
     pub too_old: u64,
     /// Their bodies were deleted by retention.
     pub gone: u64,
+    /// An event with the same id came after them, and is delivered, waits, or is sent again now.
+    pub superseded: u64,
     /// They are not dead, or not there.
     pub not_dead: u64,
 }
@@ -66,11 +69,27 @@ impl Books {
     pub fn replay(&mut self, which: &Selection, now_ms: u64) -> Result<Replayed, JournalError> {
         let mut sum = Replayed::default();
         self.each(which, |conn, keys| {
-            let done = replay_some(conn, keys, now_ms)?;
-            sum.replayed += done.replayed;
-            sum.too_old += done.too_old;
-            sum.gone += done.gone;
-            sum.not_dead += done.not_dead;
+            let superseded = superseded(conn, keys)?;
+            in_transaction(conn, |conn| {
+                let fates = fates(conn, keys, &superseded, now_ms)?;
+                replay_some(conn, &fates, now_ms)?;
+                sum.count(&fates);
+                Ok(())
+            })
+        })?;
+        Ok(sum)
+    }
+
+    /// What [`Books::replay`] would do. Changes nothing.
+    pub fn would_replay(
+        &mut self,
+        which: &Selection,
+        now_ms: u64,
+    ) -> Result<Replayed, JournalError> {
+        let mut sum = Replayed::default();
+        self.each(which, |conn, keys| {
+            let superseded = superseded(conn, keys)?;
+            sum.count(&fates(conn, keys, &superseded, now_ms)?);
             Ok(())
         })?;
         Ok(sum)
@@ -80,31 +99,31 @@ impl Books {
     pub fn drop_events(&mut self, which: &Selection, at_ms: u64) -> Result<Dropped, JournalError> {
         let mut sum = Dropped::default();
         self.each(which, |conn, keys| {
-            let done = drop_some(conn, keys, at_ms)?;
-            sum.dropped += done.dropped;
-            sum.not_dead += done.not_dead;
-            Ok(())
+            in_transaction(conn, |conn| {
+                let done = drop_some(conn, keys, at_ms)?;
+                sum.dropped += done.dropped;
+                sum.not_dead += done.not_dead;
+                Ok(())
+            })
         })?;
         Ok(sum)
     }
 
-    /// Calls `change` with some keys at a time, each time in a transaction of its own.
+    /// Calls `act` with some keys at a time.
     fn each(
         &mut self,
         which: &Selection,
-        mut change: impl FnMut(&Connection, &[EventKey]) -> rusqlite::Result<()>,
+        mut act: impl FnMut(&mut Connection, &[EventKey]) -> rusqlite::Result<()>,
     ) -> Result<(), JournalError> {
-        let mut change_all = |conn: &mut Connection, keys: &[EventKey]| -> rusqlite::Result<()> {
+        let mut act_on_all = |conn: &mut Connection, keys: &[EventKey]| -> rusqlite::Result<()> {
             for keys in keys.chunks(EVENTS_PER_COMMIT) {
-                let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                change(&transaction, keys)?;
-                transaction.commit()?;
+                act(conn, keys)?;
                 std::thread::sleep(PAUSE);
             }
             Ok(())
         };
         match which {
-            Selection::Keys(keys) => change_all(&mut self.conn, keys)?,
+            Selection::Keys(keys) => act_on_all(&mut self.conn, keys)?,
             Selection::Filter(filter) => {
                 let mut filter = filter.clone();
                 if filter.states.is_empty() {
@@ -115,12 +134,22 @@ impl Books {
                     let keys = matching(&self.conn, &filter, after)?;
                     let Some(last) = keys.last() else { break };
                     after = *last;
-                    change_all(&mut self.conn, &keys)?;
+                    act_on_all(&mut self.conn, &keys)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Does something in a transaction that nobody else writes beside.
+fn in_transaction(
+    conn: &mut Connection,
+    act: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    act(&transaction)?;
+    transaction.commit()
 }
 
 /// The next keys that match.
@@ -162,23 +191,103 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     .optional()
 }
 
-fn replay_some(conn: &Connection, keys: &[EventKey], now_ms: u64) -> rusqlite::Result<Replayed> {
-    let mut done = Replayed::default();
-    let mut changes = Changes::default();
-    let mut first = None;
+/// Those of some dead events that have a successor: whoever mends an event that was refused sends it again
+/// under the same id, and the old one beside it would count twice.
+///
+/// Identities have no index, so this looks at every later row; it is done before the transaction, which a
+/// gateway waits for.
+fn superseded(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<HashSet<EventKey>> {
+    let mut identities = HashMap::new();
     for key in keys {
-        let Some(dead) = dead(conn, *key)? else {
-            done.not_dead += 1;
+        let identity = conn
+            .prepare_cached(
+                "SELECT e.identity FROM outcome o JOIN event e ON e.id = o.event
+                 WHERE o.event = ?1 AND o.state > 1",
+            )?
+            .query_row([key.0], |row| row.get::<_, Vec<u8>>(0))
+            .optional()?;
+        if let Some(identity) = identity {
+            identities
+                .entry(identity)
+                .or_insert_with(Vec::new)
+                .push(*key);
+        }
+    }
+    let Some(first) = identities.values().flatten().min() else {
+        return Ok(HashSet::new());
+    };
+    let mut found = HashSet::new();
+    let mut later = conn.prepare_cached("SELECT id, identity FROM event WHERE id > ?1")?;
+    let mut rows = later.query([first.0])?;
+    while let Some(row) = rows.next()? {
+        let Some(same) = identities.get(row.get_ref(1)?.as_blob().unwrap_or_default()) else {
             continue;
         };
-        if dead.expires_s < stored_ms(now_ms) / 1_000 {
-            done.too_old += 1;
-            continue;
+        let successor = row.get(0)?;
+        let state = conn
+            .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
+            .query_row([successor], |row| row.get::<_, i64>(0))
+            .optional()?;
+        let is_chosen = || keys.contains(&EventKey(successor));
+        if matches!(state, None | Some(1)) || is_chosen() {
+            found.extend(same.iter().filter(|key| key.0 < successor));
         }
-        if !dead.has_body {
-            done.gone += 1;
-            continue;
+    }
+    Ok(found)
+}
+
+/// What is to become of an event that somebody wants to be sent again.
+enum Fate {
+    Replay(EventKey, Dead),
+    TooOld,
+    Gone,
+    Superseded,
+    NotDead,
+}
+
+impl Replayed {
+    fn count(&mut self, fates: &[Fate]) {
+        for fate in fates {
+            let count = match fate {
+                Fate::Replay(..) => &mut self.replayed,
+                Fate::TooOld => &mut self.too_old,
+                Fate::Gone => &mut self.gone,
+                Fate::Superseded => &mut self.superseded,
+                Fate::NotDead => &mut self.not_dead,
+            };
+            *count += 1;
         }
+    }
+}
+
+fn fates(
+    conn: &Connection,
+    keys: &[EventKey],
+    superseded: &HashSet<EventKey>,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<Fate>> {
+    let mut seen = HashSet::new();
+    keys.iter()
+        .map(|key| {
+            let dead = dead(conn, *key)?.filter(|_| seen.insert(*key));
+            Ok(match dead {
+                None => Fate::NotDead,
+                Some(dead) if dead.expires_s < stored_ms(now_ms) / 1_000 => Fate::TooOld,
+                Some(dead) if !dead.has_body => Fate::Gone,
+                Some(_) if superseded.contains(key) => Fate::Superseded,
+                Some(dead) => Fate::Replay(*key, dead),
+            })
+        })
+        .collect()
+}
+
+fn replay_some(conn: &Connection, fates: &[Fate], now_ms: u64) -> rusqlite::Result<()> {
+    let mut changes = Changes::default();
+    let mut first = None;
+    for fate in fates {
+        let Fate::Replay(key, dead) = fate else {
+            continue;
+        };
         conn.prepare_cached(
             "INSERT INTO replay (event, replayed_ms, state, at_ms, request, code, subcode, text)
              SELECT event, ?2, state, at_ms, request, code, subcode, text FROM outcome
@@ -189,14 +298,12 @@ fn replay_some(conn: &Connection, keys: &[EventKey], now_ms: u64) -> rusqlite::R
             .execute([key.0])?;
         changes.add(now_ms, dead.group, dead.counted, -1);
         first = first.into_iter().chain([*key]).min();
-        done.replayed += 1;
     }
     if let Some(first) = first {
         conn.prepare_cached("UPDATE mark SET value = min(value, ?2) WHERE name = ?1")?
             .execute((LOW_WATER, first.0))?;
     }
-    changes.write(conn)?;
-    Ok(done)
+    changes.write(conn)
 }
 
 fn drop_some(conn: &Connection, keys: &[EventKey], at_ms: u64) -> rusqlite::Result<Dropped> {

@@ -33,14 +33,14 @@ async fn answers_instead_of_the_real_one() {
     for (script, status, code, is_transient) in [
         ("500 x 1", 500, (1, None), false),
         ("503 x 1", 503, (2, None), true),
-        ("429 x 1", 429, (4, None), false),
+        ("429 x 1", 429, (4, None), true),
         ("200-error x 1", 200, (1, None), false),
         ("error 100/2804087 x 1", 400, (100, Some(2_804_087)), false),
         ("error 2 status 503 x 1", 503, (2, None), false),
         ("token-expired x 1", 401, (190, Some(463)), false),
         ("token-revoked x 1", 401, (190, Some(460)), false),
         ("throttle x 1", 400, (80_004, Some(2_446_079)), false),
-        ("throttle 4 x 1", 400, (4, None), false),
+        ("throttle 4 x 1", 400, (4, None), true),
         ("throttle 613 x 1", 400, (613, None), false),
     ] {
         let sandbox = scripted(script).await;

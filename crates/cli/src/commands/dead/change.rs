@@ -1,7 +1,7 @@
 //! `sluice dead replay` and `sluice dead drop`.
 
 use serde::Serialize;
-use sluice_journal::{Books, Dropped, EventKey, EventState, Replayed, Selection};
+use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
 
 use super::choice::{self, Filters, Next};
 use crate::clock::Clock;
@@ -104,6 +104,7 @@ struct ReplayReport {
     replayed: u64,
     too_old: u64,
     gone: u64,
+    superseded: u64,
     not_dead: u64,
     dry_run: bool,
 }
@@ -121,15 +122,17 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
     let mut books = chosen.journal.open()?;
     let keys = chosen.keys(&books)?;
     let now_ms = Clock::System.unix_ms();
+    let which = Selection::Keys(keys);
     let done = if chosen.dry_run {
-        foreseen(&books, &keys, now_ms)?
+        books.would_replay(&which, now_ms)?
     } else {
-        books.replay(&Selection::Keys(keys), now_ms)?
+        books.replay(&which, now_ms)?
     };
     let report = ReplayReport {
         replayed: done.replayed,
         too_old: done.too_old,
         gone: done.gone,
+        superseded: done.superseded,
         not_dead: done.not_dead,
         dry_run: chosen.dry_run,
     };
@@ -140,34 +143,8 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
     } else {
         tell_replay(&report)?;
     }
-    let stayed = report.too_old + report.gone + report.not_dead;
+    let stayed = report.too_old + report.gone + report.superseded + report.not_dead;
     Ok(Ending::flawed_if(!chosen.all && stayed > 0))
-}
-
-/// What a replay would do.
-fn foreseen(books: &Books, keys: &[EventKey], now_ms: u64) -> Result<Replayed, Failure> {
-    let second = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
-    let mut done = Replayed::default();
-    for key in keys {
-        let record = books.event(*key)?.map(|detail| detail.record);
-        match record {
-            Some(record) if is_dead(record.state) => {
-                if record.expires_s < second {
-                    done.too_old += 1;
-                } else if !record.has_body {
-                    done.gone += 1;
-                } else {
-                    done.replayed += 1;
-                }
-            }
-            _ => done.not_dead += 1,
-        }
-    }
-    Ok(done)
-}
-
-fn is_dead(state: EventState) -> bool {
-    !matches!(state, EventState::Waiting | EventState::Delivered)
 }
 
 fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
@@ -191,6 +168,10 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
     for (count, why) in [
         (report.too_old, "too old: Meta does not take them any more"),
         (report.gone, "without a body: retention has deleted it"),
+        (
+            report.superseded,
+            "superseded: an event with the same id came later, and is delivered or waits",
+        ),
         (report.not_dead, "not dead, or not in this journal"),
     ] {
         if count > 0 {

@@ -98,7 +98,7 @@ fn of_exchange(exchange: &Exchange, sent: usize) -> Outcome {
             asked: asked.max(exchange.usage.regain_s.map(Duration::from_secs)),
             why: words(&reason),
         },
-        Verdict::Operator(reason) => Outcome::Never {
+        Verdict::Operator(reason) | Verdict::Mismatch(reason) => Outcome::Never {
             why: words(&reason),
             help: reason.help,
         },

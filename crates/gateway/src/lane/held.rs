@@ -1,0 +1,118 @@
+//! Events that stand back for a while: they did not go through while others did, and nobody refused them.
+//!
+//! They stay leased, so nothing else sends them, and in the books they wait. When their time is over, they
+//! join the queue again. If the process ends before, they wait like all others.
+
+use sluice_journal::Lease;
+
+/// How long events stand back, in milliseconds: half an hour. To set one apart again takes some twenty
+/// requests.
+const HELD_MS: u64 = 30 * 60 * 1_000;
+
+/// So many stand back at once. When there are more, it is not about single events any more.
+const HELD_MAX: usize = 10_000;
+
+/// There are too many already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+/// Those of one lane, the oldest first.
+#[derive(Default)]
+pub(crate) struct Held {
+    leases: Vec<(u64, Lease)>,
+}
+
+impl Held {
+    /// Keeps what is left of a lease back. If there are too many, it waits in the queue as before.
+    pub(crate) fn hold(&mut self, lease: Lease, now_ms: u64) -> Result<(), TooMany> {
+        if self.len() + lease.events.len() > HELD_MAX {
+            return Err(TooMany);
+        }
+        self.leases.push((now_ms.saturating_add(HELD_MS), lease));
+        Ok(())
+    }
+
+    /// How many events stand back.
+    pub(crate) fn len(&self) -> usize {
+        self.leases.iter().map(|(_, it)| it.events.len()).sum()
+    }
+
+    /// When the next ones join the queue again, in milliseconds since 1970.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        self.leases.iter().map(|(until_ms, _)| *until_ms).min()
+    }
+
+    /// Lets those join the queue again whose time is over.
+    pub(crate) fn release(&mut self, now_ms: u64) {
+        self.leases.retain(|(until_ms, _)| *until_ms > now_ms);
+    }
+
+    /// Lets all of them join the queue again.
+    pub(crate) fn release_all(&mut self) {
+        self.leases.clear();
+    }
+
+    /// The clock was set back by so much.
+    pub(crate) fn set_back(&mut self, by_ms: u64) {
+        for (until_ms, _) in &mut self.leases {
+            *until_ms = until_ms.saturating_sub(by_ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sluice_event::DatasetId;
+    use sluice_journal::{EventKey, LaneId, Leased};
+
+    use super::*;
+
+    fn lease(events: usize, given_back: &Arc<AtomicUsize>) -> Lease {
+        let lane = LaneId {
+            dataset: DatasetId::parse("1234567890123456").unwrap(),
+            test_code: None,
+        };
+        let event = |number: usize| Leased {
+            key: EventKey(i64::try_from(number).unwrap()),
+            event_name: "Lead".to_owned(),
+            event_id: number.to_string(),
+            json: "{}".to_owned(),
+            accepted_ms: 0,
+            expires_s: 0,
+        };
+        let given_back = Arc::clone(given_back);
+        Lease::new(lane, (0..events).map(event).collect(), move |events| {
+            given_back.fetch_add(events.len(), Ordering::Relaxed);
+        })
+    }
+
+    #[test]
+    fn events_stand_back_for_their_time_and_join_the_queue_again() {
+        let given_back = Arc::new(AtomicUsize::new(0));
+        let back = || given_back.load(Ordering::Relaxed);
+        let mut held = Held::default();
+        held.hold(lease(3, &given_back), 1_000).unwrap();
+        held.hold(lease(2, &given_back), 5_000).unwrap();
+        assert_eq!((held.len(), held.next_ms()), (5, Some(1_000 + HELD_MS)));
+        held.release(1_000 + HELD_MS - 1);
+        assert_eq!(back(), 0);
+        held.release(1_000 + HELD_MS);
+        assert_eq!((held.len(), back()), (2, 3));
+        held.set_back(5_000);
+        assert_eq!(held.next_ms(), Some(HELD_MS));
+        held.release_all();
+        assert_eq!((held.len(), held.next_ms(), back()), (0, None, 5));
+    }
+
+    #[test]
+    fn there_is_an_end_to_how_many_stand_back() {
+        let given_back = Arc::new(AtomicUsize::new(0));
+        let mut held = Held::default();
+        held.hold(lease(HELD_MAX, &given_back), 0).unwrap();
+        assert_eq!(held.hold(lease(1, &given_back), 0), Err(TooMany));
+        assert_eq!(given_back.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,109 @@
+//! One event that does not go through, and is not refused either, is no reason to keep the others back.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::request;
+use crate::harness::{DATASET, TestGateway, start, start_with};
+
+/// How many purchases there are, one of which asks for an error.
+const COUNT: usize = 40;
+
+async fn post_with_odd_one(test: &TestGateway, error: &str) {
+    let mut events = test.purchases((0..COUNT).map(|number| format!("order-{number}")));
+    events[7]["custom_data"]["sandbox_refuse"] = json!(error);
+    assert_eq!(test.post(&events).await.json()["accepted"], COUNT);
+}
+
+async fn lane(test: &TestGateway) -> Value {
+    let ready = request(test.address(), "GET", "/readyz", &[], b"")
+        .await
+        .json();
+    let lanes = ready["lanes"].as_array().unwrap();
+    let lane = lanes.iter().find(|lane| lane["dataset"] == DATASET);
+    lane.unwrap().clone()
+}
+
+async fn until_held(test: &TestGateway, count: usize) {
+    for _ in 0..500 {
+        if lane(test).await["held"] == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{count} did not stand back: {}", lane(test).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_another_page_stands_back() {
+    let test = start().await;
+    post_with_odd_one(&test, "100/2804065").await;
+    test.arrived(COUNT as u64 - 1).await;
+    until_held(&test, 1).await;
+    let now = lane(&test).await;
+    assert_eq!(
+        (&now["state"], &now["waiting"]),
+        (&json!("flowing"), &json!(1))
+    );
+    let requests = test.sandbox.stats().requests;
+    // Cut to the one it is, with a witness, and all others settled on the way.
+    assert!(requests <= 2 * 6 + 3, "{requests}");
+
+    // It is tried again when something may have been mended.
+    test.reload();
+    test.until("another try", || test.sandbox.stats().requests > requests)
+        .await;
+    let audit = test.finish().await;
+    let tally = audit.tally;
+    assert_eq!((tally.delivered, tally.waiting, tally.refused), (39, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_none_fits_the_lane_parks() {
+    let test = start().await;
+    test.faults("error 100/2804131 status 400");
+    test.post(&test.purchases((0..COUNT).map(|number| number.to_string())))
+        .await;
+    let reason = test.lane("parked").await;
+    assert!(reason.contains("no Page"), "{reason}");
+    let requests = test.sandbox.stats().requests;
+    assert!(requests <= 1 + 8, "{requests}");
+    test.faults("");
+    test.reload();
+    test.arrived(COUNT as u64).await;
+    test.finish().await;
+}
+
+/// What looks like a bad day of Meta's, and is one event.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_meta_stumbles_over_stands_back() {
+    let test = start().await;
+    post_with_odd_one(&test, "1").await;
+    // Not at once: most such troubles pass by themselves.
+    test.lane("throttled").await;
+    assert_eq!(test.sandbox.stats().distinct, 0);
+    for _ in 0..400 {
+        if test.sandbox.stats().distinct == COUNT as u64 - 1 {
+            break;
+        }
+        // Lets the pauses be over.
+        test.clock.jump(Duration::from_mins(5));
+        test.reload();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    test.arrived(COUNT as u64 - 1).await;
+    let audit = test.finish().await;
+    let tally = audit.tally;
+    assert_eq!((tally.delivered, tally.waiting, tally.refused), (39, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_says_when_the_budget_of_the_hour_is_used_up() {
+    let test = start_with("events_per_hour_max = 10", "").await;
+    post_with_odd_one(&test, "index").await;
+    let reason = test.lane("throttled").await;
+    assert!(reason.contains("events_per_hour_max"), "{reason}");
+    let audit = test.finish().await;
+    assert!(audit.tally.waiting >= 30, "{audit:?}");
+}
