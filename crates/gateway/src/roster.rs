@@ -132,9 +132,9 @@ impl Roster {
         self.keys.subscribe()
     }
 
-    /// Reads every secret again. This blocks. What has changed takes effect at once, and the first that cannot
-    /// be read is told in the end; `wakes` parked lanes
-    /// even when nothing has.
+    /// Reads every secret again. This blocks. What has changed takes effect at once, tokens whatever is wrong
+    /// with the keys, and the first that cannot be read is told in the end; `wakes` parked lanes even when
+    /// nothing has changed.
     pub(crate) fn refresh(&self, wakes: bool) -> Result<(), RosterError> {
         // One secret that cannot be read does not keep the others from being renewed.
         let mut failed = None;
@@ -153,6 +153,20 @@ impl Roster {
                 .by_dataset
                 .insert(dataset.id.clone(), reachable);
         }
+        self.destinations.send_if_modified(|known| {
+            let is_changed = wakes
+                || known.by_dataset.len() != destinations.by_dataset.len()
+                || known.by_dataset.iter().any(|(id, reachable)| {
+                    destinations
+                        .by_dataset
+                        .get(id)
+                        .is_none_or(|new| new.fingerprint != reachable.fingerprint)
+                });
+            if is_changed {
+                *known = Arc::new(destinations);
+            }
+            is_changed
+        });
         let mut keys = Keys::default();
         let known = Arc::clone(&self.keys.borrow());
         for source in &self.config.sources {
@@ -174,20 +188,6 @@ impl Roster {
             keys.sources.push((digest, Arc::new(source.clone())));
         }
         self.keys.send_replace(Arc::new(keys));
-        self.destinations.send_if_modified(|known| {
-            let is_changed = wakes
-                || known.by_dataset.len() != destinations.by_dataset.len()
-                || known.by_dataset.iter().any(|(id, reachable)| {
-                    destinations
-                        .by_dataset
-                        .get(id)
-                        .is_none_or(|new| new.fingerprint != reachable.fingerprint)
-                });
-            if is_changed {
-                *known = Arc::new(destinations);
-            }
-            is_changed
-        });
         failed.map_or(Ok(()), Err)
     }
 

@@ -1,11 +1,12 @@
 //! What has to be done from time to time: reading secrets again, deleting old bodies, looking at versions.
+//! Secrets wait for nothing else: a new token frees a lane that somebody is waiting for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_journal::Journal;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -37,37 +38,47 @@ pub(crate) struct Upkeep {
 
 /// Does it until it is told to stop.
 pub(crate) async fn run(upkeep: Upkeep) {
-    let ticks = |period| {
-        let mut ticks = interval(period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks
-    };
-    let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
-    let (mut sweep, mut versions) = (ticks(SWEEP), ticks(VERSIONS));
-    loop {
-        tokio::select! {
-            () = upkeep.stop.cancelled() => return,
-            () = upkeep.reload.notified() => upkeep.read_secrets(true).await,
-            _ = look.tick() => {
-                if upkeep.roster.have_files_changed() {
-                    upkeep.read_secrets(false).await;
-                }
-            }
-            _ = again.tick() => {
-                if upkeep.watch.has_parked() {
-                    upkeep.read_secrets(false).await;
-                }
-            }
-            _ = sweep.tick() => tokio::select! {
-                () = upkeep.sweep() => {}
-                () = upkeep.stop.cancelled() => return,
-            },
-            _ = versions.tick() => upkeep.look_at_versions(),
-        }
-    }
+    let work = async { tokio::join!(upkeep.keep_secrets(), upkeep.keep_house()) };
+    upkeep.stop.run_until_cancelled(work).await;
+}
+
+/// A clock that ticks now and then in this period.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 impl Upkeep {
+    async fn keep_secrets(&self) {
+        let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
+        loop {
+            tokio::select! {
+                () = self.reload.notified() => self.read_secrets(true).await,
+                _ = look.tick() => {
+                    if self.roster.have_files_changed() {
+                        self.read_secrets(false).await;
+                    }
+                }
+                _ = again.tick() => {
+                    if self.watch.has_parked() {
+                        self.read_secrets(false).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn keep_house(&self) {
+        let (mut sweep, mut versions) = (ticks(SWEEP), ticks(VERSIONS));
+        loop {
+            tokio::select! {
+                _ = sweep.tick() => self.sweep().await,
+                _ = versions.tick() => self.look_at_versions(),
+            }
+        }
+    }
+
     async fn read_secrets(&self, wakes: bool) {
         let roster = Arc::clone(&self.roster);
         match tokio::task::spawn_blocking(move || roster.refresh(wakes)).await {

@@ -311,6 +311,8 @@ fn escape(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn received(event: &str) -> ReceivedEvent {
@@ -323,6 +325,7 @@ mod tests {
             deduplicated: false,
             refused: Some("<b>why</b>".to_owned()),
             event: serde_json::value::RawValue::from_string(event.to_owned()).unwrap(),
+            user_data: BTreeMap::new(),
             remarks: vec!["<i>remark</i>".to_owned()],
         }
     }

@@ -44,6 +44,9 @@ pub struct ReceivedEvent {
     pub refused: Option<String>,
     /// The event, byte by byte.
     pub event: Box<serde_json::value::RawValue>,
+    /// How the values of each key of `user_data` look: `hashed` (SHA-256), `md5`, `clear` (for keys that are
+    /// not hashed), `not hashed` (for those that should be), `empty`, `unknown key`.
+    pub user_data: BTreeMap<String, Vec<&'static str>>,
     /// What a person should know about it.
     pub remarks: Vec<String>,
 }
@@ -314,10 +317,26 @@ impl Request {
             test_event_code: self.test_event_code.clone(),
             deduplicated: self.copies.get(place).copied().unwrap_or(false),
             refused: self.refused.clone(),
+            user_data: looks(&parsed),
             event: raw.unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
             remarks: remarks.into_iter().map(|Remark(text)| text).collect(),
         }
     }
+}
+
+fn looks(event: &Value<'_>) -> BTreeMap<String, Vec<&'static str>> {
+    let Some(Value::Object(entries)) = event.get("user_data") else {
+        return BTreeMap::new();
+    };
+    let mut looks = BTreeMap::<_, Vec<_>>::new();
+    for (key, value) in entries {
+        let words = value
+            .items()
+            .iter()
+            .map(|item| rules::look(key, item).word());
+        looks.entry(key.to_string()).or_default().extend(words);
+    }
+    looks
 }
 
 /// Adds to a count; what is one label too many goes to a common one, so that nothing grows forever.

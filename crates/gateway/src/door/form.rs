@@ -67,9 +67,10 @@ impl Form {
         }
     }
 
-    /// The test code, if it is a field.
-    pub(crate) fn test_event_code(&self) -> Option<&str> {
-        self.field("test_event_code")
+    /// The test code, if it is a field: as it is, or as JSON text, in which some clients write every field.
+    pub(crate) fn test_event_code(&self) -> Option<String> {
+        let code = self.field("test_event_code")?;
+        Some(serde_json::from_str(code).unwrap_or_else(|_| code.to_owned()))
     }
 
     /// The JSON text that holds the events. Python's `requests` writes a list as one field for each
@@ -174,8 +175,11 @@ mod tests {
     async fn fields_are_found_by_name() {
         let form = Form::read("", b"test_event_code=TEST1&access_token=a%20b".to_vec());
         let form = form.await.unwrap();
-        assert_eq!(form.test_event_code(), Some("TEST1"));
+        assert_eq!(form.test_event_code().as_deref(), Some("TEST1"));
         assert_eq!(form.field("access_token"), Some("a b"));
         assert_eq!(form.json(), None);
+        let form = Form::read("", b"test_event_code=%22TEST1%22".to_vec());
+        let form = form.await.unwrap();
+        assert_eq!(form.test_event_code().as_deref(), Some("TEST1"));
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
@@ -58,8 +58,8 @@ pub(crate) async fn take(
 ) -> Result<Outcome, GraphProblem> {
     let (head, body) = request.into_parts();
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
-    // A key that can be seen before the body has to be right before the body is taken.
-    if let Some(key) = parameter(query, "access_token").or(auth::bearer(headers).map(Cow::from))
+    // A key that counts whatever the body holds has to be right before the body is taken.
+    if let Some(key) = parameter(query, "access_token")
         && doors.source(&key).is_none()
     {
         return Err(GraphProblem::unknown_token());
@@ -73,13 +73,21 @@ pub(crate) async fn take(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let form = Form::read(content_type, bytes).await?;
-    let key = key(query, headers, &form).ok_or_else(GraphProblem::no_token)?;
+    let bearer = auth::bearer(headers);
+    // One that is nobody's here may be for somebody on the way.
+    let key = bearer.filter(|key| doors.source(key).is_some());
+    let key = key.map(str::to_owned);
+    let key = in_query_or_field(query, &form)
+        .or(key)
+        .or_else(|| in_json(form.json()?))
+        .or(bearer.map(str::to_owned))
+        .ok_or_else(GraphProblem::no_token)?;
     let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
     let dataset = DatasetId::parse(dataset)
         .ok()
         .filter(|dataset| source.datasets.contains(dataset))
         .ok_or_else(GraphProblem::unknown_dataset)?;
-    let form_code = form.test_event_code().map(str::to_owned);
+    let form_code = form.test_event_code();
     let (sealed, fields) = doors.seal(form.into_events()?, &source).await?;
     let body_code = fields.into_iter().find(|(key, _)| key == "test_event_code");
     let query_code = parameter(query, "test_event_code").map(Cow::into_owned);
@@ -99,16 +107,13 @@ pub(crate) async fn take(
     Ok(outcome)
 }
 
-/// The key, from wherever a client of the Graph API may put its token.
-fn key(query: &str, headers: &HeaderMap, form: &Form) -> Option<String> {
+/// The key, from where most clients of the Graph API put their token.
+fn in_query_or_field(query: &str, form: &Form) -> Option<String> {
     let in_field = |name| form.field(name).filter(|key| !key.is_empty());
     let in_query = parameter(query, "access_token").map(Cow::into_owned);
     in_query
         .or_else(|| in_field("access_token").map(str::to_owned))
         .or_else(|| in_field("accessKey").map(str::to_owned))
-        .or_else(|| auth::bearer(headers).map(str::to_owned))
-        .or_else(|| in_json(form.json()?))
-        .filter(|key| !key.is_empty())
 }
 
 fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
@@ -129,7 +134,7 @@ fn in_json(bytes: &[u8]) -> Option<String> {
         }
         Ok::<(), SyntaxError>(())
     });
-    read.ok().and(found)
+    read.ok().and(found).filter(|key| !key.is_empty())
 }
 
 fn success(outcome: &Outcome, id: &RequestId) -> Response {

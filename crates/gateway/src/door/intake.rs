@@ -19,6 +19,10 @@ use crate::watch::Taken;
 /// Findings that are reported of one rejected event.
 const FINDINGS_MAX: usize = 10;
 
+/// Test codes of one dataset since the start. Each has a lane of its own, which is more than a text that
+/// comes from outside should be able to make without end.
+const TEST_CODES_MAX: usize = 50;
+
 /// What was read from a body, before anything was kept.
 #[derive(Default)]
 pub(crate) struct Sealed {
@@ -80,6 +84,9 @@ pub(crate) enum IntakeError {
     /// There is too much in it.
     #[error("the request holds more than {max} events")]
     TooMany { max: usize },
+    /// Test codes are made up faster than anybody can look at them.
+    #[error("{TEST_CODES_MAX} other test codes are in use for the dataset")]
+    TooManyTestCodes,
     /// It cannot be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -212,6 +219,9 @@ impl Doors {
 
     /// Writes sealed events to disk, once per dataset they go to.
     pub(crate) async fn keep(&self, sealed: Sealed, route: &Route) -> Result<Outcome, IntakeError> {
+        if route.test_code.is_some() && !self.has_room_for(route) {
+            return Err(IntakeError::TooManyTestCodes);
+        }
         let entries = self.entries(sealed.events, route);
         let appended = if entries.is_empty() {
             Vec::new()
@@ -252,6 +262,18 @@ impl Doors {
             duplicates,
             rejected: sealed.rejected,
             warnings: sealed.warnings.into_values().collect(),
+        })
+    }
+
+    /// Whether the test code of a request is in use already, or few others are.
+    fn has_room_for(&self, route: &Route) -> bool {
+        let lanes = self.journal.lanes();
+        let lanes = lanes.borrow();
+        route.datasets.iter().all(|dataset| {
+            let of_dataset = lanes.iter().filter(|lane| lane.dataset == *dataset);
+            let mut codes = of_dataset.filter(|lane| lane.test_code.is_some());
+            codes.clone().count() < TEST_CODES_MAX
+                || codes.any(|lane| lane.test_code == route.test_code)
         })
     }
 

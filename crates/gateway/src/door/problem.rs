@@ -112,6 +112,11 @@ impl From<IntakeError> for Problem {
                 "too_many_events",
                 "send fewer events in a request",
             ),
+            IntakeError::TooManyTestCodes => (
+                StatusCode::BAD_REQUEST,
+                "test_codes_too_many",
+                "use the code that Events Manager shows under Test Events",
+            ),
             IntakeError::Journal(journal) => return journal.into(),
         };
         Self::new(status, code, error.to_string(), help)

@@ -289,6 +289,28 @@ async fn every_form_of_the_graph_api_is_understood() {
     test.finish().await;
 }
 
+/// A header for somebody else, such as a proxy on the way, beside a token in the body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_the_body_counts_before_a_header() {
+    let test = start().await;
+    let path = format!("/v26.0/{DATASET}/events");
+    let body = json!({"access_token": KEY, "data": [test.purchase("x")]}).to_string();
+    for (header, status) in [("Bearer of-somebody-else", 200), ("Basic abc", 200)] {
+        let headers = [("Authorization", header), ("Content-Type", "text/plain")];
+        let answer = request(test.address(), "POST", &path, &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    let alone = json!({"data": [test.purchase("y")]}).to_string();
+    let headers = [("Authorization", "Bearer of-somebody-else")];
+    let answer = request(test.address(), "POST", &path, &headers, alone.as_bytes()).await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["code"]),
+        (401, &json!(190))
+    );
+    test.arrived(1).await;
+    test.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn graph_errors_have_the_graph_apis_shape() {
     let test = start().await;

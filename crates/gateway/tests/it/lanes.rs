@@ -227,6 +227,27 @@ async fn test_events_never_travel_with_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn test_codes_have_an_end() {
+    let test = start().await;
+    let post = async |number: usize| {
+        let path = format!("/v1/events?test_event_code=TEST{number}");
+        let event = test.purchase(&format!("t{number}"));
+        test.post_to(&path, &event).await
+    };
+    for number in 0..50 {
+        assert_eq!(post(number).await.status, 202);
+    }
+    let answer = post(50).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["code"], "test_codes_too_many");
+    // Known ones, and events without one, go on.
+    assert_eq!(post(7).await.status, 202);
+    assert_eq!(test.post(&test.purchase("order")).await.status, 202);
+    test.arrived(51).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_test_code_ends() {
     let mut test = start().await;
     let until = jiff::Timestamp::now() + Duration::from_hours(1);

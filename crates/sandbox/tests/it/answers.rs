@@ -157,7 +157,10 @@ async fn an_unhashed_address_is_refused_with_its_place() {
         text.contains("$['data'][1]['user_data']['em'] is not hashed"),
         "{text}"
     );
-    let remarks = &sandbox.received()[1].remarks;
+    let received = sandbox.received();
+    assert_eq!(received[0].user_data["em"], ["hashed"]);
+    assert_eq!(received[1].user_data["em"], ["not hashed"]);
+    let remarks = &received[1].remarks;
     assert!(
         remarks.iter().any(|remark| remark.contains("not hashed")),
         "{remarks:?}"
