@@ -156,24 +156,31 @@ fn test_code(code: &TestEventCode, until: &Written<String>, now_s: i64, notes: &
 }
 
 /// Notes environment variables that look like settings and are none.
-pub(super) fn variables(
-    environment: &dyn Environment,
-    secrets: &[&SecretRef],
-    notes: &mut Notes<'_>,
-) {
-    for section in SECTIONS
-        .iter()
-        .filter(|section| section.shape == Shape::Single)
-    {
-        let known: Vec<_> = section
-            .keys
-            .iter()
-            .map(|key| section.variable(key))
-            .collect();
+pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &mut Notes<'_>) {
+    let dataset_ids = raw.datasets.iter().filter_map(|it| it.id.as_ref());
+    let source_names = raw.sources.iter().filter_map(|it| it.name.as_ref());
+    for section in &SECTIONS {
+        let prefixes: Vec<String> = match section.name {
+            "dataset" => dataset_ids
+                .clone()
+                .map(|id| section.variable_prefix_of(&id.value))
+                .collect(),
+            "source" => source_names
+                .clone()
+                .map(|name| section.variable_prefix_of(&name.value))
+                .collect(),
+            _ => vec![section.variable_prefix()],
+        };
         for name in environment.names(&section.variable_prefix()) {
-            let is_secret =
-                |secret: &&SecretRef| matches!(secret, SecretRef::Env(env) if *env == name);
-            if !known.contains(&name) && !secrets.iter().any(is_secret) {
+            let sets = |prefix: &String| {
+                let key = name.strip_prefix(prefix.as_str());
+                let key = key.map(str::to_ascii_lowercase);
+                key.is_some_and(|key| {
+                    section.keys.contains(&key.as_str()) && section.id_key() != Some(key.as_str())
+                })
+            };
+            let is_secret = |secret: &Written<SecretRef>| matches!(&secret.value, SecretRef::Env(env) if *env == name);
+            if !prefixes.iter().any(sets) && !raw.secrets().any(is_secret) {
                 unknown_variable(section, name, notes);
             }
         }
@@ -183,6 +190,10 @@ pub(super) fn variables(
 fn unknown_variable(section: &Section, name: String, notes: &mut Notes<'_>) {
     let key = name[section.variable_prefix().len()..].to_ascii_lowercase();
     let help = match keys::suggestion(&key, section.keys.iter().copied()) {
+        _ if section.shape == Shape::Repeated => {
+            let prefix = section.variable_prefix();
+            format!("{prefix} is followed by the id or name of one in the file, and a key of it")
+        }
         Some(meant) => format!("did you mean {}?", section.variable(meant)),
         None => format!("{} has {}", section.header(), section.keys.join(", ")),
     };

@@ -16,7 +16,8 @@ pub struct Section {
 pub enum Shape {
     /// Once: `[server]`. Its keys have environment variables.
     Single,
-    /// Once or several times: `[[dataset]]`.
+    /// Once or several times: `[[dataset]]`. The first of its keys tells them apart; the others have
+    /// environment variables.
     Repeated,
     /// As a value of a key: `test_event_code = { … }`.
     Inline,
@@ -137,14 +138,29 @@ impl Section {
         }
     }
 
-    /// The environment variable of a key: `SLUICE_SERVER_LISTEN`.
+    /// The environment variable of a key of a section that there is once: `SLUICE_SERVER_LISTEN`.
     pub fn variable(&self, key: &str) -> String {
         format!("{}{}", self.variable_prefix(), key.to_ascii_uppercase())
     }
 
     /// What all its environment variables start with: `SLUICE_SERVER_`.
-    pub(super) fn variable_prefix(&self) -> String {
+    pub fn variable_prefix(&self) -> String {
         format!("SLUICE_{}_", self.name.to_ascii_uppercase())
+    }
+
+    /// What the variables of one table of several start with, which is told from the others by its id or
+    /// name: `SLUICE_SOURCE_SHOP_BACKEND_`.
+    pub fn variable_prefix_of(&self, id: &str) -> String {
+        let id = id.trim().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        format!("{}{}_", self.variable_prefix(), id.to_ascii_uppercase())
+    }
+
+    /// The key that tells a table of several from the others.
+    pub(super) fn id_key(&self) -> Option<&'static str> {
+        self.keys
+            .first()
+            .copied()
+            .filter(|_| self.shape == Shape::Repeated)
     }
 }
 

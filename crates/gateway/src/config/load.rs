@@ -138,8 +138,7 @@ impl Config {
             &mut notes,
         );
         let written: Vec<_> = raw.secrets().collect();
-        let secrets: Vec<_> = written.iter().map(|secret| &secret.value).collect();
-        contradictions::variables(environment, &secrets, &mut notes);
+        contradictions::variables(environment, &raw, &mut notes);
         let config = resolve(&raw, &mut notes).filter(|_| !notes.has_errors());
         let Some(config) = config else {
             return Err(Problems::new(file, notes.list));

@@ -10,7 +10,7 @@ use super::keys::{self, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE, 
 use super::problem::Severity;
 use super::raw_secret;
 use super::secret::SecretRef;
-use super::written::{Found, Layers, Notes, Origin, Reader, Written, unknown};
+use super::written::{Found, Layers, Notes, Origin, Reader, Variables, Written, unknown};
 
 type Text = Option<Written<String>>;
 type Number = Option<Written<u64>>;
@@ -185,7 +185,10 @@ impl<'a> Sections<'a, '_, '_> {
         };
         let defaults = self.defaults.get(section.name);
         let layers = Layers {
-            environment: Some(self.environment),
+            variables: Some(Variables {
+                environment: self.environment,
+                prefix: section.variable_prefix(),
+            }),
             file,
             defaults: defaults.and_then(|value| value.get_ref().as_table()),
         };
@@ -203,8 +206,14 @@ impl<'a> Sections<'a, '_, '_> {
         let tables = self.tables(section);
         let mut all = Vec::new();
         for (index, (table, span)) in tables.into_iter().enumerate() {
+            let id = section
+                .id_key()
+                .and_then(|key| table.get(key)?.get_ref().as_str());
             let layers = Layers {
-                environment: None,
+                variables: id.map(|id| Variables {
+                    environment: self.environment,
+                    prefix: section.variable_prefix_of(id),
+                }),
                 file: Some(table),
                 defaults,
             };
@@ -337,6 +346,13 @@ impl RawDataset {
 impl RawTestCode {
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Self> {
         let found = reader.find("test_event_code")?;
+        if let Found::Variable(text) = &found.value {
+            let (code, until) = text.trim().split_once(' ').unwrap_or((text, ""));
+            return Some(Self {
+                code: Some(found.with(code.to_owned())),
+                until: Some(found.with(until.trim().to_owned())),
+            });
+        }
         let Found::Value(DeValue::Table(table)) = found.value else {
             let message = "test_event_code needs the code and an end";
             let help = "write { code = \"TEST123\", until = \"2026-12-01T12:00:00Z\" }: events with \

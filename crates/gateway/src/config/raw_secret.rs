@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::keys;
 use super::secret::{Secret, SecretRef};
-use super::written::{Found, Layers, Reader, Written};
+use super::written::{Found, Layers, Origin, Reader, Written};
 
 /// Length of the name of an environment variable, in bytes. What is longer is a token that was put in
 /// its place.
@@ -22,6 +22,11 @@ pub(super) fn read(
 ) -> Option<Written<SecretRef>> {
     let found = reader.find(key)?;
     let secret = match &found.value {
+        // The variable holds the secret itself; it is read when it is needed, like any other.
+        Found::Variable(_) => match &found.origin {
+            Origin::Variable(name) => SecretRef::Env(name.clone()),
+            Origin::File(_) | Origin::Default => return None,
+        },
         Found::Value(DeValue::String(text)) => literal(reader, key, &found, text)?,
         Found::Value(DeValue::Table(table)) => {
             let layers = Layers {
@@ -34,7 +39,7 @@ pub(super) fn read(
             inner.finish();
             secret?
         }
-        _ => {
+        Found::Value(_) => {
             let message = format!("{key} says where the secret is");
             reader.notes.error(&found, message, FORMS);
             return None;

@@ -4,6 +4,7 @@
 //! wrong with its type, and at the end which keys nobody asked for. Problems are collected, never
 //! returned, so that one run tells all of them.
 
+use std::ffi::OsString;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -153,11 +154,19 @@ pub(super) fn quoted(text: &str, may_show: bool) -> String {
     }
 }
 
+/// The environment variables of a table.
+#[derive(Clone)]
+pub(super) struct Variables<'a> {
+    pub(super) environment: &'a dyn Environment,
+    /// What their names start with.
+    pub(super) prefix: String,
+}
+
 /// The layers of a table.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layers<'a> {
     /// The environment, if its variables can set keys of this table.
-    pub(super) environment: Option<&'a dyn Environment>,
+    pub(super) variables: Option<Variables<'a>>,
     /// The file.
     pub(super) file: Option<&'a DeTable<'a>>,
     /// The defaults.
@@ -205,23 +214,18 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
     pub(super) fn find(&mut self, key: &'static str) -> Option<Written<Found<'a>>> {
         debug_assert!(self.section.keys.contains(&key), "{key} is listed");
         let path = format!("{}.{key}", self.path);
-        if let Some(environment) = self.layers.environment {
-            let name = self.section.variable(key);
-            let value = environment.get(&name).filter(|value| !value.is_empty());
+        if let Some((name, value)) = self.variable(key) {
             let origin = Origin::Variable(name);
-            if let Some(value) = value {
-                let value = value.to_str().map(str::to_owned);
-                if value.is_none() {
-                    let about = format!("{path} cannot be read: the variable is not UTF-8");
-                    self.notes.note(Severity::Error, &origin, &path, &about, "");
-                }
-                let value = Found::Variable(value?);
-                return Some(Written {
-                    value,
-                    origin,
-                    path,
-                });
-            }
+            let Some(text) = value.to_str() else {
+                let about = format!("{path} cannot be read: the variable is not UTF-8");
+                self.notes.note(Severity::Error, &origin, &path, &about, "");
+                return None;
+            };
+            return Some(Written {
+                value: Found::Variable(text.to_owned()),
+                origin,
+                path,
+            });
         }
         let in_file = self.layers.file.and_then(|table| table.get(key));
         let origin = in_file.map_or(Origin::Default, |value| Origin::File(value.span()));
@@ -233,10 +237,24 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
         })
     }
 
+    /// The variable that sets a key, if there is one. An empty one is none. What tells a table from others
+    /// of its kind is in the name of the variable, and cannot be set by it.
+    fn variable(&self, key: &str) -> Option<(String, OsString)> {
+        let variables = self.layers.variables.as_ref()?;
+        if self.section.id_key() == Some(key) {
+            return None;
+        }
+        let name = format!("{}{}", variables.prefix, key.to_ascii_uppercase());
+        let value = variables.environment.get(&name)?;
+        (!value.is_empty()).then_some((name, value))
+    }
+
     /// Notes that a key is missing, if no layer has it.
     pub(super) fn require(&mut self, key: &'static str, help: &str) {
         let layers = [self.layers.file, self.layers.defaults];
-        if !layers.iter().flatten().any(|table| table.contains_key(key)) {
+        if self.variable(key).is_none()
+            && !layers.iter().flatten().any(|table| table.contains_key(key))
+        {
             let path = format!("{}.{key}", self.path);
             let message = format!("{} has no {key}", self.section.header());
             self.notes
@@ -309,6 +327,14 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
     /// A list of texts. Those that are none are noted and left out.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Written<Vec<Written<String>>>> {
         let found = self.find(key)?;
+        if let Found::Variable(text) = &found.value {
+            let words = text
+                .split(',')
+                .map(str::trim)
+                .filter(|word| !word.is_empty());
+            let words = words.map(|word| found.with(word.to_owned())).collect();
+            return Some(found.with(words));
+        }
         let Found::Value(DeValue::Array(values)) = &found.value else {
             let other = found.value.describe(keys::is_plain(key));
             let message = format!("{key} is a list of texts, found {other}");
