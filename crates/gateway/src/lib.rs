@@ -7,6 +7,7 @@ mod clock;
 pub mod config;
 mod door;
 mod lane;
+mod lane_state;
 mod roster;
 mod upkeep;
 mod watch;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Doors;
 use super::problem::Problem;
-use crate::lane::LaneState;
+use crate::lane_state::LaneState;
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn alive() -> &'static str {

@@ -4,7 +4,7 @@ use sluice_graph::{Reason, Verdict};
 use sluice_journal::{Cause, EventKey, Outcome};
 
 use super::bisect::{Part, Search};
-use super::pace::Trouble;
+use crate::lane_state::Trouble;
 
 /// A request with one event and fewer bytes is not too large for Meta.
 const EVENT_BYTES_CREDIBLE: usize = 64 * 1024;

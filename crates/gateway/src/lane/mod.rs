@@ -27,12 +27,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, seconds};
 use crate::config::{Delivery, TestEventCode};
+use crate::lane_state::{LaneState, Trouble};
 use crate::roster::{Destinations, Reachable};
 use crate::watch::{LaneReport, Watch};
 use budget::Budget;
 use held::Held;
 use pace::Pace;
-pub(crate) use pace::{LaneState, Trouble};
 use proof::Proof;
 use shipment::{Load, Shipment, Shipped};
 use step::{Step, View};

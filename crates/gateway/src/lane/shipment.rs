@@ -12,9 +12,9 @@ use sluice_journal::{DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRe
 use super::LaneContext;
 use super::bisect::Search;
 use super::decide::{self, Circumstances, Decision, decide};
-use super::pace::Trouble;
 use super::proof::Proof;
 use crate::clock::seconds;
+use crate::lane_state::Trouble;
 use crate::roster::Reachable;
 
 /// Requests that are cut because of a trouble that may pass by itself. To find one event takes twenty; more

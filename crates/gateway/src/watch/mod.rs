@@ -16,7 +16,7 @@ use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRec
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
-use crate::lane::{LaneState, Trouble};
+use crate::lane_state::{LaneState, Trouble};
 use metrics::Metrics;
 
 /// The telemetry of one gateway.

@@ -1,0 +1,75 @@
+//! What a lane does, and what stopped it: the words that lanes, metrics and doors share.
+
+/// What a lane does at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum LaneState {
+    /// It sends what comes.
+    #[default]
+    Flowing,
+    /// It pauses: Meta said so, or has a problem.
+    Throttled {
+        /// Until when, in milliseconds since 1970.
+        until_ms: u64,
+        /// Why, in plain words.
+        reason: String,
+    },
+    /// It waits for somebody to mend something.
+    Parked {
+        /// When it looks again, in milliseconds since 1970.
+        probe_ms: u64,
+        /// Why, in plain words, and what to do.
+        reason: String,
+    },
+}
+
+impl LaneState {
+    /// The word for it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            LaneState::Flowing => "flowing",
+            LaneState::Throttled { .. } => "throttled",
+            LaneState::Parked { .. } => "parked",
+        }
+    }
+
+    /// Why it is parked, if it is.
+    pub(crate) fn parked_for(&self) -> Option<&str> {
+        match self {
+            LaneState::Parked { reason, .. } => Some(reason),
+            LaneState::Flowing | LaneState::Throttled { .. } => None,
+        }
+    }
+}
+
+/// What stopped a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Meta has a problem, or the way to it has.
+    Transient {
+        /// In plain words.
+        reason: String,
+    },
+    /// Meta wants less.
+    Throttled {
+        /// How long to wait, if Meta says.
+        regain_s: Option<u64>,
+        /// In plain words.
+        reason: String,
+    },
+    /// Somebody has to do something.
+    Operator {
+        /// In plain words, and what to do.
+        reason: String,
+    },
+}
+
+impl Trouble {
+    /// In plain words.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Trouble::Transient { reason }
+            | Trouble::Throttled { reason, .. }
+            | Trouble::Operator { reason } => reason,
+        }
+    }
+}
