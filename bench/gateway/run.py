@@ -7,6 +7,7 @@ Prints tables; --json adds one line for programs. docs/benchmarks.md explains th
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -256,25 +257,41 @@ def delivery(folder, seconds):
     return figures
 
 
+def fill(url, count):
+    """Posts so many different events."""
+    [event] = json.loads((HERE.parent / "peers" / "purchase.json").read_text())["data"]
+    event |= {"event_time": int(time.time()), "event_id": "THE-ID"}
+    start, end = json.dumps(event, separators=(",", ":")).split("THE-ID")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    door = http.client.HTTPConnection(url.removeprefix("http://"))
+    for first in range(0, count, 1_000):
+        events = ",".join(f"{start}fill-{number}{end}" for number in range(first, min(first + 1_000, count)))
+        door.request("POST", "/v1/events", f"[{events}]", headers)
+        answer = door.getresponse()
+        if answer.status != 202 or json.loads(answer.read())["accepted"] != min(1_000, count - first):
+            raise SystemExit(f"events were not taken: {answer.status}")
+    door.close()
+
+
 def backlog(folder, sizes):
-    """What waiting events cost: memory, start, the door."""
+    """What waiting events cost: memory, start, the door. Each number of them in a journal of its own."""
     rows, figures = [], []
-    waiting = 0
     for size in sizes:
-        with gateway(folder, NOBODY) as sluice:
-            while waiting < size:
-                # About as many as are missing, at a rate that is known to be reached.
-                seconds = max(1, min(10, round((size - waiting) / 60_000)))
-                posted = wrk(sluice.url, 8, seconds, 100)
-                waiting = int(metric(sluice.url, "sluice_waiting_events"))
+        place = folder / str(size)
+        place.mkdir()
+        with gateway(place, NOBODY) as sluice:
+            fill(sluice.url, size)
+            waiting = int(metric(sluice.url, "sluice_waiting_events"))
+            if waiting != size:
+                raise SystemExit(f"{waiting} events wait, not {size}")
             grown_mb = sluice.rss_mb()
             sluice.stop(signal.SIGKILL)
-        with gateway(folder, NOBODY) as sluice:
-            wait_for("the count after the start", lambda: metric(sluice.url, "sluice_waiting_events") >= size)
+        with gateway(place, NOBODY) as sluice:
+            wait_for("the count after the start", lambda: metric(sluice.url, "sluice_waiting_events") == size)
             start_s, rss_mb = sluice.start_s, sluice.rss_mb()
-            door = wrk(sluice.url, 8, 2, 100)
             single = wrk(sluice.url, 64, 2)
-            waiting = int(metric(sluice.url, "sluice_waiting_events"))
+            door = wrk(sluice.url, 8, 2, 100)
+        shutil.rmtree(place)
         figures.append(
             {"waiting": waiting, "start_s": start_s, "rss_mb": rss_mb, "grown_mb": grown_mb, "batch_per_s": door["per_s"], "single_per_s": single["per_s"]}
         )
