@@ -59,6 +59,31 @@ pub enum Explanation {
     Unknown(AskError),
 }
 
+impl Explanation {
+    /// Why there is no better answer, if Meta said so.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Explanation::NoAccess(reason)
+            | Explanation::NoSuchId(reason)
+            | Explanation::Unseen(reason)
+            | Explanation::Token(reason)
+            | Explanation::Unknown(AskError::Refused(reason)) => Some(reason),
+            Explanation::Dataset { .. }
+            | Explanation::Business { .. }
+            | Explanation::Other { .. }
+            | Explanation::Unknown(AskError::Lost(_) | AskError::Strange) => None,
+        }
+    }
+
+    /// The HTTP status of the answer; 0 when there was none.
+    pub fn status(&self) -> u16 {
+        match self {
+            Explanation::Unknown(AskError::Lost(_)) => 0,
+            other => other.reason().map_or(200, |reason| reason.status),
+        }
+    }
+}
+
 /// How a token stands, by Meta's `debug_token`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenState {

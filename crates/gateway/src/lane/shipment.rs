@@ -162,13 +162,30 @@ impl Shipment {
     }
 
     /// Error 100/33 is Meta's answer to three different mistakes: asks which one it was.
-    async fn explained(&self, trouble: Trouble, answer: &Answer) -> Trouble {
+    async fn explained(&mut self, trouble: Trouble, answer: &Answer) -> Trouble {
         match (trouble, answer) {
             (Trouble::Operator { reason }, Answer::Error(error))
                 if (error.code, error.subcode) == (100, Some(33)) =>
             {
+                let sent_ms = self.context.clock.unix_ms();
                 let explanation = self.context.client.explain(&self.destination).await;
-                self.context.watch.explained(&self.context.id, &explanation);
+                let elapsed_ms = self.context.clock.unix_ms().saturating_sub(sent_ms);
+                let said = explanation.reason();
+                let record = RequestRecord {
+                    sent_ms,
+                    elapsed_ms,
+                    events: 0,
+                    bytes: 0,
+                    status: explanation.status(),
+                    code: said.and_then(|it| Some(it.code?.0)),
+                    subcode: said.and_then(|it| it.code?.1),
+                    received: None,
+                    fbtrace_id: said.and_then(|it| it.fbtrace_id.clone()),
+                    verdict: "asked",
+                };
+                self.context.watch.requested(&self.context.id, &record);
+                // A journal that cannot write is met again with the next events.
+                let _recorded = self.settle(Some(record), Vec::new()).await.is_ok();
                 Trouble::Operator {
                     reason: format!("{explanation} ({reason})"),
                 }

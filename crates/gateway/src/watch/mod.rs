@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_event::DatasetId;
-use sluice_graph::{Explanation, Usage, Version};
+use sluice_graph::{Usage, Version};
 use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRecord, Waiting};
 use tracing::{debug, error, info, warn};
 
@@ -275,19 +275,6 @@ impl Watch {
             reason = why.reason(),
             "events stand back while others go through; they are tried again in half an hour, \
              and when a token changes or the gateway gets SIGHUP"
-        );
-    }
-
-    /// Meta was asked what an id is, after an error that may mean several things.
-    #[expect(
-        clippy::unused_self,
-        reason = "what happens is told here and nowhere else"
-    )]
-    pub(crate) fn explained(&self, lane: &LaneId, answer: &Explanation) {
-        info!(
-            dataset = lane.dataset.as_str(),
-            %answer,
-            "asked Meta what this id is"
         );
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use sluice_sandbox::TokenState;
 
+use crate::client::request;
 use crate::harness::{DATASET, TOKEN, start, start_with};
 
 fn ids(prefix: &str, count: usize) -> impl Iterator<Item = String> {
@@ -17,6 +18,9 @@ async fn batches_are_filled() {
     let answer = test.post(&test.purchases(ids("order", 200))).await;
     assert_eq!(answer.json()["accepted"], 200);
     test.arrived(200).await;
+    // A request is counted when it is answered, a moment after its events have arrived.
+    test.until("all answers", || test.sandbox.stats().requests >= 4)
+        .await;
     assert_eq!(test.sandbox.stats().requests, 4);
     let audit = test.finish().await;
     assert_eq!(audit.tally.delivered, 200);
@@ -121,6 +125,10 @@ async fn a_business_id_is_explained() {
     test.post(&test.purchase("order")).await;
     let reason = test.lane_of("999999999999999", "parked").await;
     assert!(reason.contains("business"), "{reason}");
+    let metrics = request(test.address(), "GET", "/metrics", &[], b"")
+        .await
+        .body;
+    assert!(metrics.contains("verdict=\"asked\"} 1"), "{metrics}");
     test.finish().await;
 }
 
