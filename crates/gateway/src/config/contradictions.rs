@@ -157,30 +157,23 @@ fn test_code(code: &TestEventCode, until: &Written<String>, now_s: i64, notes: &
 
 /// Notes environment variables that look like settings and are none.
 pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &mut Notes<'_>) {
-    let dataset_ids = raw.datasets.iter().filter_map(|it| it.id.as_ref());
-    let source_names = raw.sources.iter().filter_map(|it| it.name.as_ref());
     for section in &SECTIONS {
-        let prefixes: Vec<String> = match section.name {
-            "dataset" => dataset_ids
-                .clone()
+        let prefixes: Vec<String> = match section.shape {
+            Shape::Repeated => raw
+                .ids(section)
                 .map(|id| section.variable_prefix_of(&id.value))
                 .collect(),
-            "source" => source_names
-                .clone()
-                .map(|name| section.variable_prefix_of(&name.value))
-                .collect(),
-            _ => vec![section.variable_prefix()],
+            Shape::Single | Shape::Inline => vec![section.variable_prefix()],
         };
+        let of_table = |prefix: &String| {
+            let keys = section.keys.iter();
+            let names = keys.filter_map(|key| section.variable(prefix, key));
+            names.collect::<Vec<_>>()
+        };
+        let known: Vec<String> = prefixes.iter().flat_map(of_table).collect();
         for name in environment.names(&section.variable_prefix()) {
-            let sets = |prefix: &String| {
-                let key = name.strip_prefix(prefix.as_str());
-                let key = key.map(str::to_ascii_lowercase);
-                key.is_some_and(|key| {
-                    section.keys.contains(&key.as_str()) && section.id_key() != Some(key.as_str())
-                })
-            };
             let is_secret = |secret: &Written<SecretRef>| matches!(&secret.value, SecretRef::Env(env) if *env == name);
-            if !prefixes.iter().any(sets) && !raw.secrets().any(is_secret) {
+            if !known.contains(&name) && !raw.secrets().any(is_secret) {
                 unknown_variable(section, name, notes);
             }
         }
@@ -188,13 +181,15 @@ pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &
 }
 
 fn unknown_variable(section: &Section, name: String, notes: &mut Notes<'_>) {
-    let key = name[section.variable_prefix().len()..].to_ascii_lowercase();
-    let help = match keys::suggestion(&key, section.keys.iter().copied()) {
+    let prefix = section.variable_prefix();
+    let key = name[prefix.len()..].to_ascii_lowercase();
+    let meant = keys::suggestion(&key, section.keys.iter().copied());
+    let meant = meant.and_then(|key| section.variable(&prefix, key));
+    let help = match meant {
         _ if section.shape == Shape::Repeated => {
-            let prefix = section.variable_prefix();
             format!("{prefix} is followed by the id or name of one in the file, and a key of it")
         }
-        Some(meant) => format!("did you mean {}?", section.variable(meant)),
+        Some(meant) => format!("did you mean {meant}?"),
         None => format!("{} has {}", section.header(), section.keys.join(", ")),
     };
     let message = format!("{name} sets nothing");

@@ -138,9 +138,11 @@ impl Section {
         }
     }
 
-    /// The environment variable of a key of a section that there is once: `SLUICE_SERVER_LISTEN`.
-    pub fn variable(&self, key: &str) -> String {
-        format!("{}{}", self.variable_prefix(), key.to_ascii_uppercase())
+    /// The environment variable of a key in the table whose variables start so: `SLUICE_SERVER_LISTEN`. None
+    /// for what tells a table from others of its kind: that is in the names of its variables.
+    pub(super) fn variable(&self, prefix: &str, key: &str) -> Option<String> {
+        let is_id = self.id_key() == Some(key);
+        (!is_id).then(|| format!("{prefix}{}", key.to_ascii_uppercase()))
     }
 
     /// What all its environment variables start with: `SLUICE_SERVER_`.

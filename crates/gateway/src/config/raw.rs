@@ -129,6 +129,16 @@ impl RawConfig {
         }
     }
 
+    /// What tells the tables of a section from each other.
+    pub(super) fn ids(&self, section: &Section) -> impl Iterator<Item = &Written<String>> {
+        let datasets = self.datasets.iter().map(|it| (DATASET.name, &it.id));
+        let sources = self.sources.iter().map(|it| (SOURCE.name, &it.name));
+        let of_section = datasets.chain(sources);
+        of_section
+            .filter(|(name, _)| *name == section.name)
+            .filter_map(|(_, id)| id.as_ref())
+    }
+
     /// Every secret, with its place.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Written<SecretRef>> {
         let datasets = self.datasets.iter();

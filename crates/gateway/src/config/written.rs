@@ -237,14 +237,10 @@ impl<'a, 'n, 't> Reader<'a, 'n, 't> {
         })
     }
 
-    /// The variable that sets a key, if there is one. An empty one is none. What tells a table from others
-    /// of its kind is in the name of the variable, and cannot be set by it.
+    /// The variable that sets a key, if there is one. An empty one is none.
     fn variable(&self, key: &str) -> Option<(String, OsString)> {
         let variables = self.layers.variables.as_ref()?;
-        if self.section.id_key() == Some(key) {
-            return None;
-        }
-        let name = format!("{}{}", variables.prefix, key.to_ascii_uppercase());
+        let name = self.section.variable(&variables.prefix, key)?;
         let value = variables.environment.get(&name)?;
         (!value.is_empty()).then_some((name, value))
     }

@@ -72,6 +72,11 @@ pub(crate) fn decide(
     }
 }
 
+/// Whether Meta took the events of the request.
+pub(crate) fn has_arrived(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. })
+}
+
 fn transient(reason: &Reason) -> Trouble {
     Trouble::Transient {
         reason: reason.to_string(),

@@ -234,7 +234,7 @@ impl Shipment {
         if let Some(served) = exchange.served {
             watch.served(id, self.destination.version, served);
         }
-        if matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. }) {
+        if decide::has_arrived(&verdict) {
             self.proof.delivered();
         }
         if matches!(verdict, Verdict::Fewer { .. }) {
@@ -297,7 +297,7 @@ impl Shipment {
         for candidate in candidates {
             let (_, verdict, record) = self.post(&[candidate]).await;
             self.settle(Some(record), Vec::new()).await?;
-            if matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. }) {
+            if decide::has_arrived(&verdict) {
                 return Ok(true);
             }
         }

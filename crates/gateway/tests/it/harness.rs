@@ -232,17 +232,22 @@ impl TestGateway {
     /// The same of another dataset.
     pub(crate) async fn lane_of(&self, dataset: &str, state: &str) -> String {
         for _ in 0..500 {
-            let ready = request(self.address(), "GET", "/readyz", &[], b"")
-                .await
-                .json();
-            let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();
-            let lane = lanes.iter().find(|lane| lane["dataset"] == dataset);
+            let lane = self.lane_now(dataset).await;
             if let Some(lane) = lane.filter(|lane| lane["state"] == state) {
                 return lane["reason"].as_str().unwrap_or_default().to_owned();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the lane was not {state} in time");
+    }
+
+    /// What `/readyz` says of a lane, once there is one.
+    pub(crate) async fn lane_now(&self, dataset: &str) -> Option<Value> {
+        let ready = request(self.address(), "GET", "/readyz", &[], b"")
+            .await
+            .json();
+        let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();
+        lanes.into_iter().find(|lane| lane["dataset"] == dataset)
     }
 
     /// Waits for a condition that has to come.

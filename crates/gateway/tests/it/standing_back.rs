@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::request;
 use crate::harness::{DATASET, TestGateway, start, start_with};
 
 /// How many purchases there are, one of which asks for an error.
@@ -17,12 +16,7 @@ async fn post_with_odd_one(test: &TestGateway, error: &str) {
 }
 
 async fn lane(test: &TestGateway) -> Value {
-    let ready = request(test.address(), "GET", "/readyz", &[], b"")
-        .await
-        .json();
-    let lanes = ready["lanes"].as_array().unwrap();
-    let lane = lanes.iter().find(|lane| lane["dataset"] == DATASET);
-    lane.unwrap().clone()
+    test.lane_now(DATASET).await.unwrap()
 }
 
 async fn until_held(test: &TestGateway, count: usize) {

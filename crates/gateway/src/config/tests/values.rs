@@ -215,13 +215,19 @@ fn variables_set_keys_of_datasets_and_sources() {
         .with("SLUICE_SOURCE_SHOP_DEFAULT_COUNTRY", "de")
         .with("SLUICE_SOURCE_SHOP_VARIANTS", "true")
         .with("SLUICE_SOURCE_SHOP_DATASETS", "1234567890123456,")
-        .with("SLUICE_SOURCE_OTHER_VARIANTS", "true");
+        .with("SLUICE_SOURCE_OTHER_VARIANTS", "true")
+        .with("SLUICE_SERVER_listen", "127.0.0.1:9");
     let Loaded {
         config, warnings, ..
     } = parse_with(&text, &environment).unwrap();
     let warnings = warnings.to_string();
     assert!(
         warnings.contains("SLUICE_SOURCE_OTHER_VARIANTS sets nothing"),
+        "{warnings}"
+    );
+    // Names of variables have capitals.
+    assert!(
+        warnings.contains("SLUICE_SERVER_listen sets nothing"),
         "{warnings}"
     );
     assert!(!warnings.contains("EAAB"), "{warnings}");
