@@ -1,7 +1,7 @@
 //! `sluice audit`: whether every accepted event is in exactly one state, counted from the rows.
 
 use serde::Serialize;
-use sluice_journal::{Audit, AuditGroup, Tally};
+use sluice_journal::{Audit, AuditGroup, Books, JournalError, Tally};
 
 use super::Ending;
 use crate::failure::Failure;
@@ -35,48 +35,76 @@ Every event is counted again from its own rows; nothing is taken from counters. 
 for every dataset, source and event name, and when the counters kept on the way say the same.
 
 Exit code: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
-cannot be read.";
+cannot be read. --deep names what cannot be read as damage, and JSON has null for counts that it keeps
+from being made.";
 
 /// Audits the journal.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let mut books = arguments.journal.open()?;
-    let mut audit = books.audit()?;
-    let damage = if arguments.deep {
-        books.check()?
-    } else {
-        Vec::new()
-    };
-    let is_flawed = !audit.balanced || !damage.is_empty();
-    audit.problems.extend(damage);
+    let found = Found::look(&mut books, arguments.deep)?;
     if arguments.json {
         let mut output = Output::for_programs();
-        output.json(&Report::new(&audit))?;
+        output.json(&Report::new(&found))?;
         output.finish()?;
     } else {
         let mut people = ForPeople {
             output: Output::for_people(),
         };
-        people.totals(&books.path().display().to_string(), &audit.tally)?;
-        people.groups(&audit.groups)?;
-        people.conclusion(&audit, is_flawed)?;
+        people.show(&books.path().display().to_string(), &found)?;
         people.output.finish()?;
     }
-    Ok(Ending::flawed_if(is_flawed))
+    Ok(Ending::flawed_if(found.is_flawed()))
 }
 
-/// The JSON object; its first eight keys are the law of the books.
+/// What the rows and the file say.
+struct Found {
+    /// `None` if the file is too damaged to be counted.
+    audit: Option<Audit>,
+    /// What is damaged, as far as somebody looked.
+    damage: Vec<String>,
+}
+
+impl Found {
+    fn look(books: &mut Books, is_deep: bool) -> Result<Self, Failure> {
+        let mut damage = if is_deep { books.check()? } else { Vec::new() };
+        let audit = match books.audit() {
+            Err(JournalError::Damaged(detail)) if is_deep => {
+                damage.push(format!("the rows cannot be counted: {detail}"));
+                None
+            }
+            audit => Some(audit?),
+        };
+        Ok(Self { audit, damage })
+    }
+
+    fn is_balanced(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.balanced)
+    }
+
+    fn is_flawed(&self) -> bool {
+        !self.is_balanced() || !self.damage.is_empty()
+    }
+
+    fn problems(&self) -> impl Iterator<Item = &str> {
+        let problems = self.audit.iter().flat_map(|audit| &audit.problems);
+        problems.chain(&self.damage).map(String::as_str)
+    }
+}
+
+/// The JSON object; its first eight keys are the law of the books. Counts are null if the file is too damaged
+/// to be counted.
 #[derive(Serialize)]
 struct Report<'a> {
-    accepted: u64,
-    waiting: u64,
-    delivered: u64,
-    refused: u64,
-    expired: u64,
-    withheld: u64,
-    duplicate: u64,
+    accepted: Option<u64>,
+    waiting: Option<u64>,
+    delivered: Option<u64>,
+    refused: Option<u64>,
+    expired: Option<u64>,
+    withheld: Option<u64>,
+    duplicate: Option<u64>,
     balanced: bool,
     books: Vec<Book<'a>>,
-    problems: &'a [String],
+    problems: Vec<&'a str>,
 }
 
 /// The books of one dataset, source and event name.
@@ -96,19 +124,20 @@ struct Book<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(audit: &'a Audit) -> Self {
-        let tally = &audit.tally;
+    fn new(found: &'a Found) -> Self {
+        let tally = found.audit.as_ref().map(|audit| &audit.tally);
+        let groups = found.audit.iter().flat_map(|audit| &audit.groups);
         Self {
-            accepted: tally.accepted,
-            waiting: tally.waiting,
-            delivered: tally.delivered,
-            refused: tally.refused,
-            expired: tally.expired,
-            withheld: tally.withheld,
-            duplicate: tally.duplicate,
-            balanced: audit.balanced,
-            books: audit.groups.iter().map(Book::new).collect(),
-            problems: &audit.problems,
+            accepted: tally.map(|tally| tally.accepted),
+            waiting: tally.map(|tally| tally.waiting),
+            delivered: tally.map(|tally| tally.delivered),
+            refused: tally.map(|tally| tally.refused),
+            expired: tally.map(|tally| tally.expired),
+            withheld: tally.map(|tally| tally.withheld),
+            duplicate: tally.map(|tally| tally.duplicate),
+            balanced: found.is_balanced(),
+            books: groups.map(Book::new).collect(),
+            problems: found.problems().collect(),
         }
     }
 }
@@ -166,8 +195,16 @@ struct ForPeople {
 }
 
 impl ForPeople {
-    fn totals(&mut self, file: &str, tally: &Tally) -> Result<(), Failure> {
+    fn show(&mut self, file: &str, found: &Found) -> Result<(), Failure> {
         writeln!(self.output, "{}\n", painted(DIM, printable(file)))?;
+        if let Some(audit) = &found.audit {
+            self.totals(&audit.tally)?;
+            self.groups(&audit.groups)?;
+        }
+        self.conclusion(found)
+    }
+
+    fn totals(&mut self, tally: &Tally) -> Result<(), Failure> {
         let rows = counts(tally).map(|(state, count)| (state, grouped(count)));
         let width = rows.iter().map(|(_, count)| count.len()).max();
         let width = width.unwrap_or(0);
@@ -212,8 +249,8 @@ impl ForPeople {
         writeln!(self.output)
     }
 
-    fn conclusion(&mut self, audit: &Audit, is_flawed: bool) -> Result<(), Failure> {
-        for problem in &audit.problems {
+    fn conclusion(&mut self, found: &Found) -> Result<(), Failure> {
+        for problem in found.problems() {
             writeln!(
                 self.output,
                 "  {} {}",
@@ -221,23 +258,30 @@ impl ForPeople {
                 printable(problem)
             )?;
         }
-        let accepted = grouped(audit.tally.accepted);
-        let sentence = match (audit.balanced, audit.tally.accepted) {
-            (false, _) => "The books do not balance.".to_owned(),
-            (true, 0) => "The books balance: no event was accepted yet.".to_owned(),
-            (true, 1) => {
-                "The books balance: the one accepted event is in exactly one state.".into()
-            }
-            (true, _) => format!(
-                "The books balance: each of the {accepted} accepted events is in exactly one state."
-            ),
-        };
-        let style = if is_flawed { RED } else { GREEN };
-        writeln!(self.output, "{}", painted(style, sentence))?;
-        if audit.balanced && is_flawed {
-            writeln!(self.output, "{}", painted(RED, "The file is damaged."))?;
+        let style = if found.is_flawed() { RED } else { GREEN };
+        if let Some(audit) = &found.audit {
+            writeln!(self.output, "{}", painted(style, sentence(audit)))?;
+        }
+        if !found.damage.is_empty() {
+            writeln!(self.output, "{}", painted(RED, DAMAGED))?;
         }
         Ok(())
+    }
+}
+
+const DAMAGED: &str = "The file is damaged. Keep a copy of its folder, then restore a backup.";
+
+fn sentence(audit: &Audit) -> String {
+    match (audit.balanced, audit.tally.accepted) {
+        (false, _) => "The books do not balance.".to_owned(),
+        (true, 0) => "The books balance: no event was accepted yet.".to_owned(),
+        (true, 1) => {
+            "The books balance: the one accepted event is in exactly one state.".to_owned()
+        }
+        (true, accepted) => format!(
+            "The books balance: each of the {} accepted events is in exactly one state.",
+            grouped(accepted)
+        ),
     }
 }
 

@@ -128,7 +128,46 @@ fn damage_on_the_disk_is_noticed_by_a_deep_audit() {
     let run = audit(&folder, &["--deep"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
     assert!(run.stdout.contains("  ✖ the body of event 3 is damaged\n"));
-    assert!(run.stdout.ends_with("The file is damaged.\n"));
+    assert!(
+        run.stdout
+            .ends_with("The file is damaged. Keep a copy of its folder, then restore a backup.\n")
+    );
+}
+
+#[test]
+fn a_deep_audit_names_damage_that_keeps_the_rows_from_being_counted() {
+    let folder = written();
+    let file = folder.path().join("journal.db");
+    let whole = fs::read(&file).unwrap();
+    let (mut uncounted, mut in_words) = (0, 0);
+    for page in (16_384..whole.len()).step_by(16_384) {
+        let mut bytes = whole.clone();
+        bytes[page..page + 16_384].fill(0xff);
+        fs::write(&file, bytes).unwrap();
+        let run = audit(&folder, &["--deep", "--json"]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""), "{page}");
+        let report = &run.json()[0];
+        assert!(!report["problems"].as_array().unwrap().is_empty());
+        if report["accepted"].is_null() {
+            assert_eq!(report["balanced"], false);
+            uncounted += 1;
+            let run = audit(&folder, &["--deep"]);
+            let has_reason = run.stdout.contains("✖ the rows cannot be counted: ");
+            in_words += usize::from(run.code == Some(1) && has_reason);
+            // Without --deep nothing was looked for: that the rows cannot be read is the error.
+            let run = audit(&folder, &[]);
+            assert_eq!(run.code, Some(2));
+            assert!(
+                run.stderr.contains("`sluice audit --deep`"),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+    assert!(
+        uncounted > 0 && in_words == uncounted,
+        "{uncounted}, {in_words}"
+    );
 }
 
 #[test]

@@ -108,34 +108,38 @@ fn count_rows(
     let mut next_outcome = || -> rusqlite::Result<Option<(i64, i64)>> {
         outcomes
             .next()?
-            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            // A state of another type is one that nobody knows.
+            .map(|row| Ok((row.get(0)?, row.get(1).unwrap_or(-1))))
             .transpose()
     };
     let mut outcome = next_outcome()?;
     while let Some(row) = events.next()? {
         let key: i64 = row.get(0)?;
-        let group = Group {
-            dataset: row.get(1)?,
-            source: row.get(2)?,
-            name: row.get(3)?,
-        };
         while let Some((event, _)) = outcome
             && event < key
         {
             problems.add(|| format!("there is an outcome of event {event}, which does not exist"));
             outcome = next_outcome()?;
         }
+        let state = match outcome {
+            Some((event, state)) if event == key => {
+                outcome = next_outcome()?;
+                Some(state)
+            }
+            _ => None,
+        };
+        let Ok(group) = Group::read(row, 1) else {
+            problems.add(|| format!("the row of event {key} is damaged"));
+            continue;
+        };
         let rows = &mut groups.entry(group).or_default().0;
         rows.accepted += 1;
-        match outcome {
-            Some((event, state)) if event == key => {
-                match Counted::of(state).filter(|counted| counted.state().is_some()) {
-                    Some(counted) => counted.add_to(rows, 1),
-                    None => problems.add(|| format!("event {key} is in an unknown state, {state}")),
-                }
-                outcome = next_outcome()?;
+        match state.map(|state| (state, Counted::of(state))) {
+            None => rows.waiting += 1,
+            Some((_, Some(counted))) if counted.state().is_some() => counted.add_to(rows, 1),
+            Some((state, _)) => {
+                problems.add(|| format!("event {key} is in an unknown state, {state}"));
             }
-            _ => rows.waiting += 1,
         }
     }
     while let Some((event, _)) = outcome {
@@ -156,12 +160,12 @@ fn count_tallies(
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let group = Group {
-            dataset: row.get(0)?,
-            source: row.get(1)?,
-            name: row.get(2)?,
+        let (Ok(group), Ok(state), Ok(count)) =
+            (Group::read(row, 0), row.get::<_, i64>(3), row.get(4))
+        else {
+            problems.add(|| "a row of the tallies is damaged".to_owned());
+            continue;
         };
-        let (state, count): (i64, i64) = (row.get(3)?, row.get(4)?);
         let (rows, counted) = groups.entry(group).or_default();
         match Counted::of(state) {
             Some(state) if count >= 0 => state.add_to(counted, count),

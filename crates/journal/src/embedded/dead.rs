@@ -57,6 +57,7 @@ pub struct Dropped {
 
 /// A dead event, as far as it matters here.
 struct Dead {
+    identity: Vec<u8>,
     group: Group,
     counted: Counted,
     cause: Cause,
@@ -67,17 +68,17 @@ struct Dead {
 impl Books {
     /// Makes dead events wait again. Their outcomes are kept as history.
     pub fn replay(&mut self, which: &Selection, now_ms: u64) -> Result<Replayed, JournalError> {
-        let mut sum = Replayed::default();
+        let mut replay = Replay::new(now_ms);
         self.each(which, |conn, keys| {
             let superseded = superseded(conn, keys)?;
             in_transaction(conn, |conn| {
-                let fates = fates(conn, keys, &superseded, now_ms)?;
+                let fates = replay.fates(conn, keys, &superseded)?;
                 replay_some(conn, &fates, now_ms)?;
-                sum.count(&fates);
+                replay.count(&fates);
                 Ok(())
             })
         })?;
-        Ok(sum)
+        Ok(replay.sum)
     }
 
     /// What [`Books::replay`] would do. Changes nothing.
@@ -86,13 +87,14 @@ impl Books {
         which: &Selection,
         now_ms: u64,
     ) -> Result<Replayed, JournalError> {
-        let mut sum = Replayed::default();
+        let mut replay = Replay::new(now_ms);
         self.each(which, |conn, keys| {
             let superseded = superseded(conn, keys)?;
-            sum.count(&fates(conn, keys, &superseded, now_ms)?);
+            let fates = replay.fates(conn, keys, &superseded)?;
+            replay.count(&fates);
             Ok(())
         })?;
-        Ok(sum)
+        Ok(replay.sum)
     }
 
     /// Gives refused and expired events up for good.
@@ -109,7 +111,8 @@ impl Books {
         Ok(sum)
     }
 
-    /// Calls `act` with some keys at a time.
+    /// Calls `act` with some keys at a time, the newest events first: of several with one identity the
+    /// last one counts.
     fn each(
         &mut self,
         which: &Selection,
@@ -123,17 +126,21 @@ impl Books {
             Ok(())
         };
         match which {
-            Selection::Keys(keys) => act_on_all(&mut self.conn, keys)?,
+            Selection::Keys(keys) => {
+                let mut keys = keys.clone();
+                keys.sort_unstable_by_key(|key| std::cmp::Reverse(*key));
+                act_on_all(&mut self.conn, &keys)?;
+            }
             Selection::Filter(filter) => {
                 let mut filter = filter.clone();
                 if filter.states.is_empty() {
                     filter.states = vec![EventState::Refused, EventState::Expired];
                 }
-                let mut after = EventKey(0);
+                let mut before = EventKey(i64::MAX);
                 loop {
-                    let keys = matching(&self.conn, &filter, after)?;
+                    let keys = matching(&self.conn, &filter, before)?;
                     let Some(last) = keys.last() else { break };
-                    after = *last;
+                    before = *last;
                     act_on_all(&mut self.conn, &keys)?;
                 }
             }
@@ -152,18 +159,18 @@ fn in_transaction(
     transaction.commit()
 }
 
-/// The next keys that match.
+/// The next keys that match, the newest first.
 fn matching(
     conn: &Connection,
     filter: &DeadFilter,
-    after: EventKey,
+    before: EventKey,
 ) -> rusqlite::Result<Vec<EventKey>> {
     let sql = format!(
         "SELECT o.event FROM outcome o INDEXED BY outcome_dead JOIN event e ON e.id = o.event
-         WHERE {DEAD} AND o.event > ?7 ORDER BY o.event LIMIT 10000"
+         WHERE {DEAD} AND o.event < ?7 ORDER BY o.event DESC LIMIT 10000"
     );
     let (states, dataset, source, name, code, since_ms) = filter.bound();
-    let bound = (states, dataset, source, name, code, since_ms, after.0);
+    let bound = (states, dataset, source, name, code, since_ms, before.0);
     let mut statement = conn.prepare_cached(&sql)?;
     let keys = statement.query_map(bound, |row| row.get(0).map(EventKey))?;
     keys.collect()
@@ -172,16 +179,13 @@ fn matching(
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     conn.prepare_cached(
         "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s,
-                EXISTS (SELECT 1 FROM body WHERE id = e.id)
+                EXISTS (SELECT 1 FROM body WHERE id = e.id), e.identity
          FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
     )?
     .query_row([key.0], |row| {
         Ok(Dead {
-            group: Group {
-                dataset: row.get(0)?,
-                source: row.get(1)?,
-                name: row.get(2)?,
-            },
+            identity: row.get(9)?,
+            group: Group::read(row, 0)?,
             counted: Counted::of_state(state(row.get(3)?)).unwrap_or(Counted::Withheld),
             cause: cause(row, 4)?,
             expires_s: row.get(7)?,
@@ -191,24 +195,17 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     .optional()
 }
 
-/// Those of some dead events that have a successor: whoever mends an event that was refused sends it again
-/// under the same id, and the old one beside it would count twice.
+/// Those of some dead events whose successor is delivered or waits: whoever mends an event that was refused
+/// sends it again under the same id, and the old one beside it would count twice.
 ///
 /// Identities have no index, so this looks at every later row; it is done before the transaction, which a
 /// gateway waits for.
 fn superseded(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<HashSet<EventKey>> {
     let mut identities = HashMap::new();
     for key in keys {
-        let identity = conn
-            .prepare_cached(
-                "SELECT e.identity FROM outcome o JOIN event e ON e.id = o.event
-                 WHERE o.event = ?1 AND o.state > 1",
-            )?
-            .query_row([key.0], |row| row.get::<_, Vec<u8>>(0))
-            .optional()?;
-        if let Some(identity) = identity {
+        if let Some(dead) = dead(conn, *key)? {
             identities
-                .entry(identity)
+                .entry(dead.identity)
                 .or_insert_with(Vec::new)
                 .push(*key);
         }
@@ -228,8 +225,7 @@ fn superseded(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<HashSet<
             .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
             .query_row([successor], |row| row.get::<_, i64>(0))
             .optional()?;
-        let is_chosen = || keys.contains(&EventKey(successor));
-        if matches!(state, None | Some(1)) || is_chosen() {
+        if matches!(state, None | Some(1)) {
             found.extend(same.iter().filter(|key| key.0 < successor));
         }
     }
@@ -245,40 +241,66 @@ enum Fate {
     NotDead,
 }
 
-impl Replayed {
+/// Sending events again, the newest first.
+struct Replay {
+    now_ms: u64,
+    /// Identities that are sent again: an older event with one of them stays dead.
+    taken: HashSet<Vec<u8>>,
+    sum: Replayed,
+}
+
+impl Replay {
+    fn new(now_ms: u64) -> Self {
+        Self {
+            now_ms,
+            taken: HashSet::new(),
+            sum: Replayed::default(),
+        }
+    }
+
+    fn fates(
+        &self,
+        conn: &Connection,
+        keys: &[EventKey],
+        superseded: &HashSet<EventKey>,
+    ) -> rusqlite::Result<Vec<Fate>> {
+        let now_s = stored_ms(self.now_ms) / 1_000;
+        let mut seen = HashSet::new();
+        let mut taken = HashSet::new();
+        let mut fate = |key: EventKey| -> rusqlite::Result<Fate> {
+            let Some(dead) = dead(conn, key)?.filter(|_| seen.insert(key)) else {
+                return Ok(Fate::NotDead);
+            };
+            let is_taken = || self.taken.contains(&dead.identity) || taken.contains(&dead.identity);
+            Ok(if dead.expires_s < now_s {
+                Fate::TooOld
+            } else if !dead.has_body {
+                Fate::Gone
+            } else if superseded.contains(&key) || is_taken() {
+                Fate::Superseded
+            } else {
+                taken.insert(dead.identity.clone());
+                Fate::Replay(key, dead)
+            })
+        };
+        keys.iter().map(|key| fate(*key)).collect()
+    }
+
     fn count(&mut self, fates: &[Fate]) {
         for fate in fates {
             let count = match fate {
-                Fate::Replay(..) => &mut self.replayed,
-                Fate::TooOld => &mut self.too_old,
-                Fate::Gone => &mut self.gone,
-                Fate::Superseded => &mut self.superseded,
-                Fate::NotDead => &mut self.not_dead,
+                Fate::Replay(_, dead) => {
+                    self.taken.insert(dead.identity.clone());
+                    &mut self.sum.replayed
+                }
+                Fate::TooOld => &mut self.sum.too_old,
+                Fate::Gone => &mut self.sum.gone,
+                Fate::Superseded => &mut self.sum.superseded,
+                Fate::NotDead => &mut self.sum.not_dead,
             };
             *count += 1;
         }
     }
-}
-
-fn fates(
-    conn: &Connection,
-    keys: &[EventKey],
-    superseded: &HashSet<EventKey>,
-    now_ms: u64,
-) -> rusqlite::Result<Vec<Fate>> {
-    let mut seen = HashSet::new();
-    keys.iter()
-        .map(|key| {
-            let dead = dead(conn, *key)?.filter(|_| seen.insert(*key));
-            Ok(match dead {
-                None => Fate::NotDead,
-                Some(dead) if dead.expires_s < stored_ms(now_ms) / 1_000 => Fate::TooOld,
-                Some(dead) if !dead.has_body => Fate::Gone,
-                Some(_) if superseded.contains(key) => Fate::Superseded,
-                Some(dead) => Fate::Replay(*key, dead),
-            })
-        })
-        .collect()
 }
 
 fn replay_some(conn: &Connection, fates: &[Fate], now_ms: u64) -> rusqlite::Result<()> {

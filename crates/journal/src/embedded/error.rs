@@ -152,10 +152,11 @@ impl OpenError {
                 OpenError::NoPermission { path }
             }
             Some(ErrorCode::DiskFull) => OpenError::Full { path },
-            // Without a code it is not SQLite's: a value has not the type that its column promises.
+            // SQLite says no more of a file beside the journal's that it could not make larger.
+            Some(ErrorCode::SystemIoFailure) if has_no_room(&path) => OpenError::Full { path },
             Some(ErrorCode::DatabaseCorrupt) | None => OpenError::Damaged {
                 path,
-                detail: error.to_string(),
+                detail: damage(error),
             },
             _ => OpenError::Disk {
                 path,
@@ -165,17 +166,39 @@ impl OpenError {
     }
 }
 
+/// Whether a small file beside this one cannot be written for lack of room.
+fn has_no_room(path: &Path) -> bool {
+    let probe = path.with_extension("probe");
+    let written = std::fs::write(&probe, [1; 64 << 10]);
+    // Where it could not be made there is nothing to remove.
+    let _removed = std::fs::remove_file(&probe);
+    written.is_err_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
+}
+
 impl From<rusqlite::Error> for JournalError {
     /// The messages name tables and columns at most: values are bound, never written into SQL.
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => JournalError::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                JournalError::Damaged(error.to_string())
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => {
+                JournalError::Damaged(damage(&error))
             }
             Some(_) => JournalError::Disk(error.to_string()),
-            // Not SQLite's: a value that has not the type that its column promises.
-            None => JournalError::Damaged(error.to_string()),
         }
+    }
+}
+
+/// What SQLite says; or, where the error is not SQLite's, which value has not the type that its column
+/// promises.
+fn damage(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::InvalidColumnType(_, column, _) => {
+            format!("a value of the column `{column}` is not of the kind that was written")
+        }
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..) => {
+            "a value is not of the kind that was written".to_owned()
+        }
+        other => other.to_string(),
     }
 }

@@ -132,7 +132,7 @@ impl<'c> Rows<'c> {
 }
 
 /// `None` for a row that is gone or broken. Other failures are the disk's, not the event's.
-fn unless_damaged<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+pub(super) fn unless_damaged<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     match row.optional() {
         Err(error) if error.sqlite_error_code().is_none() => Ok(None),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(None),

@@ -221,35 +221,6 @@ impl Books {
         let requests: Vec<Option<SentRequest>> = rows.collect::<rusqlite::Result<_>>()?;
         Ok(requests.into_iter().flatten().collect())
     }
-
-    /// Checks the whole file, every index and every body. Takes minutes on a large one. Says what is wrong.
-    pub fn check(&self) -> Result<Vec<String>, JournalError> {
-        let mut problems: Vec<String> = self
-            .conn
-            .prepare("PRAGMA integrity_check(100)")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        problems.retain(|line| line != "ok");
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, crc, json FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
-        )?;
-        let mut last = 0_i64;
-        loop {
-            // A page at a time: a long read keeps a running gateway's log from being started over.
-            let mut rows = statement.query([last])?;
-            let before = last;
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                let json = row.get_ref(2)?.as_bytes().unwrap_or_default();
-                if !is_whole(EventKey(last), row.get(1)?, json) {
-                    problems.push(format!("the body of event {last} is damaged"));
-                }
-            }
-            if last == before {
-                return Ok(problems);
-            }
-        }
-    }
 }
 
 /// The parameters of [`DEAD`], in its order.

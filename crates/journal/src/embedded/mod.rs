@@ -16,6 +16,7 @@ mod clock;
 mod copier;
 mod dead;
 mod error;
+mod inspect;
 mod lane;
 mod lease;
 mod ledger;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::append::stored_ms;
 use super::lane::Lane;
+use super::lease::unless_damaged;
 use super::tally::{Counted, Group};
 use super::writer::{Staged, State};
 use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
@@ -31,17 +32,9 @@ pub(super) fn settle(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for (key, outcome) in &report.outcomes {
-        let group = group_of
-            .query_row([key.0], |row| {
-                Ok(Group {
-                    dataset: row.get(0)?,
-                    source: row.get(1)?,
-                    name: row.get(2)?,
-                })
-            })
-            .optional()?;
+        let group = unless_damaged(group_of.query_row([key.0], |row| Group::read(row, 0)))?;
         let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
-            // Its row is gone: there is nothing to count, and nothing to wait for either.
+            // Its row is gone or broken: there is nothing to count, and nothing to wait for either.
             staged.settled.push((Arc::clone(lane), *key));
             continue;
         };

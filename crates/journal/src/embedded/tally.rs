@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::terms::Term;
 use crate::books::Tally;
@@ -79,6 +79,17 @@ pub(super) struct Group {
     pub(super) dataset: Term,
     pub(super) source: Term,
     pub(super) name: Term,
+}
+
+impl Group {
+    /// Dataset, source and event name, from this column on.
+    pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            dataset: row.get(column)?,
+            source: row.get(column + 1)?,
+            name: row.get(column + 2)?,
+        })
+    }
 }
 
 /// What a transaction changes: one row is written per key, however many events there are.

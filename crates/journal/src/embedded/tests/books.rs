@@ -115,6 +115,32 @@ async fn what_was_mended_and_sent_again_is_not_replayed() {
 }
 
 #[tokio::test]
+async fn of_many_dead_events_with_one_id_only_the_last_is_replayed() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let ids = || entries(0..1_100);
+    for _ in 0..3 {
+        journal.append(ids()).await.unwrap();
+        drain(&journal, &lane(0), &refused()).await;
+    }
+    let mut books = Books::open(folder.path()).unwrap();
+    let expected = Replayed {
+        replayed: 1_100,
+        superseded: 2_200,
+        ..Replayed::default()
+    };
+    let now_ms = T0_MS + HOUR_MS;
+    assert_eq!(books.would_replay(&everything(), now_ms).unwrap(), expected);
+    let all = (1..=3_300).map(EventKey).collect();
+    let replayed = books.replay(&Selection::Keys(all), now_ms).unwrap();
+    assert_eq!(replayed, expected);
+    journal.look_around().await;
+    let sent = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    assert!(sent.iter().all(|event| event.key > EventKey(2_200)));
+    assert_eq!(audit(folder.path()).tally.delivered, 1_100);
+}
+
+#[tokio::test]
 async fn what_is_too_old_or_gone_is_not_sent_again() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
