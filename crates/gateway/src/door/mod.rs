@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod capi;
+mod discard;
 mod events;
 mod form;
 mod graph;

@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::discard::Discarding;
 use super::{Doors, router};
 use crate::config::Server;
 
@@ -117,6 +118,7 @@ async fn connection(
     stop: CancellationToken,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
+        let request = Discarding::body_of(request, doors.limits.body.timeout);
         let answer = doors.answer(router.clone(), request.map(Body::new));
         async { Ok::<_, Infallible>(answer.await) }
     });

@@ -49,8 +49,8 @@ pub(crate) async fn request(
 /// Sends bytes as they are.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may answer and close before it has read everything.
-    let _ = stream.write_all(bytes).await;
+    // Most clients look for the answer only when all is sent.
+    stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer).into_owned();

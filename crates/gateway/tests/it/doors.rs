@@ -463,3 +463,57 @@ async fn a_client_that_has_closed_its_half_gets_its_answer() {
     }
     test.finish().await;
 }
+
+/// Clients that send everything before they look for an answer: closing the connection on them would be a
+/// reset, and no answer.
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_still_sends() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let test = start().await;
+    let length = 40 << 20;
+    for (path, key, status) in [
+        ("/v1/events", "a-wrong-key-0123456789", 401),
+        ("/v1/events", KEY, 413),
+        ("/v1/nothing", KEY, 404),
+        ("/v26.0/1234567890123456/events", KEY, 413),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(test.address())
+            .await
+            .unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..length >> 20 {
+            stream.write_all(&[b' '; 1 << 20]).await.unwrap();
+        }
+        // The connection serves the next request as well.
+        let next = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(next).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        let first = format!("HTTP/1.1 {status} ");
+        assert!(answers.starts_with(&first), "{path}: {answers:?}");
+        assert!(answers.contains("HTTP/1.1 200 OK"), "{path}: {answers:?}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_told_at_once() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let test = start().await;
+    let mut stream = tokio::net::TcpStream::connect(test.address())
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\
+         Expect: 100-continue\r\nContent-Length: 100000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    test.finish().await;
+}

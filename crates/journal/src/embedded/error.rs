@@ -169,7 +169,7 @@ impl OpenError {
 /// Whether a small file beside this one cannot be written for lack of room.
 fn has_no_room(path: &Path) -> bool {
     let probe = path.with_extension("probe");
-    let written = std::fs::write(&probe, [1; 64 << 10]);
+    let written = std::fs::write(&probe, vec![1; 64 << 10]);
     // Where it could not be made there is nothing to remove.
     let _removed = std::fs::remove_file(&probe);
     written.is_err_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
