@@ -112,6 +112,7 @@ def lively(proof, gateway):
     proof.check("sluice_accepted_events" in gateway.metrics(), "/metrics answers")
     text = gateway.process.text()
     proof.check("events cannot be kept" in text, "the log says that events cannot be kept")
+    proof.check("answered with a server error" not in text, "and not once more for every request")
 
 
 def restarts(proof, gateway):

@@ -216,6 +216,7 @@ def rotated_key(proof, sandbox):
     mark = len(gateway.process.text())
     gateway.hang_up()
     until(lambda: "stays in force" in gateway.process.text()[mark:], 10, "the log says that the key cannot be read")
+    proof.check("No such file" in gateway.process.text()[mark:], "and why")
     proof.equal(gateway.post(proof.event("key-later"))[0], 202, "the known key stays in force")
     gateway.drained(10)
     gateway.stop()

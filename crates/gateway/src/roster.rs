@@ -4,6 +4,7 @@
 //! lane is parked. A secret that cannot be read then leaves the one that was known in force.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -48,6 +49,16 @@ pub enum RosterError {
         /// The other.
         second: String,
     },
+}
+
+impl RosterError {
+    /// What is wrong, and why, in one line of the log.
+    pub(crate) fn with_reason(&self) -> String {
+        match self.source() {
+            Some(reason) => format!("{self}: {reason}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// How a dataset is reached.

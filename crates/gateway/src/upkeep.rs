@@ -84,7 +84,11 @@ impl Upkeep {
         match tokio::task::spawn_blocking(move || roster.refresh(wakes)).await {
             Ok(Ok(())) => info!("keys and tokens were read again"),
             Ok(Err(error)) => {
-                error!(%error, "a secret cannot be read; the known one stays in force");
+                let error = error.with_reason();
+                error!(
+                    error,
+                    "a secret cannot be read; the known one stays in force"
+                );
             }
             Err(error) => error!(%error, "reading secrets failed"),
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sluice_gateway::config::{
-    Config, LoadError, Loaded, Place, Problem, Problems, ProcessEnvironment, Severity,
+    Checked, Config, Place, Problem, Problems, ProcessEnvironment, Severity,
 };
 
 use super::Ending;
@@ -38,11 +38,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             "name a file with --config; docs/configuration.md has one to start from",
         ));
     };
-    let (config, problems) = match Config::load(&path, &ProcessEnvironment, config_file::now_s()) {
-        Ok(loaded) => with_secrets(loaded),
-        Err(LoadError::Problems(problems)) => (None, problems),
-        Err(error) => return Err(anyhow::Error::new(error).into()),
-    };
+    let checked = Config::check(&path, &ProcessEnvironment, config_file::now_s());
+    let Checked { config, problems } = checked.map_err(anyhow::Error::new)?;
     if arguments.json {
         let mut output = Output::for_programs();
         output.json(&Report::new(config.as_ref(), &problems))?;
@@ -51,19 +48,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         show(config.as_ref(), &problems)?;
     }
     Ok(Ending::flawed_if(config.is_none()))
-}
-
-/// The configuration, if its secrets can be used too.
-fn with_secrets(loaded: Loaded) -> (Option<Config>, Problems) {
-    let secrets = loaded.check_secrets(&ProcessEnvironment);
-    let Loaded {
-        config,
-        warnings: mut problems,
-        ..
-    } = loaded;
-    problems.extend(secrets);
-    let is_usable = problems.count(Severity::Error) == 0;
-    (Some(config).filter(|_| is_usable), problems)
 }
 
 fn show(config: Option<&Config>, problems: &Problems) -> Result<(), Failure> {
@@ -107,13 +91,13 @@ fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
     )?;
     writeln!(output, "sends to    {}", config.graph.base_url)?;
     for dataset in &config.datasets {
-        let name = dataset.name.as_deref().unwrap_or_default();
+        let name = dataset.name.as_deref().map(|name| format!(" {name}"));
         let token = dataset.access_token.to_string();
         writeln!(
             output,
-            "dataset     {} {}\n            {}",
+            "dataset     {}{}\n            {}",
             painted(BOLD, &dataset.id),
-            printable(name),
+            printable(name.as_deref().unwrap_or_default()),
             painted(
                 DIM,
                 format!("{}; token: {}", dataset.delivery.version, printable(&token))

@@ -97,6 +97,18 @@ sluice.toml cannot be used, 1 error
 }
 
 #[test]
+fn reads_the_secrets_whatever_else_is_wrong() {
+    let text = GOOD.replace("[\"echo\", \"EAABgeheim\"]", "[\"false\", \"geheim\"]");
+    let run = check(&text.replace("\"api\"", "\"apo\""), &["--json"]);
+    let report = &run.json()[0];
+    let problems = report["problems"].as_array().unwrap();
+    let keys: Vec<_> = problems.iter().map(|it| &it["key"]).collect();
+    assert_eq!(keys, ["dataset[0].access_token", "source[0].kind"]);
+    let run = check(&GOOD.replace("name = \"Shop\"\n", ""), &[]);
+    assert!(run.stdout.lines().all(|line| line.trim_end() == line));
+}
+
+#[test]
 fn answers_programs_in_json() {
     let run = check(GOOD, &["--json"]);
     assert_eq!(run.code, Some(0));

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sluice_graph::{AccessToken, AppSecret, BaseUrl};
+use sluice_graph::BaseUrl;
 use toml::de::DeTable;
 
 use super::contradictions;
 use super::environment::Environment;
 use super::excerpt;
-use super::problem::{Place, Problem, Problems, Severity};
+use super::problem::{Place, Problems, Severity};
 use super::raw::RawConfig;
 use super::resolve::resolve;
 use super::resolved::Config;
@@ -29,9 +29,6 @@ pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Problems of a file that cannot be parsed; those behind the first few follow from them.
 const SYNTAX_PROBLEMS_MAX: usize = 5;
 
-/// Length of a source's key below which it can be guessed, in characters.
-const KEY_CHARS_MIN: usize = 16;
-
 /// The dataset of the sandbox.
 const SANDBOX_DATASET: &str = "1234567890123456";
 
@@ -42,15 +39,23 @@ pub struct Loaded {
     pub config: Config,
     /// What is doubtful about it.
     pub warnings: Problems,
-    secrets: Vec<SecretPlace>,
+}
+
+/// What a text says, right or wrong.
+pub(super) struct Reading {
+    /// `None` if it cannot be used.
+    pub(super) config: Option<Config>,
+    pub(super) problems: Problems,
+    /// Every secret that it names, whatever else is wrong with it.
+    pub(super) secrets: Vec<SecretPlace>,
 }
 
 /// A secret, and where the configuration names it.
-#[derive(Debug, Clone)]
-struct SecretPlace {
-    path: String,
-    place: Place,
-    secret: SecretRef,
+pub(super) struct SecretPlace {
+    /// Its key.
+    pub(super) path: String,
+    pub(super) place: Place,
+    pub(super) secret: SecretRef,
 }
 
 /// Why there is no configuration.
@@ -85,22 +90,8 @@ impl Config {
         environment: &dyn Environment,
         now_s: i64,
     ) -> Result<Loaded, LoadError> {
-        let read = |error| LoadError::Read {
-            path: path.to_owned(),
-            error,
-        };
-        let file = File::open(path).map_err(read)?;
-        let mut bytes = Vec::new();
-        file.take(CONFIG_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(read)?;
-        if bytes.len() as u64 > CONFIG_BYTES_MAX {
-            return Err(LoadError::TooLarge(path.to_owned()));
-        }
-        let name = path.display().to_string();
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| LoadError::Problems(not_text(&name, &bytes[..error.valid_up_to()])))?;
-        Self::parse(&name, text, environment, now_s).map_err(LoadError::Problems)
+        let (name, text) = read(path)?;
+        Self::parse(&name, &text, environment, now_s).map_err(LoadError::Problems)
     }
 
     /// Reads the text of a file of this name, and the environment, which wins over it.
@@ -114,46 +105,14 @@ impl Config {
         environment: &dyn Environment,
         now_s: i64,
     ) -> Result<Loaded, Problems> {
-        let mut notes = Notes::new(text);
-        let (defaults, _) = DeTable::parse_recoverable(DEFAULTS);
-        let (document, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            for error in errors.iter().take(SYNTAX_PROBLEMS_MAX) {
-                let span = error.span().unwrap_or_default();
-                let help = syntax_help(text, span.start);
-                notes.note(
-                    Severity::Error,
-                    &Origin::File(span),
-                    "",
-                    error.message(),
-                    help,
-                );
-            }
-            return Err(Problems::new(file, notes.list));
+        let reading = Reading::new(file, text, environment, now_s);
+        match reading.config {
+            None => Err(reading.problems),
+            Some(config) => Ok(Loaded {
+                config,
+                warnings: reading.problems,
+            }),
         }
-        let raw = RawConfig::read(
-            document.get_ref(),
-            defaults.get_ref(),
-            environment,
-            &mut notes,
-        );
-        let written: Vec<_> = raw.secrets().collect();
-        contradictions::variables(environment, &raw, &mut notes);
-        let config = resolve(&raw, &mut notes).filter(|_| !notes.has_errors());
-        let Some(config) = config else {
-            return Err(Problems::new(file, notes.list));
-        };
-        contradictions::note(&raw, &config, now_s, &mut notes);
-        let secrets = written.into_iter().map(|secret| SecretPlace {
-            path: secret.path.clone(),
-            place: notes.place(&secret.origin),
-            secret: secret.value.clone(),
-        });
-        Ok(Loaded {
-            config,
-            secrets: secrets.collect(),
-            warnings: Problems::new(file, notes.list),
-        })
     }
 
     /// What to use without a file: the defaults and the environment, one dataset behind `base_url`,
@@ -185,11 +144,80 @@ impl Config {
         for source in &mut loaded.config.sources {
             source.key = source_key.clone();
         }
-        for place in &mut loaded.secrets {
-            let is_key = place.path.starts_with("source");
-            place.secret = if is_key { &source_key } else { &access_token }.clone();
-        }
         Ok(loaded)
+    }
+}
+
+impl Reading {
+    pub(super) fn new(file: &str, text: &str, environment: &dyn Environment, now_s: i64) -> Self {
+        let mut notes = Notes::new(text);
+        let (defaults, _) = DeTable::parse_recoverable(DEFAULTS);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            for error in errors.iter().take(SYNTAX_PROBLEMS_MAX) {
+                let span = error.span().unwrap_or_default();
+                let help = syntax_help(text, span.start);
+                notes.note(
+                    Severity::Error,
+                    &Origin::File(span),
+                    "",
+                    error.message(),
+                    help,
+                );
+            }
+            return Self {
+                config: None,
+                problems: Problems::new(file, notes.list),
+                secrets: Vec::new(),
+            };
+        }
+        let raw = RawConfig::read(
+            document.get_ref(),
+            defaults.get_ref(),
+            environment,
+            &mut notes,
+        );
+        let secrets = raw.secrets().map(|secret| SecretPlace {
+            path: secret.path.clone(),
+            place: notes.place(&secret.origin),
+            secret: secret.value.clone(),
+        });
+        let secrets = secrets.collect();
+        contradictions::variables(environment, &raw, &mut notes);
+        let config = resolve(&raw, &mut notes).filter(|_| !notes.has_errors());
+        if let Some(config) = &config {
+            contradictions::note(&raw, config, now_s, &mut notes);
+        }
+        Self {
+            config,
+            problems: Problems::new(file, notes.list),
+            secrets,
+        }
+    }
+}
+
+/// The name and the text of a file.
+pub(super) fn read(path: &Path) -> Result<(String, String), LoadError> {
+    let failed = |error| LoadError::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(CONFIG_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(LoadError::TooLarge(path.to_owned()));
+    }
+    let name = path.display().to_string();
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let end = error.utf8_error().valid_up_to();
+            let problems = not_text(&name, &error.as_bytes()[..end]);
+            Err(LoadError::Problems(problems))
+        }
     }
 }
 
@@ -212,67 +240,4 @@ fn not_text(file: &str, readable: &[u8]) -> Problems {
     let message = "the file is not UTF-8 from here on";
     notes.note(Severity::Error, &origin, "", message, "");
     Problems::new(file, notes.list)
-}
-
-impl Loaded {
-    /// Reads every secret, and says which ones cannot be used and which ones are doubtful. This
-    /// blocks, as [`SecretRef::read`] does.
-    pub fn check_secrets(&self, environment: &dyn Environment) -> Problems {
-        let mut list = Vec::new();
-        let mut read: Vec<(&str, Secret)> = Vec::new();
-        for secret in &self.secrets {
-            let mut note = |severity, message: &str, help: &str| {
-                let place = secret.place.clone();
-                list.push(Problem::new(severity, place, &secret.path, message, help));
-            };
-            let text = match secret.secret.read(environment) {
-                Ok(text) => text,
-                Err(error) => {
-                    note(Severity::Error, &secret.secret.explain(&error), "");
-                    continue;
-                }
-            };
-            match secret.path.rsplit('.').next() {
-                Some("access_token") => token(&text, &mut note),
-                Some("app_secret") => app_secret(&text, &mut note),
-                _ => {
-                    key(&text, &mut note);
-                    let same = read.iter().find(|(_, other)| *other == text);
-                    if let Some((path, _)) = same {
-                        let message = format!("key is the same secret as {path}");
-                        let help = "give each source a key of its own, and no one's access token";
-                        note(Severity::Error, &message, help);
-                    }
-                }
-            }
-            read.push((&secret.path, text));
-        }
-        Problems::new(self.warnings.file(), list)
-    }
-}
-
-fn token(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
-    if let Err(error) = AccessToken::new(text.expose().to_owned()) {
-        let message = format!("this is no access token: {error}");
-        note(Severity::Error, &message, "");
-    }
-}
-
-fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
-    if let Err(error) = AppSecret::new(text.expose().to_owned()) {
-        let message = format!("this is no app secret: {error}");
-        note(Severity::Error, &message, "");
-    }
-}
-
-fn key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
-    const HELP: &str = "make one with `openssl rand -hex 24`";
-    if !text.expose().chars().all(|c| c.is_ascii_graphic()) {
-        let message = "a key has ASCII letters, digits and marks, and no spaces";
-        note(Severity::Error, message, HELP);
-    } else if text.expose().len() < KEY_CHARS_MIN {
-        let message =
-            format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed");
-        note(Severity::Warning, &message, HELP);
-    }
 }

@@ -15,6 +15,7 @@
 //! - There is one place that reads environment variables, [`ProcessEnvironment`], and no static:
 //!   the environment and the time are passed in.
 
+mod check;
 mod contradictions;
 mod environment;
 mod excerpt;
@@ -32,6 +33,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use check::Checked;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use keys::{SECTIONS, Section, Shape};

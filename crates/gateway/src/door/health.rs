@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Doors;
 use super::problem::Problem;
 use crate::lane_state::LaneState;
+use crate::watch::LaneReport;
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn alive() -> &'static str {
@@ -47,11 +48,17 @@ pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, P
             "reason": reason,
             "waiting": waiting.ready + waiting.leased,
             "held": report.map_or(0, |report| report.held),
+            "held_keys": report.map_or(Vec::new(), held_keys),
             "first_expiry": waiting.first_expiry_s,
         })
     });
     let lanes: Vec<_> = lanes.collect();
     Ok(Json(json!({ "ready": true, "lanes": lanes })).into_response())
+}
+
+/// The first few of those that stand back; `sluice dead show` takes them.
+fn held_keys(report: &LaneReport) -> Vec<i64> {
+    report.held_first.iter().map(|key| key.0).collect()
 }
 
 /// `GET /metrics`: for Prometheus.

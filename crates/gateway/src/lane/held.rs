@@ -3,7 +3,7 @@
 //! They stay leased, so nothing else sends them, and in the books they wait. When their time is over, they
 //! join the queue again. If the process ends before, they wait like all others.
 
-use sluice_journal::Lease;
+use sluice_journal::{EventKey, Lease};
 
 /// How long events stand back, in milliseconds: half an hour. To set one apart again takes some twenty
 /// requests.
@@ -11,6 +11,9 @@ const HELD_MS: u64 = 30 * 60 * 1_000;
 
 /// So many stand back at once. When there are more, it is not about single events any more.
 const HELD_MAX: usize = 10_000;
+
+/// So many are named in the log and on `/readyz`.
+pub(crate) const NAMED_MAX: usize = 10;
 
 /// There are too many already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,13 @@ impl Held {
     /// How many events stand back.
     pub(crate) fn len(&self) -> usize {
         self.leases.iter().map(|(_, it)| it.events.len()).sum()
+    }
+
+    /// The first few of them.
+    pub(crate) fn first(&self) -> Vec<EventKey> {
+        let leases = self.leases.iter();
+        let events = leases.flat_map(|(_, it)| &it.events);
+        events.map(|event| event.key).take(NAMED_MAX).collect()
     }
 
     /// When the next ones join the queue again, in milliseconds since 1970.
@@ -66,7 +76,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use sluice_event::DatasetId;
-    use sluice_journal::{EventKey, LaneId, Leased};
+    use sluice_journal::{LaneId, Leased};
 
     use super::*;
 
@@ -97,6 +107,7 @@ mod tests {
         held.hold(lease(3, &given_back), 1_000).unwrap();
         held.hold(lease(2, &given_back), 5_000).unwrap();
         assert_eq!((held.len(), held.next_ms()), (5, Some(1_000 + HELD_MS)));
+        assert_eq!(held.first(), [0, 1, 2, 0, 1].map(EventKey));
         held.release(1_000 + HELD_MS - 1);
         assert_eq!(back(), 0);
         held.release(1_000 + HELD_MS);

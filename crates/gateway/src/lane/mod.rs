@@ -32,6 +32,7 @@ use crate::roster::{Destinations, Reachable};
 use crate::watch::{LaneReport, Watch};
 use budget::Budget;
 use held::Held;
+pub(crate) use held::NAMED_MAX;
 use pace::Pace;
 use proof::Proof;
 use shipment::{Load, Shipment, Shipped};
@@ -237,6 +238,7 @@ impl Lane {
         let report = LaneReport {
             usage: self.pace.usage(),
             held: self.held.len(),
+            held_first: self.held.first(),
             state,
             ..LaneReport::default()
         };
@@ -318,9 +320,9 @@ impl Lane {
         }
         let mut trouble = shipped.trouble;
         if let Some((lease, why)) = shipped.held {
-            let (events, id) = (lease.events.len(), self.context.id.clone());
+            let keys: Vec<_> = lease.events.iter().map(|event| event.key).collect();
             match self.held.hold(lease, now_ms) {
-                Ok(()) => self.context.watch.held(&id, events, &why),
+                Ok(()) => self.context.watch.held(&self.context.id, &keys, &why),
                 Err(_too_many) => trouble = Some(why),
             }
         }

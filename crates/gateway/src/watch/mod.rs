@@ -16,6 +16,7 @@ use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRec
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
+use crate::lane::NAMED_MAX;
 use crate::lane_state::{LaneState, Trouble};
 use metrics::Metrics;
 
@@ -34,6 +35,8 @@ pub(crate) struct LaneReport {
     pub(crate) usage: Usage,
     /// Events that stand back while others go through.
     pub(crate) held: usize,
+    /// The first few of those.
+    pub(crate) held_first: Vec<EventKey>,
     /// The version that Meta answered with, when it was not the one that was asked for.
     pub(crate) served: Option<Version>,
 }
@@ -60,7 +63,9 @@ impl Watch {
     pub(crate) fn answered(&self, door: &'static str, status: u16, request_id: &str) {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
-        if status >= 500 {
+        // That the journal takes nothing was told when it began.
+        let is_told = self.is_failing.load(Ordering::Relaxed);
+        if status >= 500 && !is_told {
             warn!(door, status, request_id, "answered with a server error");
         } else {
             debug!(door, status, request_id, "answered");
@@ -238,6 +243,7 @@ impl Watch {
             report.state.clone_from(&now.state);
             report.usage = now.usage;
             report.held = now.held;
+            report.held_first.clone_from(&now.held_first);
         }
         let state = &now.state;
         if told.name() == state.name() && told.parked_for() == state.parked_for() {
@@ -263,7 +269,8 @@ impl Watch {
     }
 
     /// Events stand back: they did not go through while others did.
-    pub(crate) fn held(&self, lane: &LaneId, events: usize, why: &Trouble) {
+    pub(crate) fn held(&self, lane: &LaneId, keys: &[EventKey], why: &Trouble) {
+        let events = keys.len();
         let dataset = lane.dataset.as_str().to_owned();
         self.metrics
             .held
@@ -272,9 +279,10 @@ impl Watch {
         error!(
             dataset = lane.dataset.as_str(),
             events,
+            keys = some_of(keys),
             reason = why.reason(),
             "events stand back while others go through; they are tried again in half an hour, \
-             and when a token changes or the gateway gets SIGHUP"
+             and when a token changes or the gateway gets SIGHUP; `sluice dead show` shows one"
         );
     }
 
@@ -430,4 +438,15 @@ impl<'a> LaneGauges<'a> {
         };
         self.worst = self.worst.into_iter().chain(report).max_by_key(badness);
     }
+}
+
+/// The first few keys, for a line of the log.
+fn some_of(keys: &[EventKey]) -> String {
+    let named: Vec<_> = keys
+        .iter()
+        .take(NAMED_MAX)
+        .map(|key| key.0.to_string())
+        .collect();
+    let more = if keys.len() > NAMED_MAX { ", …" } else { "" };
+    format!("{}{more}", named.join(", "))
 }

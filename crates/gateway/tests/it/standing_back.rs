@@ -40,6 +40,8 @@ async fn an_event_of_another_page_stands_back() {
         (&now["state"], &now["waiting"]),
         (&json!("flowing"), &json!(1))
     );
+    // Keys count from 1.
+    assert_eq!(now["held_keys"], json!([8]));
     let requests = test.sandbox.stats().requests;
     // Cut to the one it is, with a witness, and all others settled on the way.
     assert!(requests <= 2 * 6 + 3, "{requests}");

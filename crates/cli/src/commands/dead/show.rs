@@ -138,6 +138,9 @@ impl<'a> Past<'a> {
     }
 }
 
+/// What a waiting event waits for, the running gateway knows.
+const WAITS: &str = "it goes out by itself; /readyz of the gateway says how its lane is doing, and names events that stand back";
+
 fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> {
     let event = &detail.record;
     let name = painted(BOLD, printable(&event.event_name));
@@ -154,6 +157,9 @@ fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> 
         let reason = Reason::new(event.state, &event.cause, &event.action_source);
         fact("reason", &reason.line())?;
         fact("help", &reason.help)?;
+    }
+    if event.state == EventState::Waiting {
+        fact("help", WAITS)?;
     }
     fact("dataset", &event.dataset)?;
     fact("source", &event.source)?;

@@ -1,6 +1,6 @@
 //! Whole configurations, from text to what is used or said.
 
-use super::{Config, DEFAULTS, FixedEnvironment, LoadError, Loaded, Problems};
+use super::{Checked, Config, DEFAULTS, FixedEnvironment, LoadError, Loaded, Problems};
 
 mod problems;
 mod schema;
@@ -28,6 +28,10 @@ fn parse(text: &str) -> Result<Loaded, Problems> {
 
 fn parse_with(text: &str, environment: &FixedEnvironment) -> Result<Loaded, Problems> {
     Config::parse("sluice.toml", text, environment, NOW_S)
+}
+
+fn check(text: &str, environment: &FixedEnvironment) -> Checked {
+    Config::check_text("sluice.toml", text, environment, NOW_S)
 }
 
 /// [`LEAST`] with other sections in front.

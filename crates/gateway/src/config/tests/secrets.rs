@@ -156,9 +156,10 @@ datasets = ["1234567890123456"]
         .with("ONE", "geheim")
         .with("TWO", "geheim")
         .with("THREE", "gehéim");
-    let problems = parse(text).unwrap().check_secrets(&environment);
+    let checked = check(text, &environment);
+    assert!(checked.config.is_none());
     assert_eq!(
-        problems.to_string(),
+        checked.problems.to_string(),
         r#"error: this is no access token: character 3 is a space, a quote, a control character or not ASCII
  --> sluice.toml:4:16 (dataset[0].access_token)
   |
@@ -272,4 +273,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn secrets_are_looked_at_whatever_else_is_wrong() {
+    let environment = FixedEnvironment::new().with("SLUICE_KEY", "a-key-of-some-length");
+    let checked = check(&with("[server]\nlisten = \"nowhere\"\n"), &environment);
+    let said: Vec<_> = checked.problems.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(said, ["server.listen", "dataset[0].access_token"]);
+    assert!(checked.config.is_none());
+
+    let environment = environment.with("META_ACCESS_TOKEN", "EAAGtoken");
+    assert!(check(&with(""), &environment).config.is_some());
 }

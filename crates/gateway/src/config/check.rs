@@ -1,0 +1,129 @@
+//! Everything that can be known about a configuration before it runs: what it says, and whether its secrets
+//! can be read.
+
+use std::path::Path;
+
+use sluice_graph::{AccessToken, AppSecret};
+
+use super::environment::Environment;
+use super::load::{self, LoadError, Reading, SecretPlace};
+use super::problem::{Problem, Problems, Severity};
+use super::resolved::Config;
+use super::secret::Secret;
+
+/// Length of a source's key below which it can be guessed, in characters.
+const KEY_CHARS_MIN: usize = 16;
+
+/// A configuration that was looked through.
+#[derive(Debug)]
+pub struct Checked {
+    /// What to use; `None` if there is an error.
+    pub config: Option<Config>,
+    /// Everything that is wrong or doubtful.
+    pub problems: Problems,
+}
+
+impl Config {
+    /// Reads a file as [`Config::load`] does, and every secret that it names, whatever else is wrong. This
+    /// blocks, as [`SecretRef::read`](super::SecretRef::read) does.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the file cannot be read. What it says is no error here.
+    pub fn check(
+        path: &Path,
+        environment: &dyn Environment,
+        now_s: i64,
+    ) -> Result<Checked, LoadError> {
+        let (name, text) = match load::read(path) {
+            Err(LoadError::Problems(problems)) => {
+                return Ok(Checked {
+                    config: None,
+                    problems,
+                });
+            }
+            read => read?,
+        };
+        Ok(Self::check_text(&name, &text, environment, now_s))
+    }
+
+    /// Looks through the text of a file of this name.
+    pub(super) fn check_text(
+        file: &str,
+        text: &str,
+        environment: &dyn Environment,
+        now_s: i64,
+    ) -> Checked {
+        let Reading {
+            config,
+            mut problems,
+            secrets,
+        } = Reading::new(file, text, environment, now_s);
+        problems.extend(Problems::new(file, check_secrets(&secrets, environment)));
+        let is_usable = problems.count(Severity::Error) == 0;
+        Checked {
+            config: config.filter(|_| is_usable),
+            problems,
+        }
+    }
+}
+
+/// Which secrets cannot be used, and which ones are doubtful.
+fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<Problem> {
+    let mut list = Vec::new();
+    let mut read: Vec<(&str, Secret)> = Vec::new();
+    for secret in secrets {
+        let mut note = |severity, message: &str, help: &str| {
+            let place = secret.place.clone();
+            list.push(Problem::new(severity, place, &secret.path, message, help));
+        };
+        let text = match secret.secret.read(environment) {
+            Ok(text) => text,
+            Err(error) => {
+                note(Severity::Error, &secret.secret.explain(&error), "");
+                continue;
+            }
+        };
+        match secret.path.rsplit('.').next() {
+            Some("access_token") => token(&text, &mut note),
+            Some("app_secret") => app_secret(&text, &mut note),
+            _ => {
+                key(&text, &mut note);
+                let same = read.iter().find(|(_, other)| *other == text);
+                if let Some((path, _)) = same {
+                    let message = format!("key is the same secret as {path}");
+                    let help = "give each source a key of its own, and no one's access token";
+                    note(Severity::Error, &message, help);
+                }
+            }
+        }
+        read.push((&secret.path, text));
+    }
+    list
+}
+
+fn token(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
+    if let Err(error) = AccessToken::new(text.expose().to_owned()) {
+        let message = format!("this is no access token: {error}");
+        note(Severity::Error, &message, "");
+    }
+}
+
+fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
+    if let Err(error) = AppSecret::new(text.expose().to_owned()) {
+        let message = format!("this is no app secret: {error}");
+        note(Severity::Error, &message, "");
+    }
+}
+
+fn key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
+    const HELP: &str = "make one with `openssl rand -hex 24`";
+    if !text.expose().chars().all(|c| c.is_ascii_graphic()) {
+        let message = "a key has ASCII letters, digits and marks, and no spaces";
+        note(Severity::Error, message, HELP);
+    } else if text.expose().len() < KEY_CHARS_MIN {
+        let message =
+            format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed");
+        note(Severity::Warning, &message, HELP);
+    }
+}
