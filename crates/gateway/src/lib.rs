@@ -64,9 +64,9 @@ impl StartError {
         match self {
             StartError::Journal(error) => Some(error.help()),
             StartError::Secret(_) => Some("`sluice config check` shows which secrets can be read"),
-            StartError::Listen { .. } => {
-                Some("another program may listen there: see server.listen")
-            }
+            StartError::Listen { .. } => Some(
+                "another program may listen there; server.listen, or SLUICE_SERVER_LISTEN, names another address",
+            ),
             StartError::Client(_) | StartError::Defect(_) => None,
         }
     }

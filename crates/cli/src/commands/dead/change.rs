@@ -93,7 +93,8 @@ Examples:
   sluice dead drop --all --state expired --yes
 
 Dropped events count as withheld from then on, with the note \"dropped by hand\"; they leave the
-list, and nobody is reminded of them again. Without a terminal to ask at, --yes is needed.
+list, and nobody is reminded of them again. `sluice dead replay KEY` still sends one, as long as its
+body is kept. Without a terminal to ask at, --yes is needed.
 
 Exit code: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
 no, 2 when nobody could be asked, or the journal cannot be read or written.";
@@ -190,7 +191,7 @@ fn events(count: u64) -> String {
     format!("{} event{plural}", grouped(count))
 }
 
-/// Gives events up for good.
+/// Gives events up.
 pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
     let mut books = chosen.journal.open()?;
@@ -202,7 +203,7 @@ pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> 
     } else if count == 0 || arguments.yes {
         books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?
     } else {
-        match output::ask(&format!("Drop {} for good?", events(count)))? {
+        match output::ask(&format!("Drop {}?", events(count)))? {
             Some(true) => books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?,
             Some(false) => {
                 is_told_no = true;

@@ -31,7 +31,7 @@ enum Command {
     Show(show::Arguments),
     /// Let events wait again; a running gateway sends them within seconds
     Replay(change::ReplayArguments),
-    /// Give refused and expired events up for good
+    /// Give refused and expired events up
     Drop(change::DropArguments),
 }
 
