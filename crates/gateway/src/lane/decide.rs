@@ -1,6 +1,6 @@
 //! What a verdict means for the events of a part. Pure: the shipment does what is decided here.
 
-use sluice_graph::{Reason, Verdict};
+use sluice_graph::{Reason, Usage, Verdict};
 use sluice_journal::{Cause, EventKey, Outcome};
 
 use super::bisect::{Part, Search};
@@ -77,6 +77,12 @@ pub(crate) fn has_arrived(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. })
 }
 
+/// What an answer says about the allowance. Meta leaves the headers out while little of it is used; an error
+/// page of somebody on the way has none either, and says nothing.
+pub(crate) fn told_usage(verdict: &Verdict, usage: Usage) -> Option<Usage> {
+    (has_arrived(verdict) || usage != Usage::default()).then_some(usage)
+}
+
 fn transient(reason: &Reason) -> Trouble {
     Trouble::Transient {
         reason: reason.to_string(),
@@ -112,5 +118,26 @@ fn cause(reason: &Reason) -> Cause {
             Some(said) => format!("{}; Meta said: {said}", reason.meaning),
             None => reason.meaning.clone(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_graph::{Answer, verdict};
+
+    use super::*;
+
+    #[test]
+    fn only_an_answer_that_knows_it_changes_the_usage() {
+        let page = verdict(&Answer::read(502, b"<html>"), 1);
+        let success = verdict(&Answer::read(200, br#"{"events_received":1}"#), 1);
+        let none = Usage::default();
+        let much = Usage {
+            percent: 96,
+            regain_s: None,
+        };
+        assert_eq!(told_usage(&page, none), None);
+        assert_eq!(told_usage(&page, much), Some(much));
+        assert_eq!(told_usage(&success, none), Some(none));
     }
 }

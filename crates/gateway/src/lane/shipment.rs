@@ -228,7 +228,8 @@ impl Shipment {
             verdict: decide::name(&verdict),
         };
         note(&mut record, &exchange.answer);
-        self.shipped.usage = Some(exchange.usage);
+        let usage = decide::told_usage(&verdict, exchange.usage);
+        self.shipped.usage = usage.or(self.shipped.usage);
         let (watch, id) = (&self.context.watch, &self.context.id);
         watch.requested(id, &record);
         if let Some(served) = exchange.served {
