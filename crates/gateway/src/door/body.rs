@@ -32,6 +32,8 @@ pub(crate) struct BodyLimits {
 #[derive(Clone)]
 pub(crate) struct Room {
     pieces: Arc<Semaphore>,
+    /// What is taken here is taken there too.
+    of: Option<Arc<Room>>,
 }
 
 /// A body, and the room it takes.
@@ -71,14 +73,26 @@ impl Room {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
             pieces: Arc::new(Semaphore::new(bytes / PIECE_BYTES)),
+            of: None,
         }
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+    /// A part of it, for those who shall not take all of it.
+    pub(crate) fn part(&self, bytes: usize) -> Self {
+        Self {
+            of: Some(Arc::new(self.clone())),
+            ..Self::new(bytes)
+        }
+    }
+
+    /// Adds what was taken to `rooms`, which give it back when they are dropped.
+    fn take(&self, bytes: usize, rooms: &mut Vec<OwnedSemaphorePermit>) -> Result<(), BodyError> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
-        Arc::clone(&self.pieces)
-            .try_acquire_many_owned(pieces)
-            .map_err(|_| BodyError::NoRoom)
+        let permit = Arc::clone(&self.pieces).try_acquire_many_owned(pieces);
+        rooms.push(permit.map_err(|_| BodyError::NoRoom)?);
+        self.of
+            .as_ref()
+            .map_or(Ok(()), |whole| whole.take(bytes, rooms))
     }
 }
 
@@ -150,7 +164,7 @@ async fn read(
             let wanted = (bytes.len() + data.len()).max(room_bytes * 2);
             let wanted = wanted.min(stated.unwrap_or(max).max(data.len()));
             let piece = wanted.max(bytes.len() + data.len()) - room_bytes;
-            rooms.push(room.take(piece)?);
+            room.take(piece, &mut rooms)?;
             room_bytes += piece;
             bytes.reserve_exact(room_bytes - bytes.len());
         }
@@ -184,7 +198,7 @@ fn unpack(
     loop {
         // A piece at a time: a few bytes may unpack to more than the memory holds.
         let step = bytes.len().clamp(64 * 1024, 4 * 1024 * 1024);
-        rooms.push(room.take(step)?);
+        room.take(step, &mut rooms)?;
         bytes.reserve_exact(step);
         let read = (&mut reader)
             .take(step as u64)
@@ -331,5 +345,26 @@ mod tests {
         assert_eq!(take(9_000).await.err(), Some(BodyError::NoRoom));
         drop(first);
         assert!(take(9_000).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_part_of_the_room_is_all_that_some_get() {
+        let whole = Room::new(16 * 1024);
+        let part = whole.part(8 * 1024);
+        let take = |room: &Room, bytes: usize| {
+            let room = room.clone();
+            async move {
+                let body = Body::from(vec![b' '; bytes]);
+                receive(&HeaderMap::new(), body, LIMITS, &room).await
+            }
+        };
+        let first = take(&part, 6_000).await.map_err(|_| ()).unwrap();
+        assert_eq!(take(&part, 6_000).await.err(), Some(BodyError::NoRoom));
+        let second = take(&whole, 6_000).await.map_err(|_| ()).unwrap();
+        drop(first);
+        let third = take(&whole, 8_000).await.map_err(|_| ()).unwrap();
+        assert_eq!(take(&part, 6_000).await.err(), Some(BodyError::NoRoom));
+        drop((second, third));
+        assert!(take(&part, 6_000).await.is_ok());
     }
 }

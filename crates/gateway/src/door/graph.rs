@@ -58,13 +58,18 @@ pub(crate) async fn take(
 ) -> Result<Outcome, GraphProblem> {
     let (head, body) = request.into_parts();
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
-    // A key that counts whatever the body holds has to be right before the body is taken.
-    if let Some(key) = parameter(query, "access_token")
-        && doors.source(&key).is_none()
-    {
-        return Err(GraphProblem::unknown_token());
-    }
-    let mut received = body::receive(headers, body, doors.limits.body, &doors.room)
+    let in_query = parameter(query, "access_token");
+    let bearer = auth::bearer(headers);
+    // One that is nobody's here may be for somebody on the way.
+    let known_bearer = bearer.filter(|key| doors.source(key).is_some());
+    let room = match in_query {
+        Some(key) if doors.source(&key).is_some() => &doors.room,
+        // A key that counts whatever the body holds has to be right before the body is taken.
+        Some(_) => return Err(GraphProblem::unknown_token()),
+        None if known_bearer.is_some() => &doors.room,
+        None => &doors.strangers_room,
+    };
+    let mut received = body::receive(headers, body, doors.limits.body, room)
         .await
         .map_err(Problem::from)?;
     let bytes = std::mem::take(&mut received.bytes);
@@ -73,12 +78,8 @@ pub(crate) async fn take(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let form = Form::read(content_type, bytes).await?;
-    let bearer = auth::bearer(headers);
-    // One that is nobody's here may be for somebody on the way.
-    let key = bearer.filter(|key| doors.source(key).is_some());
-    let key = key.map(str::to_owned);
     let key = in_query_or_field(query, &form)
-        .or(key)
+        .or(known_bearer.map(str::to_owned))
         .or_else(|| in_json(form.json()?))
         .or(bearer.map(str::to_owned))
         .ok_or_else(GraphProblem::no_token)?;

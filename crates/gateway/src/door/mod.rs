@@ -40,6 +40,9 @@ pub(crate) use server::{Listener, serve};
 /// Bytes that all bodies together may hold in memory.
 const ROOM_BYTES: usize = 192 * 1024 * 1024;
 
+/// What those of them may hold whose callers are not known before the body is read: half of it.
+const STRANGERS_PART: usize = 2;
+
 /// How much a request may bring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -55,6 +58,8 @@ pub(crate) struct Doors {
     keys: watch::Receiver<Arc<Keys>>,
     limits: Limits,
     room: Room,
+    /// A part of the room.
+    strangers_room: Room,
     test_codes: HashMap<DatasetId, TestEventCode>,
     stop: CancellationToken,
 }
@@ -77,6 +82,8 @@ impl Doors {
             let code = dataset.test_event_code.clone()?;
             Some((dataset.id.clone(), code))
         });
+        let room_bytes = ROOM_BYTES.max(2 * server.decoded_bytes_max);
+        let room = Room::new(room_bytes);
         Self {
             journal,
             clock,
@@ -90,7 +97,8 @@ impl Doors {
                 },
                 events_per_request_max: server.events_per_request_max,
             },
-            room: Room::new(ROOM_BYTES.max(2 * server.decoded_bytes_max)),
+            strangers_room: room.part(room_bytes / STRANGERS_PART),
+            room,
             test_codes: test_codes.collect(),
             stop,
         }
