@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::Clock;
 pub use fault::{Effect, Fault};
-pub use ids::{IdCount, Tally};
+pub use ids::{IdCount, Original, Sameness, Tally};
 pub use script::{Problem, ScriptError, parse_script};
 pub use store::{ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::answer::GraphError;
-use crate::ids::{IdCount, Ids, Tally};
+use crate::ids::{IdCount, Ids, Original, Tally};
 use crate::rules::{self, Remark};
 use crate::value::Value;
 use crate::wire::Kept;
@@ -40,6 +40,8 @@ pub struct ReceivedEvent {
     pub test_event_code: Option<String>,
     /// Whether Meta would take it for a copy of an earlier one.
     pub deduplicated: bool,
+    /// Of which one, and by what. It may have been dropped from the list since.
+    pub copy_of: Option<Original>,
     /// Why the request was refused, if it was.
     pub refused: Option<String>,
     /// The event, byte by byte.
@@ -96,8 +98,8 @@ struct Request {
     received_ms: i64,
     first_number: u64,
     events: usize,
-    /// Which events were copies; empty when none was.
-    copies: Vec<bool>,
+    /// Which events were copies, and of which; empty when none was.
+    copies: Vec<Option<Original>>,
     refused: Option<String>,
     kept: Kept,
 }
@@ -141,11 +143,13 @@ impl Store {
     pub(crate) fn take(&self, arrival: Arrival<'_>, events: &[Value<'_>], discard: usize) {
         let taken = &events[..events.len().saturating_sub(discard)];
         let mut inner = self.lock();
-        let copies: Vec<bool> = taken
-            .iter()
-            .map(|event| inner.ids.count(arrival.dataset, event, arrival.now_ms))
+        let (dataset, now_ms) = (arrival.dataset, arrival.now_ms);
+        let numbers = inner.next_number..;
+        let copies: Vec<Option<Original>> = numbers
+            .zip(taken)
+            .map(|(number, event)| inner.ids.count(dataset, event, number, now_ms))
             .collect();
-        let deduplicated = copies.iter().filter(|is_copy| **is_copy).count() as u64;
+        let deduplicated = copies.iter().flatten().count() as u64;
         let stats = &mut inner.stats;
         stats.events_received += taken.len() as u64;
         stats.deduplicated += deduplicated;
@@ -181,7 +185,7 @@ impl Store {
         inner: &mut Inner,
         arrival: Arrival<'_>,
         events: usize,
-        copies: Vec<bool>,
+        copies: Vec<Option<Original>>,
         refused: Option<String>,
     ) {
         inner.events_kept += events;
@@ -309,13 +313,15 @@ impl Request {
         let parsed = Value::parse(text.as_bytes()).unwrap_or(Value::Null);
         let remarks = rules::remarks(&parsed, place, self.received_ms);
         let raw = serde_json::value::RawValue::from_string(text.to_owned());
+        let copy_of = self.copies.get(place).copied().flatten();
         ReceivedEvent {
             number,
             received_ms: self.received_ms,
             dataset: self.dataset.clone(),
             version: self.version.clone(),
             test_event_code: self.test_event_code.clone(),
-            deduplicated: self.copies.get(place).copied().unwrap_or(false),
+            deduplicated: copy_of.is_some(),
+            copy_of,
             refused: self.refused.clone(),
             user_data: looks(&parsed),
             event: raw.unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),

@@ -323,6 +323,7 @@ mod tests {
             version: "v26.0".to_owned(),
             test_event_code: Some("\"><img src=x>".to_owned()),
             deduplicated: false,
+            copy_of: None,
             refused: Some("<b>why</b>".to_owned()),
             event: serde_json::value::RawValue::from_string(event.to_owned()).unwrap(),
             user_data: BTreeMap::new(),

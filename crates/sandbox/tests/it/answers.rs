@@ -44,6 +44,11 @@ async fn a_second_event_with_the_id_is_received_but_not_distinct() {
         (false, true)
     );
     assert_eq!(received[1].event.get(), event("a"));
+    let listed = get(&sandbox, "/sandbox/received?after=1").await.json();
+    let expected = serde_json::json!({
+        "number": 1, "received_ms": crate::NOW_S * 1_000, "by": "event_id",
+    });
+    assert_eq!(listed["events"][0]["copy_of"], expected);
 }
 
 #[tokio::test]
