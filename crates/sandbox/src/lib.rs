@@ -11,6 +11,7 @@ mod faults;
 mod ids;
 mod node;
 mod page;
+mod refused;
 mod routes;
 mod rules;
 mod script;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use clock::Clock;
 pub use fault::{Effect, Fault};
 pub use ids::{IdCount, Original, Sameness, Tally};
+pub use refused::RefusedRequest;
 pub use script::{Problem, ScriptError, parse_script};
 pub use store::{ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
@@ -213,6 +215,11 @@ impl Sandbox {
     /// Up to `max` kept events with a higher number, oldest first.
     pub fn received_after(&self, number: u64, max: usize) -> Vec<ReceivedEvent> {
         self.state.store.received(Some(number), max)
+    }
+
+    /// The newest refused requests, oldest first.
+    pub fn refused(&self) -> Vec<RefusedRequest> {
+        self.state.store.refused(Some(0), usize::MAX)
     }
 
     /// How often each event id came, in the order of arrival.
