@@ -66,6 +66,9 @@ After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the 
 taken, the answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one
 request in a hundred).
 
+One event is refused when its custom_data.sandbox_refuse is \"blind\", \"index\" (the error says
+which event), a code (190), a subcode (2804087), or both (\"100/2804087\").
+
 States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied,
 no-access. These are play tokens: the sandbox never talks to Meta. Its page and
 POST /sandbox/faults change all of it while it runs.
