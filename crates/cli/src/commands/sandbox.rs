@@ -59,12 +59,18 @@ Examples:
 Faults, one an option or several between semicolons:
   500              an error with this HTTP status (also: empty 502, html 502)
   error 100/33     an error of the Graph API by its code and subcode
+  200-error        an error of the Graph API with HTTP status 200
   throttle 80004   a call limit is reached (regain 5m: for so long, says the answer)
-  token-expired, token-revoked, reset, hang, half-body, 200-error
-  slow 2s, usage 80%, partial 3
-After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the events are
-taken, the answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one
-request in a hundred).
+  token-expired, token-revoked
+                   the token is no longer good
+  reset, hang      the connection is torn down; there is no answer
+  half-body        the events are taken, and the answer breaks off
+  partial 3        three events less are taken than were sent
+  slow 2s          the answer comes later (also: delay 2s), beside other faults
+  usage 80%        the usage headers say so, beside other faults
+After the fault: in 5s (begins then), for 10s (so long), x 3 (so often), first, late (the
+events are taken, the answer is lost), on DATASET (its id), everywhere (not only for posted
+events), p=0.01 (one request in a hundred).
 
 One event is refused when its custom_data.sandbox_refuse is \"blind\", \"index\" (the error says
 which event), a code (190), a subcode (2804087), or both (\"100/2804087\").

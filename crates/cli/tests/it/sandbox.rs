@@ -77,6 +77,10 @@ fn faults_tokens_and_datasets_come_from_the_command_line() {
 fn what_cannot_be_understood_is_explained() {
     for (arguments, expected) in [
         (["--fault", "teapot"], "there is no fault \"teapot\""),
+        (
+            ["--fault", "500 for 1m on abc"],
+            "after \"on\" has to come the id of a dataset, which is a number, found \"abc\"",
+        ),
         (["--token", "a=stale"], "use one of valid, expired"),
         (["--dataset", "shop"], "ids of Meta are numbers"),
         (["--listen", "nowhere"], "invalid socket address"),
