@@ -122,6 +122,24 @@ pub struct StartError {
     pub source: io::Error,
 }
 
+impl StartError {
+    /// What would help, if that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self.source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Some("ports below 1024 take special rights: choose one from 1024 on")
+            }
+            io::ErrorKind::AddrInUse => {
+                Some("another program listens there: choose another port, or 0 for a free one")
+            }
+            io::ErrorKind::AddrNotAvailable => Some(
+                "this machine has no such address: choose 127.0.0.1, or 0.0.0.0 for every network",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// A running sandbox. It stops when it is dropped; [`Sandbox::stop`] waits until it has.
 pub struct Sandbox {
     address: SocketAddr,
@@ -245,5 +263,28 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.state.stop.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_says_what_would_be_right() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "one from 1024 on"),
+            (io::ErrorKind::AddrInUse, "choose another port"),
+            (io::ErrorKind::AddrNotAvailable, "choose 127.0.0.1"),
+            (io::ErrorKind::OutOfMemory, ""),
+        ] {
+            let error = StartError {
+                address: Settings::default().listen,
+                source: kind.into(),
+            };
+            let help = error.help().unwrap_or_default();
+            assert!(help.contains(expected), "{kind}: {help}");
+            assert_eq!(help.is_empty(), expected.is_empty(), "{kind}");
+        }
     }
 }

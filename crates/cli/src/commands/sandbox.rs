@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use anyhow::Context as _;
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
 
 use super::Ending;
@@ -15,8 +14,8 @@ use crate::runtime;
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    /// Where to listen, an IP address and a port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", value_parser = listen)]
     listen: SocketAddr,
     /// What goes wrong, such as "500 for 10s"; may be given several times
     #[arg(long = "fault", value_name = "FAULT", value_parser = script)]
@@ -133,6 +132,16 @@ fn id(text: &str) -> Result<String, &'static str> {
         .map_err(|_| "ids of Meta are numbers")
 }
 
+/// Reads `--listen`. Names are not looked up: they may stand for several addresses, or for other ones
+/// tomorrow.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().unwrap_or_default();
+        let port = port.parse::<u16>().unwrap_or(8090);
+        format!("not an IP address and a port: write 127.0.0.1:{port}, or [::1]:{port}")
+    })
+}
+
 impl Arguments {
     fn settings(&self) -> Settings {
         let faults = self.faults.iter().flat_map(|Script(faults)| faults);
@@ -168,9 +177,11 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     runtime::block_on(async {
         let stopped = runtime::stopped()?;
-        let sandbox = Sandbox::start(arguments.settings())
-            .await
-            .context("starting the sandbox")?;
+        let started = Sandbox::start(arguments.settings()).await;
+        let sandbox = started.map_err(|error| Failure::Told {
+            help: error.help().map(str::to_owned),
+            error: error.into(),
+        })?;
         greet(arguments, &sandbox.base_url())?;
         stopped.await;
         sandbox.stop().await;
@@ -228,6 +239,24 @@ mod tests {
             let read = read.as_ref().map(|read| (&*read.token, read.state));
             assert_eq!(read, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_wrong_address_says_what_would_be_right() {
+        for (text, expected) in [
+            ("localhost:1", "write 127.0.0.1:1, or [::1]:1"),
+            ("shop.example:9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            ("9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            (":9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            ("127.0.0.1", "write 127.0.0.1:8090, or [::1]:8090"),
+            ("127.0.0.1:99999", "write 127.0.0.1:8090, or [::1]:8090"),
+            ("", "write 127.0.0.1:8090, or [::1]:8090"),
+        ] {
+            let error = listen(text).unwrap_err();
+            let expected = format!("not an IP address and a port: {expected}");
+            assert_eq!(error, expected, "{text}");
+        }
+        assert_eq!(listen("[::1]:0").unwrap().port(), 0);
     }
 
     #[test]

@@ -83,7 +83,10 @@ fn what_cannot_be_understood_is_explained() {
         ),
         (["--token", "a=stale"], "use one of valid, expired"),
         (["--dataset", "shop"], "ids of Meta are numbers"),
-        (["--listen", "nowhere"], "invalid socket address"),
+        (
+            ["--listen", "nowhere"],
+            "not an IP address and a port: write 127.0.0.1:8090",
+        ),
     ] {
         let run = sluice(&[&["sandbox"], &arguments[..]].concat(), "");
         assert_eq!(run.code, Some(2), "{arguments:?}");
@@ -99,6 +102,11 @@ fn an_address_in_use_is_no_panic() {
     assert_eq!(run.code, Some(2));
     assert!(
         run.stderr.contains(&format!("cannot listen on {address}")),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("another program listens there"),
         "{}",
         run.stderr
     );
