@@ -64,9 +64,18 @@ impl StartError {
         match self {
             StartError::Journal(error) => Some(error.help()),
             StartError::Secret(_) => Some("`sluice config check` shows which secrets can be read"),
-            StartError::Listen { .. } => Some(
-                "another program may listen there; server.listen, or SLUICE_SERVER_LISTEN, names another address",
-            ),
+            StartError::Listen { error, .. } => Some(match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 take special rights: set server.listen (SLUICE_SERVER_LISTEN) to one from 1024 on"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "this machine has no such address: set server.listen (SLUICE_SERVER_LISTEN) to one that it has"
+                }
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there: set server.listen (SLUICE_SERVER_LISTEN) to another port"
+                }
+                _ => "see server.listen, or SLUICE_SERVER_LISTEN",
+            }),
             StartError::Client(_) | StartError::Defect(_) => None,
         }
     }
@@ -230,4 +239,27 @@ async fn blocking<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(work);
     task.await
         .map_err(|error| StartError::Defect(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_says_why() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "ports below 1024"),
+            (io::ErrorKind::AddrInUse, "another program listens there"),
+            (io::ErrorKind::AddrNotAvailable, "no such address"),
+            (io::ErrorKind::OutOfMemory, "server.listen"),
+        ] {
+            let error = StartError::Listen {
+                address: SocketAddr::from(([127, 0, 0, 1], 80)),
+                error: kind.into(),
+            };
+            let help = error.help().unwrap_or_default();
+            let is_right = help.contains(expected) && help.contains("server.listen");
+            assert!(is_right, "{kind}: {help}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::State;
 use crate::answer::{Outcome, Reply};
 use crate::page;
+use crate::refused::RefusedRequest;
 use crate::routes;
 use crate::script::parse_script;
 use crate::store::ReceivedEvent;
@@ -43,6 +44,7 @@ pub(crate) async fn route(
         ["page.css"] if is_read => Outcome::Reply(page::style()),
         ["page.js"] if is_read => Outcome::Reply(page::script()),
         ["received"] if is_read => Outcome::Reply(received(state, &query)),
+        ["refused"] if is_read => Outcome::Reply(refused(state, &query)),
         ["ids"] if is_read => Outcome::Ids,
         ["stats"] if is_read => Outcome::Reply(Reply::json(200, &state.store.stats())),
         ["faults"] if is_read => faults(state),
@@ -62,7 +64,7 @@ pub(crate) async fn route(
             change(state, request, method == Method::PUT, add_faults).await
         }
         ["tokens"] if method == Method::POST => change(state, request, false, set_tokens).await,
-        ["received" | "ids" | "stats" | "faults" | "tokens"] | [] => {
+        ["received" | "refused" | "ids" | "stats" | "faults" | "tokens"] | [] => {
             problem(405, "this path does not take this method")
         }
         _ => problem(404, "there is no such path; see /sandbox"),
@@ -100,13 +102,34 @@ struct ReceivedPage {
     next: Option<u64>,
 }
 
-fn received(state: &State, query: &[(String, String)]) -> Reply {
+/// A page of the requests that were refused.
+#[derive(Serialize)]
+struct RefusedPage {
+    requests: Vec<RefusedRequest>,
+    next: Option<u64>,
+}
+
+/// `after` and `limit` of a list.
+fn range(query: &[(String, String)]) -> (Option<u64>, usize) {
     let after = pick(query, "after").and_then(|text| text.parse().ok());
     let limit = pick(query, "limit").and_then(|text| text.parse().ok());
-    let limit = limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+    (after, limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX))
+}
+
+fn received(state: &State, query: &[(String, String)]) -> Reply {
+    let (after, limit) = range(query);
     let events = state.store.received(after, limit);
     let next = events.last().map_or(after, |event| Some(event.number));
     Reply::json(200, &ReceivedPage { events, next })
+}
+
+fn refused(state: &State, query: &[(String, String)]) -> Reply {
+    let (after, limit) = range(query);
+    let requests = state.store.refused(after, limit);
+    let next = requests
+        .last()
+        .map_or(after, |request| Some(request.number));
+    Reply::json(200, &RefusedPage { requests, next })
 }
 
 fn faults(state: &State) -> Outcome {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::answer::{GraphError, Reply};
 use crate::fault::Effect;
 use crate::faults::{throttled, usage_headers};
+use crate::refused::Refusal;
 use crate::routes::Call;
 use crate::rules;
 use crate::store::Arrival;
@@ -12,7 +13,7 @@ use crate::tokens::no_object;
 use crate::wire::Posted;
 
 /// Meta's order: who is it, may they, and only then what they bring.
-pub(crate) async fn post(call: &Call<'_>, body: Bytes) -> Result<Reply, GraphError> {
+pub(crate) async fn post<'c>(call: &'c Call<'_>, body: Bytes) -> Result<Reply, Box<Refusal<'c>>> {
     let state = call.state;
     let posted = Posted::read(&call.content_type, &call.query, body).await;
     let parameters = posted.parameters()?;
@@ -27,14 +28,14 @@ pub(crate) async fn post(call: &Call<'_>, body: Bytes) -> Result<Reply, GraphErr
             "(#803) Some of the aliases you requested do not exist: {}",
             call.id
         );
-        return Err(GraphError::new(404, 803, text));
+        return Err(GraphError::new(404, 803, text).into());
     }
     let may = state
         .wallet
         .check(token.as_deref(), proof.as_deref(), &call.id, now_s);
     may?;
     if !state.settings.is_dataset(&call.id) {
-        return Err(no_object("post", &call.id));
+        return Err(no_object("post", &call.id).into());
     }
     let used = state
         .budget
@@ -49,13 +50,13 @@ pub(crate) async fn post(call: &Call<'_>, body: Bytes) -> Result<Reply, GraphErr
     let arrival = Arrival {
         dataset: &call.id,
         version: &call.version,
-        test_event_code: test_event_code.as_deref(),
+        test_event_code,
         now_ms: call.now_ms,
         kept: posted.keep(),
     };
     if let Err(error) = rules::check(&events, call.now_ms) {
-        state.store.refuse(arrival, events.len(), &error);
-        return Err(error);
+        let events = Some((arrival, events.len()));
+        return Err(Box::new(Refusal { error, events }));
     }
     let missing = match call.plan.effect {
         Some(Effect::Partial { missing }) => missing.min(events.len()),

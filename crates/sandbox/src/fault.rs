@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Fault {
     /// What happens.
     pub effect: Effect,
-    /// Only to requests about this id (the dataset of the path).
+    /// Only to requests about this id: the dataset of the path, a number.
     pub on: Option<String>,
     /// To every path of the Graph API, not only to posted events.
     pub everywhere: bool,
@@ -47,9 +47,10 @@ pub enum Effect {
     ErrorWith200,
     /// The connection is torn down by a TCP reset.
     Reset,
-    /// No answer, ever.
+    /// No answer; the connection ends after ten minutes.
     Hang,
-    /// The answer comes this much later, in milliseconds. Joins other faults.
+    /// The answer comes this much later, in milliseconds: `slow`, or `delay`. The events are taken at once.
+    /// Joins other faults.
     Slow {
         /// Milliseconds.
         by_ms: u64,
@@ -77,6 +78,16 @@ pub enum Effect {
         /// Events.
         missing: usize,
     },
+}
+
+/// A time in the largest unit that needs no fraction.
+fn duration(ms: u64) -> String {
+    match ms {
+        ms if ms > 0 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        ms if ms > 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms > 0 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
 }
 
 /// Whole minutes, as Meta counts them in its headers.
@@ -114,7 +125,7 @@ impl fmt::Display for Effect {
             Effect::ErrorWith200 => f.write_str("200-error"),
             Effect::Reset => f.write_str("reset"),
             Effect::Hang => f.write_str("hang"),
-            Effect::Slow { by_ms } => write!(f, "slow {by_ms}ms"),
+            Effect::Slow { by_ms } => write!(f, "slow {}", duration(*by_ms)),
             Effect::Throttle {
                 code,
                 regain_min: Some(minutes),
@@ -133,10 +144,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.effect)?;
         if self.in_ms > 0 {
-            write!(f, " in {}ms", self.in_ms)?;
+            write!(f, " in {}", duration(self.in_ms.unsigned_abs()))?;
         }
         if let Some(for_ms) = self.for_ms {
-            write!(f, " for {for_ms}ms")?;
+            write!(f, " for {}", duration(for_ms.unsigned_abs()))?;
         }
         if let Some(times) = self.times {
             write!(f, " x {times}")?;

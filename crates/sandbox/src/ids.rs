@@ -43,12 +43,54 @@ pub struct Tally {
     pub deduplicated: u64,
 }
 
+/// The event that another one is a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Original {
+    /// Its number in the list of what arrived.
+    pub number: u64,
+    /// When it came, in milliseconds since 1970.
+    pub received_ms: i64,
+    /// What the two have in common.
+    pub by: Sameness,
+}
+
+/// By what Meta takes an event for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sameness {
+    /// The same dataset, `event_name` and `event_id`.
+    EventId,
+    /// The rule of stores: the same time, name and item, and the same order or else person.
+    Sale,
+}
+
+/// When something came first, and as which event.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    number: u64,
+    ms: i64,
+}
+
+impl First {
+    fn is_within(self, window_ms: i64, now_ms: i64) -> bool {
+        now_ms < self.ms.saturating_add(window_ms)
+    }
+
+    fn original(self, by: Sameness) -> Original {
+        Original {
+            number: self.number,
+            received_ms: self.ms,
+            by,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     group: u32,
     received: u32,
     distinct: u32,
-    first_ms: i64,
+    first: First,
     event_id: Box<str>,
 }
 
@@ -64,8 +106,8 @@ pub(crate) struct Ids {
     keep_max: usize,
     entries: HashMap<u128, Entry>,
     order: VecDeque<u128>,
-    /// Sales of stores by what makes them equal, with the time of the first.
-    sales: HashMap<u128, i64>,
+    /// Sales of stores by what makes them equal, with the first.
+    sales: HashMap<u128, First>,
     sales_order: VecDeque<u128>,
     by_name: HashMap<String, HashMap<String, u32>>,
     groups: Vec<Group>,
@@ -102,20 +144,29 @@ impl Ids {
         &self.groups
     }
 
-    /// Counts an event; says whether Meta would take it for a copy.
-    pub(crate) fn count(&mut self, dataset: &str, event: &Value<'_>, now_ms: i64) -> bool {
+    /// Counts the event with this number; says of which one Meta would take it for a copy.
+    pub(crate) fn count(
+        &mut self,
+        dataset: &str,
+        event: &Value<'_>,
+        number: u64,
+        now_ms: i64,
+    ) -> Option<Original> {
         let name = event.given("event_name").and_then(Value::text_or_number);
         let name = name.as_deref().unwrap_or_default();
         let group = self.group(dataset, name);
         let id = event.given("event_id").and_then(Value::text_or_number);
         let id = id.as_deref().filter(|id| !id.is_empty());
         let source = event.given("action_source").and_then(Value::text);
-        let is_sale = source == Some("physical_store");
-        let is_copied_sale = is_sale && self.is_copied_sale(dataset, name, event, now_ms);
-        let is_copy = match id {
+        let now = First { number, ms: now_ms };
+        let sale = match source {
+            Some("physical_store") => self.copied_sale(dataset, name, event, now),
+            _ => None,
+        };
+        let original = match id {
             None => {
                 self.without_event_id += 1;
-                is_copied_sale
+                sale
             }
             Some(id) => {
                 // Meta never deduplicates messages; stores have a window of their own.
@@ -124,24 +175,17 @@ impl Ids {
                     Some("physical_store") => WINDOW_STORE_MS,
                     _ => WINDOW_MS,
                 };
-                self.entry(
-                    hash(&[dataset, name, id]),
-                    group,
-                    id,
-                    window_ms,
-                    now_ms,
-                    is_copied_sale,
-                )
+                self.entry(hash(&[dataset, name, id]), group, id, window_ms, now, sale)
             }
         };
         let tally = &mut self.groups[group as usize].tally;
         tally.received += 1;
-        if is_copy {
+        if original.is_some() {
             tally.deduplicated += 1;
         } else {
             tally.distinct += 1;
         }
-        is_copy
+        original
     }
 
     fn entry(
@@ -150,23 +194,25 @@ impl Ids {
         group: u32,
         id: &str,
         window_ms: i64,
-        now_ms: i64,
-        is_copied_sale: bool,
-    ) -> bool {
+        now: First,
+        sale: Option<Original>,
+    ) -> Option<Original> {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.received += 1;
-            let is_copy = is_copied_sale || now_ms < entry.first_ms.saturating_add(window_ms);
-            if !is_copy {
+            let is_copy = entry.first.is_within(window_ms, now.ms);
+            let original = is_copy.then(|| entry.first.original(Sameness::EventId));
+            let original = original.or(sale);
+            if original.is_none() {
                 entry.distinct += 1;
-                entry.first_ms = now_ms;
+                entry.first = now;
             }
-            return is_copy;
+            return original;
         }
         let entry = Entry {
             group,
             received: 1,
-            distinct: u32::from(!is_copied_sale),
-            first_ms: now_ms,
+            distinct: u32::from(sale.is_none()),
+            first: now,
             event_id: id.into(),
         };
         self.entries.insert(key, entry);
@@ -180,17 +226,17 @@ impl Ids {
                 self.forgotten += 1;
             }
         }
-        is_copied_sale
+        sale
     }
 
     /// Meta's rule for stores: the same time, name and item, and the same order or else person.
-    fn is_copied_sale(
+    fn copied_sale(
         &mut self,
         dataset: &str,
         name: &str,
         event: &Value<'_>,
-        now_ms: i64,
-    ) -> bool {
+        now: First,
+    ) -> Option<Original> {
         let text = |value: Option<&Value<'_>>| {
             let text = value.and_then(Value::text_or_number);
             text.map(std::borrow::Cow::into_owned).unwrap_or_default()
@@ -206,16 +252,18 @@ impl Ids {
         let item = text(custom.given("item_number"));
         let key = hash(&[dataset, name, &time, &item, &whose]);
         match self.sales.get(&key) {
-            Some(first_ms) if now_ms < first_ms.saturating_add(WINDOW_STORE_MS) => return true,
+            Some(first) if first.is_within(WINDOW_STORE_MS, now.ms) => {
+                return Some(first.original(Sameness::Sale));
+            }
             Some(_) => {}
             None => self.sales_order.push_back(key),
         }
-        self.sales.insert(key, now_ms);
+        self.sales.insert(key, now);
         if self.keep_max > 0 && self.sales.len() > self.keep_max {
             let oldest = self.sales_order.pop_front();
             oldest.and_then(|oldest| self.sales.remove(&oldest));
         }
-        false
+        None
     }
 
     fn group(&mut self, dataset: &str, name: &str) -> u32 {
@@ -284,7 +332,7 @@ mod tests {
 
     fn count(ids: &mut Ids, event: &str, now_ms: i64) -> bool {
         let event = Value::parse(event.as_bytes()).unwrap();
-        ids.count("1", &event, now_ms)
+        ids.count("1", &event, 1, now_ms).is_some()
     }
 
     #[test]
@@ -309,7 +357,7 @@ mod tests {
             NOW_MS
         ));
         let other = Value::parse(event.as_bytes()).unwrap();
-        assert!(!ids.count("2", &other, NOW_MS));
+        assert_eq!(ids.count("2", &other, 1, NOW_MS), None);
         let (page, next) = ids.page(0, 10);
         assert_eq!((page.len(), next), (3, 3));
         assert_eq!((page[0].received, page[0].distinct), (4, 2));
@@ -346,6 +394,38 @@ mod tests {
         ));
         assert!(!count(&mut ids, &sale("3", "o2"), NOW_MS));
         assert!(!count(&mut ids, &sale("4", "o2"), NOW_MS + WINDOW_STORE_MS));
+    }
+
+    #[test]
+    fn a_copy_says_of_which_event_it_is_one() {
+        let mut ids = Ids::new(0);
+        let sale = |id: &str| {
+            format!(
+                r#"{{"event_name":"Purchase","event_time":1,"event_id":"{id}","action_source":
+                    "physical_store","custom_data":{{"order_id":"o1"}},"user_data":{{}}}}"#
+            )
+        };
+        let mut seen = Vec::new();
+        for (place, (id, after_ms)) in [("a", 0), ("b", 1), ("b", 2), ("a", 3)].iter().enumerate() {
+            let event = sale(id);
+            let event = Value::parse(event.as_bytes()).unwrap();
+            let original = ids.count("1", &event, place as u64 + 1, NOW_MS + after_ms);
+            seen.push(original.map(|it| (it.number, it.received_ms - NOW_MS, it.by)));
+        }
+        // The id says more than the sale: where both fit, it is named.
+        let expected = [
+            None,
+            Some((1, 0, Sameness::Sale)),
+            Some((2, 1, Sameness::EventId)),
+            Some((1, 0, Sameness::EventId)),
+        ];
+        assert_eq!(seen, expected);
+        let (later, event) = (NOW_MS + WINDOW_MS, r#"{"event_name":"A","event_id":"a"}"#);
+        let event = Value::parse(event.as_bytes()).unwrap();
+        ids.count("1", &event, 5, NOW_MS);
+        assert_eq!(ids.count("1", &event, 6, later), None);
+        let original = ids.count("1", &event, 7, later + 1).unwrap();
+        assert_eq!((original.number, original.received_ms), (6, later));
     }
 
     #[test]

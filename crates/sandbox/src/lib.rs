@@ -11,6 +11,7 @@ mod faults;
 mod ids;
 mod node;
 mod page;
+mod refused;
 mod routes;
 mod rules;
 mod script;
@@ -32,7 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::Clock;
 pub use fault::{Effect, Fault};
-pub use ids::{IdCount, Tally};
+pub use ids::{IdCount, Original, Sameness, Tally};
+pub use refused::RefusedRequest;
 pub use script::{Problem, ScriptError, parse_script};
 pub use store::{ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
@@ -118,6 +120,24 @@ pub struct StartError {
     /// What the system said.
     #[source]
     pub source: io::Error,
+}
+
+impl StartError {
+    /// What would help, if that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self.source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Some("ports below 1024 take special rights: choose one from 1024 on")
+            }
+            io::ErrorKind::AddrInUse => {
+                Some("another program listens there: choose another port, or 0 for a free one")
+            }
+            io::ErrorKind::AddrNotAvailable => Some(
+                "this machine has no such address: choose 127.0.0.1, or 0.0.0.0 for every network",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// A running sandbox. It stops when it is dropped; [`Sandbox::stop`] waits until it has.
@@ -215,6 +235,11 @@ impl Sandbox {
         self.state.store.received(Some(number), max)
     }
 
+    /// The newest refused requests, oldest first.
+    pub fn refused(&self) -> Vec<RefusedRequest> {
+        self.state.store.refused(Some(0), usize::MAX)
+    }
+
     /// How often each event id came, in the order of arrival.
     pub fn ids(&self) -> Vec<IdCount> {
         self.state.store.ids_page(0, usize::MAX).0
@@ -238,5 +263,28 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.state.stop.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_says_what_would_be_right() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "one from 1024 on"),
+            (io::ErrorKind::AddrInUse, "choose another port"),
+            (io::ErrorKind::AddrNotAvailable, "choose 127.0.0.1"),
+            (io::ErrorKind::OutOfMemory, ""),
+        ] {
+            let error = StartError {
+                address: Settings::default().listen,
+                source: kind.into(),
+            };
+            let help = error.help().unwrap_or_default();
+            assert!(help.contains(expected), "{kind}: {help}");
+            assert_eq!(help.is_empty(), expected.is_empty(), "{kind}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use hyper::{Method, Request};
 use crate::answer::{GraphError, Outcome, Reply};
 use crate::fault::Effect;
 use crate::faults::{Plan, usage_headers};
+use crate::refused::{Asked, Refusal};
 use crate::{State, control, events, node, versions};
 
 /// A request to the Graph API, with what is known about it before its body is read.
@@ -38,6 +39,9 @@ enum Ask {
     Unsupported,
     Nothing,
 }
+
+/// What browsers ask for by themselves, beside every page: not worth a line.
+const ICON: &str = "/favicon.ico";
 
 /// Answers a request.
 pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Outcome {
@@ -98,28 +102,43 @@ fn ask(method: &Method, segments: &[&str]) -> Ask {
 }
 
 async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incoming>) -> Outcome {
-    let method = request.method().as_str().to_ascii_lowercase();
+    let method = request.method().clone();
     let settings = &call.state.settings;
     let limits = (settings.body_bytes_max, settings.read_timeout);
+    let refuse = |refusal: Box<Refusal<'_>>| {
+        let reply = Reply::error(&refusal.error, &call.trace_id);
+        let asked = Asked {
+            method: method.as_str(),
+            path,
+            now_ms: call.now_ms,
+        };
+        if path != ICON {
+            call.state.store.refuse(asked, *refusal);
+        }
+        reply
+    };
     let body = match body(request.into_body(), limits.0, limits.1).await {
         Ok(body) => body,
-        Err(error) => return Outcome::Reply(Reply::error(&error, &call.trace_id)),
+        Err(error) => return Outcome::Reply(refuse(error.into())),
     };
     if let Some(outcome) = call.fault(false) {
         return outcome;
     }
     let answered = match ask {
         Ask::Events => events::post(call, body).await,
-        Ask::Node => node::get(call),
-        Ask::DebugToken => node::debug_token(call),
+        Ask::Node => node::get(call).map_err(Into::into),
+        Ask::DebugToken => node::debug_token(call).map_err(Into::into),
         Ask::Instruments => Ok(Reply::json(200, &serde_json::json!({"success": true}))),
-        Ask::Unsupported => Err(crate::tokens::no_object(&method, &call.id)),
+        Ask::Unsupported => {
+            let method = method.as_str().to_ascii_lowercase();
+            Err(crate::tokens::no_object(&method, &call.id).into())
+        }
         Ask::Nothing => {
             let text = format!("Unknown path components: {path}");
-            Err(GraphError::new(404, 2500, text))
+            Err(GraphError::new(404, 2500, text).into())
         }
     };
-    let reply = answered.unwrap_or_else(|error| Reply::error(&error, &call.trace_id));
+    let reply = answered.unwrap_or_else(refuse);
     if let Some(outcome) = call.fault(true) {
         return outcome;
     }
@@ -187,6 +206,8 @@ async fn finish(call: &Call<'_>, ask: Ask, outcome: Outcome) -> Outcome {
     };
     if ask == Ask::Events {
         call.state.store.answered(&label);
+    } else {
+        call.state.store.answered_elsewhere();
     }
     outcome
 }

@@ -32,8 +32,8 @@ pub struct ScriptError {
 pub enum Problem {
     /// No fault is called so.
     #[error(
-        "there is no fault \"{0}\"; there are: a status such as 500, html, empty, error, 200-error, \
-         reset, hang, slow, delay, throttle, token-expired, token-revoked, half-body, usage, partial"
+        "there is no fault \"{0}\"; there are: a status from 400 to 599, html, empty, error, 200-error, \
+         reset, hang, slow (or delay), throttle, token-expired, token-revoked, half-body, usage, partial"
     )]
     UnknownFault(String),
     /// No modifier is called so.
@@ -118,6 +118,11 @@ impl<'t> Words<'t> {
         })
     }
 
+    fn has_number_next(&mut self) -> bool {
+        let next = self.rest.peek();
+        next.is_some_and(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+    }
+
     /// The next word if it can be read so; otherwise it stays.
     fn maybe<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.rest.peek().and_then(|word| read(word))?;
@@ -146,9 +151,9 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
         match word {
             "for" => fault.for_ms = Some(words.expect("a time such as 10s", duration_ms)?),
             "in" => fault.in_ms = words.expect("a time such as 5s", duration_ms)?,
-            "x" => fault.times = Some(words.expect("a number", count)?),
+            "x" => fault.times = Some(words.expect("a number from 1", count)?),
             "first" => fault.times = Some(1),
-            "on" => fault.on = Some(words.expect("a dataset id", non_empty)?),
+            "on" => fault.on = Some(words.expect("the id of a dataset, which is a number", id)?),
             "late" => fault.late = true,
             "everywhere" => fault.everywhere = true,
             "regain" => match &mut fault.effect {
@@ -225,7 +230,11 @@ fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
                 .unsigned_abs(),
         },
         "throttle" => Effect::Throttle {
-            code: words.maybe(throttle_code).unwrap_or(80_004),
+            code: if words.has_number_next() {
+                words.expect("4, 17, 32, 341, 613 or 80000 to 80014", throttle_code)?
+            } else {
+                80_004
+            },
             regain_min: None,
         },
         "token-expired" => Effect::TokenExpired,
@@ -265,11 +274,13 @@ fn code_and_subcode(word: &str) -> Option<(i64, Option<i64>)> {
 }
 
 fn count(word: &str) -> Option<u64> {
-    word.parse().ok()
+    word.parse().ok().filter(|count| *count > 0)
 }
 
-fn non_empty(word: &str) -> Option<String> {
-    (!word.is_empty()).then(|| word.to_owned())
+/// Ids are compared as they stand in the path: no sign, and no zero before the number.
+fn id(word: &str) -> Option<String> {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u64>().is_ok();
+    (is_number && !word.starts_with('0')).then(|| word.to_owned())
 }
 
 /// `250ms`, `10s`, `5m` or `1h`; at most a year.
@@ -294,20 +305,18 @@ mod tests {
     #[test]
     fn reads_every_fault_and_writes_it_back() {
         for (text, written) in [
-            ("500 for 10s", "500 for 10000ms"),
+            ("500 for 10s", "500 for 10s"),
             ("html 502 x 20", "html 502 x 20"),
             ("empty 503 x3", "empty 503 x 3"),
             ("reset x 5 late", "reset x 5 late"),
-            ("hang for 30s on 123", "hang for 30000ms on 123"),
-            ("slow 2s p=0.01", "slow 2000ms p=0.01"),
-            ("delay 12s first", "slow 12000ms x 1"),
-            ("throttle for 1m", "throttle 80004 for 60000ms"),
+            ("hang for 30s on 123", "hang for 30s on 123"),
+            ("slow 2s p=0.01", "slow 2s p=0.01"),
+            ("delay 12s first", "slow 12s x 1"),
+            ("throttle for 1m", "throttle 80004 for 1m"),
             ("throttle 4 regain 90s x 1", "throttle 4 regain 2m x 1"),
-            (
-                "token-expired for 20s in 1h",
-                "token-expired in 3600000ms for 20000ms",
-            ),
+            ("token-expired for 20s in 1h", "token-expired in 1h for 20s"),
             ("token-revoked everywhere", "token-revoked everywhere"),
+            ("slow 1500ms", "slow 1500ms"),
             ("half-body x 3", "half-body x 3"),
             ("usage 80%", "usage 80"),
             ("partial 3", "partial 3"),
@@ -365,7 +374,28 @@ mod tests {
             ("usage -1", "after \"usage\" has to come percent"),
             ("500 regain 5m", "\"regain\" does not go with this fault"),
             ("partial 3 late", "\"late\" does not go with this fault"),
-            ("200", "there is no fault \"200\""),
+            (
+                "200",
+                "there is no fault \"200\"; there are: a status from 400 to 599",
+            ),
+            ("dely 2s", "slow (or delay)"),
+            (
+                "500 x 0",
+                "after \"x\" has to come a number from 1, found \"0\"",
+            ),
+            (
+                "throttle 5",
+                "after \"throttle\" has to come 4, 17, 32, 341, 613 or 80000 to 80014, found \"5\"",
+            ),
+            (
+                "500 for 1m on abc",
+                "after \"on\" has to come the id of a dataset, which is a number, found \"abc\"",
+            ),
+            ("500 on", "which is a number, found \"\""),
+            ("500 on 12x", "which is a number, found \"12x\""),
+            ("500 on -1", "which is a number, found \"-1\""),
+            ("500 on 007", "which is a number, found \"007\""),
+            ("500 on 99999999999999999999", "which is a number"),
         ] {
             let error = parse_script(script).unwrap_err().to_string();
             assert!(error.contains(expected), "{script}: {error}");

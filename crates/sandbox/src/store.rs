@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::answer::GraphError;
-use crate::ids::{IdCount, Ids, Tally};
+use crate::ids::{IdCount, Ids, Original, Tally};
+use crate::refused::{Asked, Refusal, Refused, RefusedRequest};
 use crate::rules::{self, Remark};
 use crate::value::Value;
 use crate::wire::Kept;
@@ -17,10 +17,11 @@ use crate::wire::Kept;
 const LABELS_MAX: usize = 200;
 
 /// A request to `/events` that was read.
+#[derive(Debug)]
 pub(crate) struct Arrival<'a> {
     pub(crate) dataset: &'a str,
     pub(crate) version: &'a str,
-    pub(crate) test_event_code: Option<&'a str>,
+    pub(crate) test_event_code: Option<String>,
     pub(crate) now_ms: i64,
     pub(crate) kept: Kept,
 }
@@ -40,6 +41,8 @@ pub struct ReceivedEvent {
     pub test_event_code: Option<String>,
     /// Whether Meta would take it for a copy of an earlier one.
     pub deduplicated: bool,
+    /// Of which one, and by what. It may have been dropped from the list since.
+    pub copy_of: Option<Original>,
     /// Why the request was refused, if it was.
     pub refused: Option<String>,
     /// The event, byte by byte.
@@ -56,7 +59,11 @@ pub struct ReceivedEvent {
 pub struct Stats {
     /// Requests to `/events`, whatever became of them.
     pub requests: u64,
-    /// Requests whose events broke a rule.
+    /// Requests to other paths of the Graph API: what an id is, what a token is good for, and paths that
+    /// do not exist.
+    pub requests_elsewhere: u64,
+    /// Requests, to whatever path, that the sandbox refused by its own judgement: their events broke a
+    /// rule, or token, dataset, path or form were wrong. Not those that met a fault or the call limit.
     pub refused: u64,
     /// Events taken.
     pub events_received: u64,
@@ -70,7 +77,7 @@ pub struct Stats {
     pub without_event_id: u64,
     /// By dataset and event name.
     pub by_dataset: BTreeMap<String, BTreeMap<String, Tally>>,
-    /// Requests by what was answered: a status with code and subcode, or a fault.
+    /// Requests to `/events` by what was answered: a status with code and subcode, or a fault.
     pub answers: BTreeMap<String, u64>,
     /// Events by their request's `test_event_code`.
     pub test_event_codes: BTreeMap<String, u64>,
@@ -96,14 +103,15 @@ struct Request {
     received_ms: i64,
     first_number: u64,
     events: usize,
-    /// Which events were copies; empty when none was.
-    copies: Vec<bool>,
+    /// Which events were copies, and of which; empty when none was.
+    copies: Vec<Option<Original>>,
     refused: Option<String>,
     kept: Kept,
 }
 
 struct Inner {
     requests: VecDeque<Request>,
+    refused: Refused,
     ids: Ids,
     stats: Stats,
     events_kept: usize,
@@ -124,7 +132,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(events_kept_max: usize, bytes_kept_max: usize, ids_kept_max: usize) -> Self {
         Self {
-            inner: Mutex::new(Inner::new(ids_kept_max, 1, 1)),
+            inner: Mutex::new(Inner::new(ids_kept_max, 1, 1, 1)),
             changed: Notify::new(),
             events_kept_max,
             bytes_kept_max,
@@ -141,17 +149,19 @@ impl Store {
     pub(crate) fn take(&self, arrival: Arrival<'_>, events: &[Value<'_>], discard: usize) {
         let taken = &events[..events.len().saturating_sub(discard)];
         let mut inner = self.lock();
-        let copies: Vec<bool> = taken
-            .iter()
-            .map(|event| inner.ids.count(arrival.dataset, event, arrival.now_ms))
+        let (dataset, now_ms) = (arrival.dataset, arrival.now_ms);
+        let numbers = inner.next_number..;
+        let copies: Vec<Option<Original>> = numbers
+            .zip(taken)
+            .map(|(number, event)| inner.ids.count(dataset, event, number, now_ms))
             .collect();
-        let deduplicated = copies.iter().filter(|is_copy| **is_copy).count() as u64;
+        let deduplicated = copies.iter().flatten().count() as u64;
         let stats = &mut inner.stats;
         stats.events_received += taken.len() as u64;
         stats.deduplicated += deduplicated;
         stats.distinct += taken.len() as u64 - deduplicated;
         stats.discarded += (events.len() - taken.len()) as u64;
-        if let Some(code) = arrival.test_event_code {
+        if let Some(code) = arrival.test_event_code.as_deref() {
             bump(&mut stats.test_event_codes, code, taken.len() as u64);
         }
         let copies = if deduplicated == 0 {
@@ -162,18 +172,17 @@ impl Store {
         self.keep(&mut inner, arrival, taken.len(), copies, None);
     }
 
-    /// Remembers events that were refused, so that a person can see why.
-    pub(crate) fn refuse(&self, arrival: Arrival<'_>, events: usize, error: &GraphError) {
+    /// Lists a request that was refused, and remembers its events, so that a person can see why.
+    pub(crate) fn refuse(&self, asked: Asked<'_>, refusal: Refusal<'_>) {
+        let Refusal { error, events } = refusal;
         let mut inner = self.lock();
         inner.stats.refused += 1;
-        let mut text = error.label();
-        let (title, message) = error.for_user.clone().unwrap_or_default();
-        for part in [error.message.as_ref(), &title, &message] {
-            if !part.is_empty() {
-                text = format!("{text}: {part}");
-            }
+        inner.revision += 1;
+        let (first_event, count) = (inner.next_number, events.as_ref().map_or(0, |it| it.1));
+        let text = inner.refused.add(asked, &error, count, first_event);
+        if let Some((arrival, count)) = events.filter(|(_, count)| *count > 0) {
+            self.keep(&mut inner, arrival, count, Vec::new(), Some(text));
         }
-        self.keep(&mut inner, arrival, events, Vec::new(), Some(text));
     }
 
     fn keep(
@@ -181,7 +190,7 @@ impl Store {
         inner: &mut Inner,
         arrival: Arrival<'_>,
         events: usize,
-        copies: Vec<bool>,
+        copies: Vec<Option<Original>>,
         refused: Option<String>,
     ) {
         inner.events_kept += events;
@@ -189,7 +198,7 @@ impl Store {
         inner.requests.push_back(Request {
             dataset: arrival.dataset.to_owned(),
             version: arrival.version.to_owned(),
-            test_event_code: arrival.test_event_code.map(str::to_owned),
+            test_event_code: arrival.test_event_code,
             received_ms: arrival.now_ms,
             first_number: inner.next_number,
             events,
@@ -219,6 +228,15 @@ impl Store {
         inner.stats.requests += 1;
         inner.revision += 1;
         bump(&mut inner.stats.answers, label, 1);
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    /// Counts a request to another path than `/events`.
+    pub(crate) fn answered_elsewhere(&self) {
+        let mut inner = self.lock();
+        inner.stats.requests_elsewhere += 1;
+        inner.revision += 1;
         drop(inner);
         self.changed.notify_waiters();
     }
@@ -282,18 +300,25 @@ impl Store {
         list
     }
 
+    /// Up to `max` refused requests after a number, oldest first; without a number, the newest.
+    pub(crate) fn refused(&self, after: Option<u64>, max: usize) -> Vec<RefusedRequest> {
+        self.lock().refused.page(after, max)
+    }
+
     /// Forgets everything but the numbers, so that a reader's cursor stays right.
     pub(crate) fn clear(&self) {
         let mut inner = self.lock();
-        let (number, revision) = (inner.next_number, inner.revision);
-        *inner = Inner::new(self.ids_kept_max, number, revision + 1);
+        let (number, refused) = (inner.next_number, inner.refused.next_number());
+        let revision = inner.revision + 1;
+        *inner = Inner::new(self.ids_kept_max, number, refused, revision);
     }
 }
 
 impl Inner {
-    fn new(ids_kept_max: usize, next_number: u64, revision: u64) -> Self {
+    fn new(ids_kept_max: usize, next_number: u64, next_refused: u64, revision: u64) -> Self {
         Self {
             requests: VecDeque::new(),
+            refused: Refused::new(next_refused),
             ids: Ids::new(ids_kept_max),
             stats: Stats::default(),
             events_kept: 0,
@@ -309,13 +334,15 @@ impl Request {
         let parsed = Value::parse(text.as_bytes()).unwrap_or(Value::Null);
         let remarks = rules::remarks(&parsed, place, self.received_ms);
         let raw = serde_json::value::RawValue::from_string(text.to_owned());
+        let copy_of = self.copies.get(place).copied().flatten();
         ReceivedEvent {
             number,
             received_ms: self.received_ms,
             dataset: self.dataset.clone(),
             version: self.version.clone(),
             test_event_code: self.test_event_code.clone(),
-            deduplicated: self.copies.get(place).copied().unwrap_or(false),
+            deduplicated: copy_of.is_some(),
+            copy_of,
             refused: self.refused.clone(),
             user_data: looks(&parsed),
             event: raw.unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use anyhow::Context as _;
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
 
 use super::Ending;
@@ -15,8 +14,8 @@ use crate::runtime;
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    /// Where to listen, an IP address and a port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", value_parser = listen)]
     listen: SocketAddr,
     /// What goes wrong, such as "500 for 10s"; may be given several times
     #[arg(long = "fault", value_name = "FAULT", value_parser = script)]
@@ -59,12 +58,21 @@ Examples:
 Faults, one an option or several between semicolons:
   500              an error with this HTTP status (also: empty 502, html 502)
   error 100/33     an error of the Graph API by its code and subcode
+  200-error        an error of the Graph API with HTTP status 200
   throttle 80004   a call limit is reached (regain 5m: for so long, says the answer)
-  token-expired, token-revoked, reset, hang, half-body, 200-error
-  slow 2s, usage 80%, partial 3
-After the fault: for 10s, in 5s (begins then), x 3 (so often), first, late (the events are
-taken, the answer is lost), on DATASET, everywhere (not only for posted events), p=0.01 (one
-request in a hundred).
+  token-expired, token-revoked
+                   the token is no longer good
+  reset, hang      the connection is torn down; there is no answer
+  half-body        the events are taken, and the answer breaks off
+  partial 3        three events less are taken than were sent
+  slow 2s          the answer comes later (also: delay 2s), beside other faults
+  usage 80%        the usage headers say so, beside other faults
+After the fault: in 5s (begins then), for 10s (so long), x 3 (so often), first, late (the
+events are taken, the answer is lost), on DATASET (its id), everywhere (not only for posted
+events), p=0.01 (one request in a hundred).
+
+One event is refused when its custom_data.sandbox_refuse is \"blind\", \"index\" (the error says
+which event), a code (190), a subcode (2804087), or both (\"100/2804087\").
 
 States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied,
 no-access. These are play tokens: the sandbox never talks to Meta. Its page and
@@ -124,6 +132,16 @@ fn id(text: &str) -> Result<String, &'static str> {
         .map_err(|_| "ids of Meta are numbers")
 }
 
+/// Reads `--listen`. Names are not looked up: they may stand for several addresses, or for other ones
+/// tomorrow.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().unwrap_or_default();
+        let port = port.parse::<u16>().unwrap_or(8090);
+        format!("not an IP address and a port: write 127.0.0.1:{port}, or [::1]:{port}")
+    })
+}
+
 impl Arguments {
     fn settings(&self) -> Settings {
         let faults = self.faults.iter().flat_map(|Script(faults)| faults);
@@ -159,9 +177,11 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     runtime::block_on(async {
         let stopped = runtime::stopped()?;
-        let sandbox = Sandbox::start(arguments.settings())
-            .await
-            .context("starting the sandbox")?;
+        let started = Sandbox::start(arguments.settings()).await;
+        let sandbox = started.map_err(|error| Failure::Told {
+            help: error.help().map(str::to_owned),
+            error: error.into(),
+        })?;
         greet(arguments, &sandbox.base_url())?;
         stopped.await;
         sandbox.stop().await;
@@ -219,6 +239,24 @@ mod tests {
             let read = read.as_ref().map(|read| (&*read.token, read.state));
             assert_eq!(read, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_wrong_address_says_what_would_be_right() {
+        for (text, expected) in [
+            ("localhost:1", "write 127.0.0.1:1, or [::1]:1"),
+            ("shop.example:9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            ("9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            (":9000", "write 127.0.0.1:9000, or [::1]:9000"),
+            ("127.0.0.1", "write 127.0.0.1:8090, or [::1]:8090"),
+            ("127.0.0.1:99999", "write 127.0.0.1:8090, or [::1]:8090"),
+            ("", "write 127.0.0.1:8090, or [::1]:8090"),
+        ] {
+            let error = listen(text).unwrap_err();
+            let expected = format!("not an IP address and a port: {expected}");
+            assert_eq!(error, expected, "{text}");
+        }
+        assert_eq!(listen("[::1]:0").unwrap().port(), 0);
     }
 
     #[test]

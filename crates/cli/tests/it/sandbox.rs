@@ -77,9 +77,16 @@ fn faults_tokens_and_datasets_come_from_the_command_line() {
 fn what_cannot_be_understood_is_explained() {
     for (arguments, expected) in [
         (["--fault", "teapot"], "there is no fault \"teapot\""),
+        (
+            ["--fault", "500 for 1m on abc"],
+            "after \"on\" has to come the id of a dataset, which is a number, found \"abc\"",
+        ),
         (["--token", "a=stale"], "use one of valid, expired"),
         (["--dataset", "shop"], "ids of Meta are numbers"),
-        (["--listen", "nowhere"], "invalid socket address"),
+        (
+            ["--listen", "nowhere"],
+            "not an IP address and a port: write 127.0.0.1:8090",
+        ),
     ] {
         let run = sluice(&[&["sandbox"], &arguments[..]].concat(), "");
         assert_eq!(run.code, Some(2), "{arguments:?}");
@@ -95,6 +102,11 @@ fn an_address_in_use_is_no_panic() {
     assert_eq!(run.code, Some(2));
     assert!(
         run.stderr.contains(&format!("cannot listen on {address}")),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("another program listens there"),
         "{}",
         run.stderr
     );

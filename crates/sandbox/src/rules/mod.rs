@@ -8,6 +8,7 @@ mod channel;
 mod currency;
 mod custom_data;
 mod event;
+mod on_purpose;
 mod user_data;
 
 use std::fmt;
@@ -82,36 +83,21 @@ fn check_event(
     user_data::check(head.user_data, index, remarks)?;
     custom_data::check(event, &head, index, remarks)?;
     channel::check(event, &head, index, remarks)?;
-    refuse_on_purpose(event, index)
+    on_purpose::check(event, index)
 }
 
 /// What a person should know about an event that was taken.
 pub(crate) fn remarks(event: &Value<'_>, index: usize, now_ms: i64) -> Vec<Remark> {
     let mut list = Vec::new();
     if let Err(error) = check_event(event, index, now_ms, &mut Remarks::Into(&mut list)) {
-        let (title, text) = error.for_user.unwrap_or_default();
-        list.push(Remark(format!("{title}: {text}")));
+        let text = error
+            .for_user
+            .map_or(error.message.into_owned(), |(title, text)| {
+                format!("{title}: {text}")
+            });
+        list.push(Remark(text));
     }
     list
-}
-
-/// Refusals to test with: `custom_data.sandbox_refuse` is `"blind"` (an error that does not say which
-/// event it is about), `"index"` (one that does), or `"100/2804087"` for any code and subcode.
-fn refuse_on_purpose(event: &Value<'_>, index: usize) -> Result<(), GraphError> {
-    let wish = event
-        .get("custom_data")
-        .and_then(|data| data.get("sandbox_refuse"));
-    let Some(wish) = wish.and_then(Value::text) else {
-        return Ok(());
-    };
-    if wish == "index" {
-        let path = ["custom_data", "sandbox_refuse"];
-        return Err(wrong(index, &path, "asks to be refused"));
-    }
-    let (code, subcode) = wish.split_once('/').unwrap_or((wish, ""));
-    let mut error = GraphError::new(400, code.parse().unwrap_or(100), "Invalid parameter");
-    error.subcode = subcode.parse().ok();
-    Err(error)
 }
 
 #[cfg(test)]
@@ -171,19 +157,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn refuses_on_purpose() {
-        let wish = |wish| {
-            with(&format!(
-                r#"{{"custom_data":{{"sandbox_refuse":"{wish}"}}}}"#
-            ))
-        };
-        assert_eq!(refusal(&wish("blind")), Some((0, String::new())));
-        let (subcode, text) = refusal(&wish("index")).unwrap();
-        assert_eq!(subcode, 2_804_019);
-        assert!(text.contains("$['data'][1]"), "{text}");
-        assert_eq!(
-            refusal(&wish("100/2804087")),
-            Some((2_804_087, String::new()))
-        );
+    fn an_error_without_a_text_for_users_is_a_remark_all_the_same() {
+        let said = remarks_of(r#"{"custom_data":{"sandbox_refuse":"blind"}}"#);
+        assert!(said.ends_with("Invalid parameter"), "{said}");
     }
 }

@@ -44,6 +44,11 @@ async fn a_second_event_with_the_id_is_received_but_not_distinct() {
         (false, true)
     );
     assert_eq!(received[1].event.get(), event("a"));
+    let listed = get(&sandbox, "/sandbox/received?after=1").await.json();
+    let expected = serde_json::json!({
+        "number": 1, "received_ms": crate::NOW_S * 1_000, "by": "event_id",
+    });
+    assert_eq!(listed["events"][0]["copy_of"], expected);
 }
 
 #[tokio::test]
@@ -293,12 +298,18 @@ async fn other_paths_and_versions() {
         let got = get(&sandbox, path).await;
         assert_eq!((got.status, got.code()), (404, (2500, None)), "{path}");
     }
+    // A browser asks for it beside every page: it is counted, and not listed.
+    get(&sandbox, "/favicon.ico").await;
     let got = post(&sandbox, "/v26.0/1/instruments", r#"{"bugs":[]}"#).await;
     assert_eq!(
         (got.status, got.body.as_str()),
         (200, r#"{"success":true}"#)
     );
-    assert_eq!(sandbox.stats().requests, 0);
+    let stats = sandbox.stats();
+    assert_eq!(
+        (stats.requests, stats.requests_elsewhere, stats.refused),
+        (0, 7, 5)
+    );
     let body = batch(&[event("a")]);
     let old = post(&sandbox, "/v19.0/1/events?access_token=T", &body).await;
     assert_eq!(

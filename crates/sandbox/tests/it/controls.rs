@@ -102,6 +102,95 @@ async fn memory_is_bounded_and_says_so() {
     assert_eq!(sandbox.received()[0].number, 41);
 }
 
+/// Each row: what is asked, and the status, code and subcode of the answer.
+const REFUSED: [(&str, &str, &str, &str); 9] = [
+    ("POST", "/v26.0/shop/events", "", "404 803"),
+    ("POST", "/v26.0/9/events", "", "400 100/33"),
+    ("POST", "/v26.0/1/events", r#"{"data":[]}"#, "400 100"),
+    ("POST", "/v26.0/1/events", r#"{"data":"#, "400 100"),
+    ("POST", "/v26.0/1/event", "{}", "404 2500"),
+    ("POST", "/v99.0/1/events", "{}", "404 2500"),
+    ("GET", "/v26.0/9", "", "400 100/33"),
+    ("GET", "/v26.0/shop", "", "404 803"),
+    ("DELETE", "/v26.0/1", "", "400 100/33"),
+];
+
+#[tokio::test]
+async fn every_refused_request_is_counted_and_listed_without_its_token() {
+    let sandbox = start(Settings {
+        datasets: vec!["1".to_owned()],
+        ..Settings::default()
+    })
+    .await;
+    for (method, path, body, _) in REFUSED {
+        let with_token = format!("{path}?access_token=SECRET");
+        send(&sandbox, method, &with_token, "", body).await;
+    }
+    assert_eq!(get(&sandbox, "/v26.0/1").await.code(), (104, None));
+    assert_eq!(sandbox.stats().refused, REFUSED.len() as u64 + 1);
+
+    let got = get(&sandbox, "/sandbox/refused").await;
+    assert!(!got.body.contains("SECRET"), "{}", got.body);
+    let list = got.json();
+    for (place, (method, path, _, label)) in REFUSED.iter().enumerate() {
+        let listed = &list["requests"][place];
+        assert_eq!(
+            (&listed["method"], &listed["path"]),
+            (&(*method).into(), &(*path).into())
+        );
+        let text = listed["refused"].as_str().unwrap();
+        assert!(text.starts_with(&format!("{label}: ")), "{path}: {text}");
+        assert_eq!(
+            (&listed["events"], &listed["first_event"]),
+            (&0.into(), &1.into())
+        );
+    }
+    let rest = get(&sandbox, "/sandbox/refused?after=8&limit=1")
+        .await
+        .json();
+    assert_eq!(
+        (&rest["requests"][0]["number"], &rest["next"]),
+        (&9.into(), &9.into())
+    );
+}
+
+#[tokio::test]
+async fn a_refused_request_says_which_events_were_its() {
+    let sandbox = start(Settings::default()).await;
+    events(&sandbox, &batch(&[event("a")])).await;
+    let bad = event("b").replace("\"Lead\"", "\"Purchase\"");
+    events(&sandbox, &batch(&[event("c"), bad])).await;
+    events(&sandbox, &batch(&[])).await;
+    let refused = sandbox.refused();
+    let places: Vec<_> = refused
+        .iter()
+        .map(|it| (it.number, it.events, it.first_event))
+        .collect();
+    assert_eq!(places, [(1, 2, 2), (2, 0, 4)]);
+    assert_eq!(
+        sandbox.received()[1].refused.as_ref(),
+        Some(&refused[0].refused)
+    );
+    sandbox.clear();
+    assert!(sandbox.refused().is_empty());
+    events(&sandbox, &batch(&[])).await;
+    assert_eq!(sandbox.refused()[0].number, 3);
+}
+
+#[tokio::test]
+async fn what_a_fault_answers_is_not_refused() {
+    let sandbox = start(Settings {
+        faults: sluice_sandbox::parse_script("500 x 1; throttle x 1").unwrap(),
+        ..Settings::default()
+    })
+    .await;
+    for _ in 0..2 {
+        events(&sandbox, &batch(&[event("a")])).await;
+    }
+    assert_eq!((sandbox.stats().requests, sandbox.stats().refused), (2, 0));
+    assert!(sandbox.refused().is_empty());
+}
+
 #[tokio::test]
 async fn faults_are_scripted_over_http() {
     let sandbox = start(Settings::default()).await;

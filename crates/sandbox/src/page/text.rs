@@ -1,0 +1,122 @@
+//! How texts, times and events are written on the page.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+pub(super) fn put(html: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    html.write_fmt(text).ok();
+}
+
+/// Text that is safe between tags and in quoted attributes.
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            letter => safe.push(letter),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The tag of a time, for people and for programs.
+pub(super) fn put_time(html: &mut String, ms: i64) {
+    let time = time(ms);
+    let machine = time.replace(" UTC", "Z").replace(' ', "T");
+    put(
+        html,
+        format_args!("<time datetime=\"{machine}\">{time}</time>"),
+    );
+}
+
+/// `2026-11-23 12:00:00 UTC`
+pub(super) fn time(ms: i64) -> String {
+    let (days, in_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000) / 1_000);
+    // Days since 1970 to a date, by eras of 400 years that begin in March.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (in_day / 3_600, in_day / 60 % 60, in_day % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// JSON with a line for each entry, and otherwise as it was sent: no number or order is changed.
+pub(super) fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for letter in json.chars() {
+        if in_text {
+            in_text = is_escaped || letter != '"';
+            is_escaped = !is_escaped && letter == '\\';
+            text.push(letter);
+            continue;
+        }
+        match letter {
+            ' ' | '\t' | '\r' | '\n' => {}
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut text, depth);
+                text.push(letter);
+            }
+            '{' | '[' | ',' => {
+                depth += usize::from(letter != ',');
+                text.push(letter);
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            letter => {
+                in_text = letter == '"';
+                text.push(letter);
+            }
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_shown_as_they_were_sent() {
+        let json = r#"{"b":142.50, "a":[1,"x,\"{y"]}"#;
+        let expected = "{\n  \"b\": 142.50,\n  \"a\": [\n    1,\n    \"x,\\\"{y\"\n  ]\n}";
+        assert_eq!(indented(json), expected);
+    }
+
+    #[test]
+    fn times() {
+        for (ms, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (1_795_435_200_000, "2026-11-23 12:00:00 UTC"),
+            (1_709_210_096_000, "2024-02-29 12:34:56 UTC"),
+            (-1, "1969-12-31 23:59:59 UTC"),
+        ] {
+            assert_eq!(time(ms), expected);
+        }
+    }
+}
