@@ -106,6 +106,10 @@ pub(crate) fn seal(
     (unix_ms, chance): (u64, [u8; 16]),
     events_max: usize,
 ) -> Result<(Sealed, Vec<(String, String)>), IntakeError> {
+    // The reader calls it no JSON, which is true and tells nobody that an upload was empty.
+    if text.trim().is_empty() {
+        return Err(IntakeError::Empty);
+    }
     let mut sealed = Sealed::default();
     let dice = u128::from_be_bytes(chance);
     let read = batch::read(text, |item| {

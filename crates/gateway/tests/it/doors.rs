@@ -137,8 +137,20 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "json_invalid",
         ),
         (
-            "nothing",
+            "an empty list",
             post("/v1/events", bearer(KEY), b"[]".to_vec()).await,
+            400,
+            "no_events",
+        ),
+        (
+            "nothing",
+            post("/v1/events", bearer(KEY), vec![]).await,
+            400,
+            "no_events",
+        ),
+        (
+            "empty lines",
+            post("/v1/events", bearer(KEY), b" \r\n\n".to_vec()).await,
             400,
             "no_events",
         ),
