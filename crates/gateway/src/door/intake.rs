@@ -58,6 +58,8 @@ pub(crate) struct Warning {
     pub(crate) path: String,
     /// What was found there.
     pub(crate) message: String,
+    /// The last of them, by which an event with several findings of the rule counts once.
+    last: usize,
 }
 
 /// What became of the events of a request.
@@ -177,12 +179,14 @@ impl Sealed {
             let key = (finding.severity(), finding.code.name());
             let warning = self.warnings.entry(key).or_insert_with(|| Warning {
                 code: finding.code,
-                events: 0,
+                events: 1,
                 index,
                 path: finding.path.as_str().to_owned(),
                 message: finding.message.clone(),
+                last: index,
             });
-            warning.events += 1;
+            warning.events += usize::from(warning.last != index);
+            warning.last = index;
         }
     }
 }
