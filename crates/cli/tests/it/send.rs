@@ -8,17 +8,17 @@ use crate::journal::now_ms;
 use crate::run::{NAMELESS, Run, sluice, sluice_with};
 use crate::server::Server;
 
-const EMAIL: &str = "john.q.public@example.com";
+pub(crate) const EMAIL: &str = "john.q.public@example.com";
 const TOKEN: &str = "EAABgeheim";
 const DATASET: &str = "1234567890";
 
-fn sandbox(arguments: &[&str]) -> Server {
+pub(crate) fn sandbox(arguments: &[&str]) -> Server {
     let listen = ["sandbox", "--listen", "127.0.0.1:0"];
     Server::start(&[&listen, arguments].concat())
 }
 
 /// Sends with a token in the environment. Nobody may print it, or the address.
-fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
+pub(crate) fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
     let route = ["send", "--dataset", DATASET, "--graph-url", &to.base];
     let run = sluice_with(
         &[("META_ACCESS_TOKEN", TOKEN)],
@@ -33,7 +33,7 @@ fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
 }
 
 /// An event of now about which there is nothing to say.
-fn event(id: &str) -> String {
+pub(crate) fn event(id: &str) -> String {
     let now_s = now_ms() / 1_000;
     format!(
         r#"{{"event_name":"Lead","event_time":{now_s},"event_id":"{id}","action_source":"other","user_data":{{"em":"{EMAIL}"}}}}"#
@@ -46,7 +46,7 @@ fn lines(count: usize) -> String {
         .collect()
 }
 
-fn report(run: &Run) -> Value {
+pub(crate) fn report(run: &Run) -> Value {
     run.json().remove(0)
 }
 

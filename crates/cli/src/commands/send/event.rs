@@ -63,7 +63,7 @@ impl EventOptions {
     /// The event's JSON, if one is given.
     pub(super) fn json(
         &self,
-        action_source: ActionSource,
+        action_source: Option<ActionSource>,
         now_ms: u64,
     ) -> Result<Option<String>, Failure> {
         let Some(name) = &self.name else {
@@ -77,8 +77,11 @@ impl EventOptions {
         event.insert("event_name".to_owned(), text(name)?);
         let time = literal((time_ms / 1_000).to_string());
         event.extend(time.map(|time| ("event_time".to_owned(), time)));
-        event.insert("action_source".to_owned(), text(action_source.name())?);
-        for (key, value) in [("event_id", &self.id), ("event_source_url", &self.url)] {
+        for (key, value) in [
+            ("action_source", action_source.map(ActionSource::name)),
+            ("event_id", self.id.as_deref()),
+            ("event_source_url", self.url.as_deref()),
+        ] {
             if let Some(value) = value {
                 event.insert(key.to_owned(), text(value)?);
             }
@@ -181,7 +184,8 @@ mod tests {
     fn json(arguments: &[&str]) -> Result<Option<String>, Failure> {
         let line = Line::try_parse_from([&["sluice"], arguments].concat()).unwrap();
         assert_eq!(line.file, None);
-        line.event.json(ActionSource::Website, 1_701_234_567_890)
+        line.event
+            .json(Some(ActionSource::Website), 1_701_234_567_890)
     }
 
     #[test]
