@@ -354,7 +354,22 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
         (
             &["--name", "Lead", "--user", "emial=x@y.co"],
             "",
-            "did you mean email (em)?",
+            "--user names the field emial, which Meta does not know\nhelp: did you mean email (em)?",
+        ),
+        (
+            &["--name", "Lead", "--value", "12,99", "--currency", "EUR"],
+            "",
+            "--value is no plain number\nhelp: write digits and at most one point, such as 129.99",
+        ),
+        (
+            &["--name", "Lead", "--value", "12", "--currency", "EURO"],
+            "",
+            "--currency is no currency of ISO 4217\nhelp: use a code of three letters",
+        ),
+        (
+            &["--name", "Lead", "--value", "12"],
+            "",
+            "help: add --currency",
         ),
         (&["/nowhere.json"], "", "opening /nowhere.json"),
         (

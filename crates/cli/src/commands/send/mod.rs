@@ -80,7 +80,8 @@ Tokens and keys come from the environment or from files, never from options: tho
 shell's history and in the list of processes. (So are values of --user; a file or a pipe is not.)
 
 What is repaired or left out of events is shown as `sluice check` shows it, once for each rule with the
-first places; --json has it as \"warnings\".
+first places; --json has it as \"warnings\". So it is with --user and --custom, but --value has to be a
+plain number and --currency a known one: otherwise nothing is sent.
 
 A gateway seals events by the rules of their source, so --country, --variants and --external-id are
 set in its configuration. --action-source goes along with events that name none and show none.
@@ -89,7 +90,8 @@ What Meta could not take for the moment is sent again, the same bytes under the 
 nothing is counted twice. An event that Meta refuses is set aside with the reason; the others go on.
 
 Exit code: 0 when all events were taken, 1 when some were rejected or refused, 2 when the command
-could not do its work: no token, no connection, no end of retries; the report says what was sent.";
+could not do its work: wrong usage, no token, no connection, no end of
+retries; the report says what was sent.";
 
 fn batch_size(text: &str) -> Result<usize, &'static str> {
     let size = text.parse().ok().filter(|size| (1..=1_000).contains(size));
