@@ -333,6 +333,16 @@ fn a_dry_run_shows_what_would_be_sent_and_needs_no_token() {
 fn what_cannot_be_understood_is_explained_without_repeating_it() {
     for (arguments, stdin, expected) in [
         (&["--dataset", DATASET][..], "[{]", "stdin:1:3 is not JSON"),
+        (
+            &["--dry-run"],
+            "[{]",
+            "help: nothing was sent; send one event, an array",
+        ),
+        (
+            &["--dry-run"],
+            "[{}, {]",
+            "help: nothing was sent; `sluice check` says more",
+        ),
         (&[], "[]", "it is not said where the events go"),
         (
             &["--dataset", "shop"],
@@ -370,6 +380,21 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
             &["--name", "Lead", "--value", "12"],
             "",
             "help: add --currency",
+        ),
+        (
+            &["--dry-run"],
+            "",
+            "stdin is empty: there are no events in it\nhelp: nothing was sent; send one event, an array",
+        ),
+        (
+            &["--dry-run"],
+            " \n\n",
+            "stdin is empty: there are no events",
+        ),
+        (
+            &["/dev/null"],
+            "",
+            "/dev/null is empty: there are no events",
         ),
         (&["/nowhere.json"], "", "opening /nowhere.json"),
         (

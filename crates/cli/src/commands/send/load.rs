@@ -68,6 +68,13 @@ const FORMS: &str =
 impl Load {
     /// Reads a body. Nothing has been sent when this fails.
     pub(super) fn read(text: &str, name: &str, terms: &Terms) -> Result<Self, Failure> {
+        // An export without events may well be nothing at all, but more often something went wrong before.
+        if text.trim().is_empty() {
+            return Err(Failure::with_help(
+                format!("{name} is empty: there are no events in it"),
+                FORMS,
+            ));
+        }
         let mut loading = Loading {
             terms,
             load: Self {
