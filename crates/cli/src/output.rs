@@ -156,6 +156,15 @@ pub(crate) fn grouped(count: u64) -> String {
     shown
 }
 
+/// Whether there is nothing to count, so that a key may be left out of JSON.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+pub(crate) fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Asks the person at the terminal on standard error; anything but yes means no. `None` when there
 /// is nobody to ask.
 pub(crate) fn ask(question: &str) -> Result<Option<bool>, Failure> {

@@ -56,17 +56,44 @@ impl<'a> Remark<'a> {
         }
     }
 
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// From 0 for the worst.
+    pub(crate) fn rank(&self) -> usize {
+        let names = ["error", "repaired", "warning", "hint"];
+        let known = names.iter().position(|name| *name == self.severity);
+        known.unwrap_or(names.len())
+    }
+
     /// A block of lines; `place` is where in the body.
     pub(crate) fn show(&self, output: &mut Output, place: &str) -> Result<(), Failure> {
+        self.show_lines(output, place, &[&*self.message])
+    }
+
+    /// The same with other lines in the place of the message.
+    pub(crate) fn show_lines(
+        &self,
+        output: &mut Output,
+        place: &str,
+        lines: &[impl AsRef<str>],
+    ) -> Result<(), Failure> {
         let (symbol, style) = mark(&self.severity);
         let head = format!("{symbol} {}[{}]", self.severity, self.code);
         let head = painted(style, printable(&head).into_owned());
         writeln!(output, "  {head} {}", printable(place))?;
-        writeln!(output, "    {}", printable(&self.message))?;
+        for line in lines {
+            writeln!(output, "    {}", printable(line.as_ref()))?;
+        }
         let more = [("help:", CYAN, &self.help), ("source:", DIM, &self.source)];
         for (label, style, text) in more {
             if !text.is_empty() {

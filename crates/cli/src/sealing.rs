@@ -14,12 +14,12 @@ pub(crate) struct SealingOptions {
     /// Send a second hash where Meta's own libraries disagree about the first
     #[arg(long)]
     variants: bool,
-    /// What to do with an `external_id` that is no hash
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = ExternalIdArgument::Hash)]
-    external_id: ExternalIdArgument,
-    /// The action source of events that name none and show none
-    #[arg(long, value_name = "SOURCE", default_value = "website", value_parser = args::action_source)]
-    pub(crate) action_source: ActionSource,
+    /// What to do with an `external_id` that is no hash [default: hash]
+    #[arg(long, value_name = "HOW", value_enum)]
+    external_id: Option<ExternalIdArgument>,
+    /// The action source of events that name none and show none [default: website]
+    #[arg(long, value_name = "SOURCE", value_parser = args::action_source)]
+    action_source: Option<ActionSource>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -33,15 +33,38 @@ enum ExternalIdArgument {
 impl SealingOptions {
     /// The same for sealing.
     pub(crate) fn rules(&self) -> Rules {
+        let rules = Rules::default();
         Rules {
             default_country: self.country,
-            default_action_source: self.action_source,
+            default_action_source: self.action_source.unwrap_or(rules.default_action_source),
             external_id: match self.external_id {
-                ExternalIdArgument::Hash => ExternalId::Hash,
-                ExternalIdArgument::AsIs => ExternalId::AsIs,
+                None => rules.external_id,
+                Some(ExternalIdArgument::Hash) => ExternalId::Hash,
+                Some(ExternalIdArgument::AsIs) => ExternalId::AsIs,
             },
             variants: self.variants,
-            ..Rules::default()
+            ..rules
         }
+    }
+
+    /// The action source, if one was named.
+    pub(crate) fn action_source(&self) -> Option<ActionSource> {
+        self.action_source
+    }
+
+    /// An option that was given and that a gateway decides by itself, with the key of its source that
+    /// does. An action source is a field of the event, so it can be sent along; these cannot.
+    pub(crate) fn of_a_source(&self) -> Option<(&'static str, &'static str)> {
+        [
+            (self.country.is_some(), "--country", "default_country"),
+            (self.variants, "--variants", "variants"),
+            (
+                self.external_id.is_some(),
+                "--external-id",
+                "hash_external_id",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(is_given, option, key)| is_given.then_some((option, key)))
     }
 }

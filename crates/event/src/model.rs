@@ -103,6 +103,27 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// The action source that the fields of the event show: what it is sealed with when it names none.
+    ///
+    /// `None` if they show none either, which is where [`Rules::default_action_source`](crate::Rules::default_action_source) comes in.
+    pub fn shown_action_source(&self) -> Option<ActionSource> {
+        let has = |field| self.user_data.iter().any(|(known, _)| known == field);
+        if !self.app_data.is_empty() {
+            Some(ActionSource::App)
+        } else if self.messaging_channel.is_some() {
+            Some(ActionSource::BusinessMessaging)
+        } else if crate::check::is_crm(self) {
+            Some(ActionSource::SystemGenerated)
+        } else if self.event_source_url.is_some()
+            || has(UserField::ClientUserAgent)
+            || has(UserField::Fbp)
+        {
+            Some(ActionSource::Website)
+        } else {
+            None
+        }
+    }
+
     /// The same event, owning all of its text.
     pub fn into_owned(self) -> Event<'static> {
         let own = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));

@@ -16,5 +16,6 @@ mod journal;
 mod run;
 mod sandbox;
 mod send;
+mod send_findings;
 mod send_gateway;
 mod server;

@@ -8,17 +8,17 @@ use crate::journal::now_ms;
 use crate::run::{NAMELESS, Run, sluice, sluice_with};
 use crate::server::Server;
 
-const EMAIL: &str = "john.q.public@example.com";
+pub(crate) const EMAIL: &str = "john.q.public@example.com";
 const TOKEN: &str = "EAABgeheim";
 const DATASET: &str = "1234567890";
 
-fn sandbox(arguments: &[&str]) -> Server {
+pub(crate) fn sandbox(arguments: &[&str]) -> Server {
     let listen = ["sandbox", "--listen", "127.0.0.1:0"];
     Server::start(&[&listen, arguments].concat())
 }
 
 /// Sends with a token in the environment. Nobody may print it, or the address.
-fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
+pub(crate) fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
     let route = ["send", "--dataset", DATASET, "--graph-url", &to.base];
     let run = sluice_with(
         &[("META_ACCESS_TOKEN", TOKEN)],
@@ -33,7 +33,7 @@ fn send(to: &Server, arguments: &[&str], stdin: &str) -> Run {
 }
 
 /// An event of now about which there is nothing to say.
-fn event(id: &str) -> String {
+pub(crate) fn event(id: &str) -> String {
     let now_s = now_ms() / 1_000;
     format!(
         r#"{{"event_name":"Lead","event_time":{now_s},"event_id":"{id}","action_source":"other","user_data":{{"em":"{EMAIL}"}}}}"#
@@ -46,7 +46,7 @@ fn lines(count: usize) -> String {
         .collect()
 }
 
-fn report(run: &Run) -> Value {
+pub(crate) fn report(run: &Run) -> Value {
     run.json().remove(0)
 }
 
@@ -333,6 +333,16 @@ fn a_dry_run_shows_what_would_be_sent_and_needs_no_token() {
 fn what_cannot_be_understood_is_explained_without_repeating_it() {
     for (arguments, stdin, expected) in [
         (&["--dataset", DATASET][..], "[{]", "stdin:1:3 is not JSON"),
+        (
+            &["--dry-run"],
+            "[{]",
+            "help: nothing was sent; send one event, an array",
+        ),
+        (
+            &["--dry-run"],
+            "[{}, {]",
+            "help: nothing was sent; `sluice check` says more",
+        ),
         (&[], "[]", "it is not said where the events go"),
         (
             &["--dataset", "shop"],
@@ -354,7 +364,37 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
         (
             &["--name", "Lead", "--user", "emial=x@y.co"],
             "",
-            "did you mean email (em)?",
+            "--user names the field emial, which Meta does not know\nhelp: did you mean email (em)?",
+        ),
+        (
+            &["--name", "Lead", "--value", "12,99", "--currency", "EUR"],
+            "",
+            "--value is no plain number\nhelp: write digits and at most one point, such as 129.99",
+        ),
+        (
+            &["--name", "Lead", "--value", "12", "--currency", "EURO"],
+            "",
+            "--currency is no currency of ISO 4217\nhelp: use a code of three letters",
+        ),
+        (
+            &["--name", "Lead", "--value", "12"],
+            "",
+            "help: add --currency",
+        ),
+        (
+            &["--dry-run"],
+            "",
+            "stdin is empty: there are no events in it\nhelp: nothing was sent; send one event, an array",
+        ),
+        (
+            &["--dry-run"],
+            " \n\n",
+            "stdin is empty: there are no events",
+        ),
+        (
+            &["/dev/null"],
+            "",
+            "/dev/null is empty: there are no events",
         ),
         (&["/nowhere.json"], "", "opening /nowhere.json"),
         (

@@ -21,6 +21,11 @@ struct Setup {
 
 impl Setup {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With further keys of the source.
+    fn with(keys: &str) -> Self {
         let sandbox = Server::start(&["sandbox", "--listen", "127.0.0.1:0"]);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sluice.toml");
@@ -43,6 +48,7 @@ name = "shop"
 kind = "api"
 key = {{ command = ["echo", "{KEY}"] }}
 datasets = ["1234567890123456"]
+{keys}
 "#
         );
         fs::write(&file, text).unwrap();
@@ -132,10 +138,11 @@ fn an_event_without_id_gets_one_that_stays() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let run = setup.send(&["--name", "Lead", "--user", &format!("em={EMAIL}")], "");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert!(run.stdout.starts_with("Lead "), "{}", run.stdout);
+    let mut lines = run.stdout.lines();
+    let taken = lines.find(|line| line.starts_with("Lead ")).unwrap();
     assert_eq!(setup.audit()["delivered"], 2);
     let received = setup.sandbox.json("/sandbox/received").to_string();
-    let id = run.stdout.split(' ').nth(1).unwrap();
+    let id = taken.split(' ').nth(1).unwrap();
     assert!(received.contains(id), "{id} is not in {received}");
 }
 
@@ -166,6 +173,130 @@ fn the_gateways_findings_are_shown_as_check_shows_them() {
             .contains("1 of 3 events were taken by the gateway at http://127.0.0.1:")
     );
     assert_eq!(setup.audit()["accepted"], 1);
+}
+
+/// The action sources of all events that arrived, by their ids.
+fn action_sources(setup: &Setup) -> Value {
+    setup.audit();
+    let received = setup.sandbox.json("/sandbox/received");
+    let events = received["events"].as_array().unwrap().iter();
+    let of = |received: &Value| {
+        let event = &received["event"];
+        let id = event["event_id"].as_str().unwrap().to_owned();
+        (id, event["action_source"].clone())
+    };
+    Value::Object(events.map(of).collect())
+}
+
+#[test]
+fn what_the_gateway_repairs_is_shown() {
+    let setup = Setup::new();
+    let with = |id: &str, more: &str| {
+        let event = event(&format!(r#""event_id":"{id}","#), "Lead");
+        event.replacen('{', &format!("{{{more},"), 1)
+    };
+    let money = r#""custom_data":{"value":"12,99","currency":"EUR"}"#;
+    let body = [
+        with("a", r#""opt_out":false"#),
+        with("b", money),
+        with("c", money),
+        with("d", r#""custom_data":{"currency":"EURO"}"#),
+    ]
+    .join("\n");
+    // Each in a request of its own: places are those of the body all the same.
+    let run = setup.send(&["--batch", "1"], &body);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    for block in [
+        "  ✎ repaired[value_cleaned] in 2 events
+    [1].custom_data.value: read as `12.99`
+    [2].custom_data.value: read as `12.99`
+    help: send a plain number, such as 129.99
+",
+        "  ✎ repaired[currency_unknown] [3].custom_data.currency
+    found `EURO`, no currency of ISO 4217; left out
+",
+        "\n4 of 4 events were taken by the gateway at ",
+    ] {
+        assert!(run.stdout.contains(block), "{}", run.stdout);
+    }
+
+    let run = setup.send(&["--json"], &body);
+    let report = run.json().remove(0);
+    assert_eq!(report["duplicates"], 4);
+    let warnings = report["warnings"].as_array().unwrap();
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|it| (it["code"].as_str().unwrap(), &it["events"], &it["index"]))
+        .collect();
+    let expected = [
+        ("currency_unknown", &json!(1), &json!(3)),
+        ("value_cleaned", &json!(2), &json!(1)),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_source_decides_is_no_option() {
+    let setup = Setup::new();
+    let body = event(r#""event_id":"a","#, "Lead");
+    for (option, key) in [
+        (&["--country", "de"][..], "default_country"),
+        (&["--variants"], "variants"),
+        (&["--external-id", "as-is"], "hash_external_id"),
+        (&["--external-id", "hash"], "hash_external_id"),
+    ] {
+        for more in [&[][..], &["--dry-run"], &["--name", "Lead"]] {
+            let run = setup.send(&[option, more].concat(), &body);
+            assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{option:?}");
+            let expected = format!(
+                "error: {} cannot be used with --gateway, which seals events by its own rules\n\
+                 help: set {key} of the source in the gateway's configuration\n",
+                option[0]
+            );
+            assert_eq!(run.stderr, expected);
+        }
+    }
+    assert_eq!(setup.audit()["accepted"], 0);
+}
+
+#[test]
+fn an_action_source_goes_along_with_events_that_have_none() {
+    let setup = Setup::with(r#"default_action_source = "phone_call""#);
+    let bare = |id: &str| {
+        let event = event(&format!(r#""event_id":"{id}","#), "Lead");
+        event.replace(r#""action_source":"other","#, "")
+    };
+    let page = bare("page").replacen('{', r#"{"event_source_url":"https://shop.example/","#, 1);
+    let unknown = bare("unknown").replacen('{', r#"{"action_source":"moon","#, 1);
+    let named = event(r#""event_id":"named","#, "Lead");
+    let body = format!("[{},{page},{unknown},{named}]", bare("bare"));
+    let run = setup.send(&["--action-source", "email"], &body);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    // What was added here is told too: the gateway cannot know that it was missing.
+    let said = "the event has no action_source; email was set";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+
+    let user = format!("em={EMAIL}");
+    let one = |id| ["--name", "Lead", "--user", &user, "--id", id];
+    for arguments in [
+        &one("option-none")[..],
+        &[&one("option")[..], &["--action-source", "email"]].concat(),
+    ] {
+        let run = setup.send(arguments, "");
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    }
+    assert_eq!(
+        action_sources(&setup),
+        json!({
+            "bare": "email",
+            "unknown": "email",
+            "page": "website",
+            "named": "other",
+            // Only what was asked for: the source has a default of its own.
+            "option-none": "phone_call",
+            "option": "email",
+        })
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::normalize::{Context, is_invisible};
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
 use crate::url;
-use crate::user_field::{FieldSet, UserField};
+use crate::user_field::FieldSet;
 use object::{PathOf, Unknown, Writer};
 pub use rules::{Moment, Rules};
 use sealed::EventId;
@@ -184,21 +184,8 @@ impl<'e> Sealing<'e, '_> {
         if let Some(source) = event.action_source {
             return source;
         }
-        let has = |field| event.user_data.iter().any(|(known, _)| known == field);
-        let source = if !event.app_data.is_empty() {
-            ActionSource::App
-        } else if event.messaging_channel.is_some() {
-            ActionSource::BusinessMessaging
-        } else if check::is_crm(event) {
-            ActionSource::SystemGenerated
-        } else if event.event_source_url.is_some()
-            || has(UserField::ClientUserAgent)
-            || has(UserField::Fbp)
-        {
-            ActionSource::Website
-        } else {
-            self.rules.default_action_source
-        };
+        let shown = event.shown_action_source();
+        let source = shown.unwrap_or(self.rules.default_action_source);
         let message = format!("the event has no action_source; {source} was set");
         self.findings
             .add(Code::ActionSourceMissing, Path::root(), message);

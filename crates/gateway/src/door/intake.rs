@@ -58,6 +58,8 @@ pub(crate) struct Warning {
     pub(crate) path: String,
     /// What was found there.
     pub(crate) message: String,
+    /// The last of them, by which an event with several findings of the rule counts once.
+    last: usize,
 }
 
 /// What became of the events of a request.
@@ -106,6 +108,10 @@ pub(crate) fn seal(
     (unix_ms, chance): (u64, [u8; 16]),
     events_max: usize,
 ) -> Result<(Sealed, Vec<(String, String)>), IntakeError> {
+    // The reader calls it no JSON, which is true and tells nobody that an upload was empty.
+    if text.trim().is_empty() {
+        return Err(IntakeError::Empty);
+    }
     let mut sealed = Sealed::default();
     let dice = u128::from_be_bytes(chance);
     let read = batch::read(text, |item| {
@@ -173,12 +179,14 @@ impl Sealed {
             let key = (finding.severity(), finding.code.name());
             let warning = self.warnings.entry(key).or_insert_with(|| Warning {
                 code: finding.code,
-                events: 0,
+                events: 1,
                 index,
                 path: finding.path.as_str().to_owned(),
                 message: finding.message.clone(),
+                last: index,
             });
-            warning.events += 1;
+            warning.events += usize::from(warning.last != index);
+            warning.last = index;
         }
     }
 }

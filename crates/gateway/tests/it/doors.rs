@@ -100,6 +100,31 @@ async fn a_bad_event_costs_only_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_warning_counts_events_and_not_values() {
+    let test = start().await;
+    let with = |id: &str, addresses: Value| {
+        let mut event = test.purchase(id);
+        event["user_data"]["em"] = addresses;
+        event
+    };
+    let body = json!([
+        test.purchase("0"),
+        with("1", json!(["a@b.co", "nope", "no", "not"])),
+        with("2", json!(["a@b.co", "nope"])),
+    ]);
+    let answer = test.post(&body).await.json();
+    let warnings = answer["warnings"].as_array().unwrap();
+    let warning = warnings.iter().find(|it| it["code"] == "em_invalid");
+    let warning = warning.unwrap_or_else(|| panic!("no em_invalid: {answer}"));
+    assert_eq!(
+        (&warning["events"], &warning["index"], &warning["path"]),
+        (&json!(2), &json!(1), &json!("user_data.em[1]"))
+    );
+    test.arrived(3).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_requests_are_told_what_is_wrong() {
     let test = start_with("", "").await;
     let authorization = format!("Bearer {KEY}");
@@ -137,8 +162,20 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "json_invalid",
         ),
         (
-            "nothing",
+            "an empty list",
             post("/v1/events", bearer(KEY), b"[]".to_vec()).await,
+            400,
+            "no_events",
+        ),
+        (
+            "nothing",
+            post("/v1/events", bearer(KEY), vec![]).await,
+            400,
+            "no_events",
+        ),
+        (
+            "empty lines",
+            post("/v1/events", bearer(KEY), b" \r\n\n".to_vec()).await,
             400,
             "no_events",
         ),

@@ -5,7 +5,7 @@ use sluice_event::{Code, SealedEvent};
 
 use super::{Broken, Checked, Explanation, Report, Tally};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, is_zero};
 use crate::remark::Remark;
 
 /// Prints a line of JSON for every event.
@@ -74,12 +74,4 @@ impl Report for ForPrograms {
     fn finish(self: Box<Self>, _: &Tally) -> Result<(), Failure> {
         self.output.finish()
     }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }

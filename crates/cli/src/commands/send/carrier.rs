@@ -41,6 +41,8 @@ pub(super) struct Taken {
     pub(super) missing: usize,
     /// Places in the request, and why.
     pub(super) rejected: Vec<(usize, Vec<Remark<'static>>)>,
+    /// What a gateway says about the events that it took.
+    pub(super) warnings: Vec<ReceiptWarning>,
     pub(super) fbtrace_id: Option<String>,
 }
 
@@ -169,6 +171,8 @@ struct Receipt {
     duplicates: usize,
     #[serde(default)]
     rejected: Vec<ReceiptRejected>,
+    #[serde(default)]
+    warnings: Vec<ReceiptWarning>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +180,17 @@ struct ReceiptRejected {
     index: usize,
     #[serde(default)]
     findings: Vec<Remark<'static>>,
+}
+
+/// What a gateway says about several events, once for all of them.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReceiptWarning {
+    pub(super) events: usize,
+    /// The place in the request of the first of them.
+    pub(super) index: usize,
+    /// What there is to say about that one.
+    #[serde(flatten)]
+    pub(super) remark: Remark<'static>,
 }
 
 /// An error of the gateway, as RFC 9457 has it.
@@ -198,6 +213,7 @@ fn of_posted(posted: &Posted) -> Outcome {
             rejected: rejected
                 .map(|rejected| (rejected.index, rejected.findings))
                 .collect(),
+            warnings: receipt.warnings,
             ..Taken::default()
         });
     }
@@ -238,12 +254,18 @@ mod tests {
     #[test]
     fn reads_what_a_gateway_answers() {
         let receipt = r#"{"accepted":1,"duplicates":2,"rejected":[{"index":3,"event_id":null,
-            "findings":[{"severity":"error","code":"x","path":"","message":"m","help":"h"}]}]}"#;
+            "findings":[{"severity":"error","code":"x","path":"","message":"m","help":"h"}]}],"warnings":[
+            {"events":2,"index":1,"severity":"hint","code":"y","path":"","message":"m","help":"h"}]}"#;
         let Outcome::Taken(taken) = posted(422, receipt) else {
             panic!("a receipt is an answer");
         };
         assert_eq!((taken.count, taken.duplicates), (1, 2));
         assert_eq!((taken.rejected[0].0, taken.rejected[0].1.len()), (3, 1));
+        let warning = &taken.warnings[0];
+        assert_eq!(
+            (warning.events, warning.index, warning.remark.code()),
+            (2, 1, "y")
+        );
         let problem =
             r#"{"code":"key_unknown","detail":"no source has this key","help":"send one"}"#;
         for (status, expected) in [

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::carrier::{Carrier, Outcome, Taken};
+use super::carrier::{Carrier, Outcome, ReceiptWarning, Taken};
 use super::load::{Load, Outgoing};
 use super::report::{Refusal, Refused, Rejected, Report};
 use crate::clock::Clock;
@@ -174,6 +174,7 @@ impl Report {
         self.duplicates += taken.duplicates;
         self.missing += taken.missing;
         self.fbtrace_ids.extend(taken.fbtrace_id);
+        self.warn(taken.warnings, events);
         for (place, findings) in taken.rejected {
             // A place that was never sent is the gateway's mistake.
             let Some(event) = events.get(place) else {
@@ -184,6 +185,16 @@ impl Report {
                 event_id: event.known_as.as_ref().map(|(_, id)| id.clone()),
                 findings,
             });
+        }
+    }
+
+    /// Takes over what a gateway says; its places are those of the request.
+    fn warn(&mut self, warnings: Vec<ReceiptWarning>, events: &[&Outgoing]) {
+        for warning in warnings {
+            if let Some(event) = events.get(warning.index) {
+                self.warnings
+                    .add_of_many(event.index, warning.events, warning.remark);
+            }
         }
     }
 
@@ -204,6 +215,7 @@ mod tests {
 
     use sluice_event::batch::Layout;
 
+    use super::super::warnings::Warnings;
     use super::*;
 
     fn load(count: usize) -> Load {
@@ -217,7 +229,8 @@ mod tests {
             events: count,
             outgoing: outgoing.collect(),
             rejected: Vec::new(),
-            remarked: 0,
+            warnings: Warnings::default(),
+            has_body: true,
             makes_ids: false,
             test_code: None,
         }

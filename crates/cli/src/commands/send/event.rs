@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
-use sluice_event::ActionSource;
+use sluice_event::{ActionSource, Currency, amount};
 
 use crate::args;
 use crate::failure::Failure;
@@ -25,10 +25,10 @@ pub(super) struct EventOptions {
     /// When it happened: now, Unix seconds or RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", requires = "name", value_parser = time)]
     time: Option<Time>,
-    /// What it is worth; exactly as written
+    /// What it is worth: a plain number such as 129.99, which is sent exactly as written
     #[arg(long, requires = "name")]
     value: Option<String>,
-    /// The currency of the value
+    /// The currency of the value: a code of ISO 4217, such as EUR
     #[arg(long, requires = "name")]
     currency: Option<String>,
     /// A value of `user_data`, such as `em=john@example.com`; may be given several times
@@ -63,7 +63,7 @@ impl EventOptions {
     /// The event's JSON, if one is given.
     pub(super) fn json(
         &self,
-        action_source: ActionSource,
+        action_source: Option<ActionSource>,
         now_ms: u64,
     ) -> Result<Option<String>, Failure> {
         let Some(name) = &self.name else {
@@ -73,12 +73,21 @@ impl EventOptions {
             None | Some(Time::Now) => now_ms,
             Some(Time::At(unix_ms)) => unix_ms,
         };
+        if self.id.as_deref().is_some_and(|id| id.trim().is_empty()) {
+            return Err(Failure::with_help(
+                "--id is empty",
+                "give the event an id of its own, such as the order's number, or leave --id out",
+            ));
+        }
         let mut event = Object::new();
         event.insert("event_name".to_owned(), text(name)?);
         let time = literal((time_ms / 1_000).to_string());
         event.extend(time.map(|time| ("event_time".to_owned(), time)));
-        event.insert("action_source".to_owned(), text(action_source.name())?);
-        for (key, value) in [("event_id", &self.id), ("event_source_url", &self.url)] {
+        for (key, value) in [
+            ("action_source", action_source.map(ActionSource::name)),
+            ("event_id", self.id.as_deref()),
+            ("event_source_url", self.url.as_deref()),
+        ] {
             if let Some(value) = value {
                 event.insert(key.to_owned(), text(value)?);
             }
@@ -94,7 +103,6 @@ impl EventOptions {
             let (name, value) = split(given, "--user em=john@example.com")?;
             let field = match Field::parse(name) {
                 Ok(field @ Field::User(_)) => field,
-                // The name is not repeated: who forgets it types the value in its place.
                 Ok(Field::Currency) => {
                     return Err(Failure::with_help(
                         "currency is no field of user_data",
@@ -102,10 +110,13 @@ impl EventOptions {
                     ));
                 }
                 Err(unknown) => {
-                    return Err(Failure::with_help(
-                        "--user names a field that Meta does not know",
-                        unknown.help(),
-                    ));
+                    let error = match name.trim() {
+                        name if could_be_name(name) => {
+                            format!("--user names the field {name}, which Meta does not know")
+                        }
+                        _ => "--user has no name of a field in front of =".to_owned(),
+                    };
+                    return Err(Failure::with_help(error, unknown.help()));
                 }
             };
             values.entry(field.name()).or_default().push(value);
@@ -126,18 +137,67 @@ impl EventOptions {
         for given in &self.custom {
             let (key, value) = split(given, "--custom content_name=Shoes")?;
             let value = literal(value.to_owned()).map_or_else(|| text(value), Ok)?;
-            custom_data.insert(key.to_owned(), value);
+            if custom_data.insert(key.to_owned(), value).is_some() {
+                return Err(Failure::with_help(
+                    "--custom has the same key twice",
+                    "give each key once; a list is written as in --custom 'content_ids=[\"a\",\"b\"]'",
+                ));
+            }
         }
-        if let Some(value) = &self.value {
-            // As written: a detour through a floating-point number could change it.
-            let number = literal(value.clone()).map_or_else(|| text(value), Ok)?;
-            custom_data.insert("value".to_owned(), number);
+        let currency = self.currency.as_deref().map(known_currency).transpose()?;
+        let has_currency = currency.is_some() || custom_data.keys().any(|key| is_currency(key));
+        let value = self.value.as_deref().map(plain_number).transpose()?;
+        if value.is_some() && !has_currency {
+            return Err(Failure::with_help(
+                "--value has no currency, without which Meta does not take it",
+                "add --currency, such as --currency EUR",
+            ));
         }
-        if let Some(currency) = &self.currency {
-            custom_data.insert("currency".to_owned(), text(currency)?);
+        for (key, value) in [("value", value), ("currency", currency)] {
+            let Some(value) = value else { continue };
+            if custom_data.insert(key.to_owned(), value).is_some() {
+                return Err(Failure::with_help(
+                    format!("the {key} is given twice, by --{key} and by --custom"),
+                    "leave one of them out",
+                ));
+            }
         }
         Ok(custom_data)
     }
+}
+
+/// What is written for a currency; apps have another name for it.
+fn is_currency(key: &str) -> bool {
+    matches!(key, "currency" | "fb_currency")
+}
+
+/// A number exactly as it is written: a detour through a floating-point number could change it. In a
+/// file the event library would read `12,99` somehow; whoever types it is there to say what is meant.
+fn plain_number(value: &str) -> Result<Box<RawValue>, Failure> {
+    let plain = amount(value).filter(|amount| **amount == *value);
+    plain.and_then(|_| literal(value.to_owned())).ok_or_else(|| {
+        Failure::with_help(
+            "--value is no plain number",
+            "write digits and at most one point, such as 129.99; the currency goes into --currency",
+        )
+    })
+}
+
+fn known_currency(code: &str) -> Result<Box<RawValue>, Failure> {
+    let currency = Currency::parse(code).ok_or_else(|| {
+        Failure::with_help(
+            "--currency is no currency of ISO 4217",
+            "use a code of three letters, such as EUR",
+        )
+    })?;
+    text(currency.code())
+}
+
+/// Whether this may be repeated in a message. Who forgets the name of a field types its value in that
+/// place: an address, a number or a hash, which are not of letters alone.
+fn could_be_name(text: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+    (1..=32).contains(&text.len()) && text.bytes().all(is_of_name)
 }
 
 /// `KEY=VALUE`. The message does not repeat what was given.
@@ -181,7 +241,8 @@ mod tests {
     fn json(arguments: &[&str]) -> Result<Option<String>, Failure> {
         let line = Line::try_parse_from([&["sluice"], arguments].concat()).unwrap();
         assert_eq!(line.file, None);
-        line.event.json(ActionSource::Website, 1_701_234_567_890)
+        line.event
+            .json(Some(ActionSource::Website), 1_701_234_567_890)
     }
 
     #[test]
@@ -214,6 +275,80 @@ mod tests {
         assert!(matches!(json(&[]), Ok(None)));
     }
 
+    /// The error about these options, and its remedy.
+    fn told(arguments: &[&str]) -> (String, String) {
+        match json(&[&["--name", "Lead"], arguments].concat()) {
+            Err(Failure::Told { error, help }) => (format!("{error:#}"), help.unwrap_or_default()),
+            _ => panic!("{arguments:?} was taken"),
+        }
+    }
+
+    #[test]
+    fn money_is_taken_as_it_is_or_not_at_all() {
+        for value in [
+            "12,99", "1,234.56", "12x", "€5", "", " 5", "1e400", "null", "NaN", "+5", "012",
+        ] {
+            let value = format!("--value={value}");
+            let (error, _) = told(&[&value, "--currency", "EUR"]);
+            assert_eq!(error, "--value is no plain number", "{value}");
+        }
+        for currency in ["EURO", "€", "XXX", ""] {
+            let (error, _) = told(&["--value", "5", "--currency", currency]);
+            assert_eq!(error, "--currency is no currency of ISO 4217", "{currency}");
+        }
+        for (value, currency, written) in [
+            ("129.90", "USD", r#"{"currency":"USD","value":129.90}"#),
+            ("-5", " eur", r#"{"currency":"EUR","value":-5}"#),
+            ("1e3", "jpy", r#"{"currency":"JPY","value":1e3}"#),
+        ] {
+            let value = format!("--value={value}");
+            let Ok(Some(json)) = json(&["--name", "Lead", &value, "--currency", currency]) else {
+                panic!("{value} was not taken");
+            };
+            assert!(json.contains(written), "{json}");
+        }
+        let custom = ["--value", "5", "--custom", "fb_currency=EUR"];
+        assert!(json(&[&["--name", "Lead"][..], &custom].concat()).is_ok());
+    }
+
+    #[test]
+    fn nothing_that_is_given_is_lost() {
+        for (arguments, expected) in [
+            (&["--value", "5"][..], "--value has no currency"),
+            (
+                &["--value", "5", "--currency", "EUR", "--custom", "value=6"],
+                "the value is given twice",
+            ),
+            (
+                &["--currency", "EUR", "--custom", "currency=USD"],
+                "the currency is given twice",
+            ),
+            (
+                &["--custom", "a=1", "--custom", "a=2"],
+                "the same key twice",
+            ),
+            (&["--id", " "], "--id is empty"),
+        ] {
+            let (error, help) = told(arguments);
+            assert!(error.contains(expected), "{error}");
+            assert_ne!(help, "");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        for (user, expected) in [
+            ("NAME=Erika", "--user names the field NAME, which"),
+            ("emial=x@y.co", "--user names the field emial, which"),
+            ("+491701234567=1", "--user has no name of a field"),
+            ("am9obkBleGFtcGxlLmNvbQ==", "--user has no name of a field"),
+        ] {
+            let (error, help) = told(&["--user", user]);
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!format!("{error}{help}").contains("Erika"));
+        }
+    }
+
     #[test]
     fn errors_do_not_repeat_personal_values() {
         for user in [
@@ -221,12 +356,9 @@ mod tests {
             "john@example.com=x",
             "=john@example.com",
         ] {
-            let Err(Failure::Told { error, help }) = json(&["--name", "Lead", "--user", user])
-            else {
-                panic!("{user} was taken");
-            };
+            let (error, help) = told(&["--user", user]);
             assert!(
-                !format!("{error:#} {help:?}")
+                !format!("{error} {help}")
                     .replace("em=john@example.com", "")
                     .contains("john")
             );

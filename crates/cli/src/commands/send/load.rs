@@ -1,10 +1,13 @@
 //! From a body to what leaves: every event read, checked, and in the form in which it travels.
 
+use std::borrow::Cow;
+
 use sluice_event::batch::{self, Item, Layout};
-use sluice_event::{Code, Findings, Rules, SealedEvent};
+use sluice_event::{ActionSource, Code, Findings, Rules, SealedEvent};
 
 use super::raw;
 use super::report::Rejected;
+use super::warnings::Warnings;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::remark::Remark;
@@ -16,6 +19,18 @@ pub(super) enum Form {
     Sealed,
     /// As they are written; the gateway seals them by the rules of its source.
     AsWritten,
+}
+
+/// How a body is read.
+pub(super) struct Terms {
+    pub(super) rules: Rules,
+    pub(super) form: Form,
+    /// What is written into events that neither name nor show an action source, if they travel as they
+    /// are written.
+    pub(super) action_source: Option<ActionSource>,
+    /// Whether it was written by somebody, and not made from options.
+    pub(super) has_body: bool,
+    pub(super) clock: Clock,
 }
 
 /// An event that leaves.
@@ -35,73 +50,107 @@ pub(super) struct Load {
     pub(super) events: usize,
     pub(super) outgoing: Vec<Outgoing>,
     pub(super) rejected: Vec<Rejected>,
-    /// How many of the outgoing ones there is something to say about.
-    pub(super) remarked: usize,
+    /// What there is to say about the outgoing ones. Of those that travel as they are written the gateway
+    /// says it, except for what is added to them here.
+    pub(super) warnings: Warnings,
+    /// Whether there is a body that `sluice check` could read, and not only options.
+    pub(super) has_body: bool,
     /// Whether an id was made for one of them, which another run would make anew.
     pub(super) makes_ids: bool,
     /// The test code that the body names.
     pub(super) test_code: Option<String>,
 }
 
+/// What a body may be.
+const FORMS: &str =
+    "nothing was sent; send one event, an array of events, {\"data\": [...]}, or one event a line";
+
 impl Load {
     /// Reads a body. Nothing has been sent when this fails.
-    pub(super) fn read(
-        text: &str,
-        name: &str,
-        rules: &Rules,
-        form: Form,
-        clock: Clock,
-    ) -> Result<Self, Failure> {
-        let mut load = Self {
-            layout: Layout::Single,
-            events: 0,
-            outgoing: Vec::new(),
-            rejected: Vec::new(),
-            remarked: 0,
-            makes_ids: false,
-            test_code: None,
+    pub(super) fn read(text: &str, name: &str, terms: &Terms) -> Result<Self, Failure> {
+        // An export without events may well be nothing at all, but more often something went wrong before.
+        if text.trim().is_empty() {
+            return Err(Failure::with_help(
+                format!("{name} is empty: there are no events in it"),
+                FORMS,
+            ));
+        }
+        let mut loading = Loading {
+            terms,
+            load: Self {
+                layout: Layout::Single,
+                events: 0,
+                outgoing: Vec::new(),
+                rejected: Vec::new(),
+                warnings: Warnings::default(),
+                has_body: terms.has_body,
+                makes_ids: false,
+                test_code: None,
+            },
+            lacking: Vec::new(),
         };
         // `read` cannot be stopped, so a failure is kept.
         let mut failed = Ok(());
         let read = batch::read(text, |item| {
             if failed.is_ok() {
-                failed = load.add(item, rules, form, clock);
+                failed = loading.add(item);
             }
         });
         failed?;
+        let is_first = loading.load.events == 0;
         let broken = |error: sluice_event::json::SyntaxError| {
             let (line, column) = error.line_column(text);
             let expected = error.expected();
             Failure::with_help(
                 format!("{name}:{line}:{column} is not JSON: expected {expected}"),
-                "nothing was sent; `sluice check` says more about the events before this place",
+                if is_first {
+                    FORMS
+                } else {
+                    "nothing was sent; `sluice check` says more about the events before this place"
+                },
             )
         };
         let body = read.map_err(broken)?;
-        load.layout = body.layout;
-        load.test_code = raw::test_code(&body);
-        if form == Form::AsWritten {
-            let slices = raw::slices(text, load.layout).map_err(broken)?;
-            load.put(&slices);
+        loading.load.layout = body.layout;
+        loading.load.test_code = raw::test_code(&body);
+        if terms.form == Form::AsWritten {
+            let slices = raw::slices(text, body.layout).map_err(broken)?;
+            loading.put(&slices);
         }
-        Ok(load)
+        Ok(loading.load)
     }
+}
 
-    fn add(
-        &mut self,
-        item: Item<'_>,
-        rules: &Rules,
-        form: Form,
-        clock: Clock,
-    ) -> Result<(), Failure> {
+/// A load of which events are still being read.
+struct Loading<'t> {
+    terms: &'t Terms,
+    load: Load,
+    /// What each of the outgoing events lacks.
+    lacking: Vec<Lack>,
+}
+
+/// What is added to an event that travels as it is written.
+#[derive(Clone, Copy, Default)]
+struct Lack {
+    /// An id, so that it keeps one and the same when it has to be sent again.
+    id: bool,
+    action_source: Option<ActionSource>,
+}
+
+impl Loading<'_> {
+    fn add(&mut self, item: Item<'_>) -> Result<(), Failure> {
         let Item {
             index,
             event,
             mut findings,
         } = item;
-        self.events += 1;
+        let Terms { rules, form, .. } = self.terms;
+        self.load.events += 1;
         let is_readable = event.is_some();
-        let moment = clock.moment()?;
+        let is_sourceless = event.as_ref().is_some_and(|event| {
+            event.action_source.is_none() && event.shown_action_source().is_none()
+        });
+        let moment = self.terms.clock.moment()?;
         let sealed = event.and_then(|event| event.seal(rules, moment, &mut findings));
         let goes = match form {
             Form::Sealed => sealed.is_some(),
@@ -109,22 +158,25 @@ impl Load {
             Form::AsWritten => is_readable,
         };
         if !goes {
-            self.rejected.push(rejected(index, &findings));
+            self.load.rejected.push(rejected(index, &findings));
             return Ok(());
         }
-        self.remarked += usize::from(!findings.is_empty());
-        let has_made_id = findings.has(Code::EventIdMissing);
-        self.makes_ids |= has_made_id;
+        let lack = Lack {
+            id: findings.has(Code::EventIdMissing),
+            action_source: self.terms.action_source.filter(|_| is_sourceless),
+        };
+        self.load.makes_ids |= lack.id;
+        self.warn(index, &findings, lack);
         let known_as = sealed
             .as_ref()
             .map(|sealed| (sealed.event_name().to_owned(), sealed.event_id().to_owned()));
         let json = match form {
             Form::Sealed => sealed.map(SealedEvent::into_json).unwrap_or_default(),
-            // Only remembers that the id has to be added; the text comes later.
-            Form::AsWritten if has_made_id => MAKE_ID.to_owned(),
+            // It comes when all of them are read.
             Form::AsWritten => String::new(),
         };
-        self.outgoing.push(Outgoing {
+        self.lacking.push(lack);
+        self.load.outgoing.push(Outgoing {
             index,
             known_as,
             json,
@@ -132,20 +184,36 @@ impl Load {
         Ok(())
     }
 
-    /// Puts the events as they are written in their places.
-    fn put(&mut self, slices: &[std::borrow::Cow<'_, str>]) {
-        for outgoing in &mut self.outgoing {
+    fn warn(&mut self, index: usize, findings: &Findings, lack: Lack) {
+        let warnings = &mut self.load.warnings;
+        if self.terms.form == Form::Sealed {
+            warnings.leave_out(findings.unlisted());
+            return warnings.add(index, findings.iter());
+        }
+        // The gateway will not see that this was missing.
+        let added = findings.iter().filter(|finding| match finding.code {
+            Code::EventIdMissing => lack.id,
+            Code::ActionSourceMissing => lack.action_source.is_some(),
+            _ => false,
+        });
+        warnings.add(index, added);
+    }
+
+    /// Puts the events as they are written in their places, with what they lack.
+    fn put(&mut self, slices: &[Cow<'_, str>]) {
+        for (outgoing, lack) in self.load.outgoing.iter_mut().zip(&self.lacking) {
             let slice = slices.get(outgoing.index).map_or("", AsRef::as_ref);
-            outgoing.json = match &outgoing.known_as {
-                Some((_, id)) if outgoing.json == MAKE_ID => raw::with_id(slice, id),
-                _ => slice.trim().to_owned(),
-            };
+            let mut json = slice.trim().to_owned();
+            if let Some((_, id)) = outgoing.known_as.as_ref().filter(|_| lack.id) {
+                json = raw::with_id(&json, id);
+            }
+            if let Some(action_source) = lack.action_source {
+                json = raw::with_action_source(&json, action_source);
+            }
+            outgoing.json = json;
         }
     }
 }
-
-/// Stands for an event that needs an id, until its text comes.
-const MAKE_ID: &str = "+id";
 
 fn rejected(index: usize, findings: &Findings) -> Rejected {
     Rejected {

@@ -11,10 +11,11 @@ mod load;
 mod raw;
 mod report;
 mod route;
+mod warnings;
 
 use std::path::PathBuf;
 
-use sluice_event::batch;
+use sluice_event::{ActionSource, batch};
 
 use super::Ending;
 use crate::clock::Clock;
@@ -54,7 +55,7 @@ pub(crate) struct Arguments {
     event: EventOptions,
     #[command(
         flatten,
-        next_help_heading = "How events are sealed (a gateway has rules of its own)"
+        next_help_heading = "How events are sealed (with --gateway only --action-source)"
     )]
     sealing: SealingOptions,
 }
@@ -78,11 +79,19 @@ Examples:
 Tokens and keys come from the environment or from files, never from options: those are seen in the
 shell's history and in the list of processes. (So are values of --user; a file or a pipe is not.)
 
+What is repaired or left out of events is shown as `sluice check` shows it, once for each rule with the
+first places; --json has it as \"warnings\". So it is with --user and --custom, but --value has to be a
+plain number and --currency a known one: otherwise nothing is sent.
+
+A gateway seals events by the rules of their source, so --country, --variants and --external-id are
+set in its configuration. --action-source goes along with events that name none and show none.
+
 What Meta could not take for the moment is sent again, the same bytes under the same event ids, so
 nothing is counted twice. An event that Meta refuses is set aside with the reason; the others go on.
 
 Exit code: 0 when all events were taken, 1 when some were rejected or refused, 2 when the command
-could not do its work: no token, no connection, no end of retries; the report says what was sent.";
+could not do its work: wrong usage, no events at all in FILE, no token, no connection, no end of
+retries; the report says what was sent.";
 
 fn batch_size(text: &str) -> Result<usize, &'static str> {
     let size = text.parse().ok().filter(|size| (1..=1_000).contains(size));
@@ -92,9 +101,20 @@ fn batch_size(text: &str) -> Result<usize, &'static str> {
 /// Sends events.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let clock = Clock::System;
-    let given = arguments
-        .event
-        .json(arguments.sealing.action_source, clock.unix_ms())?;
+    let action_source = arguments.action_source()?;
+    let given = arguments.event.json(action_source, clock.unix_ms())?;
+    let terms = load::Terms {
+        rules: arguments.sealing.rules(),
+        form: if arguments.dry_run {
+            // Nobody is to see what is in the clear, wherever it would go.
+            Form::Sealed
+        } else {
+            arguments.route.form()
+        },
+        action_source,
+        has_body: given.is_none(),
+        clock,
+    };
     let input = match given {
         Some(json) => Input {
             name: "the event".to_owned(),
@@ -102,22 +122,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         },
         None => Input::read(arguments.file.as_deref(), "sluice send")?,
     };
-    let form = if arguments.dry_run {
-        // Nobody is to see what is in the clear, wherever it would go.
-        Form::Sealed
-    } else {
-        arguments.route.form()
-    };
     let text = batch::text_of(&input.bytes);
-    let mut load = Load::read(&text, &input.name, &arguments.sealing.rules(), form, clock)?;
+    let mut load = Load::read(&text, &input.name, &terms)?;
     if arguments.dry_run {
-        report::foreseen(&load, &arguments.route.shown(), arguments.json)?;
+        report::foreseen(&load, &arguments.route, arguments.json)?;
         return Ok(Ending::flawed_if(!load.rejected.is_empty()));
     }
     let route = arguments.route.open(load.test_code.as_deref())?;
     let mut report = Report::new(load.outgoing.len(), load.rejected.len());
     report.to = arguments.route.shown();
     report.rejected = std::mem::take(&mut load.rejected);
+    report.warnings = std::mem::take(&mut load.warnings);
     let halt = runtime::block_on(async {
         Ok(match &route {
             Route::Dataset(carrier) => arguments.deliver(carrier, &load, &mut report).await?,
@@ -128,6 +143,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 }
 
 impl Arguments {
+    /// The action source of events that name and show none. Unless one was given, it is for the source of
+    /// a gateway to say.
+    fn action_source(&self) -> Result<Option<ActionSource>, Failure> {
+        let given = self.sealing.action_source();
+        if !self.route.is_gateway() {
+            return Ok(Some(
+                given.unwrap_or(self.sealing.rules().default_action_source),
+            ));
+        }
+        match self.sealing.of_a_source() {
+            None => Ok(given),
+            Some((option, key)) => Err(Failure::with_help(
+                format!(
+                    "{option} cannot be used with --gateway, which seals events by its own rules"
+                ),
+                format!("set {key} of the source in the gateway's configuration"),
+            )),
+        }
+    }
+
     /// Sends the load, until the end or until somebody stops it.
     async fn deliver(
         &self,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sluice_event::batch::{self, Layout};
 use sluice_event::json::{Kind, Raw, Reader, SyntaxError, write_text};
-use sluice_event::{Event, Findings};
+use sluice_event::{ActionSource, Event, Findings};
 
 /// The JSON of each event of a body, in the order in which [`batch::read`] gives them.
 pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
@@ -66,28 +66,30 @@ fn unquoted(raw: Raw<'_>) -> Cow<'_, str> {
 
 /// The event with an `event_id`, so that it keeps one and the same when it has to be sent again.
 pub(super) fn with_id(json: &str, id: &str) -> String {
+    with_member(json, "event_id", id, |event| {
+        event.event_id.as_deref() == Some(id)
+    })
+}
+
+/// The event with an action source.
+pub(super) fn with_action_source(json: &str, action_source: ActionSource) -> String {
+    with_member(json, "action_source", action_source.name(), |event| {
+        event.action_source == Some(action_source)
+    })
+}
+
+fn with_member(json: &str, key: &str, value: &str, has_it: impl Fn(&Event<'_>) -> bool) -> String {
     let json = json.trim();
     let (Some(rest), Some(head)) = (json.strip_prefix('{'), json.strip_suffix('}')) else {
         return json.to_owned();
     };
-    let mut member = String::from("\"event_id\":");
-    write_text(&mut member, id);
-    // Of a key that comes twice one counts, and an empty id may stand there already.
-    let first = format!("{{{member},{rest}");
-    if has_id(&first, id) {
-        return first;
-    }
-    let last = format!("{head},{member}}}");
-    if has_id(&last, id) {
-        return last;
-    }
-    json.to_owned()
-}
-
-fn has_id(json: &str, id: &str) -> bool {
-    let mut findings = Findings::new();
-    let event = Event::parse(json, &mut findings);
-    event.is_some_and(|event| event.event_id.as_deref() == Some(id))
+    let mut member = format!("\"{key}\":");
+    write_text(&mut member, value);
+    // Of a key that comes twice one counts, and an empty value may stand there already.
+    [format!("{{{member},{rest}"), format!("{head},{member}}}")]
+        .into_iter()
+        .find(|json| Event::parse(json, &mut Findings::new()).is_some_and(|event| has_it(&event)))
+        .unwrap_or_else(|| json.to_owned())
 }
 
 /// How a body that was read is laid out, and what it says beside its events.
@@ -142,8 +144,23 @@ mod tests {
             r#"{"event_id":"","event_name":"A"}"#,
         ] {
             let json = with_id(json, "x\"1");
-            assert!(has_id(&json, "x\"1"), "{json}");
+            let event = Event::parse(&json, &mut Findings::new()).unwrap();
+            assert_eq!(event.event_id.as_deref(), Some("x\"1"), "{json}");
         }
         assert_eq!(with_id("[]", "x"), "[]");
+    }
+
+    #[test]
+    fn an_action_source_is_added_whatever_stood_there() {
+        for json in [
+            r#"{"event_name":"A"}"#,
+            r#"{"event_name":"A","action_source":null}"#,
+            r#"{"action_source":"moon","event_name":"A"}"#,
+            r#"{"actionSource":"moon"}"#,
+        ] {
+            let json = with_action_source(json, ActionSource::Email);
+            let event = Event::parse(&json, &mut Findings::new()).unwrap();
+            assert_eq!(event.action_source, Some(ActionSource::Email), "{json}");
+        }
     }
 }

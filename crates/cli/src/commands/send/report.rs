@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 use sluice_event::batch::Layout;
 
 use super::load::{Load, Outgoing};
+use super::route::RouteOptions;
+use super::warnings::Warnings;
 use crate::failure::Failure;
-use crate::output::{CYAN, DIM, GREEN, Output, RED, YELLOW, counted, grouped, painted, printable};
+use crate::output::{BOLD, CYAN, DIM, GREEN, Output, RED, YELLOW, grouped, painted, printable};
 use crate::remark::{self, Remark};
 
 /// What became of the events.
@@ -24,6 +26,9 @@ pub(super) struct Report {
     pub(super) rejected: Vec<Rejected>,
     /// By Meta.
     pub(super) refused: Vec<Refused>,
+    /// What there is to say about the others.
+    #[serde(flatten)]
+    pub(super) warnings: Warnings,
     /// Not sent, or without an answer that settles what became of them.
     pub(super) unsent: usize,
     pub(super) requests: usize,
@@ -124,14 +129,8 @@ impl Report {
         for refused in &self.refused {
             refused.show(&mut output, load.layout)?;
         }
+        show_warnings(&self.warnings, load, &mut output)?;
         writeln!(output, "{}", self.summary(load))?;
-        if load.remarked > 0 && self.error.is_none() {
-            let text = format!(
-                "There is something to say about {}: `sluice check` does.",
-                counted(load.remarked, "event")
-            );
-            writeln!(output, "{}", painted(DIM, text))?;
-        }
         output.finish()
     }
 
@@ -191,6 +190,36 @@ fn heading(layout: Layout, index: usize) -> String {
     }
 }
 
+/// What there is to say about the events that can be sent.
+fn show_warnings(warnings: &Warnings, load: &Load, output: &mut Output) -> Result<(), Failure> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    match load.outgoing.as_slice() {
+        [one] => {
+            let place = painted(BOLD, heading(load.layout, one.index));
+            let (name, id) = one
+                .known_as
+                .as_ref()
+                .map_or(("", ""), |(name, id)| (name, id));
+            let (name, id) = (printable(name), printable(id));
+            writeln!(
+                output,
+                "{place} {} {}",
+                painted(BOLD, name),
+                painted(DIM, id)
+            )?;
+        }
+        _ => writeln!(output, "{}", painted(BOLD, "events that can be sent"))?,
+    }
+    warnings.show(output, load.layout)?;
+    if warnings.is_cut() && load.has_body {
+        let text = "`sluice check` shows all of it, event by event";
+        writeln!(output, "  {}", painted(DIM, text))?;
+    }
+    writeln!(output)
+}
+
 impl Rejected {
     fn show(&self, output: &mut Output, layout: Layout) -> Result<(), Failure> {
         let heading = heading(layout, self.index);
@@ -230,11 +259,14 @@ struct Foreseen<'a> {
     to: &'a str,
     events: usize,
     rejected: &'a [Rejected],
+    #[serde(flatten)]
+    warnings: &'a Warnings,
     would_send: Vec<Box<RawValue>>,
 }
 
 /// Shows what would be sent: sealed, byte for byte.
-pub(super) fn foreseen(load: &Load, to: &str, is_json: bool) -> Result<(), Failure> {
+pub(super) fn foreseen(load: &Load, route: &RouteOptions, is_json: bool) -> Result<(), Failure> {
+    let to = &route.shown();
     if is_json {
         let raw = |event: &Outgoing| RawValue::from_string(event.json.clone());
         let would_send = load.outgoing.iter().map(raw).collect::<Result<_, _>>();
@@ -244,6 +276,7 @@ pub(super) fn foreseen(load: &Load, to: &str, is_json: bool) -> Result<(), Failu
             to,
             events: load.events,
             rejected: &load.rejected,
+            warnings: &load.warnings,
             would_send: would_send.map_err(anyhow::Error::new)?,
         })?;
         return output.finish();
@@ -255,8 +288,14 @@ pub(super) fn foreseen(load: &Load, to: &str, is_json: bool) -> Result<(), Failu
     for event in &load.outgoing {
         writeln!(output, "{}", printable(&event.json))?;
     }
+    show_warnings(&load.warnings, load, &mut output)?;
     let (goes, events) = (number(load.outgoing.len()), number(load.events));
-    let sentence = format!("{goes} of {events} events would go to {to}. Nothing was sent.");
+    let seals = if route.is_gateway() {
+        ", which seals them by its own rules"
+    } else {
+        ""
+    };
+    let sentence = format!("{goes} of {events} events would go to {to}{seals}. Nothing was sent.");
     writeln!(output, "{}", painted(DIM, sentence))?;
     output.finish()
 }

@@ -65,6 +65,11 @@ pub(super) enum Route {
 }
 
 impl RouteOptions {
+    /// Whether they go through a gateway.
+    pub(super) fn is_gateway(&self) -> bool {
+        self.gateway.is_some()
+    }
+
     /// In which form events travel.
     pub(super) fn form(&self) -> Form {
         match self.gateway {
