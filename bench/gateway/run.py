@@ -182,7 +182,7 @@ def door(folder, seconds, rounds):
             yield sluice
         shutil.rmtree(place)
 
-    loads = [(64, 1), (256, 1), (8, 100)]
+    loads = [(64, 1), (256, 1), (512, 1), (8, 100)]
     read, kept = {load: [] for load in loads}, {load: [] for load in loads}
     per_commit = {load: [] for load in loads}
     with reader() as plain:

@@ -12,9 +12,6 @@ const HELD_MS: u64 = 30 * 60 * 1_000;
 /// So many stand back at once. When there are more, it is not about single events any more.
 const HELD_MAX: usize = 10_000;
 
-/// So many are named in the log and on `/readyz`.
-pub(crate) const NAMED_MAX: usize = 10;
-
 /// There are too many already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMany;
@@ -41,10 +38,10 @@ impl Held {
     }
 
     /// The first few of them.
-    pub(crate) fn first(&self) -> Vec<EventKey> {
+    pub(crate) fn first(&self, max: usize) -> Vec<EventKey> {
         let leases = self.leases.iter();
         let events = leases.flat_map(|(_, it)| &it.events);
-        events.map(|event| event.key).take(NAMED_MAX).collect()
+        events.map(|event| event.key).take(max).collect()
     }
 
     /// When the next ones join the queue again, in milliseconds since 1970.
@@ -107,7 +104,7 @@ mod tests {
         held.hold(lease(3, &given_back), 1_000).unwrap();
         held.hold(lease(2, &given_back), 5_000).unwrap();
         assert_eq!((held.len(), held.next_ms()), (5, Some(1_000 + HELD_MS)));
-        assert_eq!(held.first(), [0, 1, 2, 0, 1].map(EventKey));
+        assert_eq!(held.first(4), [0, 1, 2, 0].map(EventKey));
         held.release(1_000 + HELD_MS - 1);
         assert_eq!(back(), 0);
         held.release(1_000 + HELD_MS);

@@ -29,10 +29,9 @@ use crate::clock::{SharedClock, seconds};
 use crate::config::{Delivery, TestEventCode};
 use crate::lane_state::{LaneState, Trouble};
 use crate::roster::{Destinations, Reachable};
-use crate::watch::{LaneReport, Watch};
+use crate::watch::{LaneReport, NAMED_MAX, Watch};
 use budget::Budget;
 use held::Held;
-pub(crate) use held::NAMED_MAX;
 use pace::Pace;
 use proof::Proof;
 use shipment::{Load, Shipment, Shipped};
@@ -238,7 +237,7 @@ impl Lane {
         let report = LaneReport {
             usage: self.pace.usage(),
             held: self.held.len(),
-            held_first: self.held.first(),
+            held_first: self.held.first(NAMED_MAX),
             state,
             ..LaneReport::default()
         };

@@ -16,9 +16,11 @@ use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRec
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
-use crate::lane::NAMED_MAX;
 use crate::lane_state::{LaneState, Trouble};
 use metrics::Metrics;
+
+/// So many events that stand back are named, in the log and on `/readyz`.
+pub(crate) const NAMED_MAX: usize = 10;
 
 /// The telemetry of one gateway.
 #[derive(Clone)]
