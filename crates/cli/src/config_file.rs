@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use sluice_gateway::config::{
     Config, Ink, LoadError, Loaded, Problem, Problems, ProcessEnvironment, Severity,
 };
@@ -17,7 +18,7 @@ const DEFAULT: &str = "sluice.toml";
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigOption {
     /// The configuration [default: ./sluice.toml, if there is one]
-    #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG", value_parser = path())]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -25,8 +26,17 @@ impl ConfigOption {
     /// The file that was named, or `./sluice.toml` if there is one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         let default = || Some(PathBuf::from(DEFAULT)).filter(|path| path.exists());
-        self.config.clone().or_else(default)
+        let named = self.config.clone();
+        // An empty variable counts as not set.
+        named
+            .filter(|path| !path.as_os_str().is_empty())
+            .or_else(default)
     }
+}
+
+/// A path, which may be empty: clap's own parser refuses an empty variable.
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// Reads a configuration that has to be right.

@@ -15,7 +15,7 @@ const DEFAULT: &str = "./sluice-data";
 pub(crate) struct JournalOption {
     /// The journal's folder [default: that of the configuration, else ./sluice-data]
     // The variable is the configuration's own, which wins over its file as well.
-    #[arg(long, value_name = "DIR", env = "SLUICE_JOURNAL_PATH")]
+    #[arg(long, value_name = "DIR", env = "SLUICE_JOURNAL_PATH", value_parser = config_file::path())]
     journal: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
@@ -24,7 +24,9 @@ pub(crate) struct JournalOption {
 impl JournalOption {
     /// The folder.
     fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = &self.journal {
+        // An empty variable counts as not set.
+        let named = self.journal.as_ref();
+        if let Some(folder) = named.filter(|path| !path.as_os_str().is_empty()) {
             return Ok(folder.clone());
         }
         match self.config.path() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sluice_gateway::config::{Config, Loaded, ProcessEnvironment, Secret};
+use sluice_gateway::config::{Config, Loaded, Problems, ProcessEnvironment, Secret};
 use sluice_gateway::{Gateway, SystemClock};
 use sluice_graph::BaseUrl;
 use sluice_sandbox::Sandbox;
@@ -49,10 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 
 async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
     logging::start(&loaded.config.log)?;
-    for warning in &loaded.warnings {
-        let (key, line) = (warning.path.as_str(), warning.line());
-        tracing::warn!(key, line, "{}", warning.message);
-    }
+    warn_of(&loaded.warnings);
     let signals = Signals::listen()?;
     let gateway = start(loaded.config).await?;
     let mut output = Output::for_people();
@@ -61,23 +58,37 @@ async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
     signals.until_stopped(gateway).await
 }
 
+/// What is doubtful about the configuration, into the log.
+fn warn_of(warnings: &Problems) {
+    for warning in warnings {
+        let (key, line) = (warning.path.as_str(), warning.line());
+        tracing::warn!(key, line, "{}", warning.message);
+    }
+}
+
 async fn with_sandbox() -> Result<Ending, Failure> {
     let sandbox = Sandbox::start(sluice_sandbox::Settings::default())
         .await
         .context("starting the sandbox")?;
     let base_url = BaseUrl::parse(&sandbox.base_url()).context("the sandbox's address")?;
     let key = new_key()?;
-    let config = Config::sandbox_default(
+    let loaded = Config::sandbox_default(
         &base_url,
         Secret::new(SANDBOX_TOKEN),
         Secret::new(key.as_str()),
         &ProcessEnvironment,
         config_file::now_s(),
     );
-    let config = config
-        .map_err(|problems| config_file::refused(&problems))?
-        .config;
+    let Loaded { config, warnings } = loaded.map_err(|problems| config_file::refused(&problems))?;
+    // This command promises that nothing leaves the machine.
+    if config.graph.base_url != base_url {
+        return Err(Failure::with_help(
+            "SLUICE_GRAPH_BASE_URL leads away from the built-in sandbox",
+            "unset it, or write a sluice.toml, with which Sluice sends to that address",
+        ));
+    }
     logging::start(&config.log)?;
+    warn_of(&warnings);
     let path = config.journal.path.clone();
     let signals = Signals::listen()?;
     let gateway = start(config).await?;

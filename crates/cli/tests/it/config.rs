@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::{Run, sluice, sluice_in_colour};
+use crate::run::{Run, sluice, sluice_in_colour, sluice_with};
 
 const GOOD: &str = r#"
 [[dataset]]
@@ -178,4 +178,41 @@ fn colours_are_for_people() {
         "{:?}",
         run.stdout
     );
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let variables = [("SLUICE_CONFIG", ""), ("SLUICE_JOURNAL_PATH", "")];
+    let run = sluice_with(&variables, &["config", "check"], "");
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("there is no sluice.toml"),
+        "{}",
+        run.stderr
+    );
+    let run = sluice_with(&variables, &["audit"], "");
+    assert!(
+        run.stderr.contains("no journal in ./sluice-data"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn serving_without_a_file_goes_nowhere_but_into_the_sandbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let variables = [
+        ("SLUICE_GRAPH_BASE_URL", "http://127.0.0.1:9"),
+        ("SLUICE_SERVER_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_JOURNAL_PATH", journal.to_str().unwrap()),
+    ];
+    let run = sluice_with(&variables, &["serve"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr.contains("SLUICE_GRAPH_BASE_URL"),
+        "{}",
+        run.stderr
+    );
+    assert!(!journal.exists());
 }

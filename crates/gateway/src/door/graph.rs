@@ -19,7 +19,7 @@ use sluice_event::{Code, DatasetId, batch};
 
 use super::events::requested_code;
 use super::form::{Form, FormError};
-use super::intake::{IntakeError, Outcome, Rejected, Route};
+use super::intake::{self, IntakeError, Outcome, Rejected, Route};
 use super::problem::{Problem, RETRY_AFTER_S};
 use super::{Doors, RequestId, auth, body};
 
@@ -78,9 +78,12 @@ pub(crate) async fn take(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let form = Form::read(content_type, bytes).await?;
-    let key = in_query_or_field(query, &form)
-        .or(known_bearer.map(str::to_owned))
-        .or_else(|| in_json(form.json()?))
+    let key = in_query_or_field(query, &form).or(known_bearer.map(str::to_owned));
+    let key = match (key, form.json()) {
+        (None, Some(bytes)) => in_json(bytes)?,
+        (key, _) => key,
+    };
+    let key = key
         .or(bearer.map(str::to_owned))
         .ok_or_else(GraphProblem::no_token)?;
     let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
@@ -124,8 +127,15 @@ fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
 }
 
 /// `access_token` or `accessKey` at the top of a JSON body, which has to be known before it is read.
-fn in_json(bytes: &[u8]) -> Option<String> {
+///
+/// # Errors
+///
+/// [`IntakeError::Syntax`] if it is a broken object: that it holds no key would send somebody looking for one.
+fn in_json(bytes: &[u8]) -> Result<Option<String>, IntakeError> {
     let text = batch::text_of(bytes);
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
     let mut found = None;
     let mut reader = Reader::new(&text);
     let read = reader.members(|reader, key| {
@@ -135,7 +145,8 @@ fn in_json(bytes: &[u8]) -> Option<String> {
         }
         Ok::<(), SyntaxError>(())
     });
-    read.ok().and(found).filter(|key| !key.is_empty())
+    read.map_err(|error| intake::syntax(&text, error))?;
+    Ok(found.filter(|key| !key.is_empty()))
 }
 
 fn success(outcome: &Outcome, id: &RequestId) -> Response {

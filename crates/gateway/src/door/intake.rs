@@ -139,7 +139,7 @@ pub(crate) fn seal(
     Ok((sealed, fields.collect()))
 }
 
-fn syntax(text: &str, error: SyntaxError) -> IntakeError {
+pub(crate) fn syntax(text: &str, error: SyntaxError) -> IntakeError {
     let (line, column) = error.line_column(text);
     IntakeError::Syntax {
         expected: error.expected(),

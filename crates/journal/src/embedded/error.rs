@@ -64,7 +64,7 @@ pub enum OpenError {
         detail: String,
     },
     /// The file or folder may not be written, or not be read.
-    #[error("no permission to write {}", path.display())]
+    #[error("no permission to read or write {}", path.display())]
     NoPermission {
         /// The file or folder.
         path: PathBuf,

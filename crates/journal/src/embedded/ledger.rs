@@ -60,10 +60,16 @@ impl Books {
     /// [`OpenError`] with what is wrong and, from [`OpenError::help`], what to do.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
-        if !path.is_file() {
-            return Err(OpenError::Missing {
-                folder: folder.to_owned(),
-            });
+        match path.metadata() {
+            Ok(file) if file.is_file() => {}
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(OpenError::of_io(&path, &error));
+            }
+            _ => {
+                return Err(OpenError::Missing {
+                    folder: folder.to_owned(),
+                });
+            }
         }
         let failed = |error| OpenError::of_sqlite(&path, &error);
         // Without the right to write, reading may still work.

@@ -129,12 +129,6 @@ impl Shared {
         }
     }
 
-    fn wal_path(&self) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push("-wal");
-        path.into()
-    }
-
     /// Notes how the last attempt to write went.
     fn note(&self, error: Option<JournalError>) {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
@@ -328,7 +322,7 @@ impl Journal for Embedded {
         Health {
             commits: self.shared.commits.load(Ordering::Relaxed),
             db_bytes: upkeep::bytes_of(&self.shared.path),
-            wal_bytes: upkeep::bytes_of(&self.shared.wal_path()),
+            wal_bytes: upkeep::bytes_of(&schema::wal_path(&self.shared.path)),
             tally: self.shared.tally(),
             is_failing: self.shared.failing(),
         }

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | 1 | 0.1 |
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -148,6 +148,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
             found: rusqlite::version(),
         });
     }
+    refuse_orphaned_log(path)?;
     let failed = |error| OpenError::of_sqlite(path, &error);
     let mut conn = connect(path, Access::Create).map_err(failed)?;
     let version = version(&conn, path)?;
@@ -159,6 +160,25 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     prepare(&conn).map_err(failed)?;
     migrate(&mut conn, version).map_err(failed)?;
     Ok(conn)
+}
+
+/// A log without its file holds acknowledged events. SQLite would take it for a leftover and delete it.
+fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    if bytes(path) == 0 && bytes(&wal_path(path)) > 0 {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            detail: "it is empty or gone, but its log journal.db-wal is there".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The write-ahead log of a journal's file.
+pub(super) fn wal_path(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push("-wal");
+    path.into()
 }
 
 /// The version of the journal; 0 for an empty file.

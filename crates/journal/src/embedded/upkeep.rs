@@ -153,7 +153,7 @@ impl Writer {
         } else {
             0
         };
-        let bytes = bytes_of(&shared.wal_path());
+        let bytes = bytes_of(&schema::wal_path(&shared.path));
         if bytes > WAL_BYTES_MAX || (bytes > 0 && self.upkeep.idle_looks == IDLE_LOOKS) {
             truncate_wal(&mut self.conn)?;
         }

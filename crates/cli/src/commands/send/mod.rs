@@ -90,7 +90,7 @@ What Meta could not take for the moment is sent again, the same bytes under the 
 nothing is counted twice. An event that Meta refuses is set aside with the reason; the others go on.
 
 Exit code: 0 when all events were taken, 1 when some were rejected or refused, 2 when the command
-could not do its work: wrong usage, no events at all in FILE, no token, no connection, no end of
+could not do its work: wrong usage, an empty FILE, no token, no connection, no end of
 retries; the report says what was sent.";
 
 fn batch_size(text: &str) -> Result<usize, &'static str> {

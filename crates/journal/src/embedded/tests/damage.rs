@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::{audit, open};
 use crate::testing::{drain, entries, key, lane, limits};
-use crate::{Books, DeadFilter, EventState, Journal as _, Outcome, Page};
+use crate::{Books, DeadFilter, Embedded, EventState, Journal as _, Options, Outcome, Page};
 
 const PAGE: Page = Page {
     before: None,
@@ -76,6 +76,28 @@ async fn a_byte_that_rotted_in_the_file_is_noticed() {
         9
     );
     assert_eq!(audit(folder.path()).tally.withheld, 1);
+}
+
+#[tokio::test]
+async fn a_log_without_its_file_is_not_taken_for_a_leftover() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    let killed = super::crash::copy(&journal, folder.path()).await;
+    let file = killed.path().join("journal.db");
+    let log = killed.path().join("journal.db-wal");
+    let bytes = std::fs::read(&log).unwrap();
+    assert!(!bytes.is_empty());
+    for is_gone in [false, true] {
+        std::fs::write(&file, "").unwrap();
+        if is_gone {
+            std::fs::remove_file(&file).unwrap();
+        }
+        let error = Embedded::open(killed.path(), Options::default());
+        let error = error.err().unwrap();
+        assert!(error.to_string().contains("journal.db-wal"), "{error}");
+        assert_eq!(std::fs::read(&log).unwrap(), bytes);
+    }
 }
 
 /// Every page of a journal, one at a time: the file is refused, or the damage is named.
