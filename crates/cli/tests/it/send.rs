@@ -427,3 +427,10 @@ fn nothing_to_send_is_no_error() {
         (Some(0), "No events: nothing to send.\n")
     );
 }
+
+#[test]
+fn a_test_code_that_is_none_is_not_sent() {
+    let run = sluice(&["send", "--name", "Lead", "--test-event-code", "x y"], "");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("such as TEST123"), "{}", run.stderr);
+}

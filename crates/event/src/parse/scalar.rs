@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::finding::{Path, shown};
 use crate::json::{Kind, Raw};
 use crate::model::DataProcessing;
+use crate::shape;
 use crate::time::{self, TimeError};
 
 /// Meta's keys beside `event_name`.
@@ -116,9 +117,14 @@ impl<'a> Parser<'a, '_> {
         let path = || Path::root().key(key);
         match scalar {
             Scalar::OptOut => {
-                // Unreadable, it is taken for the more careful of the two.
-                let flag = self.flag(raw, path).unwrap_or(true);
-                self.set(Some(flag), path, |event| &mut event.opt_out);
+                let flag = shape::flag(raw);
+                if flag.is_none() {
+                    // The more careful of the two.
+                    let message =
+                        format!("expected true or false, found {}; read as true", raw.kind());
+                    self.findings.add(Code::ValueType, path(), message);
+                }
+                self.set(flag.or(Some(true)), path, |event| &mut event.opt_out);
             }
             Scalar::MessagingChannel => {
                 let text = self.text(raw, path);

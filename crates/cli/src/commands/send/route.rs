@@ -9,6 +9,7 @@ use sluice_graph::{
     AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, Roots, TokenPlacement,
     Version,
 };
+use sluice_journal::TestCode;
 
 use super::carrier::{ToDataset, ToGateway};
 use super::load::Form;
@@ -48,8 +49,14 @@ pub(super) struct RouteOptions {
     #[arg(long, value_name = "VERSION", conflicts_with = "gateway", value_parser = version)]
     api_version: Option<Version>,
     /// Send as test events, with this code from Events Manager
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = test_code)]
     test_event_code: Option<String>,
+}
+
+fn test_code(text: &str) -> Result<String, String> {
+    let code =
+        TestCode::parse(text).map_err(|_| "no test code of Events Manager, such as TEST123")?;
+    Ok(code.as_str().to_owned())
 }
 
 fn version(text: &str) -> Result<Version, String> {
