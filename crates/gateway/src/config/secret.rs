@@ -131,14 +131,8 @@ impl fmt::Display for SecretError {
     }
 }
 
-impl std::error::Error for SecretError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            SecretError::Read(error) | SecretError::Run(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+/// Without a source: the message has all of it.
+impl std::error::Error for SecretError {}
 
 impl SecretRef {
     /// Reads the secret. This blocks: on the disk, or until the command ends, which may take

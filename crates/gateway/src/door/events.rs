@@ -22,7 +22,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let key = auth::bearer(&head.headers).ok_or_else(Problem::unknown_key)?;
+    let key = auth::bearer(&head.headers).ok_or_else(Problem::no_key)?;
     let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
     let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
     let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;

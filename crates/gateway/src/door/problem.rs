@@ -40,12 +40,21 @@ impl Problem {
         }
     }
 
+    /// There is no key where one is looked for.
+    pub(crate) fn no_key() -> Self {
+        Self::key("the request has no key")
+    }
+
     /// Nobody has this key.
     pub(crate) fn unknown_key() -> Self {
+        Self::key("no source has this key")
+    }
+
+    fn key(detail: &'static str) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "key_unknown",
-            "no source has this key",
+            detail,
             "send the key of a source as `Authorization: Bearer KEY`",
         )
     }

@@ -501,6 +501,26 @@ async fn a_client_that_has_closed_its_half_gets_its_answer() {
     test.finish().await;
 }
 
+#[tokio::test]
+async fn a_request_without_a_key_is_told_so() {
+    let test = start().await;
+    for (headers, detail) in [
+        (&[][..], "the request has no key"),
+        (
+            &[("Authorization", "Basic c2hvcA==")],
+            "the request has no key",
+        ),
+        (&[("Authorization", "Bearer x")], "no source has this key"),
+    ] {
+        let answer = request(test.address(), "POST", "/v1/events", headers, b"{}").await;
+        assert_eq!(
+            (answer.status, &answer.json()["detail"]),
+            (401, &json!(detail))
+        );
+    }
+    test.finish().await;
+}
+
 /// Clients that send everything before they look for an answer: closing the connection on them would be a
 /// reset, and no answer.
 #[tokio::test]
