@@ -259,27 +259,24 @@ impl Replay {
     }
 
     fn fates(
-        &self,
+        &mut self,
         conn: &Connection,
         keys: &[EventKey],
         superseded: &HashSet<EventKey>,
     ) -> rusqlite::Result<Vec<Fate>> {
         let now_s = stored_ms(self.now_ms) / 1_000;
         let mut seen = HashSet::new();
-        let mut taken = HashSet::new();
         let mut fate = |key: EventKey| -> rusqlite::Result<Fate> {
             let Some(dead) = dead(conn, key)?.filter(|_| seen.insert(key)) else {
                 return Ok(Fate::NotDead);
             };
-            let is_taken = || self.taken.contains(&dead.identity) || taken.contains(&dead.identity);
             Ok(if dead.expires_s < now_s {
                 Fate::TooOld
             } else if !dead.has_body {
                 Fate::Gone
-            } else if superseded.contains(&key) || is_taken() {
+            } else if superseded.contains(&key) || !self.taken.insert(dead.identity.clone()) {
                 Fate::Superseded
             } else {
-                taken.insert(dead.identity.clone());
                 Fate::Replay(key, dead)
             })
         };
@@ -289,10 +286,7 @@ impl Replay {
     fn count(&mut self, fates: &[Fate]) {
         for fate in fates {
             let count = match fate {
-                Fate::Replay(_, dead) => {
-                    self.taken.insert(dead.identity.clone());
-                    &mut self.sum.replayed
-                }
+                Fate::Replay(..) => &mut self.sum.replayed,
                 Fate::TooOld => &mut self.sum.too_old,
                 Fate::Gone => &mut self.sum.gone,
                 Fate::Superseded => &mut self.sum.superseded,
