@@ -560,19 +560,13 @@ async fn an_early_answer_reaches_a_client_that_still_sends() {
 
 #[tokio::test]
 async fn a_client_that_asks_before_it_sends_is_told_at_once() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let test = start().await;
-    let mut stream = tokio::net::TcpStream::connect(test.address())
-        .await
-        .unwrap();
     let head = format!(
         "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\
          Expect: 100-continue\r\nContent-Length: 100000000\r\n\r\n"
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    let answer = raw(test.address(), head.as_bytes()).await;
+    assert!(answer.head.starts_with("HTTP/1.1 413 "), "{answer:?}");
     test.finish().await;
 }
 
