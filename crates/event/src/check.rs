@@ -245,8 +245,9 @@ fn attribution(summary: &Summary<'_>, findings: &mut Findings) {
 /// The states with a code of their own: 1000 California to 1013 Rhode Island.
 const LDU_STATES: std::ops::RangeInclusive<i64> = 1000..=1013;
 
-/// The data processing options as they are sent. Limited data use is a promise to a person, so
-/// whatever is wrong with the rest, `LDU` stays, and Meta is asked to locate the person itself.
+/// The data processing options as they are sent. Limited data use is a promise to a person, so whatever is
+/// wrong with the rest, `LDU` stays, and Meta is asked to locate the person itself. Whoever sends another
+/// option wants less to be done with the data, and `LDU` is the only way to say so.
 pub(crate) fn data_processing(
     processing: &DataProcessing<'_>,
     user_fields: FieldSet,
@@ -260,12 +261,12 @@ pub(crate) fn data_processing(
         return DataProcessing::default();
     };
     let is_ldu = |option: &str| option.trim().eq_ignore_ascii_case("LDU");
-    let is_limited = options.iter().any(|option| is_ldu(option));
+    let is_blank = |option: &str| option.trim().is_empty();
     if options.iter().any(|option| !is_ldu(option)) {
-        let message = "an option other than LDU; left out";
+        let message = "LDU is the only option there is; another one is read as that";
         findings.add(Code::LduOptionUnknown, path(), message);
     }
-    if !is_limited {
+    if options.iter().all(|option| is_blank(option)) {
         return DataProcessing {
             options: Some(Vec::new()),
             country: processing.country,

@@ -326,6 +326,11 @@ fn limited_data_use_survives_a_wrong_place() {
         ),
         (
             r#""data_processing_options":["GDPR"]"#,
+            r#"[["LDU"],0,0]"#,
+            &["ldu_option_unknown"],
+        ),
+        (
+            r#""data_processing_options":[" "]"#,
             "[[],null,null]",
             &["ldu_option_unknown"],
         ),
