@@ -86,8 +86,11 @@ impl Answer {
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Answer::Other { status };
         };
-        if let Some(error) = body.get("error") {
-            return Answer::Error(graph_error(status, error));
+        match body.get("error") {
+            None => {}
+            // Other programs too put what went wrong under this name, as a text or without a code.
+            Some(error) if number(error, "code").is_none() => return Answer::Other { status },
+            Some(error) => return Answer::Error(graph_error(status, error)),
         }
         if !(200..300).contains(&status) || !body.is_object() {
             return Answer::Other { status };
@@ -256,6 +259,11 @@ mod tests {
             // Somebody else's: an API in the way that is under maintenance.
             (200, b"{}"),
             (200, br#"{"status":"maintenance"}"#),
+            (404, br#"{"error":"Not Found"}"#),
+            (
+                404,
+                br#"{"error":{"message":"no such route","status":404}}"#,
+            ),
         ] {
             assert_eq!(Answer::read(status, body), Answer::Other { status });
         }

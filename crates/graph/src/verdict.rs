@@ -158,6 +158,9 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
     }
 }
 
+/// What to do when somebody else answers in Meta's place.
+const CHECK_WAY: &str = "check base_url, and proxies on the way";
+
 /// A body that is not the Graph API's: the status is all there is.
 fn of_status(status: u16) -> Verdict {
     let reason = |meaning: &str, help: &str| Reason {
@@ -178,13 +181,17 @@ fn of_status(status: u16) -> Verdict {
             "the request has more bytes than something on the way takes",
             "nothing: it is sent again in smaller pieces; a proxy on the way should take 1 MB",
         )),
+        301..=303 | 307 | 308 => Verdict::Operator(reason(
+            "something that is not the Graph API sends the request elsewhere",
+            CHECK_WAY,
+        )),
         401 | 403 | 404 | 405 | 407 => Verdict::Operator(reason(
             "something that is not the Graph API refused the request",
-            "check base_url, and proxies on the way",
+            CHECK_WAY,
         )),
         _ => Verdict::Transient(reason(
             "the answer is not one of the Graph API",
-            "nothing: it is sent again by itself",
+            "it is sent again by itself; if that lasts, check base_url, and proxies on the way",
         )),
     }
 }
@@ -318,21 +325,25 @@ mod tests {
 
     #[test]
     fn what_is_not_the_graph_api_is_told_by_status() {
-        for status in [200, 400, 500, 502, 503] {
-            let answer = Answer::read(status, b"<html>");
-            assert!(
-                matches!(verdict(&answer, 1), Verdict::Transient(_)),
-                "{status}"
-            );
+        for status in [200, 400, 500, 501, 502, 503] {
+            let Verdict::Transient(reason) = verdict(&Answer::read(status, b"<html>"), 1) else {
+                panic!("{status}");
+            };
+            // Whoever named a wrong host reads this again and again.
+            assert!(reason.help.contains("base_url"), "{status}");
         }
         assert!(matches!(
             verdict(&Answer::read(429, b""), 1),
             Verdict::Throttled(_)
         ));
-        assert!(matches!(
-            verdict(&Answer::read(404, b"<html>"), 1),
-            Verdict::Operator(_)
-        ));
+        for (status, body) in [
+            (404, &b"<html>"[..]),
+            (404, br#"{"error":"Not Found"}"#),
+            (308, b""),
+        ] {
+            let verdict = verdict(&Answer::read(status, body), 1);
+            assert!(matches!(verdict, Verdict::Operator(_)), "{verdict:?}");
+        }
         for body in [&b"<html>"[..], br#"{"error":{"message":"too large"}}"#] {
             let verdict = verdict(&Answer::read(413, body), 1);
             assert!(matches!(verdict, Verdict::TooLarge(_)), "{verdict:?}");
