@@ -10,6 +10,7 @@ mod bisect;
 mod budget;
 mod decide;
 mod held;
+mod orphan;
 mod pace;
 mod proof;
 mod shipment;

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budgets;
+use super::orphan::Orphan;
 use super::{LaneContext, run};
 use crate::clock::SharedClock;
 use crate::config::{Dataset, Graph};
@@ -70,21 +71,19 @@ struct Lanes {
 impl Lanes {
     /// Starts a lane after a pause.
     fn start(&mut self, supervisor: &Supervisor, id: LaneId, pause: Duration) {
-        let context = match supervisor.context(id.clone()) {
-            Ok(context) => context,
-            Err(id) => {
-                let waiting = supervisor.journal.waiting(&id);
-                supervisor.watch.unknown_dataset(&id, waiting);
-                return;
+        let stop = supervisor.stop.clone();
+        let task = match supervisor.context(&id) {
+            Some(context) => {
+                let (budgets, destinations) =
+                    (self.budgets.clone(), supervisor.destinations.clone());
+                self.tasks.spawn(async move {
+                    if stop.run_until_cancelled(sleep(pause)).await.is_some() {
+                        run(context, budgets, destinations, stop).await;
+                    }
+                })
             }
+            None => self.tasks.spawn(supervisor.orphan(&id).run(stop)),
         };
-        let destinations = supervisor.destinations.clone();
-        let (budgets, stop) = (self.budgets.clone(), supervisor.stop.clone());
-        let task = self.tasks.spawn(async move {
-            if stop.run_until_cancelled(sleep(pause)).await.is_some() {
-                run(context, budgets, destinations, stop).await;
-            }
-        });
         self.ids.insert(task.id(), id);
     }
 
@@ -102,12 +101,10 @@ impl Lanes {
 }
 
 impl Supervisor {
-    /// What the lane needs, or its id back if the configuration does not know its dataset.
-    fn context(&self, id: LaneId) -> Result<LaneContext, LaneId> {
-        let Some(dataset) = self.datasets.get(&id.dataset) else {
-            return Err(id);
-        };
-        Ok(LaneContext {
+    /// What the lane needs; `None` if the configuration does not know its dataset.
+    fn context(&self, id: &LaneId) -> Option<LaneContext> {
+        let dataset = self.datasets.get(&id.dataset)?;
+        Some(LaneContext {
             journal: Arc::clone(&self.journal),
             client: self.client.clone(),
             clock: Arc::clone(&self.clock),
@@ -116,7 +113,18 @@ impl Supervisor {
             partner_agent: self.graph.partner_agent.clone(),
             configured_code: dataset.test_event_code.clone(),
             stop: self.stop.clone(),
-            id,
+            id: id.clone(),
         })
+    }
+
+    /// What is left to do for a queue whose dataset the configuration does not know.
+    fn orphan(&self, id: &LaneId) -> Orphan {
+        self.watch.unknown_dataset(id, self.journal.waiting(id));
+        Orphan {
+            id: id.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            watch: self.watch.clone(),
+        }
     }
 }

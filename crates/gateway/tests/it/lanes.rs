@@ -209,6 +209,27 @@ async fn events_that_grew_too_old_expire_unsent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_dataset_that_was_removed_wait_and_expire() {
+    let mut test = start().await;
+    test.token(TOKEN, TokenState::Expired);
+    test.post(&test.purchases(ids("order", 3))).await;
+    test.lane("parked").await;
+    test.reconfigure(|config| config.replace(DATASET, "3456789012345678"));
+    test.restart().await;
+    let reason = test.lane("parked").await;
+    assert!(reason.contains("does not name this dataset"), "{reason}");
+    let waiting = |lane: Option<serde_json::Value>| lane.map(|lane| lane["waiting"].clone());
+    assert_eq!(waiting(test.lane_now(DATASET).await), Some(json!(3)));
+    test.clock.jump(Duration::from_hours(8 * 24));
+    test.restart().await;
+    while waiting(test.lane_now(DATASET).await) == Some(json!(3)) {
+        tokio::task::yield_now().await;
+    }
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.expired, audit.tally.waiting), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn throttling_refuses_nobody() {
     let test = start().await;
     test.faults("429 x 2");

@@ -139,7 +139,7 @@ impl<'a> Past<'a> {
 }
 
 /// What a waiting event waits for, the running gateway knows.
-const WAITS: &str = "it goes out by itself; /readyz of the gateway says how its lane is doing, and names events that stand back";
+const WAITS: &str = "it goes out by itself as long as the configuration names its dataset; /readyz of the gateway says how its lane is doing, and names events that stand back";
 
 fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> {
     let event = &detail.record;
