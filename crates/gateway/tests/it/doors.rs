@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
+use sluice_gateway::StartError;
+use sluice_journal::OpenError;
 
 use crate::client::{raw, request};
 use crate::harness::{DATASET, KEY, OTHER_DATASET, OTHER_KEY, start, start_with};
@@ -545,5 +547,17 @@ async fn a_broken_body_with_the_key_in_it_is_not_called_keyless() {
     assert!(message.contains("not JSON"), "{message}");
     let answer = request(test.address(), "POST", path, &headers, b"[{}]").await;
     assert_eq!(answer.json()["error"]["code"], 104);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_second_gateway_is_told_of_the_first_and_not_of_the_port() {
+    let test = start().await;
+    let error = test.start_another(str::to_owned).await;
+    let is_told = matches!(error, StartError::Journal(OpenError::InUse { .. }));
+    assert!(is_told, "{error}");
+    let folder = |config: &str| config.replace("/journal\"", "/another\"");
+    let error = test.start_another(folder).await;
+    assert!(matches!(error, StartError::Listen { .. }), "{error}");
     test.finish().await;
 }
