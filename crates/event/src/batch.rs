@@ -86,9 +86,10 @@ pub fn read<'a>(text: &'a str, mut each: impl FnMut(Item<'a>)) -> Result<Body<'a
     let mut reader = Reader::new(text);
     match layout {
         Layout::Lines => {
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let lines = text.lines().zip(1..);
+            for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
                 let mut item = items.next();
-                item.event = Event::parse(line, &mut item.findings);
+                item.event = Event::parse_at(number, line, &mut item.findings);
                 items.push(item);
             }
             return Ok(Body { layout, fields });
@@ -301,6 +302,25 @@ mod tests {
         ] {
             assert_eq!(names(body), (layout, expected), "{body}");
         }
+    }
+
+    #[test]
+    fn a_broken_line_is_named_as_people_count_them() {
+        let mut messages = Vec::new();
+        let body = "{\"event_name\":\"A\"}\n\n[1,]\n{\"event_name\":\"B\"}\n{]";
+        read(body, |item| {
+            if item.event.is_none() {
+                messages.extend(item.findings.iter().map(|it| it.message.clone()));
+            }
+        })
+        .unwrap();
+        assert_eq!(
+            messages,
+            [
+                "line 3, column 4: expected a JSON value",
+                "line 5, column 2: expected a key in double quotes"
+            ]
+        );
     }
 
     #[test]

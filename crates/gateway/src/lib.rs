@@ -106,18 +106,20 @@ impl Gateway {
         clock: SharedClock,
     ) -> Result<Self, StartError> {
         let watch = Watch::new();
-        let listener = listen(config.server.listen)?;
-        let address = listener.address().map_err(|error| StartError::Listen {
-            address: config.server.listen,
-            error,
-        })?;
         let roster = {
             let config = config.clone();
             Arc::new(blocking(move || Roster::read(config, environment)).await??)
         };
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
+        // Before the port: a second gateway that was started by mistake is told that there is a first one, and
+        // not to take another port.
         let journal = open_journal(&config, &watch).await?;
+        let listener = listen(config.server.listen)?;
+        let address = listener.address().map_err(|error| StartError::Listen {
+            address: config.server.listen,
+            error,
+        })?;
         let client = Client::new(&ClientSettings {
             timeout: config.graph.timeout,
             connect_timeout: config.graph.connect_timeout,

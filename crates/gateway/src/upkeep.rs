@@ -15,7 +15,7 @@ use crate::config::Dataset;
 use crate::roster::Roster;
 use crate::watch::Watch;
 
-/// How often files with secrets are looked at.
+/// How often files with secrets are looked at, and whether the journal can write again.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often secrets are read again while a lane waits for a better token.
 const READ_AGAIN: Duration = Duration::from_mins(1);
@@ -71,8 +71,10 @@ impl Upkeep {
 
     async fn keep_house(&self) {
         let (mut sweep, mut versions) = (ticks(SWEEP), ticks(VERSIONS));
+        let mut look = ticks(LOOK);
         loop {
             tokio::select! {
+                _ = look.tick() => self.look_at_journal(),
                 _ = sweep.tick() => self.sweep().await,
                 _ = versions.tick() => self.look_at_versions(),
             }
@@ -107,6 +109,13 @@ impl Upkeep {
         }
     }
 
+    /// The journal tries a full disk again by itself; whoever waits for that reads the log.
+    fn look_at_journal(&self) {
+        if self.watch.is_failing() && self.journal.health().is_failing.is_none() {
+            self.watch.kept(None);
+        }
+    }
+
     fn look_at_versions(&self) {
         let now_s = seconds(self.clock.unix_ms());
         for dataset in &self.datasets {
@@ -116,5 +125,58 @@ impl Upkeep {
                 warn!(dataset, %version, %warning, "version of the Graph API");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_journal::{Embedded, JournalError, Options};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::{Config, FixedEnvironment};
+
+    #[tokio::test]
+    async fn a_journal_that_can_write_again_is_told_while_nothing_comes_in() {
+        let text = r#"
+            [[dataset]]
+            id = "1234567890123456"
+            access_token = { env = "TOKEN" }
+            [[source]]
+            name = "shop"
+            kind = "api"
+            key = { env = "KEY" }
+            datasets = ["1234567890123456"]
+        "#;
+        let environment = FixedEnvironment::new()
+            .with("TOKEN", "EAAToken")
+            .with("KEY", "key-of-the-shop-0123456789");
+        let config = Config::parse("test.toml", text, &environment, 0).unwrap();
+        let config = config.config;
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Embedded::open(folder.path(), Options::default()).unwrap();
+        let watch = Watch::new();
+        watch.kept(Some(&JournalError::Full));
+        assert!(watch.is_failing());
+        let stop = CancellationToken::new();
+        let upkeep = tokio::spawn(run(Upkeep {
+            roster: Arc::new(Roster::read(config.clone(), Arc::new(environment)).unwrap()),
+            journal: Arc::new(journal),
+            clock: Arc::new(SystemClock::default()),
+            watch: watch.clone(),
+            retention: config.journal.retention,
+            datasets: config.datasets,
+            reload: Arc::default(),
+            stop: stop.clone(),
+        }));
+        let told = async {
+            while watch.is_failing() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+        assert!(told.is_ok(), "nobody looked");
+        stop.cancel();
+        upkeep.await.unwrap();
     }
 }

@@ -62,7 +62,8 @@ async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
 fn warn_of(warnings: &Problems) {
     for warning in warnings {
         let (key, line) = (warning.path.as_str(), warning.line());
-        tracing::warn!(key, line, "{}", warning.message);
+        let help = warning.help.as_deref();
+        tracing::warn!(key, line, help, "{}", warning.message);
     }
 }
 

@@ -29,6 +29,15 @@ impl<'a> Event<'a> {
     /// `None` when the text is not JSON or no object; `findings` says why, and everything else that
     /// is worth saying about how the event was written.
     pub fn parse(text: &'a str, findings: &mut Findings) -> Option<Self> {
+        Self::parse_at(1, text, findings)
+    }
+
+    /// The same of a text that begins in this line of a larger one.
+    pub(crate) fn parse_at(
+        first_line: usize,
+        text: &'a str,
+        findings: &mut Findings,
+    ) -> Option<Self> {
         let mut reader = Reader::new(text);
         let mut slot = None;
         let parsed = event(&mut reader, findings, &mut slot).and_then(|()| reader.end());
@@ -36,6 +45,7 @@ impl<'a> Event<'a> {
             Ok(()) => slot,
             Err(error) => {
                 let (line, column) = error.line_column(text);
+                let line = first_line - 1 + line;
                 findings.add(
                     Code::JsonInvalid,
                     Path::root(),

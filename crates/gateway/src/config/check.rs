@@ -71,7 +71,7 @@ impl Config {
 /// Which secrets cannot be used, and which ones are doubtful.
 fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<Problem> {
     let mut list = Vec::new();
-    let mut read: Vec<(&str, Secret)> = Vec::new();
+    let mut read: Vec<(&SecretPlace, Secret)> = Vec::new();
     for secret in secrets {
         let mut note = |severity, message: &str, help: &str| {
             let place = secret.place.clone();
@@ -90,14 +90,18 @@ fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<
             _ => {
                 key(&text, &mut note);
                 let same = read.iter().find(|(_, other)| *other == text);
-                if let Some((path, _)) = same {
-                    let message = format!("key is the same secret as {path}");
+                // Two sources with the same words for their keys were told so when they were read.
+                let is_told = read.iter().any(|(other, _)| {
+                    other.secret == secret.secret && other.path.starts_with("source")
+                });
+                if let Some((first, _)) = same.filter(|_| !is_told) {
+                    let message = format!("key is the same secret as {}", first.path);
                     let help = "give each source a key of its own, and no one's access token";
                     note(Severity::Error, &message, help);
                 }
             }
         }
-        read.push((&secret.path, text));
+        read.push((secret, text));
     }
     list
 }

@@ -8,7 +8,7 @@ use sluice_event::limits::EVENT_BYTES_MAX;
 use sluice_graph::Version;
 
 use super::environment::Environment;
-use super::keys::{self, SECTIONS, Section, Shape};
+use super::keys::{self, PREFIX, SECTIONS, Section, Shape};
 use super::problem::Severity;
 use super::raw::{RawConfig, RawDelivery};
 use super::resolve::grouped;
@@ -157,6 +157,11 @@ fn test_code(code: &TestEventCode, until: &Written<String>, now_s: i64, notes: &
 
 /// Notes environment variables that look like settings and are none.
 pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &mut Notes<'_>) {
+    let is_secret = |name: &str| {
+        let is_it = |secret: &Written<SecretRef>| matches!(&secret.value, SecretRef::Env(env) if env == name);
+        raw.secrets().any(is_it)
+    };
+    let mut all_known = Vec::new();
     for section in &SECTIONS {
         let prefixes: Vec<String> = match section.shape {
             Shape::Repeated => raw
@@ -172,12 +177,38 @@ pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &
         };
         let known: Vec<String> = prefixes.iter().flat_map(of_table).collect();
         for name in environment.names(&section.variable_prefix()) {
-            let is_secret = |secret: &Written<SecretRef>| matches!(&secret.value, SecretRef::Env(env) if *env == name);
-            if !known.contains(&name) && !raw.secrets().any(is_secret) {
+            if !known.contains(&name) && !is_secret(&name) {
                 unknown_variable(section, name, notes);
             }
         }
+        all_known.extend(known);
     }
+    for name in environment.names(PREFIX) {
+        let has_section = SECTIONS
+            .iter()
+            .any(|section| name.starts_with(&section.variable_prefix()));
+        if has_section || is_secret(&name) {
+            continue;
+        }
+        if let Some(meant) = variable_meant(&name, &all_known) {
+            nothing_set(name, &format!("did you mean {meant}?"), notes);
+        }
+    }
+}
+
+/// The variable that was probably meant by one of no section. Other programs and scripts have variables that
+/// begin with `SLUICE_` too, so only what is all but a name counts, or the key of just one section without it.
+fn variable_meant(name: &str, known: &[String]) -> Option<String> {
+    /// Letters that may be wrong in a name.
+    const TYPING_ERRORS: usize = 2;
+
+    let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+    if let Some(section) = keys::home(&key).filter(|section| section.shape == Shape::Single) {
+        return section.variable(&section.variable_prefix(), &key);
+    }
+    let distance = |known: &String| strsim::damerau_levenshtein(name, known);
+    let nearest = known.iter().min_by_key(|known| distance(known))?;
+    (distance(nearest) <= TYPING_ERRORS).then(|| nearest.clone())
 }
 
 fn unknown_variable(section: &Section, name: String, notes: &mut Notes<'_>) {
@@ -192,7 +223,11 @@ fn unknown_variable(section: &Section, name: String, notes: &mut Notes<'_>) {
         Some(meant) => format!("did you mean {meant}?"),
         None => format!("{} has {}", section.header(), section.keys.join(", ")),
     };
+    nothing_set(name, &help, notes);
+}
+
+fn nothing_set(name: String, help: &str, notes: &mut Notes<'_>) {
     let message = format!("{name} sets nothing");
     let origin = Origin::Variable(name);
-    notes.note(Severity::Warning, &origin, "", &message, &help);
+    notes.note(Severity::Warning, &origin, "", &message, help);
 }

@@ -23,6 +23,9 @@ pub enum Shape {
     Inline,
 }
 
+/// What all environment variables start with.
+pub(super) const PREFIX: &str = "SLUICE_";
+
 /// Every section.
 pub const SECTIONS: [Section; 6] = [SERVER, JOURNAL, GRAPH, LOG, DATASET, SOURCE];
 
@@ -147,7 +150,7 @@ impl Section {
 
     /// What all its environment variables start with: `SLUICE_SERVER_`.
     pub fn variable_prefix(&self) -> String {
-        format!("SLUICE_{}_", self.name.to_ascii_uppercase())
+        format!("{PREFIX}{}_", self.name.to_ascii_uppercase())
     }
 
     /// What the variables of one table of several start with, which is told from the others by its id or

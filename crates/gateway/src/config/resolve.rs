@@ -198,19 +198,26 @@ fn log(raw: &RawLog, notes: &mut Notes<'_>) -> Option<Log> {
 /// program, and nothing would be logged.
 fn levels(filter: &Written<String>, notes: &mut Notes<'_>) {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let mut unknown = Vec::new();
+    let mut meant = None;
     for part in filter.value.split(',').map(str::trim) {
         let level = part.rsplit('=').next().unwrap_or_default();
         let is_level = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
         let is_target = level == part && part.contains("sluice");
-        if !is_level && !is_target {
-            let found = quoted(level, true);
-            let help = match keys::suggestion(level, LEVELS) {
-                Some(meant) => format!("did you mean {meant}?"),
-                None => format!("levels are {}", LEVELS.join(", ")),
-            };
-            notes.error(filter, format!("filter has no level {found}"), &help);
+        let found = quoted(level, true);
+        if !is_level && !is_target && !unknown.contains(&found) {
+            unknown.push(found);
+            meant = meant.or(keys::suggestion(level, LEVELS));
         }
     }
+    let help = match (meant, unknown.as_slice()) {
+        (_, []) => return,
+        (Some(meant), [_]) => format!("did you mean {meant}?"),
+        _ => format!("levels are {}", LEVELS.join(", ")),
+    };
+    // A text that is no filter at all has many words and is one mistake.
+    let message = format!("filter has no level {}", unknown.join(", "));
+    notes.error(filter, message, &help);
 }
 
 /// A number within a range.

@@ -57,7 +57,7 @@ pub(crate) enum BodyError {
     NoRoom,
     #[error("the body is not what its Content-Encoding says")]
     Encoding,
-    #[error("this Content-Encoding is not understood; use gzip, zstd or none")]
+    #[error("this Content-Encoding is not understood")]
     UnknownEncoding,
 }
 

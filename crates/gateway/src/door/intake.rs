@@ -32,6 +32,8 @@ pub(crate) struct Sealed {
     rejected: Vec<Rejected>,
     warnings: BTreeMap<(Severity, &'static str), Warning>,
     count: usize,
+    /// The body was one event, and no list of them in any form.
+    pub(crate) is_single: bool,
 }
 
 /// An event that nobody can send.
@@ -126,6 +128,7 @@ pub(crate) fn seal(
         sealed.add(item, source, Moment { unix_ms, entropy });
     });
     let body = read.map_err(|error| syntax(text, error))?;
+    sealed.is_single = body.layout == batch::Layout::Single;
     if sealed.count > events_max {
         return Err(IntakeError::TooMany { max: events_max });
     }

@@ -120,6 +120,7 @@ impl Doors {
 fn router(doors: Arc<Doors>) -> Router {
     Router::new()
         .route("/v1/events", post(events::post))
+        .route("/v1/events/", post(events::post))
         .route("/capi/{dataset}/events", post(capi::post))
         .route("/capi/{dataset}/events/", post(capi::post))
         .route("/{version}/{dataset}/events", post(graph::post))
@@ -159,7 +160,7 @@ impl Doors {
 /// A short name for a path: metrics must not have a label for every path that somebody tries.
 fn door_name(path: &str) -> &'static str {
     match path {
-        "/v1/events" => "events",
+        "/v1/events" | "/v1/events/" => "events",
         "/healthz" | "/hub/health" | "/hub/health/" | "/readyz" | "/metrics" => "operations",
         _ if !path.trim_end_matches('/').ends_with("/events") => "other",
         _ if path.starts_with("/capi/") => "capi",
@@ -184,11 +185,15 @@ async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
     if is_of_the_graph_api(uri.path()) {
         return graph::other(id).await;
     }
+    let help = match door_name(uri.path()) {
+        "events" | "capi" | "graph" => "send events with POST",
+        _ => "use GET or HEAD",
+    };
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_wrong",
         "this door does not take this method",
-        "send events with POST",
+        help,
     )
     .into_response()
 }

@@ -27,8 +27,12 @@ use crate::config::Server;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
-/// Bytes that a connection may keep of what it has read and not yet handed on; also the largest head.
+/// Bytes that a connection may keep of what it has read and not yet handed on.
 const CONNECTION_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a request's first line and headers together. Of its own, because what is read at once may be more
+/// than a connection keeps.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long to wait when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -129,6 +133,7 @@ async fn connection(
         // It runs between requests too, so it is also how long a connection may idle.
         .header_read_timeout(idle_timeout)
         .max_headers(64)
+        .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(CONNECTION_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -66,7 +66,7 @@ impl Watch {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
         // That the journal takes nothing was told when it began.
-        let is_told = self.is_failing.load(Ordering::Relaxed);
+        let is_told = self.is_failing();
         if status >= 500 && !is_told {
             warn!(door, status, request_id, "answered with a server error");
         } else {
@@ -106,6 +106,11 @@ impl Watch {
             None if was_failing => info!("events can be kept again"),
             None => {}
         }
+    }
+
+    /// Whether the last that was told is that events cannot be kept.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
     }
 
     /// The journal has committed.

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use serde_json::{Value, json};
+use sluice_gateway::StartError;
+use sluice_journal::OpenError;
 
 use crate::client::{raw, request};
 use crate::harness::{DATASET, KEY, OTHER_DATASET, OTHER_KEY, start, start_with};
@@ -95,6 +97,18 @@ async fn a_bad_event_costs_only_itself() {
         (only_bad.status, &only_bad.json()["accepted"]),
         (422, &json!(0))
     );
+    let lines = format!("{}\n\nno JSON\n", test.purchase("good"));
+    let authorization = format!("Bearer {KEY}");
+    let headers = [("Authorization", authorization.as_str())];
+    let path = "/v1/events/";
+    let answer = request(test.address(), "POST", path, &headers, lines.as_bytes()).await;
+    assert_eq!(
+        (answer.status, &answer.json()["duplicates"]),
+        (202, &json!(1))
+    );
+    let message = &answer.json()["rejected"][0]["findings"][0]["message"];
+    let message = message.as_str().unwrap();
+    assert!(message.starts_with("line 3, column 1: "), "{message}");
     test.arrived(1).await;
     test.finish().await;
 }
@@ -241,16 +255,23 @@ async fn wrong_requests_are_told_what_is_wrong() {
     ] {
         assert_eq!(answer, (status, Some(code.to_owned())), "{what}");
     }
-    let answer = request(test.address(), "GET", "/v1/events", &good, b"").await;
-    assert_eq!(answer.status, 405);
+    for (method, path, help, allow) in [
+        ("GET", "/v1/events", "send events with POST", "POST"),
+        ("GET", "/v1/events/", "send events with POST", "POST"),
+        ("GET", "/capi/12345/events", "send events with POST", "POST"),
+        ("POST", "/healthz", "use GET or HEAD", "GET,HEAD"),
+        ("PUT", "/readyz", "use GET or HEAD", "GET,HEAD"),
+        ("POST", "/any/debug_token", "use GET or HEAD", "GET,HEAD"),
+    ] {
+        let answer = request(test.address(), method, path, &good, b"").await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert_eq!(answer.json()["help"], help, "{path}");
+        assert_eq!(answer.header("allow"), Some(allow), "{path}");
+    }
     let huge = format!(
         "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 99999999\r\n\r\n"
     );
     assert_eq!(raw(test.address(), huge.as_bytes()).await.status, 413);
-    assert_eq!(
-        raw(test.address(), b"no HTTP at all\r\n\r\n").await.status,
-        400
-    );
     let audit = test.finish().await;
     assert_eq!(audit.tally.accepted, 0);
 }
@@ -390,6 +411,28 @@ async fn graph_errors_have_the_graph_apis_shape() {
         assert!(error["message"].is_string() && error["fbtrace_id"].is_string());
         assert!(!answer.body.contains(KEY));
     }
+    for body in [
+        json!({}),
+        json!({"test_event_code": "T1"}),
+        test.purchase("z"),
+    ] {
+        let path = format!("/v26.0/{DATASET}/events?access_token={KEY}");
+        let answer = test.post_to(&path, &body).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, &error["code"]), (400, &json!(100)));
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("parameter data is required"), "{message}");
+    }
+    let path = format!("/v26.0/{DATASET}/events?access_token={KEY}");
+    let packed = [("Content-Encoding", "br")];
+    let answer = request(test.address(), "POST", &path, &packed, b"{}").await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["message"]),
+        (
+            415,
+            &json!("this Content-Encoding is not understood; use gzip, zstd or no compression")
+        )
+    );
     let partly = json!({"data": [test.purchase("y"), {"event_name": "Lead"}]});
     let path = format!("/v26.0/{DATASET}/events?access_token={KEY}");
     let answer = test.post_to(&path, &partly).await;
@@ -471,36 +514,6 @@ async fn a_source_with_two_datasets_sends_to_both_or_to_one() {
     test.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_have_names() {
-    let test = start().await;
-    let named = [("X-Request-Id", "checkout-17")];
-    let answer = request(test.address(), "GET", "/healthz", &named, b"").await;
-    assert_eq!(answer.header("x-request-id"), Some("checkout-17"));
-    let strange = [("X-Request-Id", "a b;c")];
-    let answer = request(test.address(), "GET", "/healthz", &strange, b"").await;
-    assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
-    test.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_has_closed_its_half_gets_its_answer() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let test = start().await;
-    for _ in 0..20 {
-        let mut stream = tokio::net::TcpStream::connect(test.address())
-            .await
-            .unwrap();
-        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-        stream.write_all(request).await.unwrap();
-        stream.shutdown().await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
-    }
-    test.finish().await;
-}
-
 #[tokio::test]
 async fn a_request_without_a_key_is_told_so() {
     let test = start().await;
@@ -521,55 +534,6 @@ async fn a_request_without_a_key_is_told_so() {
     test.finish().await;
 }
 
-/// Clients that send everything before they look for an answer: closing the connection on them would be a
-/// reset, and no answer.
-#[tokio::test]
-async fn an_early_answer_reaches_a_client_that_still_sends() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let test = start().await;
-    let piece = vec![b' '; 1 << 20];
-    let length = 40 * piece.len();
-    for (path, key, status) in [
-        ("/v1/events", "a-wrong-key-0123456789", 401),
-        ("/v1/events", KEY, 413),
-        ("/v1/nothing", KEY, 404),
-        ("/v26.0/1234567890123456/events", KEY, 413),
-    ] {
-        let mut stream = tokio::net::TcpStream::connect(test.address())
-            .await
-            .unwrap();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        for _ in 0..40 {
-            stream.write_all(&piece).await.unwrap();
-        }
-        // The connection serves the next request as well.
-        let next = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        stream.write_all(next).await.unwrap();
-        let mut answers = String::new();
-        stream.read_to_string(&mut answers).await.unwrap();
-        let first = format!("HTTP/1.1 {status} ");
-        assert!(answers.starts_with(&first), "{path}: {answers:?}");
-        assert!(answers.contains("HTTP/1.1 200 OK"), "{path}: {answers:?}");
-    }
-    test.finish().await;
-}
-
-#[tokio::test]
-async fn a_client_that_asks_before_it_sends_is_told_at_once() {
-    let test = start().await;
-    let head = format!(
-        "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\
-         Expect: 100-continue\r\nContent-Length: 100000000\r\n\r\n"
-    );
-    let answer = raw(test.address(), head.as_bytes()).await;
-    assert!(answer.head.starts_with("HTTP/1.1 413 "), "{answer:?}");
-    test.finish().await;
-}
-
 #[tokio::test]
 async fn a_broken_body_with_the_key_in_it_is_not_called_keyless() {
     let test = start().await;
@@ -583,5 +547,17 @@ async fn a_broken_body_with_the_key_in_it_is_not_called_keyless() {
     assert!(message.contains("not JSON"), "{message}");
     let answer = request(test.address(), "POST", path, &headers, b"[{}]").await;
     assert_eq!(answer.json()["error"]["code"], 104);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_second_gateway_is_told_of_the_first_and_not_of_the_port() {
+    let test = start().await;
+    let error = test.start_another(str::to_owned).await;
+    let is_told = matches!(error, StartError::Journal(OpenError::InUse { .. }));
+    assert!(is_told, "{error}");
+    let folder = |config: &str| config.replace("/journal\"", "/another\"");
+    let error = test.start_another(folder).await;
+    assert!(matches!(error, StartError::Listen { .. }), "{error}");
     test.finish().await;
 }

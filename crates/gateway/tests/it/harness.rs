@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_gateway::config::{Config, FixedEnvironment};
-use sluice_gateway::{Clock, Gateway, SystemClock};
+use sluice_gateway::{Clock, Gateway, StartError, SystemClock};
 use sluice_journal::{Audit, Books};
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
 
@@ -134,17 +134,30 @@ impl TestGateway {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
+        let gateway = self.run(&self.config).await;
+        self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    /// Why a second gateway does not start on the same address beside this one, with this much of its
+    /// configuration changed.
+    pub(crate) async fn start_another(&self, change: impl FnOnce(&str) -> String) -> StartError {
+        let listen = format!("\"{}\"", self.address());
+        let config = change(&self.config.replace("\"127.0.0.1:0\"", &listen));
+        let started = self.run(&config).await;
+        started.err().expect("the address is taken")
+    }
+
+    async fn run(&self, config: &str) -> Result<Gateway, StartError> {
         let environment = FixedEnvironment::new()
             .with("KEY", KEY)
             .with("OTHER_KEY", OTHER_KEY);
         let now_s = i64::try_from(self.clock.unix_ms() / 1_000).unwrap();
-        let loaded = Config::parse("test.toml", &self.config, &environment, now_s);
+        let loaded = Config::parse("test.toml", config, &environment, now_s);
         let config = loaded
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
         let clock = Arc::clone(&self.clock);
-        let gateway = Gateway::start(config, Arc::new(environment), clock).await;
-        self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
+        Gateway::start(config, Arc::new(environment), clock).await
     }
 
     /// Changes the configuration; it takes effect with the next start.

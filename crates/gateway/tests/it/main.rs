@@ -9,6 +9,7 @@
 mod client;
 mod doors;
 mod harness;
+mod http;
 mod lanes;
 mod secrecy;
 mod standing_back;

@@ -86,6 +86,45 @@ warning: SLUICE_LOG_COLOUR sets nothing
 }
 
 #[test]
+fn variables_of_no_section_are_told_when_it_is_plain_what_they_are() {
+    let environment = FixedEnvironment::new()
+        .with("SLUICE_LISTEN", "127.0.0.1:9")
+        .with("SLUICE_SEVER_LISTEN", "127.0.0.1:9")
+        .with("SLUICE_DATASETS_1234567890123456_LINGER_MS", "5")
+        // Those of scripts, and what Kubernetes makes of a service with this name.
+        .with("SLUICE_KEY", "x")
+        .with("SLUICE_CONFIG", "x")
+        .with("SLUICE_VERSION", "1")
+        .with("SLUICE_TOKEN", "x")
+        .with("SLUICE_PORT", "tcp://10.0.0.1:80")
+        .with("SLUICE_PORT_8080_TCP_ADDR", "10.0.0.1")
+        .with("SLUICE_SERVICE_HOST", "10.0.0.1")
+        .with("SLUICE_SERVICE_PORT", "8080");
+    let warnings = parse_with(LEAST, &environment).unwrap().warnings;
+    let said: Vec<_> = warnings
+        .iter()
+        .map(|it| (it.message.as_str(), it.help.as_deref().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (
+                "SLUICE_DATASETS_1234567890123456_LINGER_MS sets nothing",
+                "did you mean SLUICE_DATASET_1234567890123456_LINGER_MS?"
+            ),
+            (
+                "SLUICE_LISTEN sets nothing",
+                "did you mean SLUICE_SERVER_LISTEN?"
+            ),
+            (
+                "SLUICE_SEVER_LISTEN sets nothing",
+                "did you mean SLUICE_SERVER_LISTEN?"
+            ),
+        ]
+    );
+}
+
+#[test]
 fn a_version_from_the_environment_is_warned_about_too() {
     let environment = FixedEnvironment::new().with("SLUICE_GRAPH_VERSION", "v21.0");
     let warnings = parse_with(LEAST, &environment).unwrap().warnings;

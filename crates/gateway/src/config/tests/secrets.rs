@@ -203,6 +203,28 @@ error: a key has ASCII letters, digits and marks, and no spaces
     );
 }
 
+#[test]
+fn two_sources_with_one_key_are_one_error() {
+    let second = r#"
+[[source]]
+name = "other"
+kind = "api"
+key = { env = "SLUICE_KEY" }
+datasets = ["1234567890123456"]
+"#;
+    let environment = FixedEnvironment::new()
+        .with("META_ACCESS_TOKEN", "EAABgeheim")
+        .with("SLUICE_KEY", "geheim-and-long-enough");
+    let problems = check(&format!("{LEAST}{second}"), &environment).problems;
+    let said: Vec<_> = problems.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(said, ["key is the same as source[0].key"]);
+    // An access token is no key, even where it stands in the same place.
+    let text = LEAST.replace("SLUICE_KEY", "META_ACCESS_TOKEN");
+    let problems = check(&text, &environment).problems.to_string();
+    let message = "key is the same secret as dataset[0].access_token";
+    assert!(problems.contains(message), "{problems}");
+}
+
 /// Wherever in the file a token ends up by mistake, nothing that is said shows it.
 #[test]
 fn is_never_shown_wherever_it_stands() {
