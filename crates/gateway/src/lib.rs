@@ -106,16 +106,18 @@ impl Gateway {
         clock: SharedClock,
     ) -> Result<Self, StartError> {
         let watch = Watch::new();
+        // At once, so that connections queue up while a large journal is loaded.
+        let listener = listen(config.server.listen);
         let roster = {
             let config = config.clone();
             Arc::new(blocking(move || Roster::read(config, environment)).await??)
         };
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
-        // Before the port: a second gateway that was started by mistake is told that there is a first one, and
-        // not to take another port.
         let journal = open_journal(&config, &watch).await?;
-        let listener = listen(config.server.listen)?;
+        // After the journal's: a second gateway that was started by mistake is told that there is a first one,
+        // and not to take another port.
+        let listener = listener?;
         let address = listener.address().map_err(|error| StartError::Listen {
             address: config.server.listen,
             error,
