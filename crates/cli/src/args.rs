@@ -118,6 +118,25 @@ mod tests {
     }
 
     #[test]
+    fn no_line_of_help_is_too_long_for_its_column() {
+        let mut commands = vec![<Arguments as clap::CommandFactory>::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let helps = [command.get_after_help(), command.get_after_long_help()];
+            for help in helps.into_iter().flatten() {
+                for line in help.to_string().lines() {
+                    // Beyond this clap breaks it, and lines after it look torn.
+                    assert!(
+                        line.chars().count() <= 100,
+                        "{}: {line}",
+                        command.get_name()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn reads_both_forms_of_time() {
         for (text, expected) in [
             ("1701234567", Some(1_701_234_567_000)),

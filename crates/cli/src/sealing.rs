@@ -8,7 +8,7 @@ use crate::args;
 /// How events are sealed.
 #[derive(Args)]
 pub(crate) struct SealingOptions {
-    /// The country of events that name none: a code or a name
+    /// The country of events that name none, for phone numbers and postcodes: a code or a name
     #[arg(long, value_parser = args::country)]
     country: Option<Country>,
     /// Send a second hash where Meta's own libraries disagree about the first

@@ -143,7 +143,7 @@ async fn change(
     replaces: bool,
     apply: fn(&State, &Bytes, bool) -> Result<Outcome, String>,
 ) -> Outcome {
-    match routes::body(request.into_body(), BODY_BYTES_MAX, BODY_TIMEOUT).await {
+    match routes::body(request, BODY_BYTES_MAX, BODY_TIMEOUT).await {
         Ok(body) => apply(state, &body, replaces).unwrap_or_else(|text| problem(400, &text)),
         Err(error) => problem(error.status, &error.message),
     }

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT};
 use hyper::{Method, Request};
+use tokio::time::Instant;
 
 use crate::answer::{GraphError, Outcome, Reply};
 use crate::fault::Effect;
 use crate::faults::{Plan, usage_headers};
 use crate::refused::{Asked, Refusal};
 use crate::{State, control, events, node, versions};
+
+/// Bytes of one body that are thrown away; whoever sends more is cut off.
+const DISCARDED_BYTES_MAX: usize = 128 << 20;
 
 /// A request to the Graph API, with what is known about it before its body is read.
 pub(crate) struct Call<'a> {
@@ -117,7 +121,7 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
         }
         reply
     };
-    let body = match body(request.into_body(), limits.0, limits.1).await {
+    let body = match body(request, limits.0, limits.1).await {
         Ok(body) => body,
         Err(error) => return Outcome::Reply(refuse(error.into())),
     };
@@ -147,16 +151,25 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
 
 /// A body that fits and comes in time.
 pub(crate) async fn body(
-    body: Incoming,
+    request: Request<Incoming>,
     bytes_max: usize,
     timeout: Duration,
 ) -> Result<Bytes, GraphError> {
-    let collected = tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await;
-    match collected {
+    let waits = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    let text = format!("(#100) The request is larger than {bytes_max} bytes");
+    let too_large = GraphError::new(413, 100, text);
+    if waits && body.size_hint().lower() > bytes_max as u64 {
+        // The client has not begun to send it, and sees from the answer that it need not.
+        return Err(too_large);
+    }
+    let until = Instant::now() + timeout;
+    let collected = tokio::time::timeout_at(until, Limited::new(&mut body, bytes_max).collect());
+    match collected.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let text = format!("(#100) The request is larger than {bytes_max} bytes");
-            Err(GraphError::new(413, 100, text))
+            tokio::spawn(tokio::time::timeout_at(until, discard(body)));
+            Err(too_large)
         }
         Ok(Err(_)) => Err(GraphError::new(400, 100, "(#100) The request is torn")),
         Err(_) => Err(GraphError::new(
@@ -164,6 +177,19 @@ pub(crate) async fn body(
             100,
             "(#100) The request came too slowly",
         )),
+    }
+}
+
+/// Reads the rest of a body and throws it away: a client that still sends when its connection is closed
+/// gets a reset, often before it looks for the answer (RFC 9112 §9.6). The connection stays as long as this
+/// reads from it.
+async fn discard(mut body: Incoming) {
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > DISCARDED_BYTES_MAX {
+            return;
+        }
     }
 }
 

@@ -55,6 +55,14 @@ pub enum Problem {
     /// A modifier that means nothing for this fault.
     #[error("\"{0}\" does not go with this fault")]
     DoesNotFit(&'static str),
+    /// A modifier that contradicts, or repeats, one before it.
+    #[error("\"{again}\" after \"{said}\" is one too many; leave one of them out")]
+    Twice {
+        /// The one before.
+        said: String,
+        /// The one that comes too late.
+        again: String,
+    },
 }
 
 /// Reads a script: one fault a line (or between semicolons); `#` begins a comment.
@@ -147,9 +155,16 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
         times: None,
         per_million: 1_000_000,
     };
+    let mut said: Vec<&str> = Vec::new();
     while let Some(word) = words.next() {
+        say_once(&mut said, word)?;
         match word {
-            "for" => fault.for_ms = Some(words.expect("a time such as 10s", duration_ms)?),
+            "for" => {
+                let length = words.expect("a time such as 10s, longer than 0", |word| {
+                    duration_ms(word).filter(|ms| *ms > 0)
+                })?;
+                fault.for_ms = Some(length);
+            }
             "in" => fault.in_ms = words.expect("a time such as 5s", duration_ms)?,
             "x" => fault.times = Some(words.expect("a number from 1", count)?),
             "first" => fault.times = Some(1),
@@ -172,6 +187,28 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
     Ok(fault)
 }
 
+/// Notes a modifier, unless one about the same thing was there before.
+fn say_once<'t>(said: &mut Vec<&'t str>, word: &'t str) -> Result<(), Problem> {
+    if let Some(before) = said.iter().find(|before| subject(before) == subject(word)) {
+        return Err(Problem::Twice {
+            said: (*before).to_owned(),
+            again: word.to_owned(),
+        });
+    }
+    said.push(word);
+    Ok(())
+}
+
+/// What a modifier is about: of those about the same thing there can be one.
+fn subject(word: &str) -> &str {
+    match word {
+        "first" => "x",
+        word if word.starts_with("p=") => "p=",
+        word if word.strip_prefix('x').and_then(count).is_some() => "x",
+        word => word,
+    }
+}
+
 /// Modifiers of one word: `x3` and `p=0.01`.
 fn modifier(word: &str, fault: &mut Fault) -> Result<(), Problem> {
     if let Some(times) = word.strip_prefix('x').and_then(count) {
@@ -183,11 +220,12 @@ fn modifier(word: &str, fault: &mut Fault) -> Result<(), Problem> {
     };
     let wrong = || Problem::Expected {
         after: "p=".to_owned(),
-        expected: "a number from 0 to 1",
+        expected: "a number from 0.000001 to 1, such as 0.01",
         found: share.to_owned(),
     };
     let share: f64 = share.parse().map_err(|_| wrong())?;
-    if !(0.0..=1.0).contains(&share) {
+    // Less would be no request at all: dice are thrown by the million.
+    if !(1e-6..=1.0).contains(&share) {
         return Err(wrong());
     }
     #[expect(
@@ -241,12 +279,12 @@ fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
         "token-revoked" => Effect::TokenRevoked,
         "half-body" => Effect::HalfBody,
         "usage" => Effect::Usage {
-            percent: words.expect("percent", |word| {
-                word.strip_suffix('%').unwrap_or(word).parse().ok()
-            })?,
+            percent: words.expect("a number from 0 to 100, such as 80%", percent)?,
         },
         "partial" => Effect::Partial {
-            missing: words.expect("a number of events", |word| word.parse().ok())?,
+            missing: words.expect("a number of events from 1", |word| {
+                count(word).and_then(|count| usize::try_from(count).ok())
+            })?,
         },
         word => match any_status(word).filter(|status| *status >= 400) {
             Some(status) => Effect::Status(status),
@@ -261,6 +299,14 @@ fn any_status(word: &str) -> Option<u16> {
         .filter(|status| (200..=599).contains(status))
 }
 
+fn percent(word: &str) -> Option<u32> {
+    let number = word.strip_suffix('%').unwrap_or(word);
+    // `parse` would take a sign too.
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let percent = number.parse().ok().filter(|_| is_number);
+    percent.filter(|percent| *percent <= 100)
+}
+
 fn throttle_code(word: &str) -> Option<i64> {
     let code: i64 = word.parse().ok()?;
     (matches!(code, 4 | 17 | 32 | 341 | 613) || (80_000..=80_014).contains(&code)).then_some(code)
@@ -273,8 +319,10 @@ fn code_and_subcode(word: &str) -> Option<(i64, Option<i64>)> {
     }
 }
 
+/// A number from 1; no sign.
 fn count(word: &str) -> Option<u64> {
-    word.parse().ok().filter(|count| *count > 0)
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|count| is_number && *count > 0)
 }
 
 /// Ids are compared as they stand in the path: no sign, and no zero before the number.
@@ -350,11 +398,11 @@ mod tests {
             ),
             (
                 "500 for 10",
-                "after \"for\" has to come a time such as 10s, found \"10\"",
+                "after \"for\" has to come a time such as 10s, longer than 0, found \"10\"",
             ),
             (
                 "500 for",
-                "after \"for\" has to come a time such as 10s, found \"\"",
+                "after \"for\" has to come a time such as 10s, longer than 0, found \"\"",
             ),
             (
                 "html x 3",
@@ -366,12 +414,42 @@ mod tests {
             ),
             (
                 "500 p=2",
-                "after \"p=\" has to come a number from 0 to 1, found \"2\"",
+                "after \"p=\" has to come a number from 0.000001 to 1, such as 0.01, found \"2\"",
             ),
-            ("500 p=NaN", "a number from 0 to 1"),
+            ("500 p=NaN", "a number from 0.000001 to 1"),
+            ("500 p=0", "a number from 0.000001 to 1"),
+            ("500 p=0.0000001", "a number from 0.000001 to 1"),
+            ("500 for 0s", "longer than 0, found \"0s\""),
+            (
+                "500 for 5s for 6s",
+                "\"for\" after \"for\" is one too many; leave one of them out",
+            ),
+            (
+                "500 x 5 first",
+                "\"first\" after \"x\" is one too many; leave one of them out",
+            ),
+            ("500 x5 x 5", "\"x\" after \"x5\" is one too many"),
+            ("500 on 1 on 2", "\"on\" after \"on\" is one too many"),
+            (
+                "500 p=0.1 p=0.2",
+                "\"p=0.2\" after \"p=0.1\" is one too many",
+            ),
+            ("500 late late", "\"late\" after \"late\""),
+            (
+                "throttle regain 1m regain 2m",
+                "\"regain\" after \"regain\"",
+            ),
             ("slow 2", "after \"slow\" has to come a time such as 2s"),
             ("slow 99999999999h", "a time such as 2s"),
-            ("usage -1", "after \"usage\" has to come percent"),
+            (
+                "usage 500%",
+                "after \"usage\" has to come a number from 0 to 100, such as 80%, found \"500%\"",
+            ),
+            ("usage -1", "a number from 0 to 100"),
+            ("usage +80", "a number from 0 to 100"),
+            ("usage %", "a number from 0 to 100"),
+            ("partial 0", "a number of events from 1, found \"0\""),
+            ("500 x +5", "a number from 1, found \"+5\""),
             ("500 regain 5m", "\"regain\" does not go with this fault"),
             ("partial 3 late", "\"late\" does not go with this fault"),
             (

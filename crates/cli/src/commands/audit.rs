@@ -30,13 +30,14 @@ Examples:
   sluice audit --deep
       Looks for damage on the disk as well
 
-Every event is counted again from its own rows; nothing is taken from counters. They balance when
+Every event is counted again from its own rows; nothing is taken from counters.
+The books balance when
   accepted = waiting + delivered + refused + expired + withheld
 for every dataset, source and event name, and when the counters kept on the way say the same.
 
 Exit code: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
-cannot be read. --deep names what cannot be read as damage, and JSON has null for counts that it keeps
-from being made.";
+cannot be read. --deep counts what cannot be read as damage (1), and JSON has null for what could
+not be counted because of it.";
 
 /// Audits the journal.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// What goes wrong, such as "500 for 10s"; may be given several times
     #[arg(long = "fault", value_name = "FAULT", value_parser = script)]
     faults: Vec<Script>,
-    /// A token and what it is good for (TOKEN or TOKEN=STATE); may be given several times
+    /// A token, and what it is good for (see below) [default: valid]; may be given several times
     #[arg(long = "token", value_name = "TOKEN[=STATE]", value_parser = token)]
     tokens: Vec<Token>,
     /// What tokens are that --token does not list [default: valid; unknown once --token lists a valid one]
@@ -56,27 +56,32 @@ Examples:
       Knows two tokens and one dataset, and refuses all others as Meta does
 
 Faults, one an option or several between semicolons:
-  500              an error with this HTTP status (also: empty 502, html 502)
+  500              an error of the Graph API with this HTTP status, 400 to 599
+  html 502, empty 502
+                   a page as a proxy sends it; no body at all
   error 100/33     an error of the Graph API by its code and subcode
   200-error        an error of the Graph API with HTTP status 200
   throttle 80004   a call limit is reached (regain 5m: for so long, says the answer)
   token-expired, token-revoked
                    the token is no longer good
-  reset, hang      the connection is torn down; there is no answer
+  reset            the connection is torn down
+  hang             no answer comes for ten minutes, then the connection ends
   half-body        the events are taken, and the answer breaks off
   partial 3        three events less are taken than were sent
   slow 2s          the answer comes later (also: delay 2s), beside other faults
   usage 80%        the usage headers say so, beside other faults
-After the fault: in 5s (begins then), for 10s (so long), x 3 (so often), first, late (the
-events are taken, the answer is lost), on DATASET (its id), everywhere (not only for posted
-events), p=0.01 (one request in a hundred).
+After the fault, each once: in 5s (begins then), for 10s (so long), x 3 (so often), first (x 1),
+late (the events are taken, the answer is lost), on DATASET (its id), everywhere (not only for
+posted events), p=0.01 (one request in a hundred). Of several faults that fit, the first acts.
 
-One event is refused when its custom_data.sandbox_refuse is \"blind\", \"index\" (the error says
-which event), a code (190), a subcode (2804087), or both (\"100/2804087\").
+An event, and with it its request, is refused when its custom_data.sandbox_refuse is \"blind\",
+\"index\" (the error says which event), a code (190), a subcode (2804087), or both (\"100/2804087\").
 
 States of tokens: valid, expired, revoked, unknown, wrong-permission, permission-denied,
-no-access. These are play tokens: the sandbox never talks to Meta. Its page and
-POST /sandbox/faults change all of it while it runs.
+no-access. These are play tokens: the sandbox never talks to Meta.
+
+While it runs, POST /sandbox/faults and POST /sandbox/tokens change faults and tokens. Its page,
+/sandbox, shows what arrived.
 
 SIGTERM and SIGINT stop it. Exit code: 0, or 2 when it cannot listen.";
 
@@ -127,9 +132,10 @@ fn token(text: &str) -> Result<Token, String> {
 }
 
 fn id(text: &str) -> Result<String, &'static str> {
-    u64::from_str(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| "ids of Meta are numbers")
+    // Ids are compared as they stand in the path, so `+1` would never be met.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && u64::from_str(text).is_ok();
+    let id = is_number.then(|| text.to_owned());
+    id.ok_or("ids of Meta are numbers: write digits alone, such as 1234567890")
 }
 
 /// Reads `--listen`. Names are not looked up: they may stand for several addresses, or for other ones
@@ -238,6 +244,15 @@ mod tests {
             let read = token(text).ok();
             let read = read.as_ref().map(|read| (&*read.token, read.state));
             assert_eq!(read, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_of_digits_alone() {
+        assert_eq!(id("1234567890").as_deref(), Ok("1234567890"));
+        for text in ["+1", "-1", " 1", "1x", "", "99999999999999999999"] {
+            let error = id(text).unwrap_err();
+            assert!(error.contains("digits alone"), "{text}");
         }
     }
 

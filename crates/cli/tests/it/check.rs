@@ -62,6 +62,32 @@ fn a_clean_event_is_said_to_be_clean() {
 }
 
 #[test]
+fn an_empty_body_is_said_to_be_empty() {
+    for body in ["", " \n"] {
+        let run = check(&[], body);
+        assert_eq!(run.code, Some(1));
+        assert!(
+            run.stdout
+                .contains("  there is nothing in it; expected events\n"),
+            "{}",
+            run.stdout
+        );
+        assert!(
+            run.stdout
+                .ends_with("\n\nstdin is empty: no events to check\n"),
+            "{}",
+            run.stdout
+        );
+        assert!(!run.stdout.contains("not JSON"), "{}", run.stdout);
+        let line = check(&["--json"], body).json().remove(0);
+        assert_eq!(
+            line["findings"][0]["message"],
+            "there is nothing in it; expected events"
+        );
+    }
+}
+
+#[test]
 fn every_layout_has_its_own_places() {
     for (body, places) in [
         (NAMELESS.to_owned(), vec!["event", "(the whole event)"]),

@@ -160,6 +160,33 @@ fn shows_the_request_and_the_sealed_body() {
 }
 
 #[test]
+fn an_event_that_was_mended_and_sent_anew_is_marked() {
+    let journal = Journal::new();
+    let replaced_by = |key| {
+        let run = journal.dead(&["show", key, "--json"]);
+        run.json().remove(0)["replaced_by"].clone()
+    };
+    assert_eq!(replaced_by(REFUSED), Value::Null);
+    journal::write_again(journal.0.path(), "order-3");
+    let successor = replaced_by(REFUSED).as_i64().unwrap().to_string();
+    for key in [EXPIRED, DELIVERED, &successor] {
+        assert_eq!(replaced_by(key), Value::Null, "{key}");
+    }
+    let later = journal.dead(&["show", &successor, "--json"]).json();
+    assert_eq!(later[0]["event_id"], "order-3");
+
+    let run = journal.dead(&["show", REFUSED]);
+    let line = format!(
+        "  replaced   by event {successor}, which came later with the same id and is waiting\n  \
+         help       nothing is left to do; `sluice dead drop KEY` takes it off the list\n"
+    );
+    assert!(run.stdout.contains(&line), "{}", run.stdout);
+    // It is what a replay goes by.
+    let run = journal.dead(&["replay", REFUSED, "--json"]);
+    assert_eq!(run.json()[0]["superseded"], 1);
+}
+
+#[test]
 fn what_is_not_there_is_said_to_be_not_there() {
     let journal = Journal::new();
     let run = journal.dead(&["show", "99"]);

@@ -85,6 +85,21 @@ fn wrong_usage_ends_with_2_and_a_suggestion() {
 }
 
 #[test]
+fn a_value_in_the_place_of_the_field_is_not_repeated() {
+    for value in ["john@example.com", "+491701234567", "Erika"] {
+        let run = sluice(&["hash", value, "em"], "");
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""));
+        assert!(!run.stderr.contains(value), "{}", run.stderr);
+        for expected in [
+            "error: FIELD is neither a field of user_data nor currency\nhelp: the fields of user_data are em, ph, ",
+            "; FIELD comes first, then its values\n",
+        ] {
+            assert!(run.stderr.contains(expected), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
 fn lines_are_answered_in_order() {
     let input = format!(
         r#"{{"field":"ph","value":"030 1234567","country":"de"}}

@@ -79,6 +79,16 @@ fn refused(subcode: i64, text: &str) -> Outcome {
     })
 }
 
+/// Takes an event of this id into the journal in the folder, as when it is mended and sent anew.
+pub(crate) fn write_again(folder: &Path, id: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let journal = Embedded::open(folder, Options::default()).unwrap();
+    runtime.block_on(async {
+        journal.append([entry(id, 0)].into()).await.unwrap();
+        journal.close().await.unwrap();
+    });
+}
+
 /// Writes a journal of five events and a copy of one into the folder.
 pub(crate) fn write(folder: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();

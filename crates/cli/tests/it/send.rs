@@ -343,7 +343,7 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
             "[{}, {]",
             "help: nothing was sent; `sluice check` says more",
         ),
-        (&[], "[]", "it is not said where the events go"),
+        (&[], "{}", "it is not said where the events go"),
         (
             &["--dataset", "shop"],
             "",
@@ -351,7 +351,7 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
         ),
         (
             &["--dataset", DATASET, "--dataset", "77777"],
-            "[]",
+            "{}",
             "one dataset at a time",
         ),
         (&["--batch", "1001"], "", "Meta takes 1 to 1000 events"),
@@ -396,7 +396,32 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
             "",
             "/dev/null is empty: there are no events",
         ),
+        (
+            &["--dry-run"],
+            "[]",
+            "stdin holds an empty list: there are no events in it\nhelp: nothing was sent",
+        ),
+        (
+            &["--dry-run"],
+            r#"{"data":[]}"#,
+            "stdin holds an empty list: there are no events in it",
+        ),
         (&["/nowhere.json"], "", "opening /nowhere.json"),
+        (
+            &["--gateway", "127.0.0.1:8200"],
+            "{}",
+            "it is no URL; write the gateway's base address, such as http://127.0.0.1:8080",
+        ),
+        (
+            &["--gateway", "localhost:8200"],
+            "{}",
+            "http://; write the gateway's base address, such as http://127.0.0.1:8080",
+        ),
+        (
+            &["--gateway", "http://127.0.0.1:8200/v26.0"],
+            "{}",
+            "it ends in a version of the Graph API; write the gateway's base address",
+        ),
         (
             &["--gateway", "http://a", "--token-file", "x"],
             "",
@@ -419,13 +444,27 @@ fn what_cannot_be_understood_is_explained_without_repeating_it() {
 }
 
 #[test]
-fn nothing_to_send_is_no_error() {
-    let sandbox = sandbox(&[]);
-    let run = send(&sandbox, &[], "[]");
-    assert_eq!(
-        (run.code, run.stdout.as_str()),
-        (Some(0), "No events: nothing to send.\n")
+fn what_was_not_sent_is_counted_and_its_beginning_named() {
+    // The second request of an hour is one too many.
+    let once = ["--calls-per-hour", "1"];
+    let arguments = ["--batch", "10", "--retries", "0"];
+    let run = send(
+        &sandbox(&once),
+        &[&arguments[..], &["--json"]].concat(),
+        &lines(25),
     );
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    let told = report(&run);
+    for (key, expected) in [("taken", 10), ("unsent", 15), ("first_unsent", 10)] {
+        assert_eq!(told[key], expected, "{key}");
+    }
+    let run = send(&sandbox(&once), &arguments, &lines(25));
+    let end =
+        "10 of 25 events were taken by dataset 1234567890; 15 not sent, the first of them [10]";
+    assert!(run.stdout.contains(end), "{}", run.stdout);
+
+    let run = send(&sandbox(&[]), &["--json"], &lines(2));
+    assert_eq!(report(&run)["first_unsent"], Value::Null);
 }
 
 #[test]

@@ -175,6 +175,42 @@ fn the_gateways_findings_are_shown_as_check_shows_them() {
     assert_eq!(setup.audit()["accepted"], 1);
 }
 
+#[test]
+fn a_rejected_event_shows_each_finding_once() {
+    let setup = Setup::new();
+    let run = setup.send(&[], &event("", ""));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    for code in ["[event_id_missing]", "[event_name_"] {
+        assert_eq!(run.stdout.matches(code).count(), 1, "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_address_may_be_that_of_the_door() {
+    let setup = Setup::new();
+    let send = |path: &str| {
+        let gateway = format!("{}{path}", setup.gateway.base);
+        let event = event(r#""event_id":"a","#, "Lead");
+        sluice_with(
+            &[("SLUICE_KEY", KEY)],
+            &["send", "--gateway", &gateway],
+            event,
+        )
+    };
+    for path in ["/v1/events", "/v1/events/", "/"] {
+        let run = send(path);
+        assert_eq!(run.code, Some(0), "{path}: {}", run.stderr);
+    }
+    let run = send("/metrics");
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr
+            .contains("\nhelp: name the gateway's base address, "),
+        "{}",
+        run.stderr
+    );
+}
+
 /// The action sources of all events that arrived, by their ids.
 fn action_sources(setup: &Setup) -> Value {
     setup.audit();
@@ -312,6 +348,9 @@ fn a_wrong_key_and_a_wrong_dataset_stop_everything() {
         "{}",
         run.stderr
     );
+    let help = "into the variable SLUICE_KEY, or into a file for --key-file; this one came from \
+                environment variable SLUICE_KEY\n";
+    assert!(run.stderr.ends_with(help), "{}", run.stderr);
     assert!(!run.stderr.contains("another-key"));
     let run = setup.send(&["--dataset", "99999"], &body);
     assert_eq!(run.code, Some(2));

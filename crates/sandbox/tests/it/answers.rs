@@ -203,6 +203,24 @@ async fn sizes_of_batches_and_bodies() {
 }
 
 #[tokio::test]
+async fn who_sends_far_too_much_gets_an_answer_too() {
+    let sandbox = start(Settings {
+        body_bytes_max: 1 << 20,
+        ..Settings::default()
+    })
+    .await;
+    for path in ["/v26.0/1/events?access_token=T", "/sandbox/faults"] {
+        let large = post(&sandbox, path, &"x".repeat(32 << 20)).await;
+        assert_eq!(large.status, 413, "{path}");
+    }
+    // Who asks first is told so before sending anything.
+    let head = "POST /v26.0/1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                Expect: 100-continue\r\nContent-Length: 33554432\r\n\r\n";
+    let answer = exchange(sandbox.address(), head.as_bytes()).await.unwrap();
+    assert_eq!(parse(&answer).status, 413);
+}
+
+#[tokio::test]
 async fn tokens_have_their_errors() {
     let sandbox = start(Settings {
         tokens: Tokens::only(["T"]),

@@ -36,7 +36,8 @@ Examples:
 FILE holds one event, an array, {\"data\":[…]} as Meta takes it, or one event a line (NDJSON).
 Values from user_data are never printed, unless --show-values is given.
 
-Exit code: 0 when every event can be sent, 1 when one cannot or FILE is not JSON.")]
+Exit code: 0 when every event can be sent, 1 when one cannot, or FILE is empty or not JSON, 2 for
+wrong usage, or when FILE cannot be read.")]
 pub(crate) struct Arguments {
     /// The events; - or nothing reads standard input
     file: Option<PathBuf>,
@@ -72,7 +73,12 @@ struct Broken<'a> {
     line: usize,
     column: usize,
     expected: &'static str,
+    /// Whether there is nothing in it at all.
+    is_empty: bool,
 }
+
+/// What is said of a body with nothing in it.
+const EMPTY: &str = "there is nothing in it; expected events";
 
 /// How the results are told.
 trait Report {
@@ -119,6 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
                 line,
                 column,
                 expected,
+                is_empty: text.trim().is_empty(),
             },
             &tally,
         )?;

@@ -4,7 +4,7 @@ use sluice_event::batch::Layout;
 use sluice_event::{Code, Severity};
 
 use super::explain::{Explained, Explanation, Payload, Sent};
-use super::{Broken, Checked, Report, SEVERITIES, Tally};
+use super::{Broken, Checked, EMPTY, Report, SEVERITIES, Tally};
 use crate::failure::Failure;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, counted, painted, printable};
 use crate::remark::{self, Remark};
@@ -13,7 +13,8 @@ use crate::remark::{self, Remark};
 pub(super) struct ForPeople {
     output: Output,
     layout: Layout,
-    broken_at: Option<String>,
+    /// The last line, of a body that is not JSON.
+    broken: Option<String>,
 }
 
 impl ForPeople {
@@ -21,7 +22,7 @@ impl ForPeople {
         Self {
             output: Output::for_people(),
             layout,
-            broken_at: None,
+            broken: None,
         }
     }
 
@@ -102,28 +103,33 @@ impl Report for ForPeople {
         writeln!(self.output)
     }
 
-    fn broken(&mut self, broken: &Broken<'_>, _: &Tally) -> Result<(), Failure> {
+    fn broken(&mut self, broken: &Broken<'_>, tally: &Tally) -> Result<(), Failure> {
         let Broken {
             name,
             line,
             column,
             expected,
+            is_empty,
         } = broken;
-        let place = format!("{name}:{line}:{column}");
-        let message = format!("expected {expected}; nothing behind this place was read");
+        let (place, message, summary) = if *is_empty {
+            let summary = format!("{} is empty: no events to check", printable(name));
+            ((*name).to_owned(), EMPTY.to_owned(), summary)
+        } else {
+            let place = format!("{name}:{line}:{column}");
+            let message = format!("expected {expected}; nothing behind this place was read");
+            let summary = broken_summary(&printable(&place), tally);
+            (place, message, summary)
+        };
         writeln!(self.output, "{}", painted(BOLD, printable(name)))?;
         Remark::new(Code::JsonInvalid, "", &message).show(&mut self.output, &place)?;
         writeln!(self.output)?;
-        self.broken_at = Some(place);
+        self.broken = Some(summary);
         Ok(())
     }
 
     fn finish(mut self: Box<Self>, tally: &Tally) -> Result<(), Failure> {
         let style = if tally.is_flawed() { RED } else { GREEN };
-        let summary = match &self.broken_at {
-            Some(place) => broken_summary(&printable(place), tally),
-            None => summary(tally),
-        };
+        let summary = self.broken.unwrap_or_else(|| summary(tally));
         writeln!(self.output, "{}", painted(style, summary))?;
         self.output.finish()
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_event::{Code, SealedEvent};
 
-use super::{Broken, Checked, Explanation, Report, Tally};
+use super::{Broken, Checked, EMPTY, Explanation, Report, Tally};
 use crate::failure::Failure;
 use crate::output::{Output, is_zero};
 use crate::remark::Remark;
@@ -57,9 +57,14 @@ impl Report for ForPrograms {
             line,
             column,
             expected,
+            is_empty,
             ..
         } = broken;
-        let message = format!("line {line}, column {column}: expected {expected}");
+        let message = if *is_empty {
+            EMPTY.to_owned()
+        } else {
+            format!("line {line}, column {column}: expected {expected}")
+        };
         self.output.json(&EventLine {
             index: tally.events,
             event_name: None,

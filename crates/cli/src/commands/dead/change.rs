@@ -71,7 +71,8 @@ Examples:
 
 Events are sent again as they are, under the same event_id, so Meta counts none twice. Mend the
 reason first: what was refused for its contents is refused again. Events that are too old for
-Meta, or whose bodies retention has deleted, stay where they are.
+Meta, whose bodies retention has deleted, or that a later event with the same name and id has
+replaced stay where they are.
 
 Exit code: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
 be read or written.";
@@ -80,11 +81,12 @@ be read or written.";
 #[derive(clap::Args)]
 #[command(after_long_help = DROP_EXAMPLES)]
 pub(super) struct DropArguments {
-    #[command(flatten)]
-    chosen: Chosen,
+    // First, or it would stand under a heading of the others.
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 const DROP_EXAMPLES: &str = "\
@@ -94,7 +96,7 @@ Examples:
 
 Dropped events count as withheld from then on, with the note \"dropped by hand\"; they leave the
 list, and nobody is reminded of them again. `sluice dead replay KEY` still sends one, as long as its
-body is kept. Without a terminal to ask at, --yes is needed.
+body is kept and Meta takes it. Without a terminal to ask at, --yes is needed.
 
 Exit code: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
 no, 2 when nobody could be asked, or the journal cannot be read or written.";

@@ -23,10 +23,10 @@ pub(super) struct Filters {
     /// Of this `event_name`, such as Purchase
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// With this code of Meta's
+    /// With this error code of Meta's, such as 100
     #[arg(long)]
     code: Option<i64>,
-    /// With this subcode of Meta's
+    /// With this subcode of Meta's, such as 2804003
     #[arg(long)]
     subcode: Option<i64>,
     /// In this state; may be given several times [default: refused and expired]

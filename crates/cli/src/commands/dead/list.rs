@@ -4,7 +4,7 @@ use serde::Serialize;
 use sluice_journal::{Books, EventRecord, EventState};
 
 use super::choice::{Filters, Next};
-use super::reason::Reason;
+use super::reason::{Reason, is_dead};
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -33,6 +33,11 @@ Examples:
   sluice dead list --since 24h --name Purchase
   sluice dead list --code 100 --subcode 2804003 --limit 0 --json | jq -r .event_id
   sluice dead list --state withheld
+
+An event that was mended at its source and came again under the same id stays in the list, without
+a mark: the whole journal would have to be read for it. `sluice dead show KEY` says whether a later
+event replaced one, `sluice dead replay` leaves it alone then, and `sluice dead drop KEY` takes it
+off the list.
 
 Exit code: 0, or 2 when the journal cannot be read.";
 
@@ -165,7 +170,6 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(event: &'a EventRecord) -> Self {
-        let is_dead = !matches!(event.state, EventState::Waiting | EventState::Delivered);
         let expires_ms = u64::try_from(event.expires_s)
             .unwrap_or(0)
             .saturating_mul(1_000);
@@ -182,7 +186,8 @@ impl<'a> Line<'a> {
             accepted_at: shown(event.accepted_ms),
             expires_at: shown(expires_ms),
             at: event.at_ms.map(shown),
-            reason: is_dead.then(|| Reason::new(event.state, &event.cause, &event.action_source)),
+            reason: is_dead(event.state)
+                .then(|| Reason::new(event.state, &event.cause, &event.action_source)),
             fbtrace_id: request.and_then(|request| request.fbtrace_id.as_deref()),
             has_body: event.has_body,
         }

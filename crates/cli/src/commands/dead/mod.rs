@@ -25,11 +25,11 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List them, the newest first, with the reasons in plain words
+    /// List dead events, the newest first, with the reasons in plain words
     List(list::Arguments),
     /// Show one event: its way, the request that decided it, and the JSON that Meta got or would get
     Show(show::Arguments),
-    /// Let events wait again; a running gateway sends them within seconds
+    /// Let dead events wait again; a running gateway sends them within seconds
     Replay(change::ReplayArguments),
     /// Give refused and expired events up
     Drop(change::DropArguments),
@@ -43,11 +43,12 @@ Examples:
   sluice dead drop 1042 1043
 
 An event is dead when Meta refused it (refused), when it grew too old before Meta could take it
-(expired), or when Sluice keeps it back (withheld: damaged on disk, or dropped by hand). All of
-these work beside a running gateway.
+(expired), or when Sluice keeps it back (withheld: damaged on disk, or dropped by hand). Withheld
+events are dealt with, so only `--state withheld` lists them. All commands work beside a running
+gateway.
 
-Exit code: 0 when all is done, 1 when some event could not be sent again or dropped, 2 when the
-command could not do its work.";
+Exit code: 0 when all is done, 1 when an event named by its KEY could not be sent again or dropped,
+or nobody wanted it dropped, 2 when the command could not do its work.";
 
 /// Does what `dead` was asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {

@@ -7,6 +7,11 @@ use sluice_journal::{Cause, EventState};
 
 const DAY_S: i64 = 86_400;
 
+/// Whether an event in this state did not reach Meta, and will not by itself.
+pub(super) fn is_dead(state: EventState) -> bool {
+    !matches!(state, EventState::Waiting | EventState::Delivered)
+}
+
 /// Why, and what would help.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Reason {

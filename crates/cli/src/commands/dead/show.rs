@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sluice_journal::{EventDetail, EventKey, EventState, PastOutcome, SentRequest};
+use sluice_event::DatasetId;
+use sluice_journal::{
+    Books, EventDetail, EventKey, EventRecord, EventState, PastOutcome, SentRequest,
+};
 
 use super::choice;
 use super::list::Line;
-use super::reason::{self, Reason};
+use super::reason::{self, Reason, is_dead};
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -35,6 +38,9 @@ Examples:
 The body is what Meta got, or would get: hashes in the place of personal data. It is kept for as
 long as journal.retention_days says.
 
+A dead event is replaced when an event with the same name and id came later, and is delivered or
+waits: then nothing is left to do. With --json, \"replaced_by\" is the later one's KEY, or null.
+
 Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
 
 /// Shows one event, whatever its state.
@@ -47,16 +53,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             "`sluice dead list` shows which there are",
         )
     })?;
+    let successor = successor(&books, &detail.record)?;
     if arguments.json {
         let mut output = Output::for_programs();
-        output.json(&Shown::new(&detail))?;
+        output.json(&Shown::new(&detail, successor.as_ref()))?;
         output.finish()?;
     } else {
         let mut output = Output::for_people();
-        for_people(&mut output, &detail)?;
+        for_people(&mut output, &detail, successor.as_ref())?;
         output.finish()?;
     }
     Ok(Ending::Clean)
+}
+
+/// The newest event that came after this dead one under the same id, and is delivered or waits. Because of it
+/// `sluice dead replay` leaves this one alone.
+///
+/// The journal looks at every event for it, which is too much to do for each event of a list.
+fn successor(books: &Books, event: &EventRecord) -> Result<Option<EventRecord>, Failure> {
+    let Ok(dataset) = DatasetId::parse(&event.dataset) else {
+        return Ok(None);
+    };
+    if !is_dead(event.state) {
+        return Ok(None);
+    }
+    let same = books.find(&dataset, &event.event_name, &event.event_id)?;
+    for key in same.into_iter().rev().filter(|key| *key > event.key) {
+        let later = books.event(key)?.map(|detail| detail.record);
+        if let Some(later) = later.filter(|later| !is_dead(later.state)) {
+            return Ok(Some(later));
+        }
+    }
+    Ok(None)
 }
 
 /// The event for programs.
@@ -64,6 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 struct Shown<'a> {
     #[serde(flatten)]
     event: Line<'a>,
+    replaced_by: Option<i64>,
     request: Option<Request<'a>>,
     past: Vec<Past<'a>>,
     /// As it was sealed, number by number.
@@ -96,10 +125,11 @@ struct Past<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(detail: &'a EventDetail) -> Self {
+    fn new(detail: &'a EventDetail, successor: Option<&EventRecord>) -> Self {
         let body = detail.json.clone();
         Self {
             event: Line::new(&detail.record),
+            replaced_by: successor.map(|later| later.key.0),
             request: detail.record.request.as_ref().map(Request::new),
             past: detail.past.iter().map(Past::new).collect(),
             body: body.and_then(|json| RawValue::from_string(json).ok()),
@@ -141,7 +171,36 @@ impl<'a> Past<'a> {
 /// What a waiting event waits for, the running gateway knows.
 const WAITS: &str = "it goes out by itself as long as the configuration names its dataset; /readyz of the gateway says how its lane is doing, and names events that stand back";
 
-fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> {
+/// Why the event is in its state, and what there is to do.
+fn standing(event: &EventRecord, successor: Option<&EventRecord>) -> Vec<(&'static str, String)> {
+    if event.state == EventState::Waiting {
+        return vec![("help", WAITS.to_owned())];
+    }
+    if !is_dead(event.state) {
+        return Vec::new();
+    }
+    let reason = Reason::new(event.state, &event.cause, &event.action_source);
+    let mut facts = vec![("reason", reason.line())];
+    match successor {
+        None => facts.push(("help", reason.help)),
+        Some(later) => {
+            let (key, state) = (later.key.0, later.state.name());
+            let line = format!("by event {key}, which came later with the same id and is {state}");
+            let help = match event.state {
+                EventState::Withheld => "nothing is left to do",
+                _ => "nothing is left to do; `sluice dead drop KEY` takes it off the list",
+            };
+            facts.extend([("replaced", line), ("help", help.to_owned())]);
+        }
+    }
+    facts
+}
+
+fn for_people(
+    output: &mut Output,
+    detail: &EventDetail,
+    successor: Option<&EventRecord>,
+) -> Result<(), Failure> {
     let event = &detail.record;
     let name = painted(BOLD, printable(&event.event_name));
     writeln!(output, "{name} {}\n", printable(&event.event_id))?;
@@ -153,13 +212,8 @@ fn for_people(output: &mut Output, detail: &EventDetail) -> Result<(), Failure> 
     let state = format!("{}{}", event.state.name(), since.unwrap_or_default());
     fact("key", &event.key.0.to_string())?;
     fact("state", &state)?;
-    if !matches!(event.state, EventState::Waiting | EventState::Delivered) {
-        let reason = Reason::new(event.state, &event.cause, &event.action_source);
-        fact("reason", &reason.line())?;
-        fact("help", &reason.help)?;
-    }
-    if event.state == EventState::Waiting {
-        fact("help", WAITS)?;
+    for (label, text) in standing(event, successor) {
+        fact(label, &text)?;
     }
     fact("dataset", &event.dataset)?;
     fact("source", &event.source)?;

@@ -29,11 +29,12 @@ With --jsonl, line n of the output answers line n of the input:
 A value that is left out has nulls, and a \"finding\" that says why. \"country\" may be missing; other
 keys are ignored. Values on the command line end up in the shell's history; those of --jsonl do not.
 
-Exit code: 0, or 1 when a VALUE is left out or a line of --jsonl cannot be understood.")]
+Exit code: 0, 1 when a VALUE is left out or a line of --jsonl cannot be understood, 2 for wrong
+usage.")]
 pub(crate) struct Arguments {
     /// The field: Meta's name (em, ph, fn, …), a common one (email, phone, …), or currency
-    #[arg(required_unless_present = "jsonl", conflicts_with = "jsonl", value_parser = Field::parse)]
-    field: Option<Field>,
+    #[arg(required_unless_present = "jsonl", conflicts_with = "jsonl")]
+    field: Option<String>,
     /// The values, in the clear or hashed before
     #[arg(
         value_name = "VALUE",
@@ -67,10 +68,16 @@ impl Arguments {
 
 /// Hashes the values of the command line, or those of standard input.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    match arguments.field {
-        Some(field) if !arguments.jsonl => of_arguments(field, arguments),
-        _ => jsonl::run(&arguments.rules()),
-    }
+    let Some(name) = &arguments.field else {
+        return jsonl::run(&arguments.rules());
+    };
+    // Not asked of clap, which would repeat it: who takes FIELD and VALUE the wrong way round has typed a
+    // personal value here.
+    let field = Field::parse(name).map_err(|unknown| {
+        let help = format!("{}; FIELD comes first, then its values", unknown.help());
+        Failure::with_help("FIELD is neither a field of user_data nor currency", help)
+    })?;
+    of_arguments(field, arguments)
 }
 
 fn of_arguments(field: Field, arguments: &Arguments) -> Result<Ending, Failure> {

@@ -137,6 +137,8 @@ pub(super) struct ToGateway {
     pub(super) client: Client,
     pub(super) base_url: BaseUrl,
     pub(super) key: AccessToken,
+    /// What to do when the gateway does not know the key.
+    pub(super) key_help: String,
     pub(super) query: Vec<(&'static str, String)>,
 }
 
@@ -155,7 +157,7 @@ impl Carrier for ToGateway {
             .post_json(&self.base_url, &path, &query, &self.key, body.into())
             .await;
         match posted {
-            Ok(posted) => of_posted(&posted),
+            Ok(posted) => of_posted(&posted, &self.key_help),
             Err(lost) => Outcome::Later {
                 asked: None,
                 why: lost.to_string(),
@@ -196,12 +198,14 @@ pub(super) struct ReceiptWarning {
 /// An error of the gateway, as RFC 9457 has it.
 #[derive(Deserialize)]
 struct Problem {
+    #[serde(default)]
+    code: String,
     detail: String,
     #[serde(default)]
     help: String,
 }
 
-fn of_posted(posted: &Posted) -> Outcome {
+fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
     let status = posted.status;
     if matches!(status, 200..=299 | 422)
         && let Ok(receipt) = serde_json::from_slice::<Receipt>(&posted.body)
@@ -217,10 +221,16 @@ fn of_posted(posted: &Posted) -> Outcome {
             ..Taken::default()
         });
     }
-    let problem = serde_json::from_slice::<Problem>(&posted.body).unwrap_or_else(|_| Problem {
+    let mut problem = serde_json::from_slice::<Problem>(&posted.body).unwrap_or_else(|_| Problem {
+        code: String::new(),
         detail: "the answer is not one of a Sluice gateway".to_owned(),
-        help: "name the gateway's address without a path, as in http://127.0.0.1:8080".to_owned(),
+        help: "name the gateway's base address, without a path of its doors, as in http://127.0.0.1:8080"
+            .to_owned(),
     });
+    if problem.code == "key_unknown" {
+        // What the gateway says of it is for those who write requests.
+        key_help.clone_into(&mut problem.help);
+    }
     let why = format!("{} (HTTP {status})", problem.detail);
     match status {
         413 => Outcome::TooLarge(Refusal {
@@ -244,11 +254,14 @@ mod tests {
     use super::*;
 
     fn posted(status: u16, body: &str) -> Outcome {
-        of_posted(&Posted {
-            status,
-            retry_after_s: None,
-            body: body.as_bytes().to_vec(),
-        })
+        of_posted(
+            &Posted {
+                status,
+                retry_after_s: None,
+                body: body.as_bytes().to_vec(),
+            },
+            "set SLUICE_KEY",
+        )
     }
 
     #[test]
@@ -277,10 +290,14 @@ mod tests {
             let outcome = format!("{:?}", posted(status, problem));
             assert!(outcome.starts_with(expected), "{status}: {outcome}");
         }
+        let Outcome::Never { help, .. } = posted(401, problem) else {
+            panic!("without a key nothing goes");
+        };
+        assert_eq!(help, "set SLUICE_KEY");
         let Outcome::Never { why, help } = posted(200, "<html>") else {
             panic!("a page is no receipt");
         };
         assert_eq!(why, "the answer is not one of a Sluice gateway (HTTP 200)");
-        assert!(help.contains("without a path"));
+        assert!(help.starts_with("name the gateway's base address"));
     }
 }

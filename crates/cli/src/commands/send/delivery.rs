@@ -50,6 +50,8 @@ pub(super) async fn deliver(
     let mut todo = parts(&load.outgoing, terms.batch);
     while let Some(part) = todo.pop() {
         let events: Vec<_> = part.iter().map(|place| &load.outgoing[*place]).collect();
+        // Parts go in the order of the body, so everything before this one is settled.
+        report.first_unsent = events.first().map(|event| event.index);
         let outcome = patiently(carrier, &events, terms, report, progress).await?;
         report.requests += 1;
         match outcome {
@@ -88,6 +90,7 @@ pub(super) async fn deliver(
         }
         progress.reach(report.settled());
     }
+    report.first_unsent = None;
     Ok(())
 }
 

@@ -68,12 +68,8 @@ const FORMS: &str =
 impl Load {
     /// Reads a body. Nothing has been sent when this fails.
     pub(super) fn read(text: &str, name: &str, terms: &Terms) -> Result<Self, Failure> {
-        // An export without events may well be nothing at all, but more often something went wrong before.
         if text.trim().is_empty() {
-            return Err(Failure::with_help(
-                format!("{name} is empty: there are no events in it"),
-                FORMS,
-            ));
+            return Err(without_events(name, "is empty"));
         }
         let mut loading = Loading {
             terms,
@@ -111,6 +107,9 @@ impl Load {
             )
         };
         let body = read.map_err(broken)?;
+        if loading.load.events == 0 {
+            return Err(without_events(name, "holds an empty list"));
+        }
         loading.load.layout = body.layout;
         loading.load.test_code = raw::test_code(&body);
         if terms.form == Form::AsWritten {
@@ -119,6 +118,11 @@ impl Load {
         }
         Ok(loading.load)
     }
+}
+
+/// Whoever calls `send` has events: without any, something went wrong before.
+fn without_events(name: &str, what: &str) -> Failure {
+    Failure::with_help(format!("{name} {what}: there are no events in it"), FORMS)
 }
 
 /// A load of which events are still being read.
@@ -161,11 +165,13 @@ impl Loading<'_> {
             self.load.rejected.push(rejected(index, &findings));
             return Ok(());
         }
+        let has_no_id = findings.has(Code::EventIdMissing);
         let lack = Lack {
-            id: findings.has(Code::EventIdMissing),
+            // What cannot be sealed here has no id to give; then the gateway says that it is missing.
+            id: has_no_id && sealed.is_some(),
             action_source: self.terms.action_source.filter(|_| is_sourceless),
         };
-        self.load.makes_ids |= lack.id;
+        self.load.makes_ids |= has_no_id;
         self.warn(index, &findings, lack);
         let known_as = sealed
             .as_ref()

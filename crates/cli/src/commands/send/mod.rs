@@ -40,13 +40,13 @@ pub(crate) struct Arguments {
     /// Show what would be sent, sealed, and send nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object
+    /// Print one JSON object, also when not all was sent
     #[arg(long)]
     json: bool,
-    /// Events in one request
+    /// Events in one request, at most 1000; fewer when they are large
     #[arg(long, value_name = "COUNT", default_value = "500", value_parser = batch_size)]
     batch: usize,
-    /// How often a request is sent again when Meta has a problem, throttles, or does not answer
+    /// How often a request is sent again when the other end has a problem, throttles, or does not answer
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     retries: u32,
     #[command(flatten)]
@@ -65,7 +65,7 @@ Examples:
   export META_ACCESS_TOKEN=…
   sluice send --dataset 1234567890 --test-event-code TEST123 \\
       --name Purchase --id order-1 --value 129.99 --currency USD \\
-      --user em=john@example.com --user ph=+15550100 --url https://shop.example/thanks
+      --user em=john@example.com --user ph=+14155550100 --url https://shop.example/thanks
       One purchase, to be seen in Events Manager under Test Events
   sluice send --dataset 1234567890 --token-file token.txt events.ndjson
       A file of any size up to 256 MiB, in batches
@@ -79,9 +79,9 @@ Examples:
 Tokens and keys come from the environment or from files, never from options: those are seen in the
 shell's history and in the list of processes. (So are values of --user; a file or a pipe is not.)
 
-What is repaired or left out of events is shown as `sluice check` shows it, once for each rule with the
-first places; --json has it as \"warnings\". So it is with --user and --custom, but --value has to be a
-plain number and --currency a known one: otherwise nothing is sent.
+What is repaired or left out of events is shown as `sluice check` shows it, once for each rule with
+the first places; --json has it as \"warnings\". So it is with --user and --custom, but --value has
+to be a plain number and --currency a known one: otherwise nothing is sent.
 
 A gateway seals events by the rules of their source, so --country, --variants and --external-id are
 set in its configuration. --action-source goes along with events that name none and show none.
@@ -89,9 +89,14 @@ set in its configuration. --action-source goes along with events that name none 
 What Meta could not take for the moment is sent again, the same bytes under the same event ids, so
 nothing is counted twice. An event that Meta refuses is set aside with the reason; the others go on.
 
-Exit code: 0 when all events were taken, 1 when some were rejected or refused, 2 when the command
-could not do its work: wrong usage, an empty FILE, no token, no connection, no end of
-retries; the report says what was sent.";
+When sending ends before all is sent, --json has the number of events that were not sent (or whose
+answer got lost) as \"unsent\", and as \"first_unsent\" the place of the first, counted from 0. What
+stands before it is settled, so a script goes on from there: of a file with one event a line,
+  tail -n +$((first_unsent + 1)) events.ndjson | sluice send …
+
+Exit code: 0 when all events were taken or known already, 1 when some were rejected, refused or
+missing in Meta's count, 2 when the command could not do its work: wrong usage, no events in FILE,
+no token, no connection, a retry too many; what was sent before that is reported all the same.";
 
 fn batch_size(text: &str) -> Result<usize, &'static str> {
     let size = text.parse().ok().filter(|size| (1..=1_000).contains(size));
@@ -131,6 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let route = arguments.route.open(load.test_code.as_deref())?;
     let mut report = Report::new(load.outgoing.len(), load.rejected.len());
     report.to = arguments.route.shown();
+    report.first_unsent = load.outgoing.first().map(|event| event.index);
     report.rejected = std::mem::take(&mut load.rejected);
     report.warnings = std::mem::take(&mut load.warnings);
     let halt = runtime::block_on(async {

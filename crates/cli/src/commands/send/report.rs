@@ -31,6 +31,9 @@ pub(super) struct Report {
     pub(super) warnings: Warnings,
     /// Not sent, or without an answer that settles what became of them.
     pub(super) unsent: usize,
+    /// The place in the body of the first of these: what stands before it is settled, so a script goes on
+    /// from there.
+    pub(super) first_unsent: Option<usize>,
     pub(super) requests: usize,
     pub(super) retries: usize,
     pub(super) fbtrace_ids: Vec<String>,
@@ -135,9 +138,6 @@ impl Report {
     }
 
     fn summary(&self, load: &Load) -> String {
-        if self.events == 0 {
-            return "No events: nothing to send.".to_owned();
-        }
         let mut sentence = match load.outgoing.as_slice() {
             [one] if self.taken == 1 && self.events == 1 => {
                 format!("{} was taken by {}", named(one), self.to)
@@ -158,6 +158,10 @@ impl Report {
             if count > 0 {
                 sentence = format!("{sentence}; {} {what}", number(count));
             }
+        }
+        // All of them, or the only one: then its place says nothing new.
+        if let Some(first) = self.first_unsent.filter(|_| self.settled() > 0) {
+            sentence = format!("{sentence}, the first of them {}", load.layout.path(first));
         }
         if let [trace] = self.fbtrace_ids.as_slice() {
             sentence = format!("{sentence} (fbtrace_id {})", printable(trace));

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use sluice_event::DatasetId;
 use sluice_gateway::config::{ProcessEnvironment, SecretRef};
 use sluice_graph::{
-    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, Roots, TokenPlacement,
-    Version,
+    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, InvalidBaseUrl, Roots,
+    TokenPlacement, Version,
 };
 use sluice_journal::TestCode;
 
@@ -27,11 +27,12 @@ const KEY_VARIABLE: &str = "SLUICE_KEY";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Where to")]
 pub(super) struct RouteOptions {
-    /// The dataset (or pixel); with --gateway: only to this one of the source's, may be given several times
+    /// The dataset (or pixel); with --gateway only if not all datasets of its source are meant, and may be
+    /// given several times
     #[arg(long = "dataset", value_name = "ID", value_parser = DatasetId::parse)]
     datasets: Vec<DatasetId>,
-    /// Through the gateway at this address, and not straight to Meta
-    #[arg(long, value_name = "URL", value_parser = BaseUrl::parse)]
+    /// Through the gateway at this address, such as `http://127.0.0.1:8080`, and not straight to Meta
+    #[arg(long, value_name = "URL", value_parser = gateway)]
     gateway: Option<BaseUrl>,
     /// The file with the key of the gateway's source [default: the variable `SLUICE_KEY`]
     #[arg(long, value_name = "FILE", requires = "gateway")]
@@ -42,7 +43,7 @@ pub(super) struct RouteOptions {
     /// The file with the app's secret; requests then carry `appsecret_proof`
     #[arg(long, value_name = "FILE", conflicts_with = "gateway")]
     app_secret_file: Option<PathBuf>,
-    /// The address of what stands in for Meta's Graph API, such as `sluice sandbox`
+    /// The address of what stands in for Meta's Graph API, such as `http://127.0.0.1:8090` of `sluice sandbox`
     #[arg(long, value_name = "URL", conflicts_with = "gateway", value_parser = BaseUrl::parse)]
     graph_url: Option<BaseUrl>,
     /// The version of the Graph API [default: the newest that Sluice knows]
@@ -51,6 +52,20 @@ pub(super) struct RouteOptions {
     /// Send as test events, with this code from Events Manager
     #[arg(long, value_name = "CODE", value_parser = test_code)]
     test_event_code: Option<String>,
+}
+
+/// Reads `--gateway`. Who copies the address from a request has the path of the door at its end.
+fn gateway(text: &str) -> Result<BaseUrl, String> {
+    let text = text.trim().trim_end_matches('/');
+    let base = text.strip_suffix("/v1/events").unwrap_or(text);
+    BaseUrl::parse(base).map_err(|error| {
+        let wrong = match error {
+            InvalidBaseUrl::NotAUrl => "it is no URL".to_owned(),
+            InvalidBaseUrl::HasVersion => "it ends in a version of the Graph API".to_owned(),
+            error => error.to_string(),
+        };
+        format!("{wrong}; write the gateway's base address, such as http://127.0.0.1:8080")
+    })
 }
 
 fn test_code(text: &str) -> Result<String, String> {
@@ -169,6 +184,9 @@ impl RouteOptions {
             client: client()?,
             base_url: gateway.clone(),
             key,
+            key_help: format!(
+                "put the key of one of the gateway's sources into the variable {KEY_VARIABLE}, or into a file for --key-file; this one came from {place}"
+            ),
             query,
         }))
     }
