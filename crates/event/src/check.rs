@@ -261,12 +261,16 @@ pub(crate) fn data_processing(
         return DataProcessing::default();
     };
     let is_ldu = |option: &str| option.trim().eq_ignore_ascii_case("LDU");
-    let is_blank = |option: &str| option.trim().is_empty();
+    let is_limited = options.iter().any(|option| !option.trim().is_empty());
     if options.iter().any(|option| !is_ldu(option)) {
-        let message = "LDU is the only option there is; another one is read as that";
+        let message = if is_limited {
+            "LDU is the only option there is; others are read as that"
+        } else {
+            "an empty option limits nothing; left out"
+        };
         findings.add(Code::LduOptionUnknown, path(), message);
     }
-    if options.iter().all(|option| is_blank(option)) {
+    if !is_limited {
         return DataProcessing {
             options: Some(Vec::new()),
             country: processing.country,

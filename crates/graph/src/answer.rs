@@ -88,8 +88,7 @@ impl Answer {
         };
         match body.get("error") {
             None => {}
-            // Other programs too put what went wrong under this name, as a text or without a code.
-            Some(error) if number(error, "code").is_none() => return Answer::Other { status },
+            Some(error) if is_somebody_elses(status, error) => return Answer::Other { status },
             Some(error) => return Answer::Error(graph_error(status, error)),
         }
         if !(200..300).contains(&status) || !body.is_object() {
@@ -143,6 +142,16 @@ fn kept(text: &str) -> String {
 fn number(object: &Value, key: &str) -> Option<i64> {
     let value = object.get(key)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Other programs too put what went wrong under `error`: as a text, without a code, or with the HTTP status
+/// for a code. Meta's errors have a `type` or an `fbtrace_id`, and codes of their own.
+fn is_somebody_elses(status: u16, error: &Value) -> bool {
+    let is_unnamed = error.get("type").is_none() && error.get("fbtrace_id").is_none();
+    match number(error, "code") {
+        None => true,
+        Some(code) => is_unnamed && status >= 400 && code == i64::from(status),
+    }
 }
 
 fn graph_error(status: u16, error: &Value) -> GraphError {
@@ -260,6 +269,10 @@ mod tests {
             (200, b"{}"),
             (200, br#"{"status":"maintenance"}"#),
             (404, br#"{"error":"Not Found"}"#),
+            (
+                404,
+                br#"{"error":{"code":404,"message":"no","status":"NOT_FOUND"}}"#,
+            ),
             (
                 404,
                 br#"{"error":{"message":"no such route","status":404}}"#,

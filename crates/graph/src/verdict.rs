@@ -191,7 +191,7 @@ fn of_status(status: u16) -> Verdict {
         )),
         _ => Verdict::Transient(reason(
             "the answer is not one of the Graph API",
-            "it is sent again by itself; if that lasts, check base_url, and proxies on the way",
+            "if that lasts, check base_url, and proxies on the way",
         )),
     }
 }

@@ -35,7 +35,7 @@ pub use clock::Clock;
 pub use fault::{Effect, Fault};
 pub use ids::{IdCount, Original, Sameness, Tally};
 pub use refused::RefusedRequest;
-pub use script::{Problem, ScriptError, parse_script};
+pub use script::{Problem, ScriptError, parse_id, parse_script};
 pub use store::{ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
 

@@ -168,7 +168,9 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
             "in" => fault.in_ms = words.expect("a time such as 5s", duration_ms)?,
             "x" => fault.times = Some(words.expect("a number from 1", count)?),
             "first" => fault.times = Some(1),
-            "on" => fault.on = Some(words.expect("the id of a dataset, which is a number", id)?),
+            "on" => {
+                fault.on = Some(words.expect("the id of a dataset, which is a number", parse_id)?);
+            }
             "late" => fault.late = true,
             "everywhere" => fault.everywhere = true,
             "regain" => match &mut fault.effect {
@@ -325,8 +327,9 @@ fn count(word: &str) -> Option<u64> {
     word.parse().ok().filter(|count| is_number && *count > 0)
 }
 
-/// Ids are compared as they stand in the path: no sign, and no zero before the number.
-fn id(word: &str) -> Option<String> {
+/// Reads the id of a dataset, a business or another object of Meta's: digits, as they stand in a path, so
+/// no sign, and no zero before the number.
+pub fn parse_id(word: &str) -> Option<String> {
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u64>().is_ok();
     (is_number && !word.starts_with('0')).then(|| word.to_owned())
 }

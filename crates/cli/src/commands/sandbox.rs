@@ -1,9 +1,8 @@
 //! `sluice sandbox`: a Graph API on this machine, to develop and test against.
 
 use std::net::SocketAddr;
-use std::str::FromStr;
 
-use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
+use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_id, parse_script};
 
 use super::Ending;
 use crate::failure::Failure;
@@ -132,10 +131,7 @@ fn token(text: &str) -> Result<Token, String> {
 }
 
 fn id(text: &str) -> Result<String, &'static str> {
-    // Ids are compared as they stand in the path, so `+1` would never be met.
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && u64::from_str(text).is_ok();
-    let id = is_number.then(|| text.to_owned());
-    id.ok_or("ids of Meta are numbers: write digits alone, such as 1234567890")
+    parse_id(text).ok_or("ids of Meta are numbers: write digits alone, such as 1234567890")
 }
 
 /// Reads `--listen`. Names are not looked up: they may stand for several addresses, or for other ones
@@ -250,7 +246,7 @@ mod tests {
     #[test]
     fn an_id_is_of_digits_alone() {
         assert_eq!(id("1234567890").as_deref(), Ok("1234567890"));
-        for text in ["+1", "-1", " 1", "1x", "", "99999999999999999999"] {
+        for text in ["+1", "-1", " 1", "1x", "", "007", "99999999999999999999"] {
             let error = id(text).unwrap_err();
             assert!(error.contains("digits alone"), "{text}");
         }

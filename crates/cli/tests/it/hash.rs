@@ -91,8 +91,8 @@ fn a_value_in_the_place_of_the_field_is_not_repeated() {
         assert_eq!((run.code, &*run.stdout), (Some(2), ""));
         assert!(!run.stderr.contains(value), "{}", run.stderr);
         for expected in [
-            "error: FIELD is neither a field of user_data nor currency\nhelp: the fields of user_data are em, ph, ",
-            "; FIELD comes first, then its values\n",
+            "error: FIELD is neither a field of user_data nor currency\nhelp: FIELD comes first, then its values; ",
+            "; the fields of user_data are em, ph, ",
         ] {
             assert!(run.stderr.contains(expected), "{}", run.stderr);
         }

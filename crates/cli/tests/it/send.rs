@@ -458,6 +458,7 @@ fn what_was_not_sent_is_counted_and_its_beginning_named() {
     for (key, expected) in [("taken", 10), ("unsent", 15), ("first_unsent", 10)] {
         assert_eq!(told[key], expected, "{key}");
     }
+    assert_eq!(told["makes_ids"], false);
     let run = send(&sandbox(&once), &arguments, &lines(25));
     let end =
         "10 of 25 events were taken by dataset 1234567890; 15 not sent, the first of them [10]";

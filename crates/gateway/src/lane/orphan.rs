@@ -13,10 +13,11 @@ use crate::clock::{SharedClock, seconds};
 use crate::watch::Watch;
 
 /// How often it is looked for events that have grown too old.
-const LOOK: Duration = Duration::from_mins(1);
+pub(crate) const LOOK: Duration = Duration::from_mins(1);
 
-/// So many events expire in one transaction.
+/// So much expires in one transaction. Bodies are read with their events.
 const EVENTS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 1_000_000;
 
 /// A queue that nobody delivers.
 pub(crate) struct Orphan {
@@ -24,6 +25,8 @@ pub(crate) struct Orphan {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: SharedClock,
     pub(crate) watch: Watch,
+    /// [`LOOK`], but for tests.
+    pub(crate) look: Duration,
 }
 
 impl Orphan {
@@ -32,13 +35,14 @@ impl Orphan {
         loop {
             match self.expire().await {
                 Ok(0) => {}
+                Ok(_) if stop.is_cancelled() => return,
                 Ok(_) => continue,
                 Err(error) => {
                     let dataset = self.id.dataset.as_str();
                     warn!(dataset, %error, "events that are too old could not be set aside");
                 }
             }
-            if stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
+            if stop.run_until_cancelled(sleep(self.look)).await.is_none() {
                 return;
             }
         }
@@ -54,7 +58,7 @@ impl Orphan {
         }
         let limits = LeaseLimits {
             events_max: EVENTS_MAX,
-            bytes_max: usize::MAX,
+            bytes_max: BYTES_MAX,
             urgent_before_s: now_s,
         };
         let mut lease = self.journal.lease(&self.id, limits).await?;
@@ -70,5 +74,89 @@ impl Orphan {
         self.journal.settle(&mut lease, report).await?;
         self.watch.settled(&self.id, &outcomes);
         Ok(outcomes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
+    use sluice_journal::{Embedded, Entry, Options, SourceName};
+
+    use super::*;
+    use crate::Clock;
+
+    struct SetClock(AtomicU64);
+
+    impl Clock for SetClock {
+        fn unix_ms(&self) -> u64 {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        fn chance(&self) -> [u8; 16] {
+            [7; 16]
+        }
+    }
+
+    const NOW_MS: u64 = 1_751_000_000_000;
+
+    fn entry(dataset: &DatasetId, id: &str, event_time: i64) -> Entry {
+        let moment = Moment {
+            unix_ms: NOW_MS,
+            entropy: [7; 10],
+        };
+        let event = Event::new("Lead", event_time)
+            .id(id)
+            .user(UserField::Em, "jane@example.com");
+        let sealed = event.seal(&Rules::default(), moment, &mut Findings::new());
+        Entry {
+            dataset: dataset.clone(),
+            source: SourceName::parse("shop").unwrap(),
+            test_code: None,
+            accepted_ms: NOW_MS,
+            event: sealed.unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_expire_one_after_the_other_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Arc::new(Embedded::open(folder.path(), Options::default()).unwrap());
+        let dataset = DatasetId::parse("1234567890123456").unwrap();
+        let now_s = seconds(NOW_MS);
+        let day_s = 24 * 60 * 60;
+        let entries = vec![
+            entry(&dataset, "old", now_s - 6 * day_s),
+            entry(&dataset, "new", now_s),
+        ];
+        journal.append(entries).await.unwrap();
+        let id = LaneId {
+            dataset,
+            test_code: None,
+        };
+        let clock = Arc::new(SetClock(AtomicU64::new(NOW_MS)));
+        let stop = CancellationToken::new();
+        let orphan = Orphan {
+            id: id.clone(),
+            journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            clock: Arc::clone(&clock) as SharedClock,
+            watch: Watch::new(),
+            look: Duration::from_millis(1),
+        };
+        let running = tokio::spawn(orphan.run(stop.clone()));
+        let left = async |ready: usize| {
+            while journal.waiting(&id).ready != ready {
+                tokio::task::yield_now().await;
+            }
+        };
+        for (later_s, ready) in [(0, 2), (2 * day_s, 1), (8 * day_s, 0)] {
+            let later_ms = u64::try_from(later_s * 1_000).unwrap();
+            clock.0.store(NOW_MS + later_ms, Ordering::SeqCst);
+            let left = tokio::time::timeout(Duration::from_secs(20), left(ready)).await;
+            assert!(left.is_ok(), "{:?} of {ready}", journal.waiting(&id));
+        }
+        stop.cancel();
+        running.await.unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sluice_event::DatasetId;
 use sluice_graph::Client;
 use sluice_journal::{Journal, LaneId};
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budgets;
-use super::orphan::Orphan;
+use super::orphan::{self, Orphan};
 use super::{LaneContext, run};
 use crate::clock::SharedClock;
 use crate::config::{Dataset, Graph};
@@ -72,18 +73,18 @@ impl Lanes {
     /// Starts a lane after a pause.
     fn start(&mut self, supervisor: &Supervisor, id: LaneId, pause: Duration) {
         let stop = supervisor.stop.clone();
-        let task = match supervisor.context(&id) {
+        let work = match supervisor.context(&id) {
             Some(context) => {
-                let (budgets, destinations) =
-                    (self.budgets.clone(), supervisor.destinations.clone());
-                self.tasks.spawn(async move {
-                    if stop.run_until_cancelled(sleep(pause)).await.is_some() {
-                        run(context, budgets, destinations, stop).await;
-                    }
-                })
+                let destinations = supervisor.destinations.clone();
+                run(context, self.budgets.clone(), destinations, stop.clone()).left_future()
             }
-            None => self.tasks.spawn(supervisor.orphan(&id).run(stop)),
+            None => supervisor.orphan(&id).run(stop.clone()).right_future(),
         };
+        let task = self.tasks.spawn(async move {
+            if stop.run_until_cancelled(sleep(pause)).await.is_some() {
+                work.await;
+            }
+        });
         self.ids.insert(task.id(), id);
     }
 
@@ -125,6 +126,7 @@ impl Supervisor {
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
+            look: orphan::LOOK,
         }
     }
 }

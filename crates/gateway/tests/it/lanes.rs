@@ -222,9 +222,13 @@ async fn events_of_a_dataset_that_was_removed_wait_and_expire() {
     assert_eq!(waiting(test.lane_now(DATASET).await), Some(json!(3)));
     test.clock.jump(Duration::from_hours(8 * 24));
     test.restart().await;
-    while waiting(test.lane_now(DATASET).await) == Some(json!(3)) {
-        tokio::task::yield_now().await;
-    }
+    let expired = async {
+        while waiting(test.lane_now(DATASET).await) == Some(json!(3)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let expired = tokio::time::timeout(Duration::from_secs(20), expired).await;
+    assert!(expired.is_ok(), "they wait for ever");
     let audit = test.finish().await;
     assert_eq!((audit.tally.expired, audit.tally.waiting), (3, 0));
 }

@@ -83,8 +83,8 @@ async fn says_why_an_id_cannot_be_read() {
     let page = explained("502 Bad Gateway", "<html>").await;
     assert_eq!(
         page.to_string(),
-        "Meta could not be asked: the answer is not one of the Graph API (HTTP 502); it is sent again \
-         by itself; if that lasts, check base_url, and proxies on the way"
+        "Meta could not be asked: the answer is not one of the Graph API (HTTP 502); if that lasts, \
+         check base_url, and proxies on the way"
     );
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     // Not asked of clap, which would repeat it: who takes FIELD and VALUE the wrong way round has typed a
     // personal value here.
     let field = Field::parse(name).map_err(|unknown| {
-        let help = format!("{}; FIELD comes first, then its values", unknown.help());
+        let help = format!("FIELD comes first, then its values; {}", unknown.help());
         Failure::with_help("FIELD is neither a field of user_data nor currency", help)
     })?;
     of_arguments(field, arguments)

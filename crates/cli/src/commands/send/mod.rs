@@ -92,7 +92,9 @@ nothing is counted twice. An event that Meta refuses is set aside with the reaso
 When sending ends before all is sent, --json has the number of events that were not sent (or whose
 answer got lost) as \"unsent\", and as \"first_unsent\" the place of the first, counted from 0. What
 stands before it is settled, so a script goes on from there: of a file with one event a line,
-  tail -n +$((first_unsent + 1)) events.ndjson | sluice send …
+  grep '[^[:space:]]' events.ndjson | tail -n +$((first_unsent + 1)) | sluice send …
+What got lost on the way may have arrived. Events without an event_id of their own, of which
+\"makes_ids\" says whether there are any, would count twice then.
 
 Exit code: 0 when all events were taken or known already, 1 when some were rejected, refused or
 missing in Meta's count, 2 when the command could not do its work: wrong usage, no events in FILE,
@@ -137,6 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let mut report = Report::new(load.outgoing.len(), load.rejected.len());
     report.to = arguments.route.shown();
     report.first_unsent = load.outgoing.first().map(|event| event.index);
+    report.makes_ids = load.makes_ids;
     report.rejected = std::mem::take(&mut load.rejected);
     report.warnings = std::mem::take(&mut load.warnings);
     let halt = runtime::block_on(async {

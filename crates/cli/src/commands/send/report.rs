@@ -34,6 +34,8 @@ pub(super) struct Report {
     /// The place in the body of the first of these: what stands before it is settled, so a script goes on
     /// from there.
     pub(super) first_unsent: Option<usize>,
+    /// Some events have no `event_id` of their own: sent once more, they are other events.
+    pub(super) makes_ids: bool,
     pub(super) requests: usize,
     pub(super) retries: usize,
     pub(super) fbtrace_ids: Vec<String>,

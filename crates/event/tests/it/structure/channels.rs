@@ -373,6 +373,10 @@ fn limited_data_use_survives_a_wrong_place() {
             "{fields}"
         );
     }
+    let event = r#"{"data_processing_options":[""]}"#;
+    let outcome = seal_value(&patched(&with, event));
+    let message = outcome.message("ldu_option_unknown");
+    assert_eq!(message, "an empty option limits nothing; left out");
     // Meta locates the person by the address, so one is needed.
     let without = of_person(r#"{"em":"a@b.de"}"#);
     let rows: &[Row<'_>] = &[
