@@ -134,24 +134,15 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::config::tests::LEAST;
     use crate::config::{Config, FixedEnvironment};
 
     #[tokio::test]
     async fn a_journal_that_can_write_again_is_told_while_nothing_comes_in() {
-        let text = r#"
-            [[dataset]]
-            id = "1234567890123456"
-            access_token = { env = "TOKEN" }
-            [[source]]
-            name = "shop"
-            kind = "api"
-            key = { env = "KEY" }
-            datasets = ["1234567890123456"]
-        "#;
         let environment = FixedEnvironment::new()
-            .with("TOKEN", "EAAToken")
-            .with("KEY", "key-of-the-shop-0123456789");
-        let config = Config::parse("test.toml", text, &environment, 0).unwrap();
+            .with("META_ACCESS_TOKEN", "EAAToken")
+            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
+        let config = Config::parse("test.toml", LEAST, &environment, 0).unwrap();
         let config = config.config;
         let folder = tempfile::tempdir().unwrap();
         let journal = Embedded::open(folder.path(), Options::default()).unwrap();

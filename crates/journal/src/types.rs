@@ -140,6 +140,13 @@ pub struct Leased {
     pub json: String,
 }
 
+impl Leased {
+    /// Whether Meta takes it no more.
+    pub fn is_too_old(&self, now_s: i64) -> bool {
+        self.expires_s < now_s
+    }
+}
+
 /// The states an event can be in. It is in exactly one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventState {

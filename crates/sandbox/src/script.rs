@@ -303,10 +303,7 @@ fn any_status(word: &str) -> Option<u16> {
 
 fn percent(word: &str) -> Option<u32> {
     let number = word.strip_suffix('%').unwrap_or(word);
-    // `parse` would take a sign too.
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    let percent = number.parse().ok().filter(|_| is_number);
-    percent.filter(|percent| *percent <= 100)
+    unsigned(number).filter(|percent| *percent <= 100)
 }
 
 fn throttle_code(word: &str) -> Option<i64> {
@@ -323,14 +320,19 @@ fn code_and_subcode(word: &str) -> Option<(i64, Option<i64>)> {
 
 /// A number from 1; no sign.
 fn count(word: &str) -> Option<u64> {
+    unsigned(word).filter(|count| *count > 0)
+}
+
+/// Digits alone; `parse` would take a sign too.
+fn unsigned<T: FromStr>(word: &str) -> Option<T> {
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-    word.parse().ok().filter(|count| is_number && *count > 0)
+    word.parse().ok().filter(|_| is_number)
 }
 
 /// Reads the id of a dataset, a business or another object of Meta's: digits, as they stand in a path, so
 /// no sign, and no zero before the number.
 pub fn parse_id(word: &str) -> Option<String> {
-    let is_number = word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u64>().is_ok();
+    let is_number = unsigned::<u64>(word).is_some();
     (is_number && !word.starts_with('0')).then(|| word.to_owned())
 }
 

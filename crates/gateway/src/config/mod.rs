@@ -31,7 +31,7 @@ mod secret;
 mod written;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::Checked;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};

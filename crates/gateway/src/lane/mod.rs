@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::Client;
-use sluice_journal::{Journal, LaneId, Lease, LeaseLimits, Leased};
+use sluice_journal::{EventKey, Journal, LaneId, Lease, LeaseLimits, Outcome};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -286,8 +286,7 @@ impl Lane {
             return false;
         }
         // What is too old is not sent, and takes nothing of the hour.
-        let is_sent = |event: &&Leased| event.expires_s >= seconds(now_ms);
-        let sent = lease.events.iter().filter(is_sent).count();
+        let sent = lease.events.len() - too_old(&lease, seconds(now_ms)).count();
         self.token.budget().take(sent, now_ms);
         let load = Load {
             to,
@@ -336,6 +335,13 @@ impl Lane {
                 .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
         }
     }
+}
+
+/// The outcomes of the events of a lease that Meta takes no more.
+fn too_old(lease: &Lease, now_s: i64) -> impl Iterator<Item = (EventKey, Outcome)> {
+    let events = lease.events.iter();
+    let too_old = events.filter(move |event| event.is_too_old(now_s));
+    too_old.map(|event| (event.key, Outcome::Expired))
 }
 
 fn first_eight(bytes: [u8; 16]) -> [u8; 8] {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_journal::{DeliveryReport, Journal, JournalError, LaneId, LeaseLimits, Outcome};
+use sluice_journal::{DeliveryReport, Journal, JournalError, LaneId, LeaseLimits};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::too_old;
 use crate::clock::{SharedClock, seconds};
 use crate::watch::Watch;
 
@@ -32,19 +33,16 @@ pub(crate) struct Orphan {
 impl Orphan {
     /// Sets events aside as they grow too old, until it is told to stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        loop {
+        while !stop.is_cancelled() {
             match self.expire().await {
                 Ok(0) => {}
-                Ok(_) if stop.is_cancelled() => return,
                 Ok(_) => continue,
                 Err(error) => {
                     let dataset = self.id.dataset.as_str();
                     warn!(dataset, %error, "events that are too old could not be set aside");
                 }
             }
-            if stop.run_until_cancelled(sleep(self.look)).await.is_none() {
-                return;
-            }
+            stop.run_until_cancelled(sleep(self.look)).await;
         }
     }
 
@@ -63,14 +61,12 @@ impl Orphan {
         };
         let mut lease = self.journal.lease(&self.id, limits).await?;
         self.watch.damaged(&self.id, &lease.damaged);
-        lease.retain(|event| event.expires_s < now_s);
-        let keys = lease.events.iter().map(|event| event.key);
+        let outcomes: Vec<_> = too_old(&lease, now_s).collect();
         let report = DeliveryReport {
             at_ms,
             request: None,
-            outcomes: keys.map(|key| (key, Outcome::Expired)).collect(),
+            outcomes: outcomes.clone(),
         };
-        let outcomes = report.outcomes.clone();
         self.journal.settle(&mut lease, report).await?;
         self.watch.settled(&self.id, &outcomes);
         Ok(outcomes.len())

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
 use sluice_journal::{DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
 
-use super::LaneContext;
 use super::bisect::Search;
 use super::decide::{self, Circumstances, Decision, decide};
 use super::proof::Proof;
+use super::{LaneContext, too_old};
 use crate::clock::seconds;
 use crate::lane_state::Trouble;
 use crate::roster::Reachable;
@@ -197,13 +197,7 @@ impl Shipment {
     /// Sets aside what is too old by now.
     async fn expire(&mut self) -> Result<(), Trouble> {
         let now_s = seconds(self.context.clock.unix_ms());
-        let expired: Vec<_> = self
-            .lease
-            .events
-            .iter()
-            .filter(|event| event.expires_s < now_s)
-            .map(|event| (event.key, Outcome::Expired))
-            .collect();
+        let expired: Vec<_> = too_old(&self.lease, now_s).collect();
         if expired.is_empty() {
             return Ok(());
         }

@@ -70,9 +70,9 @@ impl Books {
     pub fn replay(&mut self, which: &Selection, now_ms: u64) -> Result<Replayed, JournalError> {
         let mut replay = Replay::new(now_ms);
         self.each(which, |conn, keys| {
-            let superseded = superseded(conn, keys)?;
+            let successors = successors(conn, keys)?;
             in_transaction(conn, |conn| {
-                let fates = replay.fates(conn, keys, &superseded)?;
+                let fates = replay.fates(conn, keys, &successors)?;
                 replay_some(conn, &fates, now_ms)?;
                 replay.count(&fates);
                 Ok(())
@@ -89,12 +89,18 @@ impl Books {
     ) -> Result<Replayed, JournalError> {
         let mut replay = Replay::new(now_ms);
         self.each(which, |conn, keys| {
-            let superseded = superseded(conn, keys)?;
-            let fates = replay.fates(conn, keys, &superseded)?;
+            let successors = successors(conn, keys)?;
+            let fates = replay.fates(conn, keys, &successors)?;
             replay.count(&fates);
             Ok(())
         })?;
         Ok(replay.sum)
+    }
+
+    /// The newest event that came after this dead one under the same id, and is delivered or waits. Because of
+    /// it [`Books::replay`] leaves this one alone. Reads every later event's row: for people, not for programs.
+    pub fn successor(&self, key: EventKey) -> Result<Option<EventKey>, JournalError> {
+        Ok(successors(&self.conn, &[key])?.remove(&key))
     }
 
     /// Gives refused and expired events up for good.
@@ -195,12 +201,15 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     .optional()
 }
 
-/// Those of some dead events whose successor is delivered or waits: whoever mends an event that was refused
-/// sends it again under the same id, and the old one beside it would count twice.
+/// The newest successors of some dead events that are delivered or wait: whoever mends an event that was
+/// refused sends it again under the same id, and the old one beside it would count twice.
 ///
 /// Identities have no index, so this looks at every later row; it is done before the transaction, which a
 /// gateway waits for.
-fn superseded(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<HashSet<EventKey>> {
+fn successors(
+    conn: &Connection,
+    keys: &[EventKey],
+) -> rusqlite::Result<HashMap<EventKey, EventKey>> {
     let mut identities = HashMap::new();
     for key in keys {
         if let Some(dead) = dead(conn, *key)? {
@@ -211,22 +220,24 @@ fn superseded(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<HashSet<
         }
     }
     let Some(first) = identities.values().flatten().min() else {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     };
-    let mut found = HashSet::new();
-    let mut later = conn.prepare_cached("SELECT id, identity FROM event WHERE id > ?1")?;
+    let mut found = HashMap::new();
+    let mut later =
+        conn.prepare_cached("SELECT id, identity FROM event WHERE id > ?1 ORDER BY id")?;
     let mut rows = later.query([first.0])?;
     while let Some(row) = rows.next()? {
         let Some(same) = identities.get(row.get_ref(1)?.as_blob().unwrap_or_default()) else {
             continue;
         };
-        let successor = row.get(0)?;
+        let successor = EventKey(row.get(0)?);
         let state = conn
             .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
-            .query_row([successor], |row| row.get::<_, i64>(0))
+            .query_row([successor.0], |row| row.get::<_, i64>(0))
             .optional()?;
         if matches!(state, None | Some(1)) {
-            found.extend(same.iter().filter(|key| key.0 < successor));
+            let before = same.iter().filter(|key| **key < successor);
+            found.extend(before.map(|key| (*key, successor)));
         }
     }
     Ok(found)
@@ -262,7 +273,7 @@ impl Replay {
         &mut self,
         conn: &Connection,
         keys: &[EventKey],
-        superseded: &HashSet<EventKey>,
+        successors: &HashMap<EventKey, EventKey>,
     ) -> rusqlite::Result<Vec<Fate>> {
         let now_s = stored_ms(self.now_ms) / 1_000;
         let mut seen = HashSet::new();
@@ -274,7 +285,7 @@ impl Replay {
                 Fate::TooOld
             } else if !dead.has_body {
                 Fate::Gone
-            } else if superseded.contains(&key) || !self.taken.insert(dead.identity.clone()) {
+            } else if successors.contains_key(&key) || !self.taken.insert(dead.identity.clone()) {
                 Fate::Superseded
             } else {
                 Fate::Replay(key, dead)

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sluice_event::DatasetId;
-use sluice_journal::{
-    Books, EventDetail, EventKey, EventRecord, EventState, PastOutcome, SentRequest,
-};
+use sluice_journal::{EventDetail, EventKey, EventRecord, EventState, PastOutcome, SentRequest};
 
 use super::choice;
 use super::list::Line;
@@ -53,7 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             "`sluice dead list` shows which there are",
         )
     })?;
-    let successor = successor(&books, &detail.record)?;
+    let successor = books.successor(detail.record.key)?;
+    let successor = successor.map(|later| books.event(later)).transpose()?;
+    let successor = successor.flatten().map(|later| later.record);
     if arguments.json {
         let mut output = Output::for_programs();
         output.json(&Shown::new(&detail, successor.as_ref()))?;
@@ -64,27 +63,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         output.finish()?;
     }
     Ok(Ending::Clean)
-}
-
-/// The newest event that came after this dead one under the same id, and is delivered or waits. Because of it
-/// `sluice dead replay` leaves this one alone.
-///
-/// The journal looks at every event for it, which is too much to do for each event of a list.
-fn successor(books: &Books, event: &EventRecord) -> Result<Option<EventRecord>, Failure> {
-    let Ok(dataset) = DatasetId::parse(&event.dataset) else {
-        return Ok(None);
-    };
-    if !is_dead(event.state) {
-        return Ok(None);
-    }
-    let same = books.find(&dataset, &event.event_name, &event.event_id)?;
-    for key in same.into_iter().rev().filter(|key| *key > event.key) {
-        let later = books.event(key)?.map(|detail| detail.record);
-        if let Some(later) = later.filter(|later| !is_dead(later.state)) {
-            return Ok(Some(later));
-        }
-    }
-    Ok(None)
 }
 
 /// The event for programs.

@@ -11,7 +11,7 @@ mod values;
 const NOW_S: i64 = 1_795_435_200;
 
 /// The least that can be used.
-const LEAST: &str = r#"
+pub(crate) const LEAST: &str = r#"
 [[dataset]]
 id = "1234567890123456"
 access_token = { env = "META_ACCESS_TOKEN" }
