@@ -10,24 +10,26 @@ use crate::limits::EMAIL_BYTES_MAX;
 
 pub(super) fn normalize(value: &str, out: &mut String) -> Result<(), Code> {
     let value = value.strip_prefix("mailto:").unwrap_or(value);
-    let is_ascii = value.is_ascii();
-    if value.len() > EMAIL_BYTES_MAX || !has_form(value, is_ascii) {
-        return Err(Code::EmInvalid);
-    }
-    if is_ascii {
-        let start = out.len();
+    let start = out.len();
+    if value.is_ascii() {
         out.push_str(value);
         out[start..].make_ascii_lowercase();
     } else {
         // No NFC here: an address is an identifier, not prose, and Meta's libraries keep it as it is.
-        out.push_str(&value.to_lowercase());
-        out.retain(|c| !text::is_invisible(c));
+        let lower = value.to_lowercase();
+        out.extend(lower.chars().filter(|c| !text::is_invisible(*c)));
+    }
+    // What is hashed must have the form: a mark that cannot be seen may stand between two dots.
+    let address = &out[start..];
+    if address.len() > EMAIL_BYTES_MAX || !has_form(address) {
+        out.truncate(start);
+        return Err(Code::EmInvalid);
     }
     Ok(())
 }
 
 /// `local@domain.tld`, without white space or the punctuation that surrounds addresses in mail.
-fn has_form(value: &str, is_ascii: bool) -> bool {
+fn has_form(value: &str) -> bool {
     let at = bytes::find::<UnusualInEmail>(value.as_bytes());
     let Some(domain) = value[at..].strip_prefix('@') else {
         return false;
@@ -35,7 +37,7 @@ fn has_form(value: &str, is_ascii: bool) -> bool {
     at > 0
         && bytes::is_free::<UnusualInEmail>(domain.as_bytes())
         && has_labels(domain.as_bytes())
-        && (is_ascii || !value.contains(char::is_whitespace))
+        && (value.is_ascii() || !value.contains(char::is_whitespace))
 }
 
 /// Whether there is a dot, but none first, last, or behind another.
@@ -77,6 +79,9 @@ mod tests {
             "a b@c.de",
             "John <a@b.c>",
             "a@b..c",
+            "a@b.\u{202e}.c",
+            "a@b.c.\u{ad}",
+            "\u{200b}@b.c",
         ] {
             assert!(normalize(value, &mut String::new()).is_err(), "{value}");
         }
