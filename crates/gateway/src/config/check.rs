@@ -8,6 +8,7 @@ use sluice_graph::{AccessToken, AppSecret};
 use super::environment::Environment;
 use super::load::{self, LoadError, Reading, SecretPlace};
 use super::problem::{Problem, Problems, Severity};
+use super::raw::SecretKind;
 use super::resolved::Config;
 use super::secret::Secret;
 
@@ -84,15 +85,15 @@ fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<
                 continue;
             }
         };
-        match secret.path.rsplit('.').next() {
-            Some("access_token") => token(&text, &mut note),
-            Some("app_secret") => app_secret(&text, &mut note),
-            _ => {
+        match secret.kind {
+            SecretKind::AccessToken => token(&text, &mut note),
+            SecretKind::AppSecret => app_secret(&text, &mut note),
+            SecretKind::SourceKey => {
                 key(&text, &mut note);
                 let same = read.iter().find(|(_, other)| *other == text);
                 // Two sources with the same words for their keys were told so when they were read.
                 let is_told = read.iter().any(|(other, _)| {
-                    other.secret == secret.secret && other.path.starts_with("source")
+                    other.kind == SecretKind::SourceKey && other.secret == secret.secret
                 });
                 if let Some((first, _)) = same.filter(|_| !is_told) {
                     let message = format!("key is the same secret as {}", first.path);

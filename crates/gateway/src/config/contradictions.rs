@@ -158,8 +158,8 @@ fn test_code(code: &TestEventCode, until: &Written<String>, now_s: i64, notes: &
 /// Notes environment variables that look like settings and are none.
 pub(super) fn variables(environment: &dyn Environment, raw: &RawConfig, notes: &mut Notes<'_>) {
     let is_secret = |name: &str| {
-        let is_it = |secret: &Written<SecretRef>| matches!(&secret.value, SecretRef::Env(env) if env == name);
-        raw.secrets().any(is_it)
+        raw.secrets()
+            .any(|(_, secret)| matches!(&secret.value, SecretRef::Env(env) if env == name))
     };
     let mut all_known = Vec::new();
     for section in &SECTIONS {

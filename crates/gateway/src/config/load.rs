@@ -11,7 +11,7 @@ use super::contradictions;
 use super::environment::Environment;
 use super::excerpt;
 use super::problem::{Place, Problems, Severity};
-use super::raw::RawConfig;
+use super::raw::{RawConfig, SecretKind};
 use super::resolve::resolve;
 use super::resolved::Config;
 use super::secret::{Secret, SecretRef};
@@ -52,6 +52,7 @@ pub(super) struct Reading {
 
 /// A secret, and where the configuration names it.
 pub(super) struct SecretPlace {
+    pub(super) kind: SecretKind,
     /// Its key.
     pub(super) path: String,
     pub(super) place: Place,
@@ -177,7 +178,8 @@ impl Reading {
             environment,
             &mut notes,
         );
-        let secrets = raw.secrets().map(|secret| SecretPlace {
+        let secrets = raw.secrets().map(|(kind, secret)| SecretPlace {
+            kind,
             path: secret.path.clone(),
             place: notes.place(&secret.origin),
             secret: secret.value.clone(),

@@ -17,6 +17,14 @@ type Number = Option<Written<u64>>;
 type Flag = Option<Written<bool>>;
 type AnySecret = Option<Written<SecretRef>>;
 
+/// What a secret is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretKind {
+    AccessToken,
+    AppSecret,
+    SourceKey,
+}
+
 pub(super) struct RawConfig {
     pub(super) server: RawServer,
     pub(super) journal: RawJournal,
@@ -139,12 +147,18 @@ impl RawConfig {
             .filter_map(|(_, id)| id.as_ref())
     }
 
-    /// Every secret, with its place.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &Written<SecretRef>> {
-        let datasets = self.datasets.iter();
-        let datasets = datasets.flat_map(|dataset| [&dataset.access_token, &dataset.app_secret]);
-        let sources = self.sources.iter().map(|source| &source.key);
-        datasets.chain(sources).flatten()
+    /// Every secret, with what it is and its place.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (SecretKind, &Written<SecretRef>)> {
+        let datasets = self.datasets.iter().flat_map(|dataset| {
+            [
+                (SecretKind::AccessToken, &dataset.access_token),
+                (SecretKind::AppSecret, &dataset.app_secret),
+            ]
+        });
+        let sources = self.sources.iter();
+        let sources = sources.map(|source| (SecretKind::SourceKey, &source.key));
+        let all = datasets.chain(sources);
+        all.filter_map(|(kind, secret)| Some((kind, secret.as_ref()?)))
     }
 }
 
