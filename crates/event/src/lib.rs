@@ -2,6 +2,7 @@
 
 mod action_source;
 mod alias;
+mod amount;
 pub mod batch;
 pub mod browser;
 mod bytes;
@@ -29,12 +30,13 @@ mod user_field;
 mod usual;
 
 pub use action_source::{ActionSource, MessagingChannel};
+pub use amount::amount;
 pub use code::Code;
 pub use digest::{Hashed, Prehashed, recognize};
 pub use finding::{Finding, Findings, Path};
 pub use identity::{DatasetId, EventIdentity, InvalidDatasetId};
 pub use model::{DataProcessing, Event, UserData};
-pub use money::{Currency, amount};
+pub use money::Currency;
 pub use normalize::{Context, Country, ExternalId, Normalized, normalize, remark, variants};
 pub use plain::Plain;
 pub use properties::{JsonText, Properties};

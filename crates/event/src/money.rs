@@ -1,12 +1,6 @@
-//! Currencies and amounts.
-//!
-//! An amount is decimal text from beginning to end: `129.90` is never a float here, so no cent is
-//! lost and no zero disappears.
+//! Currencies.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
-
-use crate::json::Raw;
 
 /// A currency of ISO 4217.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,71 +83,6 @@ impl Currency {
     }
 }
 
-/// An amount as people and programs write it, as a JSON number: `1,234.56`, `1.234,56 €`, `USD 12`.
-///
-/// A comma before exactly three last digits is taken for a thousands separator unless a point has
-/// come before it. `None` when it is no amount, or too large for any currency.
-pub fn amount(text: &str) -> Option<Cow<'_, str>> {
-    let text = text.trim();
-    if is_plain(text) {
-        return Some(Cow::Borrowed(text));
-    }
-    let is_decoration = |c: char| c.is_alphabetic() || c.is_whitespace() || is_currency_sign(c);
-    let core = text.trim_matches(is_decoration);
-    let (sign, core) = match core.strip_prefix('-') {
-        Some(rest) => ("-", rest.trim_start_matches(is_decoration)),
-        None => ("", core.strip_prefix('+').unwrap_or(core)),
-    };
-    let decimal_at = decimal_separator(core);
-    let mut number = String::with_capacity(core.len() + 1);
-    number.push_str(sign);
-    for (at, c) in core.char_indices() {
-        match c {
-            '0'..='9' => number.push(c),
-            '.' | ',' if Some(at) == decimal_at => number.push('.'),
-            '.' | ',' | '\'' | '\u{2019}' | ' ' | '\u{a0}' | '\u{202f}' => {}
-            _ => return None,
-        }
-    }
-    let digits = number.trim_start_matches('-').trim_start_matches('0');
-    let integer = if digits.is_empty() || digits.starts_with('.') {
-        "0"
-    } else {
-        ""
-    };
-    let number = format!("{sign}{integer}{digits}");
-    let number = number
-        .strip_suffix('.')
-        .map_or(number.clone(), str::to_owned);
-    (core.contains(|c: char| c.is_ascii_digit()) && is_plain(&number)).then_some(Cow::Owned(number))
-}
-
-/// Whether the text is a JSON number of a size that a float can hold.
-fn is_plain(text: &str) -> bool {
-    Raw::parse(text).is_ok_and(|raw| {
-        raw.as_number()
-            .is_some_and(|number| number.len() == text.len())
-    }) && text.parse::<f64>().is_ok_and(f64::is_finite)
-}
-
-fn is_currency_sign(c: char) -> bool {
-    matches!(
-        c,
-        '$' | '¢' | '£' | '¥' | '₩' | '€' | '₹' | '₽' | '₺' | '₴' | '₪' | '₫' | '₱' | '฿'
-    )
-}
-
-fn decimal_separator(number: &str) -> Option<usize> {
-    let is_separator = |c: char| matches!(c, '.' | ',');
-    let last = number.rfind(is_separator)?;
-    let separator = number[last..].chars().next()?;
-    let before = &number[..last];
-    let is_repeated = before.contains(separator);
-    let has_other = before.contains(|c| is_separator(c) && c != separator);
-    let is_grouping = separator == ',' && number.len() - last - 1 == 3 && !has_other;
-    (!is_repeated && !is_grouping).then_some(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,34 +124,5 @@ mod tests {
         assert_eq!(Currency::parse("kwd").unwrap().minor_digits(), 3);
         assert!(Currency::parse("HRK").unwrap().is_withdrawn());
         assert_eq!(Currency::parse("XAU"), None);
-    }
-
-    #[test]
-    fn reads_amounts_without_floats() {
-        for (text, expected) in [
-            ("129.99", Some("129.99")),
-            ("129.90", Some("129.90")),
-            ("12.000000", Some("12.000000")),
-            ("1e3", Some("1e3")),
-            ("1,234.56", Some("1234.56")),
-            ("1.234,56 €", Some("1234.56")),
-            ("1 234,56", Some("1234.56")),
-            ("1'234.50 CHF", Some("1234.50")),
-            ("€12.00", Some("12.00")),
-            ("$ 1,234", Some("1234")),
-            ("12,5", Some("12.5")),
-            ("1.234.567", Some("1234567")),
-            ("-5", Some("-5")),
-            ("007.50", Some("7.50")),
-            (".5", Some("0.5")),
-            ("1e400", None),
-            ("NaN", None),
-            ("free", None),
-            ("", None),
-            ("12 for 2", None),
-            ("1-2", None),
-        ] {
-            assert_eq!(amount(text).as_deref(), expected, "{text}");
-        }
     }
 }

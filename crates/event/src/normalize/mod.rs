@@ -231,7 +231,7 @@ pub(crate) fn known_hash(field: UserField, normalized: &str) -> Option<&'static 
 ///
 /// Case matters where the word is a name, too: `NaN` is a bug, Nan a first name. `null` and
 /// `undefined` are bugs in any case, because their hashes are recognised as well.
-fn is_placeholder(value: &str) -> bool {
+pub(crate) fn is_placeholder(value: &str) -> bool {
     match value.as_bytes().first() {
         Some(b'n' | b'N') => {
             matches!(value, "nil" | "n/a" | "N/A" | "None" | "NaN")

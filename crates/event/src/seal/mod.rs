@@ -6,6 +6,8 @@
 //! repaired, left out or remarked upon, and the event lives.
 
 mod contents;
+mod custom;
+mod id;
 mod object;
 mod rules;
 mod scan;
@@ -15,16 +17,13 @@ mod user;
 use std::borrow::Cow;
 
 use crate::action_source::{ActionSource, MessagingChannel};
-use crate::bytes::{self, UnusualInWord};
 use crate::check::{self, Summary};
 use crate::code::Code;
 use crate::contact;
-use crate::digest::Hashed;
 use crate::finding::{Findings, Path, shown};
 use crate::json;
-use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_ID_BYTES_MAX, EVENT_NAME_BYTES_MAX};
+use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_NAME_BYTES_MAX};
 use crate::model::{DataProcessing, Event};
-use crate::money::Currency;
 use crate::names;
 use crate::normalize::{Context, is_invisible};
 use crate::properties::Properties;
@@ -73,7 +72,7 @@ struct Sealing<'e, 'f> {
     clippy::inline_always,
     reason = "a key that is known when compiling is written in place; otherwise each is a call"
 )]
-impl<'e> Sealing<'e, '_> {
+impl Sealing<'_, '_> {
     fn run(&mut self) -> Option<SealedEvent> {
         let event = self.event;
         let event_name = self.event_name();
@@ -232,53 +231,6 @@ impl<'e> Sealing<'e, '_> {
         event_time
     }
 
-    /// The event's own id, else its order id, else a new UUID of version 7.
-    fn event_id(&mut self) -> Cow<'e, str> {
-        let event = self.event;
-        let own = event
-            .event_id
-            .as_deref()
-            .map(str::trim)
-            .filter(|id| !id.is_empty());
-        if let Some(id) = own {
-            return self.safe_id(id, "event_id", || event.path("event_id"));
-        }
-        if let Some(property) = event.custom_data.find("order_id") {
-            let raw = property.value.raw();
-            let id = raw.as_text().or(raw.as_digits()).unwrap_or_default();
-            let id = id.trim();
-            if !id.is_empty() {
-                let message = "the event has no event_id; its order_id was taken";
-                self.findings
-                    .add(Code::EventIdMissing, Path::root(), message);
-                let path = || property.path(event.written("custom_data"));
-                return Cow::Owned(self.safe_id(id, "order_id", path).into_owned());
-            }
-        }
-        let message = "the event has no event_id; one was made that no pixel can match";
-        self.findings
-            .add(Code::EventIdMissing, Path::root(), message);
-        uuid::Builder::from_unix_timestamp_millis(self.moment.unix_ms, &self.moment.entropy)
-            .into_uuid()
-            .to_string()
-            .into()
-    }
-
-    /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
-    fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
-        let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
-        let is_safe = id.len() <= EVENT_ID_BYTES_MAX
-            && (bytes::is_free::<UnusualInWord>(id.as_bytes())
-                || !(contact::holds_contact(id) || id.contains(is_odd)));
-        if is_safe {
-            return Cow::Borrowed(id);
-        }
-        let message =
-            format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
-        self.findings.add(Code::EventIdHashed, path(), message);
-        Cow::Owned(Hashed::of(id).as_str().to_owned())
-    }
-
     fn user_data(&mut self) -> FieldSet {
         let context = Context {
             country: self.rules.default_country,
@@ -290,21 +242,6 @@ impl<'e> Sealing<'e, '_> {
         let fields = user::write(user_data, self.rules, context, self.findings, &mut self.out);
         self.out.push('}');
         fields
-    }
-
-    fn custom_data(&mut self, event_name: &str, action_source: ActionSource) -> Keys {
-        let custom_data = &self.event.custom_data;
-        // A Purchase without currency is an error of its own, so there the value may stay.
-        let may_have_value = event_name == "Purchase" || has_currency(custom_data, action_source);
-        let table = (&shape::CUSTOM_DATA, Unknown::Pass);
-        self.object("custom_data", custom_data, table, |findings, key, path| {
-            let is_left_out = matches!(key, "value" | "_valueToSum") && !may_have_value;
-            if is_left_out {
-                let message = "the value has no currency; left out";
-                findings.add(Code::ValueCurrencyMissing, path(), message);
-            }
-            !is_left_out
-        })
     }
 
     fn object(
@@ -461,13 +398,6 @@ impl<'e> Sealing<'e, '_> {
 
 fn wants_all(_: &mut Findings, _: &str, _: PathOf<'_>) -> bool {
     true
-}
-
-fn has_currency(custom_data: &Properties<'_>, action_source: ActionSource) -> bool {
-    check::currency_keys(action_source).iter().any(|key| {
-        let text = (custom_data.get(key)).and_then(|value| value.raw().as_text());
-        text.is_some_and(|text| Currency::parse(&text).is_some())
-    })
 }
 
 /// A length of time for people, rounded down to its largest unit.

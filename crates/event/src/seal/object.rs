@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use super::scan::{has_contact, has_infinite, is_half_surrogate, is_ordinary, is_small};
 
+use crate::amount;
 use crate::code::Code;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
 use crate::json::{self, Kind, Raw};
-use crate::money::{self, Currency};
+use crate::money::Currency;
 use crate::properties::Properties;
 use crate::shape::{self, Keys, Shape, Table};
 use crate::time;
@@ -239,7 +240,7 @@ impl Writer<'_> {
             out.push_str(&text);
             return true;
         }
-        let Some(amount) = money::amount(&text) else {
+        let Some(amount) = amount::amount(&text) else {
             let message = format!("found {}, no number; left out", shown(&text));
             self.findings.add(Code::ValueInvalid, path(), message);
             return false;

@@ -44,6 +44,18 @@ fn a_purchase_needs_value_and_currency() {
             r#"{"custom_data":{"value":"1.234,56 €"}}"#,
             &["value_cleaned"],
         ),
+        (
+            r#"{"custom_data":{"value":"12.50 EUR"}}"#,
+            &["value_cleaned"],
+        ),
+        (
+            r#"{"custom_data":{"value":"12.50 USD"}}"#,
+            &["purchase_value_missing", "value_invalid"],
+        ),
+        (
+            r#"{"custom_data":{"value":"10k"}}"#,
+            &["purchase_value_missing", "value_invalid"],
+        ),
         (r#"{"custom_data":{"value":-5}}"#, &["value_negative"]),
         (r#"{"custom_data":{"currency":"eur"}}"#, &[]),
         (r#"{"custom_data":{"currency":" USD "}}"#, &[]),

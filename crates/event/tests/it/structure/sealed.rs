@@ -31,6 +31,18 @@ fn an_event_without_id_takes_its_order_id() {
         ),
         (r#"{"event_id":"","custom_data":{"order_id":7}}"#, "7"),
         (r#"{"event_id":null,"transaction_id":"T-1"}"#, "T-1"),
+        (
+            r#"{"event_id":"undefined","custom_data":{"order_id":"O-7"}}"#,
+            "O-7",
+        ),
+        (
+            r#"{"event_id":null,"custom_data":{"order_id":"O-7","item_number":2}}"#,
+            "O-7:2",
+        ),
+        (
+            r#"{"event_id":null,"custom_data":{"order_id":"O-7","item_number":"null"}}"#,
+            "O-7",
+        ),
     ] {
         assert_eq!(sealed(patch).event_id(), expected, "{patch}");
     }
@@ -58,6 +70,31 @@ fn an_event_without_any_id_gets_a_uuid() {
     };
     assert_ne!(first, id(other));
     assert_eq!(first[..13], id(other)[..13], "the time comes first");
+}
+
+/// Events of different people would be copies of each other by an id that says nothing.
+#[test]
+fn a_word_for_nothing_is_no_id() {
+    for id in [
+        r#""undefined""#,
+        r#""NULL""#,
+        r#""N/A""#,
+        r#""(not set)""#,
+        r#""{{order_id}}""#,
+        r#""-""#,
+    ] {
+        for patch in [
+            format!(r#"{{"event_id":{id}}}"#),
+            format!(r#"{{"event_id":null,"custom_data":{{"order_id":{id}}}}}"#),
+        ] {
+            assert_eq!(sealed(&patch).event_id().len(), 36, "{patch}");
+        }
+    }
+    for order in [r#""0""#, "0", r#""00-0""#] {
+        let patch = format!(r#"{{"event_id":null,"custom_data":{{"order_id":{order}}}}}"#);
+        assert_eq!(sealed(&patch).event_id().len(), 36, "{patch}");
+    }
+    assert_eq!(sealed(r#"{"event_id":"0"}"#).event_id(), "0");
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! The id of an event, by which copies are told.
+
+use std::borrow::Cow;
+
+use super::Sealing;
+use crate::bytes::{self, UnusualInWord};
+use crate::code::Code;
+use crate::contact;
+use crate::digest::Hashed;
+use crate::finding::Path;
+use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::normalize::is_placeholder;
+
+impl<'e> Sealing<'e, '_> {
+    /// The event's own id, else its order id, else a new UUID of version 7.
+    pub(super) fn event_id(&mut self) -> Cow<'e, str> {
+        let event = self.event;
+        let own = event.event_id.as_deref().map_or("", str::trim);
+        if !own.is_empty() && !is_nothing(own) {
+            return self.safe_id(own, "event_id", || event.path("event_id"));
+        }
+        let missing = if own.is_empty() {
+            "the event has no event_id"
+        } else {
+            "event_id holds a word for nothing"
+        };
+        if let Some(order) = self.custom_text("order_id").filter(|id| is_order(id)) {
+            // The items of an order in a store are events of their own (Meta, Offline Events).
+            let item = self.custom_text("item_number");
+            let (id, taken) = match item.filter(|item| !is_nothing(item)) {
+                Some(item) => (
+                    Cow::Owned(format!("{order}:{item}")),
+                    "order_id and item_number were",
+                ),
+                None => (order, "order_id was"),
+            };
+            let message = format!("{missing}; its {taken} taken");
+            self.findings
+                .add(Code::EventIdMissing, Path::root(), message);
+            let path = || match event.custom_data.find("order_id") {
+                Some(property) => property.path(event.written("custom_data")),
+                None => Path::root(),
+            };
+            return Cow::Owned(self.safe_id(&id, "order_id", path).into_owned());
+        }
+        let message = format!("{missing}; one was made that no pixel can match");
+        self.findings
+            .add(Code::EventIdMissing, Path::root(), message);
+        uuid::Builder::from_unix_timestamp_millis(self.moment.unix_ms, &self.moment.entropy)
+            .into_uuid()
+            .to_string()
+            .into()
+    }
+
+    /// A property as text without white space around it, if it is a text or a number.
+    fn custom_text(&self, key: &str) -> Option<Cow<'e, str>> {
+        let raw = self.event.custom_data.get(key)?.raw();
+        Some(match raw.as_text().or(raw.as_digits())? {
+            Cow::Borrowed(text) => text.trim().into(),
+            Cow::Owned(text) => text.trim().to_owned().into(),
+        })
+    }
+
+    /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
+    fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
+        let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+        let is_safe = id.len() <= EVENT_ID_BYTES_MAX
+            && (bytes::is_free::<UnusualInWord>(id.as_bytes())
+                || !(contact::holds_contact(id) || id.contains(is_odd)));
+        if is_safe {
+            return Cow::Borrowed(id);
+        }
+        let message =
+            format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
+        self.findings.add(Code::EventIdHashed, path(), message);
+        Cow::Owned(Hashed::of(id).as_str().to_owned())
+    }
+}
+
+/// Whether an id is what a program writes where it has none. Events with such an id would be taken for
+/// copies of each other.
+fn is_nothing(id: &str) -> bool {
+    is_placeholder(id) || !id.contains(char::is_alphanumeric)
+}
+
+/// Whether an order can have this number: 0 is what one has that is not saved yet.
+fn is_order(id: &str) -> bool {
+    !is_nothing(id) && id.contains(|c: char| c.is_alphanumeric() && c != '0')
+}
