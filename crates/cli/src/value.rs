@@ -134,7 +134,8 @@ mod tests {
             (
                 "ph",
                 "030 1234567",
-                "ph has no country code and no country is known; the digits were hashed as they are",
+                "ph has no + and no country is known; the digits were hashed as they are, which is right only \
+                 if they begin with the country code",
             ),
             (
                 "currency",

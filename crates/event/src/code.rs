@@ -150,7 +150,7 @@ codes! {
     PhInvalid = "ph_invalid", Repaired, USER_DATA,
         "send the number with its country code, 7 to 15 digits, such as +16505551212";
     PhNoCountry = "ph_no_country", Warning, USER_DATA,
-        "add the country code (+49 …), user_data.country, or a default country for the source";
+        "write + and the country code (+49 …), send user_data.country, or set a default country for the source";
     NameInvalid = "name_invalid", Repaired, USER_DATA, "a name has more than spaces and punctuation";
     DbInvalid = "db_invalid", Repaired, USER_DATA,
         "use YYYYMMDD, a real day between 1900 and today";

@@ -42,6 +42,17 @@ impl Country {
         NAMES.get(&*text::fold(name)).copied()
     }
 
+    /// The country whose code has this hash.
+    pub(crate) fn of_hash(hash: &Hashed) -> Option<Self> {
+        let is_it = |slot: &Option<Hashed>| {
+            let code = slot.as_ref();
+            code.is_some_and(|code| hash.as_str().starts_with(code.as_str()))
+        };
+        let place = HASHES.iter().position(is_it)?;
+        let letter = |at: usize| u8::try_from(at).ok().map(|at| b'a' + at);
+        Some(Self([letter(place / LETTERS)?, letter(place % LETTERS)?]))
+    }
+
     pub(super) fn of_code(code: [u8; 2]) -> Self {
         Self(code)
     }
@@ -57,23 +68,27 @@ impl Country {
     }
 }
 
-/// The hash of a country's code, computed once: nearly every event has one.
-pub(super) fn hash(country: Country) -> Option<&'static Hashed> {
-    const LETTERS: usize = 26;
-    static HASHES: LazyLock<Vec<Option<Hashed>>> = LazyLock::new(|| {
-        let mut hashes = vec![None; LETTERS * LETTERS];
-        for country in NAMES.values() {
-            let place = place(*country).and_then(|place| hashes.get_mut(place));
-            if let Some(slot @ None) = place {
-                *slot = Some(Hashed::of(country.code()));
-            }
+const LETTERS: usize = 26;
+
+/// The hashes of all codes, each at its place, computed once: nearly every event has a country.
+static HASHES: LazyLock<Vec<Option<Hashed>>> = LazyLock::new(|| {
+    let mut hashes = vec![None; LETTERS * LETTERS];
+    for country in NAMES.values() {
+        let place = place(*country).and_then(|place| hashes.get_mut(place));
+        if let Some(slot @ None) = place {
+            *slot = Some(Hashed::of(country.code()));
         }
-        hashes
-    });
-    fn place(country: Country) -> Option<usize> {
-        let [first, second] = country.0.map(|byte| usize::from(byte.wrapping_sub(b'a')));
-        (first < LETTERS && second < LETTERS).then_some(first * LETTERS + second)
     }
+    hashes
+});
+
+fn place(country: Country) -> Option<usize> {
+    let [first, second] = country.0.map(|byte| usize::from(byte.wrapping_sub(b'a')));
+    (first < LETTERS && second < LETTERS).then_some(first * LETTERS + second)
+}
+
+/// The hash of a country's code.
+pub(super) fn hash(country: Country) -> Option<&'static Hashed> {
     HASHES.get(place(country)?)?.as_ref()
 }
 

@@ -114,7 +114,8 @@ pub fn remark(field: UserField, value: &str, code: Code) -> String {
         Code::HashMd5 => "is an MD5 hash; sent as it is",
         Code::ExternalIdHashed => "is contact data; it was hashed",
         Code::PhNoCountry => {
-            "has no country code and no country is known; the digits were hashed as they are"
+            "has no + and no country is known; the digits were hashed as they are, which is right \
+             only if they begin with the country code"
         }
         Code::DbAmbiguous => "could have day and month swapped; the month was taken first",
         Code::FbcTime => "has a time in seconds or in the future; sent as it is",
@@ -227,11 +228,19 @@ pub(crate) fn known_hash(field: UserField, normalized: &str) -> Option<&'static 
     }
 }
 
+/// Whether a text is no value: empty, what programs write where there is none, or the hash of that.
+pub(crate) fn is_nothing(text: &str) -> bool {
+    let text = text::trim(text);
+    text.is_empty()
+        || is_placeholder(text)
+        || matches!(digest::recognize(text), Some(Prehashed::Nothing))
+}
+
 /// Words that programs write where there is no value, in the spelling in which programs write them.
 ///
 /// Case matters where the word is a name, too: `NaN` is a bug, Nan a first name. `null` and
 /// `undefined` are bugs in any case, because their hashes are recognised as well.
-pub(crate) fn is_placeholder(value: &str) -> bool {
+fn is_placeholder(value: &str) -> bool {
     match value.as_bytes().first() {
         Some(b'n' | b'N') => {
             matches!(value, "nil" | "n/a" | "N/A" | "None" | "NaN")

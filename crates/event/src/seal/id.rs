@@ -9,7 +9,7 @@ use crate::contact;
 use crate::digest::Hashed;
 use crate::finding::Path;
 use crate::limits::EVENT_ID_BYTES_MAX;
-use crate::normalize::is_placeholder;
+use crate::normalize;
 
 impl<'e> Sealing<'e, '_> {
     /// The event's own id, else its order id, else a new UUID of version 7.
@@ -80,7 +80,7 @@ impl<'e> Sealing<'e, '_> {
 /// Whether an id is what a program writes where it has none. Events with such an id would be taken for
 /// copies of each other.
 fn is_nothing(id: &str) -> bool {
-    is_placeholder(id) || !id.contains(char::is_alphanumeric)
+    normalize::is_nothing(id) || !id.contains(char::is_alphanumeric)
 }
 
 /// Whether an order can have this number: 0 is what one has that is not saved yet.

@@ -4,7 +4,7 @@ use zeroize::Zeroize as _;
 
 use super::Rules;
 use crate::code::Code;
-use crate::digest::{self, Hashed};
+use crate::digest::{self, Hashed, Prehashed};
 use crate::finding::Findings;
 use crate::json;
 use crate::limits::USER_VALUES_MAX;
@@ -37,7 +37,7 @@ pub(super) fn write(
     let mut sealer = Sealer {
         rules,
         context: Context {
-            country: country(user_data, present).or(context.country),
+            country: country(user_data, present, context.country),
             ..context
         },
         findings,
@@ -57,15 +57,30 @@ pub(super) fn write(
     written
 }
 
-/// The person's country, if `user_data` names one that we know.
-fn country(user_data: &UserData<'_>, present: FieldSet) -> Option<Country> {
+/// The country by whose rules the other values are read: the person's, or the default if `user_data`
+/// names none. One that cannot be read is not the default either.
+fn country(
+    user_data: &UserData<'_>,
+    present: FieldSet,
+    default: Option<Country>,
+) -> Option<Country> {
     if !present.contains(UserField::Country) {
-        return None;
+        return default;
     }
-    user_data
+    let mut named = user_data
         .iter()
         .filter(|(field, _)| *field == UserField::Country)
-        .find_map(|(_, value)| Country::parse(value.expose()))
+        .map(|(_, value)| value.expose().trim())
+        .filter(|value| !normalize::is_nothing(value))
+        .peekable();
+    if named.peek().is_none() {
+        return default;
+    }
+    named.find_map(|value| match digest::recognize(value) {
+        Some(Prehashed::Sha256(hash)) => Country::of_hash(&hash),
+        Some(_) => None,
+        None => Country::parse(value),
+    })
 }
 
 struct Sealer<'r, 'f> {

@@ -336,6 +336,31 @@ fn national_phone_numbers_take_the_country_from_the_event_or_the_rules() {
             "301234567",
             &["ph_no_country"],
         ),
+        (
+            json!({ "ph": "06 12 34 56 78", "country": hash("fr") }),
+            "de",
+            "33612345678",
+            &[],
+        ),
+        (
+            json!({ "ph": "030 1234567", "country": ["null", ""] }),
+            "de",
+            "49301234567",
+            &["value_empty", "value_placeholder"],
+        ),
+        // Whoever is from somewhere else is not from the default country.
+        (
+            json!({ "ph": "030 1234567", "country": "Nowhereland" }),
+            "de",
+            "301234567",
+            &["country_unknown", "ph_no_country"],
+        ),
+        (
+            json!({ "ph": "030 1234567", "country": hash("Nowhereland") }),
+            "de",
+            "301234567",
+            &["ph_no_country"],
+        ),
     ] {
         let outcome = seal_value_by(&of_person(&user_data.to_string()), &rules(default));
         assert_eq!(outcome.codes(), codes, "{user_data} {default}");
