@@ -179,7 +179,7 @@ fn of_status(status: u16) -> Verdict {
         )),
         413 => Verdict::TooLarge(reason(
             "the request has more bytes than something on the way takes",
-            "nothing: it is sent again in smaller pieces; a proxy on the way should take 1 MB",
+            "let a proxy on the way take bodies of 1 MB; until then events go in smaller requests",
         )),
         301..=303 | 307 | 308 => Verdict::Operator(reason(
             "something that is not the Graph API sends the request elsewhere",

@@ -9,6 +9,8 @@ pub struct Fault {
     pub effect: Effect,
     /// Only to requests about this id: the dataset of the path, a number.
     pub on: Option<String>,
+    /// Only to requests whose bodies are larger, in bytes as they are announced.
+    pub over: Option<u64>,
     /// To every path of the Graph API, not only to posted events.
     pub everywhere: bool,
     /// After the events were taken, so that only the answer is lost.
@@ -157,6 +159,9 @@ impl fmt::Display for Fault {
         }
         if let Some(on) = &self.on {
             write!(f, " on {on}")?;
+        }
+        if let Some(bytes) = self.over {
+            write!(f, " over {bytes}")?;
         }
         if self.everywhere {
             f.write_str(" everywhere")?;

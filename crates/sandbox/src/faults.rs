@@ -88,15 +88,16 @@ impl Faults {
         inner.0.iter().map(|armed| armed.state(now_ms)).collect()
     }
 
-    /// What happens to a request. Of faults that change the answer the first one acts; those that
+    /// What happens to a request whose body has so many bytes. Of faults that change the answer the first one acts; those that
     /// slow it or add headers join it.
-    pub(crate) fn plan(&self, id: &str, is_events: bool, now_ms: i64) -> Plan {
+    pub(crate) fn plan(&self, id: &str, bytes: u64, is_events: bool, now_ms: i64) -> Plan {
         let mut plan = Plan::default();
         let mut inner = self.lock();
         let (armed, chance) = &mut *inner;
         for armed in armed {
             let is_meant = (is_events || armed.fault.everywhere)
                 && armed.fault.on.as_deref().is_none_or(|on| on == id)
+                && armed.fault.over.is_none_or(|over| bytes > over)
                 && armed.is_active(now_ms);
             let is_taken = plan.effect.is_some() && !armed.fault.effect.joins();
             if !is_meant || is_taken || !chance.happens(armed.fault.per_million) {
@@ -243,7 +244,7 @@ mod tests {
     }
 
     fn effect(faults: &Faults, id: &str, now_ms: i64) -> Option<String> {
-        let plan = faults.plan(id, true, now_ms);
+        let plan = faults.plan(id, 0, true, now_ms);
         plan.effect.map(|effect| effect.to_string())
     }
 
@@ -263,10 +264,10 @@ mod tests {
     #[test]
     fn slowness_and_usage_join() {
         let faults = faults("slow 2s; usage 80; 500 x 1; slow 1s x 1");
-        let plan = faults.plan("1", true, 0);
+        let plan = faults.plan("1", 0, true, 0);
         assert_eq!(plan.effect, Some(Effect::Status(500)));
         assert_eq!((plan.slow_ms, plan.usage_percent), (3_000, Some(80)));
-        let plan = faults.plan("1", true, 0);
+        let plan = faults.plan("1", 0, true, 0);
         assert_eq!((plan.effect, plan.slow_ms), (None, 2_000));
     }
 
@@ -275,7 +276,7 @@ mod tests {
         let faults = faults("500 on 1; 503 everywhere");
         assert_eq!(effect(&faults, "1", 0).as_deref(), Some("500"));
         assert_eq!(effect(&faults, "2", 0).as_deref(), Some("503"));
-        let elsewhere = faults.plan("1", false, 0).effect;
+        let elsewhere = faults.plan("1", 0, false, 0).effect;
         assert_eq!(elsewhere, Some(Effect::Status(503)));
     }
 
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn throttling_says_how_long_to_wait() {
         let faults = faults("throttle for 61s");
-        let plan = faults.plan("77", true, 0);
+        let plan = faults.plan("77", 0, true, 0);
         let reply = plan.reply("77", "A1", 0).unwrap();
         let (name, value) = &reply.headers[0];
         assert_eq!(*name, "x-business-use-case-usage");

@@ -74,11 +74,12 @@ pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Out
             .get(name)
             .and_then(|value| value.to_str().ok())
     };
+    let bytes = request.body().size_hint().lower();
     let bearer = header(AUTHORIZATION).and_then(|value| value.split_once(' '));
     let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let call = Call {
         state,
-        plan: state.faults.plan(&id, ask == Ask::Events, now_ms),
+        plan: state.faults.plan(&id, bytes, ask == Ask::Events, now_ms),
         id,
         version: version
             .unwrap_or(state.settings.version_default)

@@ -39,7 +39,7 @@ pub enum Problem {
     /// No modifier is called so.
     #[error(
         "\"{0}\" says nothing here; after the fault may follow: for 10s, in 5s, x 3, first, late, \
-         on <dataset>, everywhere, p=0.01, regain 5m"
+         on <dataset>, over 5000, everywhere, p=0.01, regain 5m"
     )]
     UnknownModifier(String),
     /// Something has to follow a word.
@@ -148,6 +148,7 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
     let mut fault = Fault {
         effect,
         on: None,
+        over: None,
         everywhere: false,
         late: false,
         in_ms: 0,
@@ -171,6 +172,7 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
             "on" => {
                 fault.on = Some(words.expect("the id of a dataset, which is a number", parse_id)?);
             }
+            "over" => fault.over = Some(words.expect("a number of bytes, such as 5000", count)?),
             "late" => fault.late = true,
             "everywhere" => fault.everywhere = true,
             "regain" => match &mut fault.effect {
@@ -371,6 +373,7 @@ mod tests {
             ("token-revoked everywhere", "token-revoked everywhere"),
             ("slow 1500ms", "slow 1500ms"),
             ("half-body x 3", "half-body x 3"),
+            ("html 413 over 5000", "html 413 over 5000"),
             ("usage 80%", "usage 80"),
             ("partial 3", "partial 3"),
             ("200-error", "200-error"),

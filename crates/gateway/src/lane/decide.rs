@@ -55,7 +55,7 @@ pub(crate) fn decide(
         }
         // No event is too large at this size: something on the way takes next to nothing.
         Verdict::TooLarge(reason) if part.places.len() == 1 && now.bytes < EVENT_BYTES_CREDIBLE => {
-            Decision::Stop(operator(&reason))
+            Decision::SetApart(part, operator(&reason))
         }
         Verdict::TooLarge(reason) => refused(search.refused(part).into_iter().collect(), reason),
         // Meta has one bad event answered like a bad day. One that goes on may be the former.

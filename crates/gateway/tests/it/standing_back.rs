@@ -71,6 +71,31 @@ async fn when_none_fits_the_lane_parks() {
     test.finish().await;
 }
 
+/// A proxy on the way that takes little keeps back what is too large for it, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_too_large_for_a_proxy_stands_back() {
+    let test = start().await;
+    test.faults("html 413 over 4000");
+    let mut events = test.purchases((0..COUNT).map(|number| format!("order-{number}")));
+    events[7]["custom_data"]["note"] = json!("x".repeat(5_000));
+    assert_eq!(test.post(&events).await.json()["accepted"], COUNT);
+    test.arrived(COUNT as u64 - 1).await;
+    until_held(&test, 1).await;
+    let now = lane(&test).await;
+    assert_eq!(
+        (&now["state"], &now["held_keys"]),
+        (&json!("flowing"), &json!([8]))
+    );
+    test.faults("html 413 over 10");
+    test.post(&test.purchases(["one".to_owned()])).await;
+    let reason = test.lane("parked").await;
+    assert!(reason.contains("bodies of 1 MB"), "{reason}");
+    test.faults("");
+    test.reload();
+    test.arrived(COUNT as u64 + 1).await;
+    test.finish().await;
+}
+
 /// What looks like a bad day of Meta's, and is one event.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_meta_stumbles_over_stands_back() {
