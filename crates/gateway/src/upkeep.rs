@@ -109,11 +109,11 @@ impl Upkeep {
         }
     }
 
-    /// The journal tries a full disk again by itself; whoever waits for that reads the log.
+    /// A lane may be the first to meet a full disk, and the journal tries it again by itself; whoever waits for
+    /// that reads the log.
     fn look_at_journal(&self) {
-        if self.watch.is_failing() && self.journal.health().is_failing.is_none() {
-            self.watch.kept(None);
-        }
+        let failing = self.journal.health().is_failing;
+        self.watch.journal_fails(failing.as_ref());
     }
 
     fn look_at_versions(&self) {

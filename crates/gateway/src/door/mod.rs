@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod capi;
+mod descriptors;
 mod discard;
 mod events;
 mod form;

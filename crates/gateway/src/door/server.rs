@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::discard::Discarding;
-use super::{Doors, router};
+use super::{Doors, descriptors, router};
 use crate::config::Server;
 
 /// Connections that wait to be accepted.
@@ -71,7 +71,9 @@ pub(crate) async fn serve(
 ) {
     let router = router(Arc::clone(&doors));
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(settings.connections_max));
+    let places = Arc::new(Semaphore::new(descriptors::connections_max(
+        settings.connections_max,
+    )));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,

@@ -93,18 +93,23 @@ impl Watch {
         }
     }
 
-    /// The journal kept what came, or could not. A full disk is told once, not for every request.
+    /// The journal kept what came, or could not.
     pub(crate) fn kept(&self, error: Option<&JournalError>) {
+        if error.is_some() {
+            self.metrics.not_kept.inc();
+        }
+        self.journal_fails(error);
+    }
+
+    /// The journal can write, or cannot. A full disk is told once, not for every request.
+    pub(crate) fn journal_fails(&self, error: Option<&JournalError>) {
         let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
-            Some(error) => {
-                self.metrics.not_kept.inc();
-                if !was_failing {
-                    error!(%error, "events cannot be kept: the doors answer 503");
-                }
+            Some(error) if !was_failing => {
+                error!(%error, "events cannot be kept: the doors answer 503");
             }
             None if was_failing => info!("events can be kept again"),
-            None => {}
+            _ => {}
         }
     }
 
