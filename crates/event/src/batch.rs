@@ -51,10 +51,21 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// The text of a member beside `data`.
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        let (_, raw) = self.fields.iter().find(|(key, _)| key == name)?;
-        raw.as_text()
+    /// `test_event_code`, which sends the events as test events. What is written in its place is given as it
+    /// is: a code that is none has to be told, or the events would go out as real ones.
+    pub fn test_event_code(&self) -> Option<Cow<'a, str>> {
+        let is_it = |key: &str| matches!(key, "test_event_code" | "testEventCode");
+        let (_, raw) = self.fields.iter().find(|(key, _)| is_it(key))?;
+        let text = raw.as_text().or(raw.as_digits());
+        let text = text.unwrap_or_else(|| raw.text().into());
+        (!matches!(&*text, "" | "null" | "false")).then_some(text)
+    }
+
+    /// Whether there are options of data processing for all events. Meta documents them for single events
+    /// only: beside `data` they limit nothing.
+    pub fn has_data_processing_options(&self) -> bool {
+        let mut keys = self.fields.iter().map(|(key, _)| key);
+        keys.any(|key| key.starts_with("data_processing_options"))
     }
 }
 
@@ -325,9 +336,24 @@ mod tests {
 
     #[test]
     fn keeps_what_stands_beside_the_events() {
-        let body = read(r#"{"data":[],"test_event_code":"TEST1","n":1}"#, |_| {}).unwrap();
-        assert_eq!(body.text("test_event_code").as_deref(), Some("TEST1"));
-        assert_eq!(body.text("n"), None);
+        for (beside, expected) in [
+            (r#""test_event_code":"TEST1""#, Some("TEST1")),
+            (r#""testEventCode":"TEST1""#, Some("TEST1")),
+            (r#""test_event_code":12345"#, Some("12345")),
+            (r#""test_event_code":["TEST1"]"#, Some(r#"["TEST1"]"#)),
+            (r#""test_event_code":"""#, None),
+            (r#""test_event_code":null"#, None),
+            (r#""test_event_code":false"#, None),
+            (r#""n":1"#, None),
+        ] {
+            let text = format!(r#"{{"data":[],{beside}}}"#);
+            let body = read(&text, |_| {}).unwrap();
+            assert_eq!(body.test_event_code().as_deref(), expected, "{beside}");
+            assert!(!body.has_data_processing_options());
+        }
+        let text = r#"{"data_processing_options":["LDU"],"data":[]}"#;
+        let body = read(text, |_| {}).unwrap();
+        assert!(body.has_data_processing_options());
     }
 
     #[test]

@@ -303,7 +303,7 @@ fn an_action_source_goes_along_with_events_that_have_none() {
         event.replace(r#""action_source":"other","#, "")
     };
     let page = bare("page").replacen('{', r#"{"event_source_url":"https://shop.example/","#, 1);
-    let unknown = bare("unknown").replacen('{', r#"{"action_source":"moon","#, 1);
+    let unknown = bare("strange").replacen('{', r#"{"action_source":"moon","#, 1);
     let named = event(r#""event_id":"named","#, "Lead");
     let body = format!("[{},{page},{unknown},{named}]", bare("bare"));
     let run = setup.send(&["--action-source", "email"], &body);
@@ -325,7 +325,7 @@ fn an_action_source_goes_along_with_events_that_have_none() {
         action_sources(&setup),
         json!({
             "bare": "email",
-            "unknown": "email",
+            "strange": "email",
             "page": "website",
             "named": "other",
             // Only what was asked for: the source has a default of its own.

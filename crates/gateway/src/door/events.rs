@@ -27,12 +27,16 @@ pub(crate) async fn post(
     let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
     let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
     let bytes = std::mem::take(&mut received.bytes);
-    let (sealed, fields) = doors.seal(bytes, &source).await?;
-    let written = fields.iter().find(|(key, _)| key == "test_event_code");
-    let test_code = options
-        .test_code
-        .as_deref()
-        .or(written.map(|(_, code)| code.as_str()));
+    let sealed = doors.seal(bytes, &source).await?;
+    if sealed.has_options_beside {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "options_misplaced",
+            "data_processing_options stand beside data, where they limit no event; none was taken",
+            "write data_processing_options, with its country and state, into each event",
+        ));
+    }
+    let test_code = options.test_code.as_deref().or(sealed.test_code.as_deref());
     let route = Route {
         test_code: test_code
             .map(|code| requested_code(code, &source))

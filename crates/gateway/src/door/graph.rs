@@ -94,16 +94,15 @@ pub(crate) async fn take(
     let form_code = form.test_event_code();
     // A form has its field `data`, which may hold one event.
     let is_json = form.json().is_some();
-    let (sealed, fields) = doors.seal(form.into_events()?, &source).await?;
+    let sealed = doors.seal(form.into_events()?, &source).await?;
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
-    let body_code = fields.into_iter().find(|(key, _)| key == "test_event_code");
     let query_code = parameter(query, "test_event_code").map(Cow::into_owned);
-    let code = query_code.or(form_code).or(body_code.map(|(_, code)| code));
+    let code = query_code.or(form_code);
     let route = Route {
-        test_code: match code {
-            Some(code) => requested_code(&code, &source)?,
+        test_code: match code.as_ref().or(sealed.test_code.as_ref()) {
+            Some(code) => requested_code(code, &source)?,
             None => None,
         },
         datasets: vec![dataset],

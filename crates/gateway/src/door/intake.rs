@@ -3,6 +3,7 @@
 //! Each event is sealed right after it was read, so the clear text of a body lives once, in the body, and
 //! is gone with it. Events that nobody could send are rejected one by one; the others go on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ pub(crate) struct Sealed {
     count: usize,
     /// The body was one event, and no list of them in any form.
     pub(crate) is_single: bool,
+    /// What stood beside the events as their test code.
+    pub(crate) test_code: Option<String>,
+    /// Options of data processing stood beside the events, where they are of none.
+    pub(crate) has_options_beside: bool,
 }
 
 /// An event that nobody can send.
@@ -109,7 +114,7 @@ pub(crate) fn seal(
     source: &Source,
     (unix_ms, chance): (u64, [u8; 16]),
     events_max: usize,
-) -> Result<(Sealed, Vec<(String, String)>), IntakeError> {
+) -> Result<Sealed, IntakeError> {
     // The reader calls it no JSON, which is true and tells nobody that an upload was empty.
     if text.trim().is_empty() {
         return Err(IntakeError::Empty);
@@ -135,11 +140,9 @@ pub(crate) fn seal(
     if sealed.count == 0 {
         return Err(IntakeError::Empty);
     }
-    let fields = body.fields.into_iter().filter_map(|(key, raw)| {
-        let text = raw.as_text()?;
-        Some((key.into_owned(), text.into_owned()))
-    });
-    Ok((sealed, fields.collect()))
+    sealed.test_code = body.test_event_code().map(Cow::into_owned);
+    sealed.has_options_beside = body.has_data_processing_options();
+    Ok(sealed)
 }
 
 pub(crate) fn syntax(text: &str, error: SyntaxError) -> IntakeError {
@@ -208,7 +211,7 @@ impl Doors {
         &self,
         bytes: Vec<u8>,
         source: &Arc<Source>,
-    ) -> Result<(Sealed, Vec<(String, String)>), IntakeError> {
+    ) -> Result<Sealed, IntakeError> {
         /// Up to here sealing takes less time than handing it to another thread.
         const INLINE_BYTES_MAX: usize = 256 * 1024;
 

@@ -156,6 +156,10 @@ async fn wrong_requests_are_told_what_is_wrong() {
         }
     };
     let bearer = |key: &str| vec![("Authorization", format!("Bearer {key}"))];
+    let beside = |member: &str| {
+        let event = String::from_utf8(event.clone()).unwrap();
+        format!(r#"{{"data":[{event}],{member}}}"#).into_bytes()
+    };
     for (what, answer, status, code) in [
         (
             "no key",
@@ -231,6 +235,28 @@ async fn wrong_requests_are_told_what_is_wrong() {
             .await,
             403,
             "test_code_forbidden",
+        ),
+        (
+            "test code that is none",
+            post(
+                "/v1/events",
+                bearer(KEY),
+                beside(r#""test_event_code":["TEST1"]"#),
+            )
+            .await,
+            400,
+            "test_code_invalid",
+        ),
+        (
+            "options beside the events",
+            post(
+                "/v1/events",
+                bearer(KEY),
+                beside(r#""data_processing_options":["LDU"]"#),
+            )
+            .await,
+            400,
+            "options_misplaced",
         ),
         (
             "path",

@@ -110,8 +110,16 @@ impl Load {
         if loading.load.events == 0 {
             return Err(without_events(name, "holds an empty list"));
         }
+        if body.has_data_processing_options() {
+            return Err(Failure::with_help(
+                format!(
+                    "{name} has data_processing_options beside data, where they limit no event"
+                ),
+                "write data_processing_options, with its country and state, into each event",
+            ));
+        }
         loading.load.layout = body.layout;
-        loading.load.test_code = raw::test_code(&body);
+        loading.load.test_code = body.test_event_code().map(Cow::into_owned);
         if terms.form == Form::AsWritten {
             let slices = raw::slices(text, body.layout).map_err(broken)?;
             loading.put(&slices);

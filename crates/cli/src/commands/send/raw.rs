@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use sluice_event::batch::{self, Layout};
+use sluice_event::batch::Layout;
 use sluice_event::json::{Kind, Raw, Reader, SyntaxError, write_text};
 use sluice_event::{ActionSource, Event, Findings};
 
-/// The JSON of each event of a body, in the order in which [`batch::read`] gives them.
+/// The JSON of each event of a body, in the order in which [`read`](sluice_event::batch::read) gives them.
 pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
     let mut slices = Vec::new();
     let mut reader = Reader::new(text);
@@ -92,14 +92,10 @@ fn with_member(json: &str, key: &str, value: &str, has_it: impl Fn(&Event<'_>) -
         .unwrap_or_else(|| json.to_owned())
 }
 
-/// How a body that was read is laid out, and what it says beside its events.
-pub(super) fn test_code(body: &batch::Body<'_>) -> Option<String> {
-    let code = body.text("test_event_code")?;
-    Some(code.into_owned()).filter(|code| !code.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
+    use sluice_event::batch;
+
     use super::*;
 
     #[test]
