@@ -19,8 +19,8 @@ pub(crate) enum Cleaned {
 /// Appends the address as it may be sent; `None` when it is none.
 ///
 /// Query parameters that hold an e-mail address, an international phone number or, by their name,
-/// contact data are removed; so are a user name before the host, and a path or fragment with an
-/// address in it. Everything else stays byte for byte, Meta's appendix at the end included.
+/// contact data are removed; so are a user name before the host, and a path or fragment that holds an
+/// address, or such a number between its slashes. Everything else stays byte for byte, Meta's appendix at the end included.
 pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     let url = url.trim();
     let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
@@ -56,14 +56,14 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     out.push_str("://");
     out.push_str(host);
     let mut is_freed = host.len() < authority.len();
-    if has_email(path) {
+    if has_contact(path) {
         out.push('/');
         is_freed = true;
     } else {
         out.push_str(path);
     }
     is_freed |= push_query(query, out);
-    if has_email(fragment) {
+    if has_contact(fragment) {
         is_freed = true;
     } else {
         out.push_str(fragment);
@@ -140,7 +140,6 @@ fn push_query(query: &str, out: &mut String) -> bool {
 }
 
 fn is_contact_pair(pair: &str) -> bool {
-    let is_clear = |text: &str| is_contact(text) || is_contact(&percent_decode(text));
     let Some((key, value)) = pair.split_once('=') else {
         return is_clear(pair);
     };
@@ -148,8 +147,25 @@ fn is_contact_pair(pair: &str) -> bool {
         return is_clear(key);
     }
     let is_by_name = is_contact_key(&percent_decode(key)) && digest::recognize(value).is_none();
-    // A phone number's `+` is often left unencoded, where decoding would make it a space.
     is_by_name || has_email(pair) || is_clear(value) || is_clear(key)
+}
+
+/// Whether a path or a fragment holds contact data.
+fn has_contact(part: &str) -> bool {
+    has_email(part)
+        || part
+            .split(['/', '#', '=', '&', ';', ':', ','])
+            .any(is_clear)
+}
+
+/// Whether a text of an address is contact data, as it stands or encoded. A phone number's `+` is often left
+/// unencoded, where decoding makes it a space.
+fn is_clear(text: &str) -> bool {
+    is_contact(text)
+        || is_contact(&percent_decode(text))
+        || text
+            .strip_prefix('+')
+            .is_some_and(|rest| is_contact(&format!("+{}", percent_decode(rest))))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -212,6 +228,31 @@ mod tests {
                 "https://shop.example/#john@example.com",
                 "https://shop.example/",
                 Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/tel/+49-151-23456789?o=1",
+                "https://shop.example/?o=1",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/tel:%2B4915123456789/x",
+                "https://shop.example/",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/p#+4915123456789",
+                "https://shop.example/p",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/p?x=+49%20151%2023456789",
+                "https://shop.example/p",
+                Cleaned::Freed,
+            ),
+            (
+                "https://shop.example/c++/news+2026-11-26?q=red+20261126",
+                "https://shop.example/c++/news+2026-11-26?q=red+20261126",
+                Cleaned::Unchanged,
             ),
             (
                 "https://john:secret@shop.example/",

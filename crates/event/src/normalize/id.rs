@@ -33,7 +33,11 @@ pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
     Ok(())
 }
 
+/// A browser's name for itself. An address among other words is that of a crawler's owner.
 pub(super) fn user_agent(value: &str, out: &mut String) -> Result<(), Code> {
+    if contact::is_contact(value) && !value.contains('/') {
+        return Err(Code::IdContactData);
+    }
     if crate::digest::recognize(value).is_some() {
         return Err(Code::IdInvalid);
     }

@@ -150,8 +150,13 @@ impl Writer<'_> {
     }
 
     fn may_pass(&mut self, key: &str, table: &Table, unknown: Unknown, path: PathOf<'_>) -> bool {
-        if contact::is_contact(key) || contact::is_contact_key(key) {
+        if contact::is_contact(key) {
             self.contact(path);
+            return false;
+        }
+        if contact::is_contact_key(key) {
+            let message = "the name says contact data, which belongs into user_data; left out";
+            self.findings.add(Code::CustomDataContact, path(), message);
             return false;
         }
         let meant = if self.findings.is_full() {

@@ -124,6 +124,18 @@ fn bad_values_cost_themselves_alone() {
             &["id_contact_data"],
         ),
         (
+            r#"{"user_data":{"client_user_agent":"john@example.com"}}"#,
+            &["id_contact_data"],
+        ),
+        (
+            r#"{"user_data":{"client_user_agent":"+4915123456789"}}"#,
+            &["id_contact_data"],
+        ),
+        (
+            r#"{"user_data":{"client_user_agent":"Bot/1.0 (owner@example.com)"}}"#,
+            &[],
+        ),
+        (
             r#"{"user_data":{"fbp":["fb.1.1700000000000.1","fb.1.1700000000000.2"]}}"#,
             &["too_many"],
         ),
