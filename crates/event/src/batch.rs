@@ -113,6 +113,7 @@ pub fn read<'a>(text: &'a str, mut each: impl FnMut(Item<'a>)) -> Result<Body<'a
                 return Ok(());
             }
             match reader.kind()? {
+                Kind::Null => reader.value().map(|_| ()),
                 Kind::Array => reader.items(|reader| items.read(reader)),
                 // Form-encoded senders put the list into a string.
                 Kind::Text => items.read_list(&reader.value()?.as_text().unwrap_or_default()),

@@ -158,19 +158,31 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
         findings.add(Code::MessagingChannelMissing, Path::root(), message);
         return;
     };
-    let has_ids = match channel {
-        MessagingChannel::Messenger => has(UserField::PageId) && has(UserField::PageScopedUserId),
-        MessagingChannel::Whatsapp => {
-            has(UserField::CtwaClid)
-                && (has(UserField::PageId) || has(UserField::WhatsappBusinessAccountId))
-        }
-        MessagingChannel::Instagram => {
-            has(UserField::IgSid)
-                && (has(UserField::IgAccountId) || has(UserField::InstagramBusinessAccountId))
-        }
+    let has_page = has(UserField::PageId);
+    let (whose, of_person) = match channel {
+        MessagingChannel::Messenger => (
+            (!has_page).then_some((Code::MessagingPageMissing, "page_id")),
+            UserField::PageScopedUserId,
+        ),
+        MessagingChannel::Whatsapp => (
+            (!has_page && !has(UserField::WhatsappBusinessAccountId)).then_some((
+                Code::MessagingPageMissing,
+                "page_id or whatsapp_business_account_id",
+            )),
+            UserField::CtwaClid,
+        ),
+        MessagingChannel::Instagram => (
+            (!has(UserField::IgAccountId) && !has(UserField::InstagramBusinessAccountId))
+                .then_some((Code::MessagingAccountMissing, "ig_account_id")),
+            UserField::IgSid,
+        ),
     };
-    if !has_ids {
-        let message = format!("user_data lacks ids that {channel} events need");
+    let lacks = |id: &str| format!("a {channel} event whose user_data lacks {id}");
+    if let Some((code, id)) = whose {
+        findings.add(code, Path::root(), lacks(id));
+    }
+    if !has(of_person) {
+        let message = lacks(of_person.name());
         findings.add(Code::MessagingIdsMissing, Path::root(), message);
     }
 }

@@ -217,8 +217,12 @@ codes! {
         "add \"messaging_channel\": whatsapp, messenger or instagram";
     MessagingEventName = "messaging_event_name", Error, MESSAGING,
         "use one of the 14 business-messaging events, such as Purchase or LeadSubmitted";
+    MessagingPageMissing = "messaging_page_missing", Error, MESSAGING,
+        "add the page_id of the Page that the person wrote to, or for WhatsApp the whatsapp_business_account_id";
+    MessagingAccountMissing = "messaging_account_missing", Error, MESSAGING,
+        "add the ig_account_id of the account that the person wrote to";
     MessagingIdsMissing = "messaging_ids_missing", Error, MESSAGING,
-        "messenger: page_id and page_scoped_user_id; whatsapp: ctwa_clid and page_id or whatsapp_business_account_id; instagram: ig_account_id and ig_sid";
+        "add the person's id in the channel: page_scoped_user_id for messenger, ctwa_clid for whatsapp, ig_sid for instagram";
     MessagingChannelUnused = "messaging_channel_unused", Warning, MESSAGING,
         "messaging_channel belongs to action_source business_messaging";
     CrmFieldsMissing = "crm_fields_missing", Warning, CRM,

@@ -80,7 +80,9 @@ pub(crate) async fn take(
     let form = Form::read(content_type, bytes).await?;
     let key = in_query_or_field(query, &form).or(known_bearer.map(str::to_owned));
     let key = match (key, form.json()) {
-        (None, Some(bytes)) => in_json(bytes)?,
+        (None, Some(bytes)) => {
+            in_json(bytes).map_err(|error| GraphProblem::unreadable(error, true))?
+        }
         (key, _) => key,
     };
     let key = key
@@ -94,7 +96,8 @@ pub(crate) async fn take(
     let form_code = form.test_event_code();
     // A form has its field `data`, which may hold one event.
     let is_json = form.json().is_some();
-    let sealed = doors.seal(form.into_events()?, &source).await?;
+    let sealed = doors.seal(form.into_events()?, &source).await;
+    let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
@@ -191,6 +194,8 @@ fn subcode(code: Code) -> i64 {
         Code::UserDataMissing | Code::UserDataTooBroad => 2_804_050,
         Code::MessagingChannelMissing => 2_804_063,
         Code::MessagingEventName => 2_804_066,
+        Code::MessagingAccountMissing => 2_804_079,
+        Code::MessagingPageMissing => 2_804_116,
         _ => 2_804_019,
     }
 }
@@ -212,6 +217,38 @@ impl GraphProblem {
             code,
             subcode: None,
             message: message.to_owned(),
+            user_message: None,
+            is_transient: false,
+        }
+    }
+
+    /// The events cannot be read; of a form they are the field `data`.
+    fn unreadable(error: IntakeError, is_json: bool) -> Self {
+        let IntakeError::Syntax {
+            expected,
+            line,
+            column,
+        } = error
+        else {
+            return error.into();
+        };
+        let what = if is_json {
+            "the body"
+        } else {
+            "the field data"
+        };
+        let help = if is_json {
+            "{\"data\": [event, …]}"
+        } else {
+            "a list of events"
+        };
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: 100,
+            subcode: None,
+            message: format!(
+                "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
+            ),
             user_message: None,
             is_transient: false,
         }

@@ -561,22 +561,6 @@ async fn a_request_without_a_key_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_broken_body_with_the_key_in_it_is_not_called_keyless() {
-    let test = start().await;
-    let path = "/v26.0/1234567890123456/events";
-    let headers = [("Content-Type", "application/json")];
-    let broken = format!(r#"{{"access_token":"{KEY}","data":[{{"event_name":"Lead",}}]}}"#);
-    let answer = request(test.address(), "POST", path, &headers, broken.as_bytes()).await;
-    let error = answer.json()["error"].clone();
-    assert_eq!((answer.status, &error["code"]), (400, &json!(100)));
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("not JSON"), "{message}");
-    let answer = request(test.address(), "POST", path, &headers, b"[{}]").await;
-    assert_eq!(answer.json()["error"]["code"], 104);
-    test.finish().await;
-}
-
-#[tokio::test]
 async fn a_second_gateway_is_told_of_the_first_and_not_of_the_port() {
     let test = start().await;
     let error = test.start_another(str::to_owned).await;

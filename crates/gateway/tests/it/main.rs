@@ -8,6 +8,7 @@
 
 mod client;
 mod doors;
+mod graph_errors;
 mod harness;
 mod http;
 mod lanes;

@@ -124,50 +124,61 @@ fn messaging(channel: &str, user_data: &str) -> Value {
 
 #[test]
 fn messaging_events_need_the_ids_of_their_channel() {
-    for (channel, user_data, is_whole) in [
+    for (channel, user_data, expected) in [
         (
             "messenger",
             r#"{"page_id":"1","page_scoped_user_id":"2"}"#,
-            true,
+            &[][..],
         ),
-        ("messenger", r#"{"page_id":"1"}"#, false),
-        ("messenger", r#"{"page_scoped_user_id":"2"}"#, false),
+        (
+            "messenger",
+            r#"{"page_id":"1"}"#,
+            &["messaging_ids_missing"],
+        ),
+        (
+            "messenger",
+            r#"{"page_scoped_user_id":"2"}"#,
+            &["messaging_page_missing"],
+        ),
         (
             "whatsapp",
             r#"{"ctwa_clid":"c","whatsapp_business_account_id":"1"}"#,
-            true,
+            &[][..],
         ),
-        ("whatsapp", r#"{"ctwa_clid":"c","page_id":"1"}"#, true),
-        ("whatsapp", r#"{"ctwa_clid":"c"}"#, false),
+        ("whatsapp", r#"{"ctwa_clid":"c","page_id":"1"}"#, &[]),
+        (
+            "whatsapp",
+            r#"{"ctwa_clid":"c"}"#,
+            &["messaging_page_missing"],
+        ),
         (
             "whatsapp",
             r#"{"page_id":"1","whatsapp_business_account_id":"1"}"#,
-            false,
+            &["messaging_ids_missing"],
         ),
-        ("instagram", r#"{"ig_sid":"1","ig_account_id":"2"}"#, true),
+        ("instagram", r#"{"ig_sid":"1","ig_account_id":"2"}"#, &[]),
         (
             "instagram",
             r#"{"ig_sid":"1","instagram_business_account_id":"2"}"#,
-            true,
+            &[][..],
         ),
-        ("instagram", r#"{"ig_sid":"1"}"#, false),
+        (
+            "instagram",
+            r#"{"ig_sid":"1"}"#,
+            &["messaging_account_missing"],
+        ),
         (
             "instagram",
             r#"{"page_id":"1","page_scoped_user_id":"2"}"#,
-            false,
+            &["messaging_account_missing", "messaging_ids_missing"],
         ),
         (
             "Messenger",
             r#"{"page_id":"1","page_scoped_user_id":"2"}"#,
-            true,
+            &[][..],
         ),
     ] {
         let outcome = seal_value(&messaging(channel, user_data));
-        let expected: &[&str] = if is_whole {
-            &[]
-        } else {
-            &["messaging_ids_missing"]
-        };
         assert_eq!(outcome.codes(), expected, "{channel} {user_data}");
     }
 }
