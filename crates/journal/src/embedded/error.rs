@@ -69,6 +69,12 @@ pub enum OpenError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// The file system may not be written, which a journal has to be even to be read.
+    #[error("the file system of {} can only be read", path.display())]
+    ReadOnly {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// There is no room on the disk.
     #[error("no room on the disk of {}", path.display())]
     Full {
@@ -119,6 +125,10 @@ impl OpenError {
             OpenError::NoPermission { .. } => {
                 "the gateway's user has to own the folder and the files in it"
             }
+            OpenError::ReadOnly { .. } => {
+                "mount it writable, or copy the folder: SQLite makes its shared memory beside the file. Under \
+                 systemd, name the folder in ReadWritePaths"
+            }
             OpenError::Full { .. } => "make room on the disk and start again",
             OpenError::Disk { .. } => "check the disk and the system's log",
             OpenError::OldSqlite { .. } => {
@@ -130,9 +140,8 @@ impl OpenError {
     pub(super) fn of_io(path: &Path, error: &std::io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                OpenError::NoPermission { path }
-            }
+            std::io::ErrorKind::PermissionDenied => OpenError::NoPermission { path },
+            std::io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { path },
             std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
                 OpenError::NotAFolder { path }
             }
@@ -145,34 +154,37 @@ impl OpenError {
     }
 
     pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => OpenError::NotAJournal { path },
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-                OpenError::NoPermission { path }
+        let owned = path.to_owned();
+        let told = match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => return OpenError::NotAJournal { path: owned },
+            Some(ErrorCode::DatabaseCorrupt) | None => {
+                let detail = damage(error);
+                return OpenError::Damaged {
+                    path: owned,
+                    detail,
+                };
             }
-            Some(ErrorCode::DiskFull) => OpenError::Full { path },
-            // SQLite says no more of a file beside the journal's that it could not make larger.
-            Some(ErrorCode::SystemIoFailure) if has_no_room(&path) => OpenError::Full { path },
-            Some(ErrorCode::DatabaseCorrupt) | None => OpenError::Damaged {
-                path,
-                detail: damage(error),
-            },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                OpenError::NoPermission { path: owned }
+            }
+            Some(ErrorCode::DiskFull) => OpenError::Full { path: owned },
             _ => OpenError::Disk {
-                path,
+                path: owned,
                 detail: error.to_string(),
             },
-        }
+        };
+        // SQLite says little of a file beside the journal's that it could not make, or not make larger.
+        probe(path).map_or(told, |error| OpenError::of_io(path, &error))
     }
 }
 
-/// Whether a small file beside this one cannot be written for lack of room.
-fn has_no_room(path: &Path) -> bool {
+/// Why a small file beside this one cannot be written.
+fn probe(path: &Path) -> Option<std::io::Error> {
     let probe = path.with_extension("probe");
     let written = std::fs::write(&probe, vec![1; 64 << 10]);
     // Where it could not be made there is nothing to remove.
     let _removed = std::fs::remove_file(&probe);
-    written.is_err_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
+    written.err()
 }
 
 impl From<rusqlite::Error> for JournalError {
