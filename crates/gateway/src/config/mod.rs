@@ -28,6 +28,7 @@ mod resolve;
 mod resolve_ends;
 mod resolved;
 mod secret;
+mod secret_command;
 mod written;
 
 #[cfg(test)]
