@@ -110,7 +110,7 @@ impl Gateway {
         let listener = listen(config.server.listen);
         let roster = {
             let config = config.clone();
-            Arc::new(blocking(move || Roster::read(config, environment)).await??)
+            Arc::new(blocking(move || Roster::read(&config, environment)).await??)
         };
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
