@@ -35,6 +35,7 @@ mod written;
 pub(crate) mod tests;
 
 pub use check::Checked;
+pub(crate) use check::{KEY_HELP, doubt_of_key};
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use keys::{SECTIONS, Section, Shape};

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_graph::{AccessToken, AppSecret, InvalidToken};
 
 use super::error::RosterError;
-use crate::config::{Config, Dataset, Environment, SecretRef, Source};
+use crate::config::{Config, Dataset, Environment, SecretRef, Source, doubt_of_key};
 
 /// A secret that the configuration names.
 pub(super) struct Entry {
@@ -29,12 +29,12 @@ pub(super) struct Held {
     pub(super) value: Value,
 }
 
-/// What it is used for. Of a key, the digest is all that is needed.
+/// What it is used for. Of a key, the digest is all that is needed, and what is doubtful about it.
 #[derive(Clone)]
 pub(super) enum Value {
     Token(Arc<Dataset>, AccessToken),
     AppSecret(Arc<Dataset>, AppSecret),
-    Key(Arc<Source>),
+    Key(Arc<Source>, Option<String>),
 }
 
 impl Entry {
@@ -70,13 +70,22 @@ impl Entry {
 
     /// Why it cannot be the same secret as another; `None` if it can.
     pub(super) fn clash_with(&self, other: &Self) -> Option<RosterError> {
-        match (&self.owner, &other.owner) {
-            (Owner::Key(second), Owner::Key(first)) => Some(RosterError::SameKey {
-                first: first.name.to_string(),
-                second: second.name.to_string(),
-            }),
-            _ => None,
-        }
+        let (source, secret) = match (&self.owner, &other.owner) {
+            (Owner::Key(second), Owner::Key(first)) => {
+                return Some(RosterError::SameKey {
+                    first: first.name.to_string(),
+                    second: second.name.to_string(),
+                });
+            }
+            (Owner::Key(source), _) => (source, other),
+            (_, Owner::Key(source)) => (source, self),
+            // Datasets may share what they are reached with.
+            _ => return None,
+        };
+        Some(RosterError::KeyIsSecret {
+            name: source.name.to_string(),
+            what: secret.what(),
+        })
     }
 
     pub(super) fn is_file(&self) -> bool {
@@ -101,7 +110,7 @@ impl Entry {
                 .map(|token| Value::Token(Arc::clone(dataset), token)),
             Owner::AppSecret(dataset) => AppSecret::new(text.to_owned())
                 .map(|secret| Value::AppSecret(Arc::clone(dataset), secret)),
-            Owner::Key(source) => Ok(Value::Key(Arc::clone(source))),
+            Owner::Key(source) => Ok(Value::Key(Arc::clone(source), doubt_of_key(&secret))),
         };
         Ok(Held {
             digest: Sha256::digest(text.as_bytes()).into(),

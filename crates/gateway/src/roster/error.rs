@@ -39,6 +39,14 @@ pub enum RosterError {
         /// The other.
         second: String,
     },
+    /// Whoever knows a token or an app secret could come in with it.
+    #[error("source {name} has the {what} for its key")]
+    KeyIsSecret {
+        /// Whose key it is.
+        name: String,
+        /// Whose secret it is too.
+        what: String,
+    },
 }
 
 impl RosterError {

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use sluice_event::DatasetId;
 use sluice_graph::{AccessToken, AppSecret, Destination};
+use sluice_journal::SourceName;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
@@ -125,6 +126,16 @@ impl Roster {
         Ok(roster)
     }
 
+    /// What is doubtful about keys that can be used, beside the names of their sources.
+    pub(crate) fn doubts(&self) -> Vec<(SourceName, String)> {
+        let in_force = self.in_force();
+        let doubts = in_force.iter().filter_map(|held| match &held.value {
+            Value::Key(source, doubt) => Some((source.name.clone(), doubt.clone()?)),
+            Value::Token(..) | Value::AppSecret(..) => None,
+        });
+        doubts.collect()
+    }
+
     pub(crate) fn destinations(&self) -> watch::Receiver<Arc<Destinations>> {
         self.destinations.subscribe()
     }
@@ -226,7 +237,7 @@ impl Roster {
                         reachable.prove_with(secret.clone());
                     }
                 }
-                Value::Key(source) => keys.sources.push((*digest, Arc::clone(source))),
+                Value::Key(source, _) => keys.sources.push((*digest, Arc::clone(source))),
             }
         }
         self.destinations.send_if_modified(|known| {

@@ -186,3 +186,62 @@ fn keys_may_change_places_but_two_sources_never_have_the_same() {
         AccessToken::new("EAANew".to_owned()).unwrap()
     );
 }
+
+#[test]
+fn a_key_is_nobodys_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let place = folder.display();
+    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
+    let second = format!(
+        "{}\napp_secret = {{ file = \"{place}/of-the-app\" }}",
+        from_file(folder)
+    );
+    for (same, what) in [
+        ("first", format!("access token of dataset {FIRST}")),
+        ("second", format!("access token of dataset {SECOND}")),
+        ("of-the-app", format!("app secret of dataset {SECOND}")),
+    ] {
+        write_secrets(folder);
+        let running = roster(folder, &second).unwrap();
+        let secret = fs::read_to_string(folder.join(same)).unwrap();
+        fs::write(folder.join("shop"), &secret).unwrap();
+        let expected = format!("source shop has the {what} for its key");
+        let refused = roster(folder, &second).err().unwrap();
+        assert_eq!(refused.to_string(), expected);
+
+        fs::write(folder.join("app"), "the-new-key-of-the-app").unwrap();
+        assert_eq!(told(running.refresh_files()), [expected]);
+        assert_eq!(owner(&running, &secret), None);
+        assert_eq!(
+            owner(&running, "shop-secret-of-the-test").as_deref(),
+            Some("shop")
+        );
+        assert_eq!(
+            owner(&running, "the-new-key-of-the-app").as_deref(),
+            Some("app")
+        );
+    }
+}
+
+#[test]
+fn a_new_token_that_is_a_key_is_refused_and_the_key_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let roster = roster(folder, &from_file(folder)).unwrap();
+    let known = token(&roster, SECOND);
+    fs::write(folder.join("second"), "app-secret-of-the-test").unwrap();
+    let expected = format!("source app has the access token of dataset {SECOND} for its key");
+    assert_eq!(told(roster.refresh_files()), [expected]);
+    assert_eq!(token(&roster, SECOND), known);
+    assert_eq!(
+        owner(&roster, "app-secret-of-the-test").as_deref(),
+        Some("app")
+    );
+    // Datasets may share a token.
+    fs::write(folder.join("second"), "first-secret-of-the-test").unwrap();
+    assert_eq!(roster.refresh_files().unwrap(), 4);
+    assert_eq!(token(&roster, SECOND), token(&roster, FIRST));
+}
