@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 pub use clock::{Clock, SharedClock, SystemClock};
-use config::{Config, Environment};
+use config::{Config, Environment, KEY_HELP};
 use door::{Doors, Listener};
 use lane::Supervisor;
 use roster::Roster;
@@ -110,8 +110,11 @@ impl Gateway {
         let listener = listen(config.server.listen);
         let roster = {
             let config = config.clone();
-            Arc::new(blocking(move || Roster::read(config, environment)).await??)
+            Arc::new(blocking(move || Roster::read(&config, environment)).await??)
         };
+        for (source, doubt) in roster.doubts() {
+            warn!(source = source.as_str(), help = KEY_HELP, "{doubt}");
+        }
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
         let journal = open_journal(&config, &watch).await?;

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sluice_journal::Journal;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::{SharedClock, seconds};
 use crate::config::Dataset;
-use crate::roster::Roster;
+use crate::roster::{Command, Reading, Roster};
 use crate::watch::Watch;
 
 /// How often files with secrets are looked at, and whether the journal can write again.
@@ -51,20 +52,47 @@ fn ticks(period: Duration) -> Interval {
 
 impl Upkeep {
     async fn keep_secrets(&self) {
+        let commands_again = watch::Sender::new(());
+        let commands = self.roster.commands().into_iter();
+        let commands =
+            commands.map(|command| self.keep_command(command, commands_again.subscribe()));
+        tokio::join!(self.keep_files(&commands_again), join_all(commands));
+    }
+
+    async fn keep_files(&self, commands_again: &watch::Sender<()>) {
         let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
         loop {
             tokio::select! {
-                () = self.reload.notified() => self.read_secrets(true).await,
+                () = self.reload.notified() => {
+                    commands_again.send_replace(());
+                    self.read_secrets(|roster| roster.refresh(true)).await;
+                }
                 _ = look.tick() => {
                     if self.roster.have_files_changed() {
-                        self.read_secrets(false).await;
+                        self.read_secrets(Roster::refresh_files).await;
                     }
                 }
                 _ = again.tick() => {
                     if self.watch.has_parked() {
-                        self.read_secrets(false).await;
+                        commands_again.send_replace(());
+                        self.read_secrets(|roster| roster.refresh(false)).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// Runs one command again and again, and never twice at a time: what it printed first would take effect
+    /// last.
+    async fn keep_command(&self, command: Command, mut again: watch::Receiver<()>) {
+        while again.changed().await.is_ok() {
+            if self
+                .read(move |roster| roster.refresh_command(command))
+                .await
+                > 0
+            {
+                let secret = self.roster.what(command);
+                info!(secret, "the command of a secret was run again");
             }
         }
     }
@@ -81,19 +109,29 @@ impl Upkeep {
         }
     }
 
-    async fn read_secrets(&self, wakes: bool) {
+    async fn read_secrets(&self, reading: impl FnOnce(&Roster) -> Reading + Send + 'static) {
+        if self.read(reading).await > 0 {
+            info!("keys and tokens were read again");
+        }
+    }
+
+    /// Reads secrets, and tells which ones cannot be used. How many there were, if all can be.
+    async fn read(&self, reading: impl FnOnce(&Roster) -> Reading + Send + 'static) -> usize {
         let roster = Arc::clone(&self.roster);
-        match tokio::task::spawn_blocking(move || roster.refresh(wakes)).await {
-            Ok(Ok(())) => info!("keys and tokens were read again"),
-            Ok(Err(error)) => {
-                let error = error.with_reason();
-                error!(
-                    error,
-                    "a secret cannot be read; the known one stays in force"
-                );
+        match tokio::task::spawn_blocking(move || reading(&roster)).await {
+            Ok(Ok(count)) => return count,
+            Ok(Err(errors)) => {
+                for error in errors {
+                    let error = error.with_reason();
+                    error!(
+                        error,
+                        "a secret cannot be read; the known one stays in force"
+                    );
+                }
             }
             Err(error) => error!(%error, "reading secrets failed"),
         }
+        0
     }
 
     async fn sweep(&self) {
@@ -130,6 +168,9 @@ impl Upkeep {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use sluice_journal::{Embedded, JournalError, Options};
 
     use super::*;
@@ -137,36 +178,119 @@ mod tests {
     use crate::config::tests::LEAST;
     use crate::config::{Config, FixedEnvironment};
 
-    #[tokio::test]
-    async fn a_journal_that_can_write_again_is_told_while_nothing_comes_in() {
+    /// Upkeep of a configuration, with a journal in this folder.
+    fn upkeep(text: &str, folder: &Path) -> Upkeep {
         let environment = FixedEnvironment::new()
             .with("META_ACCESS_TOKEN", "EAAToken")
             .with("SLUICE_KEY", "key-of-the-shop-0123456789");
-        let config = Config::parse("test.toml", LEAST, &environment, 0).unwrap();
+        let config = Config::parse("test.toml", text, &environment, 0).unwrap();
         let config = config.config;
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Embedded::open(folder.path(), Options::default()).unwrap();
-        let watch = Watch::new();
-        watch.kept(Some(&JournalError::Full));
-        assert!(watch.is_failing());
-        let stop = CancellationToken::new();
-        let upkeep = tokio::spawn(run(Upkeep {
-            roster: Arc::new(Roster::read(config.clone(), Arc::new(environment)).unwrap()),
+        let journal = Embedded::open(&folder.join("journal"), Options::default()).unwrap();
+        Upkeep {
+            roster: Arc::new(Roster::read(&config, Arc::new(environment)).unwrap()),
             journal: Arc::new(journal),
             clock: Arc::new(SystemClock::default()),
-            watch: watch.clone(),
+            watch: Watch::new(),
             retention: config.journal.retention,
             datasets: config.datasets,
             reload: Arc::default(),
-            stop: stop.clone(),
-        }));
-        let told = async {
-            while watch.is_failing() {
-                tokio::task::yield_now().await;
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Waits for what has to come.
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        let wait = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let told = tokio::time::timeout(Duration::from_secs(10), told).await;
-        assert!(told.is_ok(), "nobody looked");
+        let came = tokio::time::timeout(Duration::from_secs(8), wait).await;
+        assert!(came.is_ok(), "waited for {what} in vain");
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_can_write_again_is_told_while_nothing_comes_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let upkeep = upkeep(LEAST, folder.path());
+        let (watch, stop) = (upkeep.watch.clone(), upkeep.stop.clone());
+        watch.kept(Some(&JournalError::Full));
+        assert!(watch.is_failing());
+        let upkeep = tokio::spawn(run(upkeep));
+        until("somebody to look", || !watch.is_failing()).await;
+        stop.cancel();
+        upkeep.await.unwrap();
+    }
+
+    /// A further source whose key a command prints: what is in a file, once there is no file `hang`.
+    fn source(folder: &Path, name: &str) -> String {
+        fs::write(folder.join(name), format!("first-key-of-{name}")).unwrap();
+        let folder = folder.display();
+        format!(
+            r#"
+[[source]]
+name = "{name}"
+kind = "api"
+key = {{ command = ["sh", "-c", """
+    echo run >> {folder}/{name}.runs
+    while test -e {folder}/{name}.hang; do sleep 0.01; done
+    cat {folder}/{name}"""] }}
+datasets = ["1234567890123456"]
+"#
+        )
+    }
+
+    /// The hanging command would be ended after ten seconds, and everything here comes before.
+    #[tokio::test]
+    async fn a_command_that_hangs_delays_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let in_file = folder.join("in-file");
+        fs::write(&in_file, "first-key-in-file").unwrap();
+        let text = LEAST.replace(
+            "env = \"SLUICE_KEY\"",
+            &format!("file = \"{}\"", in_file.display()),
+        );
+        let text = format!(
+            "{text}{}{}",
+            source(folder, "slow"),
+            source(folder, "quick")
+        );
+        let upkeep = upkeep(&text, folder);
+        let (keys, stop) = (upkeep.roster.keys(), upkeep.stop.clone());
+        let reload = Arc::clone(&upkeep.reload);
+        let is_in_force = |key: &str| keys.borrow().source(key).is_some();
+        let runs = |name: &str| {
+            let runs = fs::read_to_string(folder.join(format!("{name}.runs")));
+            runs.unwrap().lines().count()
+        };
+        let hang = folder.join("slow.hang");
+        let upkeep = tokio::spawn(run(upkeep));
+
+        fs::write(&hang, "").unwrap();
+        fs::write(folder.join("slow"), "second-key-of-slow").unwrap();
+        fs::write(folder.join("quick"), "second-key-of-quick").unwrap();
+        reload.notify_one();
+        until("the command to hang", || runs("slow") == 2).await;
+        until("the other command", || is_in_force("second-key-of-quick")).await;
+        fs::write(&in_file, "second-key-in-file").unwrap();
+        until("the file", || is_in_force("second-key-in-file")).await;
+        assert_eq!(
+            (runs("slow"), runs("quick")),
+            (2, 2),
+            "only the file was read"
+        );
+        fs::write(folder.join("quick"), "third-key-of-quick").unwrap();
+        reload.notify_one();
+        until("the other command again", || {
+            is_in_force("third-key-of-quick")
+        })
+        .await;
+
+        assert!(is_in_force("first-key-of-slow"), "it hangs");
+        fs::remove_file(&hang).unwrap();
+        until("the slow command", || is_in_force("second-key-of-slow")).await;
+        until("its second turn", || runs("slow") == 3).await;
         stop.cancel();
         upkeep.await.unwrap();
     }

@@ -167,6 +167,39 @@ fn serve_refuses_with_the_same_words() {
     );
 }
 
+/// What `serve` says of a configuration with which it does not start.
+fn serve(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    // No journal can be where a file is.
+    let journal = path.display();
+    let text = format!("server.listen = \"127.0.0.1:0\"\njournal.path = \"{journal}\"\n{text}");
+    fs::write(&path, text).unwrap();
+    let run = sluice(&["serve", "--config", path.to_str().unwrap()], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(!run.stderr.contains("geheim"), "{}", run.stderr);
+    run.stderr
+}
+
+#[test]
+fn serve_refuses_an_access_token_for_a_key() {
+    let said = serve(&GOOD.replace("geheim-and-long-enough", "EAABgeheim"));
+    let expected =
+        "error: source shop-backend has the access token of dataset 1234567890123456 for its key";
+    assert_eq!(said.lines().next(), Some(expected), "{said}");
+}
+
+#[test]
+fn serve_warns_of_a_key_that_can_be_guessed() {
+    let doubt = "the key has fewer than 16 characters and can be guessed";
+    let said = serve(&GOOD.replace("geheim-and-long-enough", "geheim"));
+    assert!(
+        said.contains(doubt) && said.contains("shop-backend"),
+        "{said}"
+    );
+    assert!(!serve(GOOD).contains(doubt));
+}
+
 #[test]
 fn colours_are_for_people() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,9 @@ use super::secret::Secret;
 /// Length of a source's key below which it can be guessed, in characters.
 const KEY_CHARS_MIN: usize = 16;
 
+/// How to come by a good key.
+pub(crate) const KEY_HELP: &str = "make one with `openssl rand -hex 24`";
+
 /// A configuration that was looked through.
 #[derive(Debug)]
 pub struct Checked {
@@ -122,13 +125,16 @@ fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
 }
 
 fn key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
-    const HELP: &str = "make one with `openssl rand -hex 24`";
     if !text.expose().chars().all(|c| c.is_ascii_graphic()) {
         let message = "a key has ASCII letters, digits and marks, and no spaces";
-        note(Severity::Error, message, HELP);
-    } else if text.expose().len() < KEY_CHARS_MIN {
-        let message =
-            format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed");
-        note(Severity::Warning, &message, HELP);
+        note(Severity::Error, message, KEY_HELP);
+    } else if let Some(doubt) = doubt_of_key(text) {
+        note(Severity::Warning, &doubt, KEY_HELP);
     }
+}
+
+/// Why a key that can be used had better be another one.
+pub(crate) fn doubt_of_key(key: &Secret) -> Option<String> {
+    (key.expose().len() < KEY_CHARS_MIN)
+        .then(|| format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed"))
 }

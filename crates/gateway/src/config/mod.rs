@@ -28,12 +28,14 @@ mod resolve;
 mod resolve_ends;
 mod resolved;
 mod secret;
+mod secret_command;
 mod written;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use check::Checked;
+pub(crate) use check::{KEY_HELP, doubt_of_key};
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use keys::{SECTIONS, Section, Shape};

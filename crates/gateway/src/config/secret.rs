@@ -8,15 +8,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::environment::Environment;
+use super::secret_command::printed;
 
 /// Size of a secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;
@@ -199,62 +198,22 @@ impl fmt::Debug for SecretRef {
 
 fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let file = File::open(path).map_err(SecretError::Read)?;
-    limited(file).map_err(SecretError::Read)
-}
-
-/// All bytes up to one more than a secret may have with white space around it. The buffer never
-/// moves, so that no copy stays behind.
-fn limited(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let limit = SECRET_BYTES_MAX + 64;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 64));
-    source.take(limit as u64).read_to_end(&mut bytes)?;
+    let mut bytes = room();
+    fill(&mut bytes, file).map_err(SecretError::Read)?;
     Ok(bytes)
 }
 
-/// What a command prints on its standard output. Its standard error is not shown to anybody: what
-/// it says may hold the secret.
-fn printed(words: &[String], timeout: Duration) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let (program, arguments) = words.split_first().ok_or(SecretError::Empty)?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(SecretError::Run)?;
-    let (sender, output) = mpsc::channel();
-    if let Some(stdout) = child.stdout.take() {
-        // It ends when the command, and whatever the command has started, has closed its output.
-        thread::spawn(move || {
-            // Nobody receives when the command took too long.
-            let _ = sender.send(limited(stdout));
-        });
-    }
-    let left = ended(&mut child, timeout)?;
-    let output = output.recv_timeout(left.max(Duration::from_secs(1)));
-    output
-        .map_err(|_| SecretError::Timeout)?
-        .map_err(SecretError::Read)
+/// Bytes that are read at most: one more than a secret may have, and white space around it.
+const READ_BYTES_MAX: usize = SECRET_BYTES_MAX + 64;
+
+/// Room for all that is read. It never moves, so that no copy of a secret stays behind.
+pub(super) fn room() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(READ_BYTES_MAX + 64))
 }
 
-/// Waits for the end of a command, and returns what is left of the time. The pauses are counted,
-/// because no clock is read here.
-fn ended(child: &mut Child, timeout: Duration) -> Result<Duration, SecretError> {
-    let mut left = timeout;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match child.try_wait().map_err(SecretError::Run)? {
-            Some(status) if status.success() => return Ok(left),
-            Some(status) => return Err(SecretError::Failed(status)),
-            None if left.is_zero() => break,
-            None => {}
-        }
-        pause = (pause * 2).min(Duration::from_millis(50)).min(left);
-        thread::sleep(pause);
-        left = left.saturating_sub(pause);
-    }
-    // It may have ended by itself just now; then there is nothing to kill.
-    let _ = child.kill();
-    let _ = child.wait();
-    Err(SecretError::Timeout)
+/// Fills the room with what is there, as far as it goes.
+pub(super) fn fill(room: &mut Vec<u8>, source: impl Read) -> io::Result<()> {
+    let left = READ_BYTES_MAX.saturating_sub(room.len());
+    source.take(left as u64).read_to_end(room)?;
+    Ok(())
 }

@@ -1,0 +1,128 @@
+//! One secret of the configuration: whose it is, where it is, and what was made of it.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use sluice_graph::{AccessToken, AppSecret, InvalidToken};
+
+use super::error::RosterError;
+use crate::config::{Config, Dataset, Environment, SecretRef, Source, doubt_of_key};
+
+/// A secret that the configuration names.
+pub(super) struct Entry {
+    pub(super) place: SecretRef,
+    owner: Owner,
+}
+
+/// Whose secret it is.
+enum Owner {
+    Token(Arc<Dataset>),
+    AppSecret(Arc<Dataset>),
+    Key(Arc<Source>),
+}
+
+/// A secret that can be used.
+#[derive(Clone)]
+pub(super) struct Held {
+    /// Tells secrets apart.
+    pub(super) digest: [u8; 32],
+    pub(super) value: Value,
+}
+
+/// What it is used for. Of a key, the digest is all that is needed, and what is doubtful about it.
+#[derive(Clone)]
+pub(super) enum Value {
+    Token(Arc<Dataset>, AccessToken),
+    AppSecret(Arc<Dataset>, AppSecret),
+    Key(Arc<Source>, Option<String>),
+}
+
+impl Entry {
+    /// All secrets that a configuration names: the token of a dataset before its app secret, and keys last.
+    pub(super) fn all(config: &Config) -> Vec<Self> {
+        let mut entries = Vec::new();
+        for dataset in &config.datasets {
+            let dataset = Arc::new(dataset.clone());
+            entries.push(Self {
+                place: dataset.access_token.clone(),
+                owner: Owner::Token(Arc::clone(&dataset)),
+            });
+            if let Some(place) = dataset.app_secret.clone() {
+                let owner = Owner::AppSecret(dataset);
+                entries.push(Self { place, owner });
+            }
+        }
+        entries.extend(config.sources.iter().map(|source| Self {
+            place: source.key.clone(),
+            owner: Owner::Key(Arc::new(source.clone())),
+        }));
+        entries
+    }
+
+    /// Whose secret it is, for people.
+    pub(super) fn what(&self) -> String {
+        match &self.owner {
+            Owner::Token(dataset) => format!("access token of dataset {}", dataset.id),
+            Owner::AppSecret(dataset) => format!("app secret of dataset {}", dataset.id),
+            Owner::Key(source) => format!("key of source {}", source.name),
+        }
+    }
+
+    /// Why it cannot be the same secret as another; `None` if it can.
+    pub(super) fn clash_with(&self, other: &Self) -> Option<RosterError> {
+        let (source, secret) = match (&self.owner, &other.owner) {
+            (Owner::Key(second), Owner::Key(first)) => {
+                return Some(RosterError::SameKey {
+                    first: first.name.to_string(),
+                    second: second.name.to_string(),
+                });
+            }
+            (Owner::Key(source), _) => (source, other),
+            (_, Owner::Key(source)) => (source, self),
+            // Datasets may share what they are reached with.
+            _ => return None,
+        };
+        Some(RosterError::KeyIsSecret {
+            name: source.name.to_string(),
+            what: secret.what(),
+        })
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.place, SecretRef::File(_))
+    }
+
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self.place, SecretRef::Command(_))
+    }
+
+    /// Reads it. This blocks.
+    pub(super) fn read(&self, environment: &dyn Environment) -> Result<Held, RosterError> {
+        let secret = self.place.read(environment);
+        let secret = secret.map_err(|error| RosterError::Unreadable {
+            what: self.what(),
+            place: self.place.to_string(),
+            error,
+        })?;
+        let text = secret.expose();
+        let value = match &self.owner {
+            Owner::Token(dataset) => AccessToken::new(text.to_owned())
+                .map(|token| Value::Token(Arc::clone(dataset), token)),
+            Owner::AppSecret(dataset) => AppSecret::new(text.to_owned())
+                .map(|secret| Value::AppSecret(Arc::clone(dataset), secret)),
+            Owner::Key(source) => Ok(Value::Key(Arc::clone(source), doubt_of_key(&secret))),
+        };
+        Ok(Held {
+            digest: Sha256::digest(text.as_bytes()).into(),
+            value: value.map_err(|error| self.no_token(error))?,
+        })
+    }
+
+    fn no_token(&self, error: InvalidToken) -> RosterError {
+        RosterError::NoToken {
+            what: self.what(),
+            place: self.place.to_string(),
+            error,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Why a secret cannot be used, without any part of it.
+
+use std::error::Error as _;
+
+use sluice_graph::InvalidToken;
+
+use crate::config::SecretError;
+
+/// Why a secret cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// It cannot be read.
+    #[error("{what} ({place}) cannot be used")]
+    Unreadable {
+        /// Whose secret it is.
+        what: String,
+        /// Where it should be.
+        place: String,
+        /// Why not.
+        #[source]
+        error: SecretError,
+    },
+    /// It is no token.
+    #[error("{what} ({place}) cannot be used")]
+    NoToken {
+        /// Whose secret it is.
+        what: String,
+        /// Where it is.
+        place: String,
+        /// Why not.
+        #[source]
+        error: InvalidToken,
+    },
+    /// Two sources cannot be told apart.
+    #[error("sources {first} and {second} have the same key")]
+    SameKey {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Whoever knows a token or an app secret could come in with it.
+    #[error("source {name} has the {what} for its key")]
+    KeyIsSecret {
+        /// Whose key it is.
+        name: String,
+        /// Whose secret it is too.
+        what: String,
+    },
+}
+
+impl RosterError {
+    /// What is wrong, and why, in one line of the log.
+    pub(crate) fn with_reason(&self) -> String {
+        match self.source() {
+            Some(reason) => format!("{self}: {reason}"),
+            None => self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Secrets that are read again: which, and what takes effect.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::config::FixedEnvironment;
+
+const FIRST: &str = "1234567890123456";
+const SECOND: &str = "2345678901234567";
+
+/// Two datasets and two sources, with secrets in the files `first`, `second`, `shop` and `app`.
+fn write_secrets(folder: &Path) {
+    for name in ["first", "second", "shop", "app"] {
+        fs::write(folder.join(name), format!("{name}-secret-of-the-test")).unwrap();
+    }
+}
+
+fn roster(folder: &Path, second: &str) -> Result<Roster, RosterError> {
+    let path = folder.display();
+    let text = format!(
+        r#"
+        [[dataset]]
+        id = "{FIRST}"
+        access_token = {{ file = "{path}/first" }}
+        [[dataset]]
+        id = "{SECOND}"
+        access_token = {second}
+        [[source]]
+        name = "shop"
+        kind = "api"
+        key = {{ file = "{path}/shop" }}
+        datasets = ["{FIRST}"]
+        [[source]]
+        name = "app"
+        kind = "api"
+        key = {{ file = "{path}/app" }}
+        datasets = ["{SECOND}"]
+        "#
+    );
+    let environment = FixedEnvironment::new();
+    let loaded = Config::parse("test.toml", &text, &environment, 0);
+    let config = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    Roster::read(&config.config, Arc::new(environment))
+}
+
+fn from_file(folder: &Path) -> String {
+    format!("{{ file = \"{}/second\" }}", folder.display())
+}
+
+fn from_shell(script: &str) -> String {
+    format!("{{ command = [\"sh\", \"-c\", '{script}'] }}")
+}
+
+/// Whose key this is.
+fn owner(roster: &Roster, key: &str) -> Option<String> {
+    let source = roster.keys().borrow().source(key);
+    source.map(|source| source.name.to_string())
+}
+
+fn token(roster: &Roster, dataset: &str) -> AccessToken {
+    let destinations = roster.destinations();
+    let known = Arc::clone(&destinations.borrow());
+    let reachable = known.of(&DatasetId::parse(dataset).unwrap()).unwrap();
+    reachable.destination.token
+}
+
+fn told(reading: Reading) -> Vec<String> {
+    let errors = reading.err().unwrap_or_default();
+    errors.iter().map(RosterError::with_reason).collect()
+}
+
+#[test]
+fn every_secret_that_cannot_be_read_is_named_and_the_others_take_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let roster = roster(folder, &from_file(folder)).unwrap();
+    fs::remove_file(folder.join("first")).unwrap();
+    fs::write(folder.join("second"), "no token").unwrap();
+    fs::write(folder.join("shop"), "").unwrap();
+    fs::write(folder.join("app"), "the-new-key-of-the-app").unwrap();
+    for reading in [roster.refresh(true), roster.refresh_files()] {
+        let told = told(reading);
+        let named = [
+            format!("access token of dataset {FIRST} ("),
+            format!("access token of dataset {SECOND} ("),
+            "key of source shop (".to_owned(),
+        ];
+        assert_eq!(told.len(), named.len(), "{told:?}");
+        for (told, named) in told.iter().zip(&named) {
+            assert!(told.starts_with(named), "{told}");
+            assert!(!told.contains("no token"), "{told}");
+        }
+    }
+    assert_eq!(
+        owner(&roster, "the-new-key-of-the-app").as_deref(),
+        Some("app")
+    );
+    assert_eq!(owner(&roster, "app-secret-of-the-test"), None);
+    // What cannot be read leaves in force what was known.
+    assert_eq!(
+        owner(&roster, "shop-secret-of-the-test").as_deref(),
+        Some("shop")
+    );
+    let known = AccessToken::new("second-secret-of-the-test".to_owned());
+    assert_eq!(token(&roster, SECOND), known.unwrap());
+}
+
+#[test]
+fn a_token_takes_effect_when_the_app_secret_beside_it_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
+    let place = folder.display();
+    let second = format!(
+        "{}\napp_secret = {{ file = \"{place}/of-the-app\" }}",
+        from_file(folder)
+    );
+    let roster = roster(folder, &second).unwrap();
+    fs::write(folder.join("second"), "EAANew").unwrap();
+    fs::remove_file(folder.join("of-the-app")).unwrap();
+    let told = told(roster.refresh_files());
+    assert!(
+        matches!(&told[..], [one] if one.starts_with("app secret of dataset")),
+        "{told:?}"
+    );
+    assert_eq!(
+        token(&roster, SECOND),
+        AccessToken::new("EAANew".to_owned()).unwrap()
+    );
+}
+
+#[test]
+fn a_changed_file_runs_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let runs = folder.join("runs");
+    let script = format!("echo run >> {}; echo EAAB", runs.display());
+    let roster = roster(folder, &from_shell(&script)).unwrap();
+    let count = || fs::read_to_string(&runs).unwrap().lines().count();
+    assert_eq!(count(), 1);
+    assert_eq!(roster.refresh_files().unwrap(), 3);
+    assert_eq!(roster.refresh(true).unwrap(), 3);
+    assert_eq!(count(), 1);
+    for command in roster.commands() {
+        assert_eq!(roster.refresh_command(command).unwrap(), 1);
+    }
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn keys_may_change_places_but_two_sources_never_have_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let roster = roster(folder, &from_file(folder)).unwrap();
+    fs::write(folder.join("shop"), "app-secret-of-the-test").unwrap();
+    fs::write(folder.join("app"), "shop-secret-of-the-test").unwrap();
+    assert_eq!(roster.refresh_files().unwrap(), 4);
+    assert_eq!(
+        owner(&roster, "app-secret-of-the-test").as_deref(),
+        Some("shop")
+    );
+    assert_eq!(
+        owner(&roster, "shop-secret-of-the-test").as_deref(),
+        Some("app")
+    );
+
+    fs::write(folder.join("shop"), "shop-secret-of-the-test").unwrap();
+    fs::write(folder.join("second"), "EAANew").unwrap();
+    let told = told(roster.refresh_files());
+    assert_eq!(told, ["sources app and shop have the same key"]);
+    assert_eq!(
+        owner(&roster, "app-secret-of-the-test").as_deref(),
+        Some("shop")
+    );
+    assert_eq!(
+        owner(&roster, "shop-secret-of-the-test").as_deref(),
+        Some("app")
+    );
+    assert_eq!(
+        token(&roster, SECOND),
+        AccessToken::new("EAANew".to_owned()).unwrap()
+    );
+}
+
+#[test]
+fn a_key_is_nobodys_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let place = folder.display();
+    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
+    let second = format!(
+        "{}\napp_secret = {{ file = \"{place}/of-the-app\" }}",
+        from_file(folder)
+    );
+    for (same, what) in [
+        ("first", format!("access token of dataset {FIRST}")),
+        ("second", format!("access token of dataset {SECOND}")),
+        ("of-the-app", format!("app secret of dataset {SECOND}")),
+    ] {
+        write_secrets(folder);
+        let running = roster(folder, &second).unwrap();
+        let secret = fs::read_to_string(folder.join(same)).unwrap();
+        fs::write(folder.join("shop"), &secret).unwrap();
+        let expected = format!("source shop has the {what} for its key");
+        let refused = roster(folder, &second).err().unwrap();
+        assert_eq!(refused.to_string(), expected);
+
+        fs::write(folder.join("app"), "the-new-key-of-the-app").unwrap();
+        assert_eq!(told(running.refresh_files()), [expected]);
+        assert_eq!(owner(&running, &secret), None);
+        assert_eq!(
+            owner(&running, "shop-secret-of-the-test").as_deref(),
+            Some("shop")
+        );
+        assert_eq!(
+            owner(&running, "the-new-key-of-the-app").as_deref(),
+            Some("app")
+        );
+    }
+}
+
+#[test]
+fn a_new_token_that_is_a_key_is_refused_and_the_key_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_secrets(folder);
+    let roster = roster(folder, &from_file(folder)).unwrap();
+    let known = token(&roster, SECOND);
+    fs::write(folder.join("second"), "app-secret-of-the-test").unwrap();
+    let expected = format!("source app has the access token of dataset {SECOND} for its key");
+    assert_eq!(told(roster.refresh_files()), [expected]);
+    assert_eq!(token(&roster, SECOND), known);
+    assert_eq!(
+        owner(&roster, "app-secret-of-the-test").as_deref(),
+        Some("app")
+    );
+    // Datasets may share a token.
+    fs::write(folder.join("second"), "first-secret-of-the-test").unwrap();
+    assert_eq!(roster.refresh_files().unwrap(), 4);
+    assert_eq!(token(&roster, SECOND), token(&roster, FIRST));
+}
