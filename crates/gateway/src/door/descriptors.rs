@@ -15,8 +15,8 @@ pub(crate) fn connections_max(configured: usize) -> usize {
         warn!(
             open_files_max = limit,
             connections_max = allowed,
-            "the limit of open files allows fewer connections than server.connections_max ({configured}); raise \
-             it (LimitNOFILE, ulimit -n), or lower server.connections_max"
+            configured,
+            "the limit of open files is too low for server.connections_max; raise LimitNOFILE (ulimit -n)"
         );
     }
     allowed
