@@ -222,6 +222,18 @@ impl GraphProblem {
         }
     }
 
+    /// The request is not what it should be.
+    fn wrong(message: String) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: 100,
+            subcode: None,
+            message,
+            user_message: None,
+            is_transient: false,
+        }
+    }
+
     /// The events cannot be read; of a form they are the field `data`.
     fn unreadable(error: IntakeError, is_json: bool) -> Self {
         let IntakeError::Syntax {
@@ -242,27 +254,16 @@ impl GraphProblem {
         } else {
             "a list of events"
         };
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: 100,
-            subcode: None,
-            message: format!(
-                "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
-            ),
-            user_message: None,
-            is_transient: false,
-        }
+        Self::wrong(format!(
+            "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
+        ))
     }
 
     fn unknown_dataset() -> Self {
         let message = "Unsupported post request: this source does not send to a dataset of this id";
         Self {
-            status: StatusCode::BAD_REQUEST,
-            code: 100,
             subcode: Some(33),
-            message: message.to_owned(),
-            user_message: None,
-            is_transient: false,
+            ..Self::wrong(message.to_owned())
         }
     }
 
@@ -271,12 +272,9 @@ impl GraphProblem {
         let first = rejected.first().and_then(|it| it.findings.first());
         let told: Vec<_> = rejected.iter().take(MESSAGES_MAX).map(message).collect();
         Self {
-            status: StatusCode::BAD_REQUEST,
-            code: 100,
             subcode: first.map(|finding| subcode(finding.code)),
-            message: "Invalid parameter".to_owned(),
             user_message: Some(told.join("\n")),
-            is_transient: false,
+            ..Self::wrong("Invalid parameter".to_owned())
         }
     }
 
@@ -327,14 +325,7 @@ impl From<IntakeError> for GraphProblem {
 
 impl From<FormError> for GraphProblem {
     fn from(error: FormError) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: 100,
-            subcode: None,
-            message: error.to_string(),
-            user_message: None,
-            is_transient: false,
-        }
+        Self::wrong(error.to_string())
     }
 }
 
