@@ -20,7 +20,8 @@ pub(crate) enum Cleaned {
 ///
 /// Query parameters that hold an e-mail address, an international phone number or, by their name,
 /// contact data are removed; so are a user name before the host, and a path or fragment that holds an
-/// address, or such a number between its slashes. Everything else stays byte for byte, Meta's appendix at the end included.
+/// address, or such a number between its slashes. Everything else stays byte for byte, Meta's appendix
+/// at the end included.
 pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
     let url = url.trim();
     let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;

@@ -16,7 +16,7 @@ impl<'e> Sealing<'e, '_> {
     pub(super) fn event_id(&mut self) -> Cow<'e, str> {
         let event = self.event;
         let own = event.event_id.as_deref().map_or("", str::trim);
-        if !own.is_empty() && !is_nothing(own) {
+        if !is_nothing(own) {
             return self.safe_id(own, "event_id", || event.path("event_id"));
         }
         let missing = if own.is_empty() {
@@ -77,7 +77,7 @@ impl<'e> Sealing<'e, '_> {
     }
 }
 
-/// Whether an id is what a program writes where it has none. Events with such an id would be taken for
+/// Whether an id is empty, or what a program writes where it has none. Events with such an id would be taken for
 /// copies of each other.
 fn is_nothing(id: &str) -> bool {
     normalize::is_nothing(id) || !id.contains(char::is_alphanumeric)

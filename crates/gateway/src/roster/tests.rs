@@ -48,6 +48,14 @@ fn from_file(folder: &Path) -> String {
     format!("{{ file = \"{}/second\" }}", folder.display())
 }
 
+/// The same with an app secret in the file `of-the-app`, which is written.
+fn with_app_secret(folder: &Path) -> String {
+    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
+    let path = folder.display();
+    let token = from_file(folder);
+    format!("{token}\napp_secret = {{ file = \"{path}/of-the-app\" }}")
+}
+
 fn from_shell(script: &str) -> String {
     format!("{{ command = [\"sh\", \"-c\", '{script}'] }}")
 }
@@ -112,12 +120,7 @@ fn a_token_takes_effect_when_the_app_secret_beside_it_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_secrets(folder);
-    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
-    let place = folder.display();
-    let second = format!(
-        "{}\napp_secret = {{ file = \"{place}/of-the-app\" }}",
-        from_file(folder)
-    );
+    let second = with_app_secret(folder);
     let roster = roster(folder, &second).unwrap();
     fs::write(folder.join("second"), "EAANew").unwrap();
     fs::remove_file(folder.join("of-the-app")).unwrap();
@@ -192,12 +195,7 @@ fn a_key_is_nobodys_token() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_secrets(folder);
-    let place = folder.display();
-    fs::write(folder.join("of-the-app"), "0123456789abcdef").unwrap();
-    let second = format!(
-        "{}\napp_secret = {{ file = \"{place}/of-the-app\" }}",
-        from_file(folder)
-    );
+    let second = with_app_secret(folder);
     for (same, what) in [
         ("first", format!("access token of dataset {FIRST}")),
         ("second", format!("access token of dataset {SECOND}")),
