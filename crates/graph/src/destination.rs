@@ -134,22 +134,22 @@ mod tests {
             (
                 "https://graph.facebook.com",
                 "https://graph.facebook.com",
-                "https://graph.facebook.com/v26.0/12345/events",
+                "https://graph.facebook.com/v27.0/12345/events",
             ),
             (
                 " http://127.0.0.1:1234/ ",
                 "http://127.0.0.1:1234",
-                "http://127.0.0.1:1234/v26.0/12345/events",
+                "http://127.0.0.1:1234/v27.0/12345/events",
             ),
             (
                 "https://proxy.example/meta//",
                 "https://proxy.example/meta",
-                "https://proxy.example/meta/v26.0/12345/events",
+                "https://proxy.example/meta/v27.0/12345/events",
             ),
         ] {
             let url = BaseUrl::parse(text).unwrap();
             assert_eq!(url.to_string(), shown);
-            assert_eq!(url.join(&["v26.0", "12345", "events"]).as_str(), joined);
+            assert_eq!(url.join(&["v27.0", "12345", "events"]).as_str(), joined);
         }
         assert_eq!(BaseUrl::meta().to_string(), "https://graph.facebook.com");
     }
@@ -173,7 +173,7 @@ mod tests {
             ),
             ("https://proxy.example#x", InvalidBaseUrl::Query),
             (
-                "https://graph.facebook.com/v26.0/",
+                "https://graph.facebook.com/v27.0/",
                 InvalidBaseUrl::HasVersion,
             ),
         ] {

@@ -1,8 +1,11 @@
 //! What an error of the Graph API means: one row a code, as data.
 //!
-//! Rows are looked up by code and subcode, the row with the subcode first. The texts of an error are never
-//! used: they are localised. Nor is `type`, which is nearly always `OAuthException`; only where it says that
+//! Rows are looked up by code and subcode, the row with the subcode first. The texts of an error are not
+//! used, because they are localised; the exception is one error whose subcode Meta does not document
+//! ([`RESTRICTED_REGION`]). Nor is `type` used, which is nearly always `OAuthException`; only where it says that
 //! the request and not an event is wrong, the verdict listens to it.
+
+use crate::answer::GraphError;
 
 /// What has to happen after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -376,12 +379,40 @@ pub(crate) static ROWS: &[Row] = &[
     ),
 ];
 
+/// Meta takes no messaging events about people in some regions (reported for the EU and Japan). The answer is
+/// an error 100 whose subcode no document lists, so it is recognised by its English title
+/// (respond.io, "Send Conversions API Event": Meta confirmed the error to them).
+const RESTRICTED_REGION_TITLE: &str = "messaging event within messaging restrictive region";
+
+static RESTRICTED_REGION: Row = row(
+    100,
+    None,
+    Refused,
+    "Meta takes no messaging events about people in this region",
+    "nothing: the event is right, and Meta will not take it later either",
+);
+
 impl Row {
     /// Whether it says no more than that something is wrong: whatever that is, there may be no event to
     /// blame, or just one.
     pub fn is_vague(&self) -> bool {
-        self.subcode.is_none() && matches!(self.first, 1 | 100 | 5000)
+        self.subcode.is_none()
+            && matches!(self.first, 1 | 100 | 5000)
+            && !std::ptr::eq(self, &raw const RESTRICTED_REGION)
     }
+}
+
+/// The row of an error as it was answered; `None` when the table does not know it.
+pub(crate) fn row_of(error: &GraphError) -> Option<&'static Row> {
+    let row = lookup(error.code, error.subcode);
+    let is_unspecific = row.is_some_and(|row| row.first == 100 && row.subcode.is_none());
+    let said = [Some(&error.message), error.user_message.as_ref()];
+    let mut said = said.into_iter().flatten();
+    if is_unspecific && said.any(|text| text.to_ascii_lowercase().contains(RESTRICTED_REGION_TITLE))
+    {
+        return Some(&RESTRICTED_REGION);
+    }
+    row
 }
 
 /// The row of an error; `None` when the table does not know it.

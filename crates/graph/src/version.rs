@@ -12,8 +12,9 @@ pub struct Version {
 }
 
 /// The last day of each version, from Meta's changelog of the Graph API; empty: not announced.
-/// The Conversions API follows this table, not that of the Marketing API.
-const ENDS: [(u16, &str); 11] = [
+/// The Conversions API follows this table, not that of the Marketing API. That of v26.0 is inferred: a version
+/// lasts for two years after the next one has come, and v27.0 came on 2026-11-04.
+const ENDS: [(u16, &str); 12] = [
     (16, "2025-05-14"),
     (17, "2025-09-12"),
     (18, "2026-01-26"),
@@ -24,14 +25,15 @@ const ENDS: [(u16, &str); 11] = [
     (23, "2027-10-08"),
     (24, "2028-02-18"),
     (25, "2028-07-29"),
-    (26, ""),
+    (26, "2028-11-04"),
+    (27, ""),
 ];
 
 /// How long before its end a version is warned about, in days.
 const WARN_DAYS: i32 = 90;
 
 /// What there is to say about a version. As a sentence: `v21.0 ends in 59 days, on 2027-01-21; use
-/// v26.0`.
+/// v27.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionWarning {
     /// It has ended: Meta serves another one in its place.
@@ -62,7 +64,7 @@ pub enum VersionWarning {
 impl Version {
     /// The newest version that is known here.
     pub const NEWEST: Version = Version {
-        major: 26,
+        major: 27,
         minor: 0,
     };
 
@@ -141,8 +143,8 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        assert_eq!(Version::parse("v26.0"), Some(Version::NEWEST));
-        assert_eq!(Version::NEWEST.to_string(), "v26.0");
+        assert_eq!(Version::parse("v27.0"), Some(Version::NEWEST));
+        assert_eq!(Version::NEWEST.to_string(), "v27.0");
         for text in [
             "26.0", "v26", "v26.", "v.0", "v+1.0", "v26.0.1", "V26.0", "",
         ] {
@@ -155,27 +157,28 @@ mod tests {
         // 2026-11-23, 12:00 UTC.
         const NOW_S: i64 = 1_795_435_200;
         for (text, expected) in [
+            ("v27.0", None),
             ("v26.0", None),
             ("v25.0", None),
             ("v22.0", None),
             (
                 "v21.0",
-                Some("v21.0 ends in 59 days, on 2027-01-21; use v26.0"),
+                Some("v21.0 ends in 59 days, on 2027-01-21; use v27.0"),
             ),
             (
                 "v20.0",
                 Some(
                     "v20.0 ended 60 days ago, on 2026-09-24, and Meta serves another version in its \
-                     place; use v26.0",
+                     place; use v27.0",
                 ),
             ),
             (
                 "v15.0",
-                Some("v15.0 is not a version that this Sluice knows; use v26.0"),
+                Some("v15.0 is not a version that this Sluice knows; use v27.0"),
             ),
             (
                 "v25.1",
-                Some("v25.1 is not a version that this Sluice knows; use v26.0"),
+                Some("v25.1 is not a version that this Sluice knows; use v27.0"),
             ),
         ] {
             let warning = Version::parse(text).unwrap().warning(NOW_S);
@@ -189,12 +192,12 @@ mod tests {
         // 2027-01-21, 12:00 UTC, the last day of v21.0.
         const LAST_S: i64 = 1_795_435_200 + 59 * 86_400;
         for (day, expected) in [
-            (-1, "v21.0 ends in 1 day, on 2027-01-21; use v26.0"),
-            (0, "v21.0 ends today, 2027-01-21; use v26.0"),
+            (-1, "v21.0 ends in 1 day, on 2027-01-21; use v27.0"),
+            (0, "v21.0 ends today, 2027-01-21; use v27.0"),
             (
                 1,
                 "v21.0 ended 1 day ago, on 2027-01-21, and Meta serves another version in its place; \
-                 use v26.0",
+                 use v27.0",
             ),
         ] {
             let version = Version::parse("v21.0").unwrap();

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::State;
 use crate::answer::{Outcome, Reply};
+use crate::host;
 use crate::page;
 use crate::refused::RefusedRequest;
 use crate::routes;
@@ -35,6 +36,9 @@ pub(crate) async fn route(
 ) -> Outcome {
     let method = request.method().clone();
     let is_read = method == Method::GET || method == Method::HEAD;
+    if let Some(why) = host::foreign(&request, state.settings.listen) {
+        return problem(403, why);
+    }
     if !is_read && is_foreign(&request) {
         return problem(403, "a page of another site may not change the sandbox");
     }

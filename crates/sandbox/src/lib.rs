@@ -8,6 +8,7 @@ mod control;
 mod events;
 mod fault;
 mod faults;
+mod host;
 mod ids;
 mod node;
 mod page;

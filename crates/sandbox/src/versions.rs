@@ -39,12 +39,13 @@ mod tests {
         // 2026-11-23: v20.0 ended in September, v21.0 ends in January.
         const NOW_S: i64 = 1_795_435_200;
         for (wanted, expected) in [
+            ("v27.0", Some("v27.0")),
             ("v26.0", Some("v26.0")),
             ("v21.0", Some("v21.0")),
             ("v20.0", Some("v21.0")),
             ("v16.0", Some("v21.0")),
             ("v2.12", Some("v21.0")),
-            ("v27.0", None),
+            ("v28.0", None),
             ("v1", None),
         ] {
             let served = served(wanted, NOW_S).map(|version| version.to_string());

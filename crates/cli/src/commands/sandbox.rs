@@ -204,6 +204,13 @@ fn greet(arguments: &Arguments, base: &str) -> Result<(), Failure> {
     let head = painted(BOLD, "A sandbox of Meta's Graph API listens");
     writeln!(output, "{head} on {base}")?;
     writeln!(output, "  page    {base}/sandbox")?;
+    if !arguments.listen.ip().is_loopback() {
+        let warning = painted(BOLD, "  warning");
+        writeln!(
+            output,
+            "{warning} other machines can reach it: whoever does sees all events, and sets faults and tokens"
+        )?;
+    }
     let count = arguments.settings().faults.len();
     if count > 0 {
         let note = painted(DIM, "(their times run from now on)");

@@ -42,7 +42,7 @@ listens on  http://127.0.0.1:8080
 journal     ./sluice-data, bodies are kept for 30 days
 sends to    https://graph.facebook.com
 dataset     1234567890123456 Shop
-            v26.0; token: command echo
+            v27.0; token: command echo
 source      shop-backend → 1234567890123456
             api; key: command echo
 

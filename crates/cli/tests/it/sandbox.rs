@@ -36,9 +36,20 @@ fn takes_what_meta_would_take_and_stops_when_told() {
         "{printed}"
     );
     assert!(
-        printed.contains(&format!("curl '{base}/v26.0/")),
+        printed.contains(&format!("curl '{base}/v27.0/")),
         "{printed}"
     );
+}
+
+#[test]
+fn an_open_address_is_warned_about() {
+    let (_, printed) = Server::start(&["sandbox", "--listen", "0.0.0.0:0"]).stop();
+    assert!(
+        printed.contains("warning other machines can reach it"),
+        "{printed}"
+    );
+    let (_, printed) = Server::start(&LISTEN).stop();
+    assert!(!printed.contains("warning"), "{printed}");
 }
 
 #[test]

@@ -123,11 +123,11 @@ async fn questions_carry_what_meta_documents() {
         .iter()
         .filter_map(|request| request.lines().next())
         .collect();
-    let debug = format!("GET /v26.0/debug_token?input_token={TOKEN}&access_token={TOKEN} HTTP/1.1");
+    let debug = format!("GET /v27.0/debug_token?input_token={TOKEN}&access_token={TOKEN} HTTP/1.1");
     assert_eq!(
         first_lines,
         [
-            "GET /v26.0/1234567890?fields=id%2Cname&metadata=1 HTTP/1.1",
+            "GET /v27.0/1234567890?fields=id%2Cname&metadata=1 HTTP/1.1",
             &debug
         ]
     );

@@ -64,7 +64,7 @@ async fn the_request_is_what_meta_documents() {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
     let first = format!(
-        "POST /v26.0/1234567890/events?access_token={TOKEN}&appsecret_proof={PROOF} HTTP/1.1"
+        "POST /v27.0/1234567890/events?access_token={TOKEN}&appsecret_proof={PROOF} HTTP/1.1"
     );
     assert_eq!(lines.next(), Some(first.as_str()));
     let lines: Vec<_> = lines.map(str::to_lowercase).collect();
@@ -86,7 +86,7 @@ async fn the_token_can_go_in_a_header() {
     client().send(&to, body()).await;
     let request = server.requests().remove(0);
     let mut lines = request.lines();
-    assert_eq!(lines.next(), Some("POST /v26.0/1234567890/events HTTP/1.1"));
+    assert_eq!(lines.next(), Some("POST /v27.0/1234567890/events HTTP/1.1"));
     let bearer = format!("Bearer {TOKEN}");
     assert!(lines.any(|line| line.split_once(": ") == Some(("authorization", &bearer))));
     assert_eq!(request.matches(TOKEN).count(), 1);

@@ -335,7 +335,7 @@ async fn other_paths_and_versions() {
         (200, Some("v21.0"))
     );
     let unversioned = post(&sandbox, "/1/events?access_token=T", &body).await;
-    assert_eq!(unversioned.header("facebook-api-version"), Some("v26.0"));
+    assert_eq!(unversioned.header("facebook-api-version"), Some("v27.0"));
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! `/sandbox/…`: for people and for tests.
 
+use std::net::SocketAddr;
+
 use sluice_sandbox::Settings;
 
-use crate::client::{events, get, post, send};
+use crate::client::{events, exchange, get, parse, post, send};
 use crate::{batch, event, start};
 
 #[tokio::test]
@@ -235,6 +237,42 @@ async fn faults_are_scripted_over_http() {
             .status,
         400
     );
+}
+
+/// A page that gives its own name the address 127.0.0.1 would read all events and set faults.
+#[tokio::test]
+async fn a_name_that_was_rebound_sees_and_changes_nothing() {
+    let sandbox = start(Settings::default()).await;
+    let port = sandbox.address().port();
+    let asked = async |method: &str, path: &str, host: &str| {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(sandbox.address(), request.as_bytes()).await;
+        parse(&answer.unwrap()).status
+    };
+    let foreign = format!("evil.example:{port}");
+    for (method, path) in [
+        ("GET", "/sandbox"),
+        ("GET", "/sandbox/received"),
+        ("GET", "/sandbox/ids"),
+        ("GET", "/sandbox/stats"),
+        ("DELETE", "/sandbox/received"),
+        ("DELETE", "/sandbox/faults"),
+    ] {
+        assert_eq!(asked(method, path, &foreign).await, 403, "{method} {path}");
+        let own = format!("localhost:{port}");
+        assert_eq!(asked(method, path, &own).await, 200, "{method} {path}");
+    }
+    let open = start(Settings {
+        listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+        ..Settings::default()
+    })
+    .await;
+    let request =
+        "GET /sandbox/stats HTTP/1.1\r\nHost: sandbox.shop.example\r\nConnection: close\r\n\r\n";
+    let address = SocketAddr::from(([127, 0, 0, 1], open.address().port()));
+    let answer = exchange(address, request.as_bytes()).await.unwrap();
+    assert_eq!(parse(&answer).status, 200);
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ fn a_version_from_the_environment_is_warned_about_too() {
     assert_eq!(
         warnings.to_string(),
         "\
-warning: v21.0 ends in 59 days, on 2027-01-21; use v26.0
+warning: v21.0 ends in 59 days, on 2027-01-21; use v27.0
  --> environment variable SLUICE_GRAPH_VERSION (graph.version)
 "
     );
