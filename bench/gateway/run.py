@@ -96,7 +96,7 @@ def gateway(folder, base_url):
     port = free_port()
     config = folder / "sluice.toml"
     config.write_text(
-        f'server.listen = "127.0.0.1:{port}"\njournal.path = "{folder}/journal"\nlog.filter = "error"\n'
+        f'server.listen = "127.0.0.1:{port}"\nserver.drain_s = 0\njournal.path = "{folder}/journal"\nlog.filter = "error"\n'
         f'[graph]\nbase_url = "{base_url}"\nevents_per_hour_max = 0\n'
         f'[[dataset]]\nid = "{DATASET}"\naccess_token = {{ env = "TOKEN" }}\n'
         f'[[source]]\nname = "bench"\nkind = "api"\nkey = {{ env = "KEY" }}\ndatasets = ["{DATASET}"]\n'

@@ -92,13 +92,14 @@ class Process:
 
     alive = []
 
-    def __init__(self, arguments, log, environment=None):
+    def __init__(self, arguments, log, environment=None, sockets=()):
         self.log = log
         with open(log, "ab") as file:
             self.started = time.monotonic()
             environment = {**os.environ, **(environment or {})}
             self.child = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment
+                arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment,
+                pass_fds=[handed.fileno() for handed in sockets],
             )
         self.pid = self.child.pid
         Process.alive.append(self.child)
@@ -193,7 +194,9 @@ class Gateway:
 
     def __init__(self, proof, sandbox, journal=None, name="gateway", **settings):
         self.proof, self.name = proof, name
-        self.port = settings.pop("port", None) or free_port()
+        # A socket that listens already, which every process of the gateway gets, as systemd does it.
+        self.socket = settings.pop("socket", None)
+        self.port = self.socket.getsockname()[1] if self.socket else settings.pop("port", None) or free_port()
         self.journal = Path(journal or proof.folder / f"journal-{name}")
         self.log = proof.folder / "logs" / f"{name}.log"
         self.key = proof.words.secret("key-")
@@ -206,7 +209,7 @@ class Gateway:
         self.config = folder / f"{name}.toml"
         self.dataset = settings.pop("dataset", DATASET)
         self.settings = {
-            "server": {"listen": f"127.0.0.1:{self.port}", **settings.pop("server", {})},
+            "server": {"listen": f"127.0.0.1:{self.port}", "drain_s": 0, **settings.pop("server", {})},
             "journal": {"path": str(self.journal)},
             "graph": {
                 "base_url": sandbox.base_url, "events_per_hour_max": 0, "linger_ms": 20, **settings.pop("graph", {})
@@ -236,7 +239,14 @@ class Gateway:
     def spawn(self):
         """Starts it without waiting for anything."""
         self.write_config()
-        self.process = Process([SLUICE, "serve", "--config", self.config], self.log)
+        command = [SLUICE, "serve", "--config", self.config]
+        if self.socket is None:
+            self.process = Process(command, self.log)
+        else:
+            # sd_listen_fds(3): the sockets begin at descriptor 3, and the process that is meant is named by its id.
+            script = f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{self.socket.fileno()}'
+            command = ["sh", "-c", script, "sh", *command]
+            self.process = Process(command, self.log, sockets=[self.socket])
         return self.process
 
     def start(self, seconds=30, page="/readyz"):

@@ -133,6 +133,7 @@ class Stage:
         config.write_text(f"""
             [server]
             listen = "127.0.0.1:{port}"
+            drain_s = 0
             [journal]
             path = "{self.folder}/journal"
             [graph]

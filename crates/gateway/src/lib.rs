@@ -8,6 +8,7 @@ pub mod config;
 mod door;
 mod lane;
 mod lane_state;
+mod listeners;
 mod roster;
 mod upkeep;
 mod watch;
@@ -15,19 +16,23 @@ mod watch;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_event::{Context, ExternalId, UserField, normalize};
 use sluice_graph::{Client, ClientError, ClientSettings, Roots};
 use sluice_journal::{Embedded, Journal, OpenError, Options};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch as channel};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use clock::{Clock, SharedClock, SystemClock};
 use config::{Config, Environment, KEY_HELP};
-use door::{Doors, Listener};
+use door::{Doors, Public, Stage, Stages};
 use lane::Supervisor;
+use listeners::Listeners;
+pub use listeners::{Sockets, SocketsError};
 use roster::Roster;
 pub use roster::RosterError;
 use watch::Watch;
@@ -41,6 +46,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// A socket that was handed over cannot be used.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
     /// Nobody can connect.
     #[error("listening on {address}")]
     Listen {
@@ -76,26 +84,37 @@ impl StartError {
                 }
                 _ => "see server.listen, or SLUICE_SERVER_LISTEN",
             }),
-            StartError::Client(_) | StartError::Defect(_) => None,
+            StartError::Sockets(_) | StartError::Client(_) | StartError::Defect(_) => None,
         }
     }
 }
+
+/// How long batches that are on their way to Meta may arrive when the gateway stops. What has no answer by
+/// then waits on disk and is sent again, under the same event ids.
+const ARRIVAL: Duration = Duration::from_secs(1);
 
 /// A running gateway.
 pub struct Gateway {
     address: SocketAddr,
     journal: Arc<dyn Journal>,
-    /// Doors: no new requests.
-    close_doors: CancellationToken,
-    doors: TaskTracker,
+    doors: Arc<Doors>,
+    /// How far the doors are closed.
+    stage: channel::Sender<Stage>,
+    /// How long a drain takes at most; zero when there is no need of one.
+    drain: Duration,
+    shutdown_grace: Duration,
+    servers: TaskTracker,
     /// Lanes and upkeep: nothing new is sent.
     stop: CancellationToken,
+    /// Lanes: what is on its way is not waited for any longer.
+    give_up: CancellationToken,
     workers: TaskTracker,
     reload: Arc<Notify>,
 }
 
 impl Gateway {
-    /// Starts everything. When this returns, events can be sent to [`Gateway::address`].
+    /// Starts everything. When this returns, events can be sent to [`Gateway::address`]. `sockets` are those that
+    /// listen already; what they leave open, the configuration says.
     ///
     /// # Errors
     ///
@@ -104,10 +123,11 @@ impl Gateway {
         config: Config,
         environment: Arc<dyn Environment>,
         clock: SharedClock,
+        sockets: Sockets,
     ) -> Result<Self, StartError> {
         let watch = Watch::new();
         // At once, so that connections queue up while a large journal is loaded.
-        let listener = listen(config.server.listen);
+        let listeners = Listeners::open(&config, sockets);
         let roster = {
             let config = config.clone();
             Arc::new(blocking(move || Roster::read(&config, environment)).await??)
@@ -120,11 +140,7 @@ impl Gateway {
         let journal = open_journal(&config, &watch).await?;
         // After the journal's: a second gateway that was started by mistake is told that there is a first one,
         // and not to take another port.
-        let listener = listener?;
-        let address = listener.address().map_err(|error| StartError::Listen {
-            address: config.server.listen,
-            error,
-        })?;
+        let listeners = listeners?;
         let client = Client::new(&ClientSettings {
             timeout: config.graph.timeout,
             connect_timeout: config.graph.connect_timeout,
@@ -136,23 +152,20 @@ impl Gateway {
             roots @ Roots::Bundled => warn!("{roots}"),
         }
 
-        let (close_doors, stop) = (CancellationToken::new(), CancellationToken::new());
-        let (doors, workers) = (TaskTracker::new(), TaskTracker::new());
+        let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let (servers, workers) = (TaskTracker::new(), TaskTracker::new());
         let reload = Arc::new(Notify::new());
-        let ways_in = Arc::new(Doors::new(
+        let (stage, stages) = Stages::new();
+        let doors = Arc::new(Doors::new(
             &config,
             Arc::clone(&journal),
             Arc::clone(&clock),
             watch.clone(),
             roster.keys(),
-            close_doors.clone(),
+            stages.clone(),
         ));
-        doors.spawn(door::serve(
-            listener,
-            ways_in,
-            config.server.clone(),
-            close_doors.clone(),
-        ));
+        let (address, drain) = (listeners.address, listeners.drain(config.server.drain));
+        listeners.serve(&config.server, Public::new(Arc::clone(&doors)), &stages, &servers);
         workers.spawn(lane::supervise(Supervisor {
             journal: Arc::clone(&journal),
             client,
@@ -166,6 +179,7 @@ impl Gateway {
                 .collect(),
             destinations: roster.destinations(),
             stop: stop.clone(),
+            give_up: give_up.clone(),
         }));
         workers.spawn(upkeep::run(upkeep::Upkeep {
             roster,
@@ -180,9 +194,13 @@ impl Gateway {
         Ok(Self {
             address,
             journal,
-            close_doors,
             doors,
+            stage,
+            drain,
+            shutdown_grace: config.server.shutdown_grace,
+            servers,
             stop,
+            give_up,
             workers,
             reload,
         })
@@ -198,23 +216,45 @@ impl Gateway {
         self.reload.notify_one();
     }
 
-    /// Stops: takes no more requests, finishes those that have begun, lets batches that are on their way
-    /// arrive, and leaves the rest on disk.
+    /// Prepares a stop: goes on taking events, says on `/readyz` and with `Connection: close` that clients had
+    /// better go elsewhere, and gives them the time that is configured. At once when nobody sends anything.
+    pub async fn drain(&self) {
+        if self.drain.is_zero() || !self.doors.are_in_use() {
+            return;
+        }
+        info!(
+            seconds = self.drain.as_secs(),
+            "draining: /readyz says 503, events are still taken"
+        );
+        self.stage.send_replace(Stage::Draining);
+        sleep(self.drain).await;
+    }
+
+    /// Stops: refuses new requests, finishes those that have begun, lets batches that are on their way arrive
+    /// for a moment, and leaves the rest on disk. Connections are accepted, and told so, until all of that is
+    /// done.
     pub async fn stop(self) {
-        self.close_doors.cancel();
-        self.doors.close();
-        self.doors.wait().await;
+        self.stage.send_replace(Stage::Refusing);
         self.stop.cancel();
-        self.workers.close();
-        self.workers.wait().await;
+        tokio::join!(
+            self.doors.answered(self.shutdown_grace),
+            self.workers_ended()
+        );
         if let Err(error) = self.journal.close().await {
             tracing::error!(%error, "closing the journal");
         }
+        self.stage.send_replace(Stage::Closed);
+        self.servers.close();
+        self.servers.wait().await;
     }
-}
 
-fn listen(address: SocketAddr) -> Result<Listener, StartError> {
-    Listener::bind(address).map_err(|error| StartError::Listen { address, error })
+    async fn workers_ended(&self) {
+        self.workers.close();
+        if timeout(ARRIVAL, self.workers.wait()).await.is_err() {
+            self.give_up.cancel();
+            self.workers.wait().await;
+        }
+    }
 }
 
 /// Loads the metadata of phone numbers, which takes some milliseconds, before the first event needs it.

@@ -36,6 +36,17 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// A request whose answer is not waited for any longer. It may have arrived all the same.
+    pub fn given_up(elapsed: Duration) -> Self {
+        Self {
+            answer: Answer::Lost(Lost::GivenUp),
+            usage: Usage::default(),
+            retry_after_s: None,
+            served: None,
+            elapsed,
+        }
+    }
+
     pub(crate) fn new(
         received: Result<Received, Lost>,
         to: &Destination,

@@ -27,6 +27,9 @@ pub enum Lost {
     /// The answer is longer than [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX); the rest was not read.
     #[error("the answer is too long to be one of the Graph API")]
     TooLarge,
+    /// The caller did not wait for the answer any longer.
+    #[error("the gateway stopped before an answer came")]
+    GivenUp,
 }
 
 /// Why there was no connection.
@@ -70,7 +73,9 @@ impl Lost {
             Lost::Connect(_) => {
                 "check base_url, the firewall and the proxy (HTTPS_PROXY); it is sent again by itself"
             }
-            Lost::Timeout | Lost::Reset | Lost::Torn => "nothing: it is sent again by itself",
+            Lost::Timeout | Lost::Reset | Lost::Torn | Lost::GivenUp => {
+                "nothing: it is sent again by itself"
+            }
             Lost::TooLarge => "check base_url, and proxies on the way; it is sent again by itself",
         }
     }

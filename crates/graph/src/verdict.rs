@@ -406,6 +406,7 @@ mod tests {
             Lost::Reset,
             Lost::Torn,
             Lost::TooLarge,
+            Lost::GivenUp,
         ] {
             let Verdict::Transient(reason) = verdict(&Answer::Lost(lost), 1) else {
                 panic!("{lost:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use sluice_gateway::config::{Config, Loaded, Problems, ProcessEnvironment, Secret};
-use sluice_gateway::{Gateway, SystemClock};
+use sluice_gateway::{Gateway, Sockets, SystemClock};
 use sluice_graph::BaseUrl;
 use sluice_sandbox::Sandbox;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,25 +33,27 @@ Examples:
   sluice serve --config sluice.toml
       Runs with a configuration; `sluice config check` says whether it is right
 
-Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk),
-SIGHUP reads keys and tokens again.";
+Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk), SIGTERM after a drain of
+server.drain_s; SIGHUP reads keys and tokens again.";
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let file = arguments.config.path();
+    // Before there are threads.
+    let sockets = Sockets::handed_over().context("socket activation")?;
     runtime::block_on(async {
         match file {
-            Some(path) => with_config(config_file::load(&path)?).await,
-            None => with_sandbox().await,
+            Some(path) => with_config(config_file::load(&path)?, sockets).await,
+            None => with_sandbox(sockets).await,
         }
     })
 }
 
-async fn with_config(loaded: Loaded) -> Result<Ending, Failure> {
+async fn with_config(loaded: Loaded, sockets: Sockets) -> Result<Ending, Failure> {
     logging::start(&loaded.config.log)?;
     warn_of(&loaded.warnings);
     let signals = Signals::listen()?;
-    let gateway = start(loaded.config).await?;
+    let gateway = start(loaded.config, sockets).await?;
     let mut output = Output::for_people();
     writeln!(output, "listening on http://{}", gateway.address())?;
     output.finish()?;
@@ -67,7 +69,7 @@ fn warn_of(warnings: &Problems) {
     }
 }
 
-async fn with_sandbox() -> Result<Ending, Failure> {
+async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
     let sandbox = Sandbox::start(sluice_sandbox::Settings::default())
         .await
         .context("starting the sandbox")?;
@@ -92,7 +94,7 @@ async fn with_sandbox() -> Result<Ending, Failure> {
     warn_of(&warnings);
     let path = config.journal.path.clone();
     let signals = Signals::listen()?;
-    let gateway = start(config).await?;
+    let gateway = start(config, sockets).await?;
     let address = gateway.address();
     let mut output = Output::for_people();
     let page = format!("{}/sandbox", sandbox.base_url());
@@ -137,11 +139,12 @@ fn curl(base: &str, key: &str) -> String {
     )
 }
 
-async fn start(config: Config) -> Result<Gateway, Failure> {
+async fn start(config: Config, sockets: Sockets) -> Result<Gateway, Failure> {
     let gateway = Gateway::start(
         config,
         Arc::new(ProcessEnvironment),
         Arc::new(SystemClock::default()),
+        sockets,
     )
     .await;
     gateway.map_err(|error| Failure::Told {
@@ -174,16 +177,23 @@ impl Signals {
     }
 
     async fn until_stopped(mut self, gateway: Gateway) -> Result<Ending, Failure> {
-        loop {
+        let drains = loop {
             tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
+                // A service manager that sends clients elsewhere, or a person who wants it to end.
+                _ = self.terminate.recv() => break true,
+                _ = self.interrupt.recv() => break false,
                 _ = self.hang_up.recv() => gateway.reload(),
             }
-        }
+        };
         tracing::info!("stopping: a second signal stops at once");
+        let stop = async {
+            if drains {
+                gateway.drain().await;
+            }
+            gateway.stop().await;
+        };
         tokio::select! {
-            () = gateway.stop() => {}
+            () = stop => {}
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }

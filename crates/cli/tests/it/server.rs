@@ -19,6 +19,8 @@ impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
             .args(arguments)
+            // There is nobody who would have to go elsewhere.
+            .env("SLUICE_SERVER_DRAIN_S", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

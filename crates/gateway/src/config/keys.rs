@@ -41,6 +41,7 @@ pub(super) const SERVER: Section = Section {
         "read_timeout_s",
         "idle_timeout_s",
         "connections_max",
+        "drain_s",
         "shutdown_grace_s",
     ],
 };

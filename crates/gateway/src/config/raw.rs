@@ -42,6 +42,7 @@ pub(super) struct RawServer {
     pub(super) read_timeout_s: Number,
     pub(super) idle_timeout_s: Number,
     pub(super) connections_max: Number,
+    pub(super) drain_s: Number,
     pub(super) shutdown_grace_s: Number,
 }
 
@@ -291,6 +292,7 @@ impl RawServer {
             read_timeout_s: reader.number("read_timeout_s"),
             idle_timeout_s: reader.number("idle_timeout_s"),
             connections_max: reader.number("connections_max"),
+            drain_s: reader.number("drain_s"),
             shutdown_grace_s: reader.number("shutdown_grace_s"),
         }
     }

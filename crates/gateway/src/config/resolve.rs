@@ -48,6 +48,7 @@ fn server(raw: &RawServer, notes: &mut Notes<'_>) -> Option<Server> {
     let read_timeout = seconds(raw.read_timeout_s.as_ref(), 1..=3_600, notes);
     let idle_timeout = seconds(raw.idle_timeout_s.as_ref(), 1..=3_600, notes);
     let connections_max = count(raw.connections_max.as_ref(), 1..=1_000_000, notes);
+    let drain = seconds(raw.drain_s.as_ref(), 0..=3_600, notes);
     let shutdown_grace = seconds(raw.shutdown_grace_s.as_ref(), 0..=3_600, notes);
     Some(Server {
         listen: listen?,
@@ -57,6 +58,7 @@ fn server(raw: &RawServer, notes: &mut Notes<'_>) -> Option<Server> {
         read_timeout: read_timeout?,
         idle_timeout: idle_timeout?,
         connections_max: connections_max?,
+        drain: drain?,
         shutdown_grace: shutdown_grace?,
     })
 }

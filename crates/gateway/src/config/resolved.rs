@@ -45,6 +45,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// How long a stop on SIGTERM goes on taking events while `/readyz` says that it is stopping.
+    pub drain: Duration,
     /// How long running requests may take to finish when the gateway stops.
     pub shutdown_grace: Duration,
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Doors;
 use super::problem::Problem;
+use super::{Doors, Stage};
 use crate::lane_state::LaneState;
 use crate::watch::LaneReport;
 
@@ -22,13 +21,8 @@ pub(crate) async fn alive() -> &'static str {
 /// `GET /readyz`: events can be taken, and how the lanes are doing. A parked lane does not make the
 /// gateway unready: events are safe on disk.
 pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
-    if doors.stop.is_cancelled() {
-        return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "stopping",
-            "the gateway is stopping",
-            "send the same request again later",
-        ));
+    if doors.stages.has_reached(Stage::Draining) {
+        return Err(Problem::stopping());
     }
     if let Some(error) = doors.journal.health().is_failing {
         return Err((&error).into());

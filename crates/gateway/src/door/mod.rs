@@ -13,13 +13,17 @@ mod health;
 mod intake;
 mod problem;
 mod server;
+mod stage;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -27,7 +31,7 @@ use futures_util::FutureExt as _;
 use sluice_event::DatasetId;
 use sluice_journal::{Journal, LaneId, Waiting};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::clock::SharedClock;
@@ -35,14 +39,21 @@ use crate::config::{Config, TestEventCode};
 use crate::roster::Keys;
 use crate::watch::Watch;
 use body::{BodyLimits, Room};
+pub(crate) use descriptors::connections_max;
+use graph::GraphProblem;
 use problem::Problem;
-pub(crate) use server::{Listener, serve};
+use server::Service;
+pub(crate) use server::{Limits as Serving, Listener, serve};
+pub(crate) use stage::{Stage, Stages};
 
 /// Bytes that all bodies together may hold in memory.
 const ROOM_BYTES: usize = 192 * 1024 * 1024;
 
 /// What those of them may hold whose callers are not known before the body is read: half of it.
 const STRANGERS_PART: usize = 2;
+
+/// A gateway whose last request with events is older than this, in milliseconds, is not in use.
+const IN_USE_MS: u64 = 60_000;
 
 /// How much a request may bring.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +73,11 @@ pub(crate) struct Doors {
     /// A part of the room.
     strangers_room: Room,
     test_codes: HashMap<DatasetId, TestEventCode>,
-    stop: CancellationToken,
+    pub(crate) stages: Stages,
+    /// Requests that are being answered.
+    running: TaskTracker,
+    /// When the last request with events came, in milliseconds since 1970; 0 before the first.
+    asked_ms: AtomicU64,
 }
 
 /// The name of one request, in its answer and in the log: the client's own, or one that is made here.
@@ -76,7 +91,7 @@ impl Doors {
         clock: SharedClock,
         watch: Watch,
         keys: watch::Receiver<Arc<Keys>>,
-        stop: CancellationToken,
+        stages: Stages,
     ) -> Self {
         let server = &config.server;
         let test_codes = config.datasets.iter().filter_map(|dataset| {
@@ -101,8 +116,24 @@ impl Doors {
             strangers_room: room.part(room_bytes / STRANGERS_PART),
             room,
             test_codes: test_codes.collect(),
-            stop,
+            stages,
+            running: TaskTracker::new(),
+            asked_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Whether clients were here lately.
+    pub(crate) fn are_in_use(&self) -> bool {
+        let asked_ms = self.asked_ms.load(Ordering::Relaxed);
+        asked_ms > 0 && self.clock.unix_ms().saturating_sub(asked_ms) < IN_USE_MS
+    }
+
+    /// Waits, as long as the grace is, until the requests that have begun are answered. To be called when new
+    /// ones are refused.
+    pub(crate) async fn answered(&self, grace: Duration) {
+        self.running.close();
+        // What has not finished by then meets a closed journal: its client is told, and will send again.
+        let _ = tokio::time::timeout(grace, self.running.wait()).await;
     }
 
     /// What waits in every lane.
@@ -138,23 +169,76 @@ fn router(doors: Arc<Doors>) -> Router {
         .with_state(doors)
 }
 
+/// The doors and the ways to them, as a listener serves them.
+pub(crate) struct Public {
+    doors: Arc<Doors>,
+    router: Router,
+}
+
+impl Public {
+    pub(crate) fn new(doors: Arc<Doors>) -> Self {
+        let router = router(Arc::clone(&doors));
+        Self { doors, router }
+    }
+}
+
+impl Service for Public {
+    async fn answer(&self, request: Request) -> Response {
+        self.doors.answer(self.router.clone(), request).await
+    }
+
+    fn connections(&self, change: i64) {
+        self.doors.watch.connections(change);
+    }
+}
+
 impl Doors {
     /// Answers a request: gives it a name, sees to it that a defect costs this request only, and counts.
-    async fn answer(&self, mut router: Router, mut request: Request) -> Response {
+    async fn answer(&self, router: Router, mut request: Request) -> Response {
         let id = RequestId::of(&request, self.clock.chance());
         let door = door_name(request.uri().path());
-        request.extensions_mut().insert(id.clone());
-        // What a panic leaves behind is the state of this one request, which nobody sees again.
-        let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => defect().into_response(),
+        if matches!(door, "events" | "capi" | "graph") {
+            self.asked_ms
+                .store(self.clock.unix_ms(), Ordering::Relaxed);
+        }
+        // Before the stage is looked at: a request that is not refused is waited for.
+        let _running = self.running.token();
+        let is_refused = door != "operations" && self.stages.has_reached(Stage::Refusing);
+        let mut response = if is_refused {
+            stopping(request.uri().path(), &id)
+        } else {
+            request.extensions_mut().insert(id.clone());
+            answered(router, request).await
         };
         let status = response.status().as_u16();
+        let headers = response.headers_mut();
+        if self.stages.has_reached(Stage::Draining) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers.insert("x-request-id", id.0.clone());
         self.watch.answered(door, status, id.as_str());
-        response.headers_mut().insert("x-request-id", id.0);
         response
+    }
+}
+
+/// What the router answers. A panic costs this request only: what it leaves behind is the state of this one
+/// request, which nobody sees again.
+async fn answered(mut router: Router, request: Request) -> Response {
+    let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
+    match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => defect().into_response(),
+    }
+}
+
+/// The answer to a request that comes while the gateway stops, in the words of the door.
+fn stopping(path: &str, id: &RequestId) -> Response {
+    let problem = Problem::stopping();
+    if is_of_the_graph_api(path) || path.starts_with("/capi/") {
+        GraphProblem::from(problem).answer(id)
+    } else {
+        problem.into_response()
     }
 }
 

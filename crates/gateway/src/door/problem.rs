@@ -59,6 +59,16 @@ impl Problem {
         )
     }
 
+    /// The gateway is stopping.
+    pub(crate) fn stopping() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "stopping",
+            "the gateway is stopping",
+            "send the same request again later",
+        )
+    }
+
     /// Whether the same request may go through later.
     pub(crate) fn is_transient(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE

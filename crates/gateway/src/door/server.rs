@@ -2,14 +2,16 @@
 //! when the gateway stops.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,12 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::discard::Discarding;
-use super::{Doors, descriptors, router};
-use crate::config::Server;
+use super::stage::{Stage, Stages};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -37,9 +38,39 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a connection that has not asked for anything yet may still do so once the doors are closed. Its
+/// request is most often on its way, and closing now would reset it.
+const FIRST_REQUEST_WAIT: Duration = Duration::from_millis(250);
+
+/// How long connections may take to end once the doors are closed: to write their last answer, and to read
+/// what their client still sends.
+const END_WAIT: Duration = Duration::from_secs(1);
+
 /// A socket that listens.
 pub(crate) struct Listener {
     socket: TcpListener,
+    /// Another process has it too, and goes on accepting.
+    is_shared: bool,
+}
+
+/// What a listener leads to.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Answers a request.
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// A connection was opened (1) or closed (-1).
+    fn connections(&self, change: i64);
+}
+
+/// How much a listener takes.
+#[derive(Clone)]
+pub(crate) struct Limits {
+    /// A place for each connection that may be open.
+    pub(crate) places: Arc<Semaphore>,
+    /// How long a connection is kept open between requests.
+    pub(crate) idle_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub(crate) read_timeout: Duration,
 }
 
 impl Listener {
@@ -53,55 +84,76 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            is_shared: false,
+        })
+    }
+
+    /// Takes a socket that listens already and stays open when this process ends. Connections queue up in it
+    /// from one process to the next.
+    pub(crate) fn shared(socket: StdListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket)?,
+            is_shared: true,
+        })
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
+
+    /// When it stops accepting: what a process behind it cannot take is better off waiting for the next one,
+    /// and refused where there is none.
+    fn last_stage(&self) -> Stage {
+        if self.is_shared {
+            Stage::Refusing
+        } else {
+            Stage::Closed
+        }
+    }
 }
 
-/// Serves until it is told to stop; then finishes the requests that have begun, within the grace.
-pub(crate) async fn serve(
+/// Serves until the doors are closed; then lets connections end.
+pub(crate) async fn serve<S: Service>(
     listener: Listener,
-    doors: Arc<Doors>,
-    settings: Server,
-    stop: CancellationToken,
+    service: Arc<S>,
+    limits: Limits,
+    mut stages: Stages,
 ) {
-    let router = router(Arc::clone(&doors));
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(descriptors::connections_max(
-        settings.connections_max,
-    )));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        // Answers are small; they must not wait for more to come.
-        let _ = stream.set_nodelay(true);
-        // A client that does not read its answers is gone after this time. Where the system does not know
-        // the option, its own limits hold.
-        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(settings.idle_timeout));
-        let (doors, router, stop) = (Arc::clone(&doors), router.clone(), stop.clone());
-        let idle_timeout = settings.idle_timeout;
+    let open = |stream: TcpStream, place: Option<OwnedSemaphorePermit>| {
+        let (service, limits, stages) = (Arc::clone(&service), limits.clone(), stages.clone());
         connections.spawn(async move {
-            doors.watch.connections(1);
-            connection(stream, &doors, &router, idle_timeout, stop).await;
-            doors.watch.connections(-1);
+            service.connections(1);
+            connection(stream, &*service, &limits, stages).await;
+            service.connections(-1);
             drop(place);
         });
+    };
+    let mut until = stages.clone();
+    loop {
+        let accepted = tokio::select! {
+            () = until.reached(listener.last_stage()) => break,
+            accepted = accept(&listener, &limits.places) => accepted,
+        };
+        match accepted {
+            Some((stream, place)) => open(stream, Some(place)),
+            None => sleep(ACCEPT_PAUSE).await,
+        }
     }
-    drop(listener);
+    if !listener.is_shared {
+        for stream in the_rest(listener) {
+            open(stream, None);
+        }
+    }
+    stages.reached(Stage::Closed).await;
     connections.close();
     // What has not finished by then goes on beside the end of the process: its client may have no answer,
     // and will send again.
-    let _ = tokio::time::timeout(settings.shutdown_grace, connections.wait()).await;
+    let _ = timeout(END_WAIT, connections.wait()).await;
 }
 
 /// The next connection, once there is a place for it.
@@ -116,16 +168,35 @@ async fn accept(
     }
 }
 
-async fn connection(
+/// Closes the socket. The connections that it has established and nobody has accepted would be reset with it.
+fn the_rest(listener: Listener) -> Vec<TcpStream> {
+    let Ok(socket) = listener.socket.into_std() else {
+        return Vec::new();
+    };
+    let mut streams = Vec::new();
+    while let Ok((stream, _)) = socket.accept() {
+        let stream = stream.set_nonblocking(true).map(|()| stream);
+        streams.extend(stream.and_then(TcpStream::from_std));
+    }
+    streams
+}
+
+async fn connection<S: Service>(
     stream: TcpStream,
-    doors: &Doors,
-    router: &Router,
-    idle_timeout: Duration,
-    stop: CancellationToken,
+    service: &S,
+    limits: &Limits,
+    mut stages: Stages,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let request = Discarding::body_of(request, doors.limits.body.timeout);
-        let answer = doors.answer(router.clone(), request.map(Body::new));
+    // Answers are small; they must not wait for more to come.
+    let _ = stream.set_nodelay(true);
+    // A client that does not read its answers is gone after this time. Where the system does not know the
+    // option, its own limits hold.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.idle_timeout));
+    let has_asked = AtomicBool::new(false);
+    let answering = service_fn(|request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
+        let request = Discarding::body_of(request, limits.read_timeout);
+        let answer = service.answer(request.map(Body::new));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
@@ -133,23 +204,24 @@ async fn connection(
         // A client that has sent all it will send still wants its answer.
         .half_close(true)
         // It runs between requests too, so it is also how long a connection may idle.
-        .header_read_timeout(idle_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .max_headers(64)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(CONNECTION_BYTES_MAX)
         // An answer is small: copying it behind its head costs less than a vectored write.
         .writev(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), answering);
     tokio::pin!(connection);
-    let mut is_stopping = false;
-    loop {
-        tokio::select! {
-            // A client that went away, or spoke no HTTP, needs no answer and nobody to know.
-            _ = connection.as_mut() => return,
-            () = stop.cancelled(), if !is_stopping => {
-                is_stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
+    let closed = async {
+        stages.reached(Stage::Closed).await;
+        if !has_asked.load(Ordering::Relaxed) {
+            sleep(FIRST_REQUEST_WAIT).await;
         }
+    };
+    tokio::select! {
+        // A client that went away, or spoke no HTTP, needs no answer and nobody to know.
+        _ = connection.as_mut() => return,
+        () = closed => connection.as_mut().graceful_shutdown(),
     }
+    let _ = connection.await;
 }

@@ -60,7 +60,10 @@ pub(crate) struct LaneContext {
     pub(crate) partner_agent: Option<String>,
     /// The test code that the configuration sets for the dataset.
     pub(crate) configured_code: Option<TestEventCode>,
+    /// Nothing new is sent.
     pub(crate) stop: CancellationToken,
+    /// What is on its way is not waited for any longer.
+    pub(crate) give_up: CancellationToken,
 }
 
 impl LaneContext {

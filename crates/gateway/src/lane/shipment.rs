@@ -4,6 +4,7 @@
 //! the lane; the events that are not settled then go back with the lease and wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
@@ -168,7 +169,11 @@ impl Shipment {
                 if (error.code, error.subcode) == (100, Some(33)) =>
             {
                 let sent_ms = self.context.clock.unix_ms();
-                let explanation = self.context.client.explain(&self.destination).await;
+                let asked = self.context.client.explain(&self.destination);
+                let Some(explanation) = self.context.give_up.run_until_cancelled(asked).await
+                else {
+                    return Trouble::Operator { reason };
+                };
                 let elapsed_ms = self.context.clock.unix_ms().saturating_sub(sent_ms);
                 let said = explanation.reason();
                 let record = RequestRecord {
@@ -207,7 +212,14 @@ impl Shipment {
     async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Verdict, RequestRecord) {
         let body = self.body(keys);
         let (sent_ms, bytes) = (self.context.clock.unix_ms(), body.len());
-        let exchange = self.context.client.send(&self.destination, body).await;
+        let sent = self.context.client.send(&self.destination, body);
+        let exchange = match self.context.give_up.run_until_cancelled(sent).await {
+            Some(exchange) => exchange,
+            None => {
+                let elapsed_ms = self.context.clock.unix_ms().saturating_sub(sent_ms);
+                Exchange::given_up(Duration::from_millis(elapsed_ms))
+            }
+        };
         let verdict = verdict(&exchange.answer, keys.len());
         let mut record = RequestRecord {
             sent_ms,
@@ -290,6 +302,9 @@ impl Shipment {
             .take(WITNESSES_MAX)
             .collect();
         for candidate in candidates {
+            if self.context.stop.is_cancelled() {
+                break;
+            }
             let (_, verdict, record) = self.post(&[candidate]).await;
             self.settle(Some(record), Vec::new()).await?;
             if decide::has_arrived(&verdict) {

@@ -34,6 +34,8 @@ pub(crate) struct Supervisor {
     pub(crate) datasets: HashMap<DatasetId, Dataset>,
     pub(crate) destinations: watch::Receiver<Arc<Destinations>>,
     pub(crate) stop: CancellationToken,
+    /// Requests to Meta are not waited for any longer.
+    pub(crate) give_up: CancellationToken,
 }
 
 /// Runs lanes until it is told to stop, and returns when the last of them has.
@@ -114,6 +116,7 @@ impl Supervisor {
             partner_agent: self.graph.partner_agent.clone(),
             configured_code: dataset.test_event_code.clone(),
             stop: self.stop.clone(),
+            give_up: self.give_up.clone(),
             id: id.clone(),
         })
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_gateway::config::{Config, FixedEnvironment};
-use sluice_gateway::{Clock, Gateway, StartError, SystemClock};
+use sluice_gateway::{Clock, Gateway, Sockets, StartError, SystemClock};
 use sluice_journal::{Audit, Books};
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
 
@@ -157,7 +157,7 @@ impl TestGateway {
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
         let clock = Arc::clone(&self.clock);
-        Gateway::start(config, Arc::new(environment), clock).await
+        Gateway::start(config, Arc::new(environment), clock, Sockets::default()).await
     }
 
     /// Changes the configuration; it takes effect with the next start.
@@ -165,8 +165,17 @@ impl TestGateway {
         self.config = change(&self.config);
     }
 
+    /// The gateway itself. What it needs is left to the test, [`TestGateway::finish`] included.
+    pub(crate) fn take(&mut self) -> Gateway {
+        self.gateway.take().expect("it runs")
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().expect("it runs")
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
-        self.gateway.as_ref().expect("it runs").address()
+        self.gateway().address()
     }
 
     pub(crate) fn reload(&self) {

@@ -14,3 +14,4 @@ mod http;
 mod lanes;
 mod secrecy;
 mod standing_back;
+mod stopping;

@@ -26,6 +26,7 @@ fn what_is_not_set_is_the_default() {
     assert_eq!(server.read_timeout, Duration::from_secs(30));
     assert_eq!(server.idle_timeout, Duration::from_secs(75));
     assert_eq!(server.connections_max, 20_000);
+    assert_eq!(server.drain, Duration::from_secs(5));
     assert_eq!(server.shutdown_grace, Duration::from_secs(10));
 
     assert_eq!(config.journal.path, Path::new("./sluice-data"));
