@@ -93,10 +93,11 @@ class Process:
 
 
 def gateway(folder, base_url):
-    port = free_port()
+    port, admin_port = free_port(), free_port()
     config = folder / "sluice.toml"
     config.write_text(
-        f'server.listen = "127.0.0.1:{port}"\nserver.drain_s = 0\njournal.path = "{folder}/journal"\nlog.filter = "error"\n'
+        f'server.listen = "127.0.0.1:{port}"\nserver.drain_s = 0\nadmin.listen = "127.0.0.1:{admin_port}"\n'
+        f'journal.path = "{folder}/journal"\nlog.filter = "error"\n'
         f'[graph]\nbase_url = "{base_url}"\nevents_per_hour_max = 0\n'
         f'[[dataset]]\nid = "{DATASET}"\naccess_token = {{ env = "TOKEN" }}\n'
         f'[[source]]\nname = "bench"\nkind = "api"\nkey = {{ env = "KEY" }}\ndatasets = ["{DATASET}"]\n'
@@ -106,6 +107,7 @@ def gateway(folder, base_url):
         [SLUICE, "serve", "--config", config], f"{url}/readyz", {"KEY": KEY, "TOKEN": "sandbox-token"}
     )
     process.url = url
+    process.admin_url = f"http://127.0.0.1:{admin_port}"
     return process
 
 
@@ -191,9 +193,9 @@ def door(folder, seconds, rounds):
                 connections, batch = load
                 read[load].append(wrk(plain.url, connections, seconds, batch))
                 with fresh() as sluice:
-                    before = [metric(sluice.url, name) for name in COMMITTED]
+                    before = [metric(sluice.admin_url, name) for name in COMMITTED]
                     kept[load].append(wrk(sluice.url, connections, seconds, batch))
-                    after = [metric(sluice.url, name) for name in COMMITTED]
+                    after = [metric(sluice.admin_url, name) for name in COMMITTED]
                 events, commits = (new - old for new, old in zip(after, before))
                 per_commit[load].append({"events": events / commits})
     single = median(kept[64, 1], "per_s")
@@ -233,7 +235,7 @@ def delivery(folder, seconds):
         events = posted["requests"] * 100
 
         def delivered():
-            return metric(sluice.url, "sluice_waiting_events") == 0
+            return metric(sluice.admin_url, "sluice_waiting_events") == 0
 
         wait_for("the delivery of everything", delivered, 120)
         elapsed = time.monotonic() - started
@@ -281,13 +283,13 @@ def backlog(folder, sizes):
         place.mkdir()
         with gateway(place, NOBODY) as sluice:
             fill(sluice.url, size)
-            waiting = int(metric(sluice.url, "sluice_waiting_events"))
+            waiting = int(metric(sluice.admin_url, "sluice_waiting_events"))
             if waiting != size:
                 raise SystemExit(f"{waiting} events wait, not {size}")
             grown_mb = sluice.rss_mb()
             sluice.stop(signal.SIGKILL)
         with gateway(place, NOBODY) as sluice:
-            wait_for("the count after the start", lambda: metric(sluice.url, "sluice_waiting_events") == size)
+            wait_for("the count after the start", lambda: metric(sluice.admin_url, "sluice_waiting_events") == size)
             start_s, rss_mb = sluice.start_s, sluice.rss_mb()
             single = wrk(sluice.url, 64, 2)
             door = wrk(sluice.url, 8, 2, 100)

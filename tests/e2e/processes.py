@@ -197,6 +197,7 @@ class Gateway:
         # A socket that listens already, which every process of the gateway gets, as systemd does it.
         self.socket = settings.pop("socket", None)
         self.port = self.socket.getsockname()[1] if self.socket else settings.pop("port", None) or free_port()
+        self.admin_port = free_port()
         self.journal = Path(journal or proof.folder / f"journal-{name}")
         self.log = proof.folder / "logs" / f"{name}.log"
         self.key = proof.words.secret("key-")
@@ -210,6 +211,7 @@ class Gateway:
         self.dataset = settings.pop("dataset", DATASET)
         self.settings = {
             "server": {"listen": f"127.0.0.1:{self.port}", "drain_s": 0, **settings.pop("server", {})},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
             "journal": {"path": str(self.journal)},
             "graph": {
                 "base_url": sandbox.base_url, "events_per_hour_max": 0, "linger_ms": 20, **settings.pop("graph", {})
@@ -265,7 +267,7 @@ class Gateway:
             return False
 
     def readyz(self):
-        status, _, body = ask(self.port, "GET", "/readyz")
+        status, _, body = ask(self.admin_port, "GET", "/readyz")
         if status != 200:
             raise RuntimeError(f"/readyz: {status}")
         self.pages.append(body)
@@ -281,7 +283,7 @@ class Gateway:
         return lanes[0] if lanes else {"state": "flowing", "reason": None, "waiting": 0}
 
     def metrics(self):
-        body = ask(self.port, "GET", "/metrics")[2]
+        body = ask(self.admin_port, "GET", "/metrics")[2]
         self.pages.append(body)
         return body.decode()
 

@@ -79,8 +79,8 @@ class Server:
         except (OSError, http.client.HTTPException):
             return False
 
-    def read(self, path):
-        status, _, body = ask(self.base, "GET", path)
+    def read(self, path, base=None):
+        status, _, body = ask(base or self.base, "GET", path)
         if status != 200:
             raise RuntimeError(f"{path}: {status} {body!r}")
         return body.decode()
@@ -126,7 +126,8 @@ class Stage:
         return sandbox
 
     def _gateway(self):
-        port = free_port()
+        port, admin_port = free_port(), free_port()
+        self.admin = f"http://127.0.0.1:{admin_port}"
         (self.folder / "key").write_text(self.key)
         (self.folder / "token").write_text(self.token)
         config = self.folder / "sluice.toml"
@@ -134,6 +135,8 @@ class Stage:
             [server]
             listen = "127.0.0.1:{port}"
             drain_s = 0
+            [admin]
+            listen = "127.0.0.1:{admin_port}"
             [journal]
             path = "{self.folder}/journal"
             [graph]
@@ -156,12 +159,12 @@ class Stage:
         until(self._is_empty, 20, "everything is delivered")
 
     def _is_empty(self):
-        return all(lane["waiting"] == 0 for lane in json.loads(self.gateway.read("/readyz"))["lanes"])
+        return all(lane["waiting"] == 0 for lane in json.loads(self.gateway.read("/readyz", self.admin))["lanes"])
 
     def answered(self, door, status):
         """How many requests a door of the gateway answered with a status."""
         wanted = {f'door="{door}"', f'status="{status}"'}
-        for line in self.gateway.read("/metrics").splitlines():
+        for line in self.gateway.read("/metrics", self.admin).splitlines():
             if line.startswith("sluice_door_requests") and all(label in line for label in wanted):
                 return float(line.split()[-1])
         return 0.0

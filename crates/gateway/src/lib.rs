@@ -29,7 +29,7 @@ use tracing::{info, warn};
 
 pub use clock::{Clock, SharedClock, SystemClock};
 use config::{Config, Environment, KEY_HELP};
-use door::{Doors, Public, Stage, Stages};
+use door::{Doors, Stage, Stages};
 use lane::Supervisor;
 use listeners::Listeners;
 pub use listeners::{Sockets, SocketsError};
@@ -52,6 +52,8 @@ pub enum StartError {
     /// Nobody can connect.
     #[error("listening on {address}")]
     Listen {
+        /// The key of the configuration.
+        key: &'static str,
         /// Where.
         address: SocketAddr,
         /// Why not.
@@ -67,26 +69,39 @@ pub enum StartError {
 }
 
 impl StartError {
+    pub(crate) fn listen(key: &'static str, address: SocketAddr, error: io::Error) -> Self {
+        Self::Listen {
+            key,
+            address,
+            error,
+        }
+    }
+
     /// What would help, where more is to be said than what is wrong.
-    pub fn help(&self) -> Option<&'static str> {
+    pub fn help(&self) -> Option<String> {
         match self {
-            StartError::Journal(error) => Some(error.help()),
-            StartError::Secret(_) => Some("`sluice config check` shows which secrets can be read"),
-            StartError::Listen { error, .. } => Some(match error.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    "ports below 1024 take special rights: set server.listen (SLUICE_SERVER_LISTEN) to one from 1024 on"
-                }
-                io::ErrorKind::AddrNotAvailable => {
-                    "this machine has no such address: set server.listen (SLUICE_SERVER_LISTEN) to one that it has"
-                }
-                io::ErrorKind::AddrInUse => {
-                    "another program listens there: set server.listen (SLUICE_SERVER_LISTEN) to another port"
-                }
-                _ => "see server.listen, or SLUICE_SERVER_LISTEN",
-            }),
+            StartError::Journal(error) => Some(error.help().to_owned()),
+            StartError::Secret(_) => {
+                Some("`sluice config check` shows which secrets can be read".to_owned())
+            }
+            StartError::Listen { key, error, .. } => Some(listen_help(key, error.kind())),
             StartError::Sockets(_) | StartError::Client(_) | StartError::Defect(_) => None,
         }
     }
+}
+
+/// What helps against an address of this key that cannot be had.
+fn listen_help(key: &str, kind: io::ErrorKind) -> String {
+    let variable = format!("SLUICE_{}", key.replace('.', "_").to_ascii_uppercase());
+    let (why, to) = match kind {
+        io::ErrorKind::PermissionDenied => {
+            ("ports below 1024 take special rights", "one from 1024 on")
+        }
+        io::ErrorKind::AddrNotAvailable => ("this machine has no such address", "one that it has"),
+        io::ErrorKind::AddrInUse => ("another program listens there", "another port"),
+        _ => return format!("see {key}, or {variable}"),
+    };
+    format!("{why}: set {key} ({variable}) to {to}")
 }
 
 /// How long batches that are on their way to Meta may arrive when the gateway stops. What has no answer by
@@ -96,6 +111,7 @@ const ARRIVAL: Duration = Duration::from_secs(1);
 /// A running gateway.
 pub struct Gateway {
     address: SocketAddr,
+    admin_address: SocketAddr,
     journal: Arc<dyn Journal>,
     doors: Arc<Doors>,
     /// How far the doors are closed.
@@ -164,8 +180,9 @@ impl Gateway {
             roster.keys(),
             stages.clone(),
         ));
-        let (address, drain) = (listeners.address, listeners.drain(config.server.drain));
-        listeners.serve(&config.server, Public::new(Arc::clone(&doors)), &stages, &servers);
+        let (address, admin_address) = (listeners.address, listeners.admin_address);
+        let drain = listeners.drain(config.server.drain);
+        listeners.serve(&config.server, &doors, &stages, &servers);
         workers.spawn(lane::supervise(Supervisor {
             journal: Arc::clone(&journal),
             client,
@@ -193,6 +210,7 @@ impl Gateway {
         }));
         Ok(Self {
             address,
+            admin_address,
             journal,
             doors,
             stage,
@@ -209,6 +227,11 @@ impl Gateway {
     /// Where events are taken.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics and the state of the lanes are shown.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
     }
 
     /// Reads all keys and tokens again, and wakes parked lanes.
@@ -298,15 +321,18 @@ mod tests {
             (io::ErrorKind::PermissionDenied, "ports below 1024"),
             (io::ErrorKind::AddrInUse, "another program listens there"),
             (io::ErrorKind::AddrNotAvailable, "no such address"),
-            (io::ErrorKind::OutOfMemory, "server.listen"),
+            (io::ErrorKind::OutOfMemory, "see "),
         ] {
-            let error = StartError::Listen {
-                address: SocketAddr::from(([127, 0, 0, 1], 80)),
-                error: kind.into(),
-            };
-            let help = error.help().unwrap_or_default();
-            let is_right = help.contains(expected) && help.contains("server.listen");
-            assert!(is_right, "{kind}: {help}");
+            for (key, variable) in [
+                ("server.listen", "SLUICE_SERVER_LISTEN"),
+                ("admin.listen", "SLUICE_ADMIN_LISTEN"),
+            ] {
+                let address = SocketAddr::from(([127, 0, 0, 1], 80));
+                let help = StartError::listen(key, address, kind.into()).help();
+                let help = help.unwrap_or_default();
+                let is_right = [expected, key, variable].iter().all(|it| help.contains(it));
+                assert!(is_right, "{kind}: {help}");
+            }
         }
     }
 }

@@ -14,14 +14,20 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::StartError;
-use crate::config::{Config, Server};
-use crate::door::{Listener, Public, Serving, Stages, connections_max, serve};
+use crate::config::{Config, Environment, Server};
+use crate::door::{
+    ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving, Stages, connections_max, serve,
+};
 
 /// Sockets that listen already, from who started this process.
 #[derive(Debug, Default)]
 pub struct Sockets {
     doors: Vec<TcpListener>,
+    admin: Option<TcpListener>,
 }
+
+/// The name of the admin listener's socket among those that are handed over.
+const ADMIN: &str = "admin";
 
 /// A socket that was handed over cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,20 +41,27 @@ pub struct SocketsError {
 }
 
 impl Sockets {
-    /// The sockets that the environment names (`LISTEN_FDS`, `LISTEN_PID`), which are taken out of it. To be called
-    /// before any thread is started, as the environment must not change beside one.
+    /// The sockets that the environment names (`LISTEN_FDS`, `LISTEN_PID`), which are taken out of it. One that is
+    /// called `admin` (`LISTEN_FDNAMES`) is the admin listener's, all others are the doors'. To be called before any
+    /// thread is started, as the environment must not change beside one.
     ///
     /// # Errors
     ///
     /// [`SocketsError`] for the first that cannot be used.
-    pub fn handed_over() -> Result<Self, SocketsError> {
+    pub fn handed_over(environment: &dyn Environment) -> Result<Self, SocketsError> {
+        let names = environment.get("LISTEN_FDNAMES").unwrap_or_default();
+        let names = names.to_string_lossy();
+        let mut names = names.split(':');
         let mut handed = ListenFd::from_env();
         let mut sockets = Self::default();
         for index in 0..handed.len() {
             let number = index + 1;
             let socket = listening(handed.take_tcp_listener(index));
             let socket = socket.map_err(|error| SocketsError { number, error })?;
-            sockets.doors.extend(socket);
+            match names.next() {
+                Some(ADMIN) => sockets.admin = socket,
+                _ => sockets.doors.extend(socket),
+            }
         }
         Ok(sockets)
     }
@@ -69,34 +82,39 @@ fn listening(socket: io::Result<Option<TcpListener>>) -> io::Result<Option<TcpLi
 /// Everything that the gateway listens on.
 pub(crate) struct Listeners {
     doors: Vec<Listener>,
+    admin: Listener,
     /// Where events are taken.
     pub(crate) address: SocketAddr,
-    /// Whether another process goes on accepting when this one stops.
+    /// Where the gateway shows how it is doing.
+    pub(crate) admin_address: SocketAddr,
+    /// Whether another process goes on taking events when this one stops.
     is_shared: bool,
 }
 
 impl Listeners {
     /// Takes the sockets that were handed over, and opens what they leave to the configuration.
     pub(crate) fn open(config: &Config, sockets: Sockets) -> Result<Self, StartError> {
-        let configured = config.server.listen;
-        let failed = |error| StartError::Listen {
-            address: configured,
-            error,
-        };
+        let (server, admin) = (config.server.listen, config.admin.listen);
+        let at_doors = |error| StartError::listen("server.listen", server, error);
+        let at_admin = |error| StartError::listen("admin.listen", admin, error);
         let is_shared = !sockets.doors.is_empty();
         let doors = if is_shared {
             let shared = sockets.doors.into_iter().map(Listener::shared);
-            shared.collect::<io::Result<Vec<_>>>().map_err(failed)?
+            shared.collect::<io::Result<Vec<_>>>().map_err(at_doors)?
         } else {
-            vec![Listener::bind(configured).map_err(failed)?]
+            vec![Listener::bind(server).map_err(at_doors)?]
         };
-        let address = match doors.first() {
-            Some(listener) => listener.address().map_err(failed)?,
-            None => configured,
+        let address = doors.first().map_or(Ok(server), Listener::address);
+        let admin = match sockets.admin {
+            Some(socket) => Listener::shared(socket),
+            None => Listener::bind(admin),
         };
+        let admin = admin.map_err(at_admin)?;
         Ok(Self {
             doors,
-            address,
+            address: address.map_err(at_doors)?,
+            admin_address: admin.address().map_err(at_admin)?,
+            admin,
             is_shared,
         })
     }
@@ -115,24 +133,23 @@ impl Listeners {
     pub(crate) fn serve(
         self,
         settings: &Server,
-        public: Public,
+        doors: &Arc<Doors>,
         stages: &Stages,
         servers: &TaskTracker,
     ) {
-        let public = Arc::new(public);
-        let limits = Serving {
-            places: Arc::new(Semaphore::new(connections_max(settings.connections_max))),
+        let limits = |connections_max| Serving {
+            places: Arc::new(Semaphore::new(connections_max)),
             idle_timeout: settings.idle_timeout,
             read_timeout: settings.read_timeout,
         };
+        let public = Arc::new(Public::new(Arc::clone(doors)));
+        let public_limits = limits(connections_max(settings.connections_max));
         for listener in self.doors {
-            let served = serve(
-                listener,
-                Arc::clone(&public),
-                limits.clone(),
-                stages.clone(),
-            );
-            servers.spawn(served);
+            let (public, limits) = (Arc::clone(&public), public_limits.clone());
+            servers.spawn(serve(listener, public, limits, stages.clone()));
         }
+        let admin = Arc::new(Admin::new(Arc::clone(doors)));
+        let limits = limits(ADMIN_CONNECTIONS_MAX);
+        servers.spawn(serve(self.admin, admin, limits, stages.clone()));
     }
 }

@@ -84,6 +84,7 @@ fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
     let journal = config.journal.path.display().to_string();
     let kept = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
     writeln!(output, "listens on  http://{}", config.server.listen)?;
+    writeln!(output, "admin       http://{}", config.admin.listen)?;
     writeln!(
         output,
         "journal     {}, bodies are kept for {kept}",
@@ -147,6 +148,7 @@ struct Row<'a> {
 #[derive(Serialize)]
 struct Runs {
     listen: String,
+    admin_listen: String,
     journal: String,
     base_url: String,
     datasets: Vec<String>,
@@ -190,6 +192,7 @@ impl Runs {
         let sources = config.sources.iter();
         Self {
             listen: config.server.listen.to_string(),
+            admin_listen: config.admin.listen.to_string(),
             journal: config.journal.path.display().to_string(),
             base_url: config.graph.base_url.to_string(),
             datasets: datasets.map(|dataset| dataset.id.to_string()).collect(),

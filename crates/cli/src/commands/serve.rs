@@ -1,5 +1,7 @@
 //! `sluice serve`: the gateway itself.
 
+use std::io::ErrorKind::AddrInUse;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -40,7 +42,7 @@ server.drain_s; SIGHUP reads keys and tokens again.";
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let file = arguments.config.path();
     // Before there are threads.
-    let sockets = Sockets::handed_over().context("socket activation")?;
+    let sockets = Sockets::handed_over(&ProcessEnvironment).context("socket activation")?;
     runtime::block_on(async {
         match file {
             Some(path) => with_config(config_file::load(&path)?, sockets).await,
@@ -82,7 +84,10 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
         &ProcessEnvironment,
         config_file::now_s(),
     );
-    let Loaded { config, warnings } = loaded.map_err(|problems| config_file::refused(&problems))?;
+    let Loaded {
+        mut config,
+        warnings,
+    } = loaded.map_err(|problems| config_file::refused(&problems))?;
     // This command promises that nothing leaves the machine.
     if config.graph.base_url != base_url {
         return Err(Failure::with_help(
@@ -92,6 +97,10 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
     }
     logging::start(&config.log)?;
     warn_of(&warnings);
+    // A trial has nothing that looks for its metrics at a certain port.
+    if TcpListener::bind(config.admin.listen).is_err_and(|error| error.kind() == AddrInUse) {
+        config.admin.listen.set_port(0);
+    }
     let path = config.journal.path.clone();
     let signals = Signals::listen()?;
     let gateway = start(config, sockets).await?;
@@ -104,6 +113,11 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
         painted(BOLD, "Sluice runs")
     )?;
     writeln!(output, "  journal   {}", path.display())?;
+    writeln!(
+        output,
+        "  metrics   http://{}/metrics",
+        gateway.admin_address()
+    )?;
     writeln!(
         output,
         "  sandbox   {page}  (in place of Meta; nothing leaves this machine)"
@@ -148,7 +162,7 @@ async fn start(config: Config, sockets: Sockets) -> Result<Gateway, Failure> {
     )
     .await;
     gateway.map_err(|error| Failure::Told {
-        help: error.help().map(str::to_owned),
+        help: error.help(),
         error: anyhow::Error::new(error),
     })
 }

@@ -39,6 +39,7 @@ fn says_what_would_run() {
         run.stdout,
         "\
 listens on  http://127.0.0.1:8080
+admin       http://127.0.0.1:8081
 journal     ./sluice-data, bodies are kept for 30 days
 sends to    https://graph.facebook.com
 dataset     1234567890123456 Shop
@@ -173,7 +174,9 @@ fn serve(text: &str) -> String {
     let path = folder.path().join("sluice.toml");
     // No journal can be where a file is.
     let journal = path.display();
-    let text = format!("server.listen = \"127.0.0.1:0\"\njournal.path = \"{journal}\"\n{text}");
+    let text = format!(
+        "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\njournal.path = \"{journal}\"\n{text}"
+    );
     fs::write(&path, text).unwrap();
     let run = sluice(&["serve", "--config", path.to_str().unwrap()], "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
@@ -238,6 +241,7 @@ fn serving_without_a_file_goes_nowhere_but_into_the_sandbox() {
     let variables = [
         ("SLUICE_GRAPH_BASE_URL", "http://127.0.0.1:9"),
         ("SLUICE_SERVER_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_ADMIN_LISTEN", "127.0.0.1:0"),
         ("SLUICE_JOURNAL_PATH", journal.to_str().unwrap()),
     ];
     let run = sluice_with(&variables, &["serve"], "");

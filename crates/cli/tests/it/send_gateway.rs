@@ -35,6 +35,8 @@ impl Setup {
             r#"
 [server]
 listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
 [journal]
 path = "{journal}"
 [graph]

@@ -54,6 +54,16 @@ fn server(raw: &RawConfig, config: &Config, notes: &mut Notes<'_>) {
         let help = "let a reverse proxy with TLS stand in front, and nothing else reach this port";
         notes.warning(listen, message, help);
     }
+    if let Some(listen) = &raw.admin.listen
+        && !config.admin.listen.ip().is_loopback()
+    {
+        let message = format!(
+            "{} can be reached from other machines, and shows dataset ids and volumes without a key",
+            config.admin.listen
+        );
+        let help = "let only the network of those who run the gateway reach this port";
+        notes.warning(listen, message, help);
+    }
     let body = raw.server.body_bytes_max.as_ref();
     let decoded = raw.server.decoded_bytes_max.as_ref();
     if let (Some(body), Some(decoded)) = (body, decoded)

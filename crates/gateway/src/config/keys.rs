@@ -27,7 +27,7 @@ pub enum Shape {
 pub(super) const PREFIX: &str = "SLUICE_";
 
 /// Every section.
-pub const SECTIONS: [Section; 6] = [SERVER, JOURNAL, GRAPH, LOG, DATASET, SOURCE];
+pub const SECTIONS: [Section; 7] = [SERVER, ADMIN, JOURNAL, GRAPH, LOG, DATASET, SOURCE];
 
 /// `[server]`
 pub(super) const SERVER: Section = Section {
@@ -44,6 +44,13 @@ pub(super) const SERVER: Section = Section {
         "drain_s",
         "shutdown_grace_s",
     ],
+};
+
+/// `[admin]`
+pub(super) const ADMIN: Section = Section {
+    name: "admin",
+    shape: Shape::Single,
+    keys: &["listen"],
 };
 
 /// `[journal]`
@@ -176,11 +183,11 @@ pub(super) fn is_plain(key: &str) -> bool {
     sections.any(|section| section.keys.contains(&key)) && !HIDDEN.contains(&key)
 }
 
-/// The section that has a key, if just one has it.
+/// The section that has a key, if just one has it. Who writes `listen` alone means that of the doors.
 pub(super) fn home(key: &str) -> Option<&'static Section> {
     let mut homes = SECTIONS
         .iter()
-        .filter(|section| section.keys.contains(&key));
+        .filter(|section| section.name != ADMIN.name && section.keys.contains(&key));
     homes.next().filter(|_| homes.next().is_none())
 }
 

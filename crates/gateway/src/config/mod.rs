@@ -42,7 +42,7 @@ pub use keys::{SECTIONS, Section, Shape};
 pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded, SCHEMA};
 pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{
-    Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,
+    Admin, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,
     TestEventCode,
 };
 pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
-use super::keys::{self, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE, Section};
+use super::keys::{self, ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE, Section};
 use super::problem::Severity;
 use super::raw_secret;
 use super::secret::SecretRef;
@@ -27,6 +27,7 @@ pub(super) enum SecretKind {
 
 pub(super) struct RawConfig {
     pub(super) server: RawServer,
+    pub(super) admin: RawAdmin,
     pub(super) journal: RawJournal,
     pub(super) graph: RawGraph,
     pub(super) datasets: Vec<RawDataset>,
@@ -44,6 +45,10 @@ pub(super) struct RawServer {
     pub(super) connections_max: Number,
     pub(super) drain_s: Number,
     pub(super) shutdown_grace_s: Number,
+}
+
+pub(super) struct RawAdmin {
+    pub(super) listen: Text,
 }
 
 pub(super) struct RawJournal {
@@ -123,6 +128,7 @@ impl RawConfig {
             notes,
         };
         let server = sections.single(SERVER, RawServer::read);
+        let admin = sections.single(ADMIN, RawAdmin::read);
         let journal = sections.single(JOURNAL, RawJournal::read);
         let graph = sections.single(GRAPH, RawGraph::read);
         let log = sections.single(LOG, RawLog::read);
@@ -130,6 +136,7 @@ impl RawConfig {
         let sources = sections.repeated(SOURCE, RawSource::read);
         Self {
             server,
+            admin,
             journal,
             graph,
             datasets,
@@ -294,6 +301,14 @@ impl RawServer {
             connections_max: reader.number("connections_max"),
             drain_s: reader.number("drain_s"),
             shutdown_grace_s: reader.number("shutdown_grace_s"),
+        }
+    }
+}
+
+impl RawAdmin {
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Self {
+        Self {
+            listen: reader.text("listen"),
         }
     }
 }

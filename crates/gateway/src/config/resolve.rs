@@ -13,10 +13,10 @@ use sluice_event::limits::BATCH_EVENTS_MAX;
 use sluice_graph::{BaseUrl, TokenPlacement, Version};
 
 use super::keys;
-use super::raw::{RawConfig, RawDelivery, RawGraph, RawJournal, RawLog, RawServer};
+use super::raw::{RawAdmin, RawConfig, RawDelivery, RawGraph, RawJournal, RawLog, RawServer};
 use super::resolve_ends;
-use super::resolved::{Config, Delivery, Graph, Journal, Log, LogFormat, Server};
-use super::written::{Notes, Written, quoted};
+use super::resolved::{Admin, Config, Delivery, Graph, Journal, Log, LogFormat, Server};
+use super::written::{Notes, Origin, Written, quoted};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -24,6 +24,10 @@ const GIB: u64 = 1 << 30;
 /// Reads what everything means. `None` when something is wrong, which is noted then.
 pub(super) fn resolve(raw: &RawConfig, notes: &mut Notes<'_>) -> Option<Config> {
     let server = server(&raw.server, notes);
+    let admin = admin(&raw.admin, notes);
+    if let (Some(server), Some(admin)) = (&server, &admin) {
+        apart(raw, server.listen, admin.listen, notes);
+    }
     let journal = journal(&raw.journal, notes);
     let graph = graph(&raw.graph, notes);
     let common = delivery(&raw.graph.delivery, None, notes);
@@ -32,6 +36,7 @@ pub(super) fn resolve(raw: &RawConfig, notes: &mut Notes<'_>) -> Option<Config> 
     let sources = resolve_ends::sources(&raw.sources, &raw.datasets, notes);
     Some(Config {
         server: server?,
+        admin: admin?,
         journal: journal?,
         graph: graph?,
         datasets: datasets?,
@@ -41,7 +46,10 @@ pub(super) fn resolve(raw: &RawConfig, notes: &mut Notes<'_>) -> Option<Config> 
 }
 
 fn server(raw: &RawServer, notes: &mut Notes<'_>) -> Option<Server> {
-    let listen = raw.listen.as_ref().and_then(|text| listen(text, notes));
+    let listen = raw
+        .listen
+        .as_ref()
+        .and_then(|text| listen(text, 8080, notes));
     let body_bytes_max = count(raw.body_bytes_max.as_ref(), KIB..=GIB, notes);
     let decoded_bytes_max = count(raw.decoded_bytes_max.as_ref(), KIB..=GIB, notes);
     let events_per_request_max = count(raw.events_per_request_max.as_ref(), 1..=1_000_000, notes);
@@ -63,20 +71,47 @@ fn server(raw: &RawServer, notes: &mut Notes<'_>) -> Option<Server> {
     })
 }
 
-fn listen(text: &Written<String>, notes: &mut Notes<'_>) -> Option<SocketAddr> {
-    const FORM: &str = "write address and port, as in \"127.0.0.1:8080\", or \"[::1]:8080\"";
+fn admin(raw: &RawAdmin, notes: &mut Notes<'_>) -> Option<Admin> {
+    let listen = listen(raw.listen.as_ref()?, 8081, notes)?;
+    Some(Admin { listen })
+}
+
+/// Notes when both listeners have the same port of the same address.
+fn apart(raw: &RawConfig, doors: SocketAddr, admin: SocketAddr, notes: &mut Notes<'_>) {
+    let is_every = doors.ip().is_unspecified() || admin.ip().is_unspecified();
+    // Port 0 is any that is free.
+    if doors.port() == 0 || doors.port() != admin.port() || !(is_every || doors.ip() == admin.ip())
+    {
+        return;
+    }
+    let places = [&raw.admin.listen, &raw.server.listen];
+    let mut places = places.into_iter().flatten();
+    // The one that was set is the one to look at.
+    if let Some(place) = places.find(|place| place.origin != Origin::Default) {
+        let message = format!(
+            "server.listen and admin.listen have the same port, {}",
+            doors.port()
+        );
+        notes.error(place, message, "give the admin listener another one");
+    }
+}
+
+/// An address. `port` is one for the examples.
+fn listen(text: &Written<String>, port: u16, notes: &mut Notes<'_>) -> Option<SocketAddr> {
+    let form =
+        || format!("write address and port, as in \"127.0.0.1:{port}\", or \"[::1]:{port}\"");
     let value = text.value.trim();
     if let Ok(address) = value.parse() {
         return Some(address);
     }
     let port = value.rsplit(':').next().unwrap_or_default();
     let help = match value.strip_prefix("localhost:") {
-        _ if port.parse::<u16>().is_err() => FORM.to_owned(),
+        _ if port.parse::<u16>().is_err() => form(),
         Some(port) => format!("write \"127.0.0.1:{port}\""),
         None if value == port || value.strip_prefix(':') == Some(port) => {
             format!("write \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" for every network")
         }
-        None => FORM.to_owned(),
+        None => form(),
     };
     let found = quoted(&text.value, true);
     let message = format!("listen is an IP address and a port, found {found}");

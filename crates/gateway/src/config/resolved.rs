@@ -16,6 +16,8 @@ use super::secret::SecretRef;
 pub struct Config {
     /// Where requests come in, and how much of them is taken.
     pub server: Server,
+    /// Where those who run the gateway see how it is doing.
+    pub admin: Admin,
     /// Where events are kept.
     pub journal: Journal,
     /// How Meta is reached.
@@ -49,6 +51,13 @@ pub struct Server {
     pub drain: Duration,
     /// How long running requests may take to finish when the gateway stops.
     pub shutdown_grace: Duration,
+}
+
+/// Where those who run the gateway see how it is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// The address of metrics and of the state of the lanes.
+    pub listen: SocketAddr,
 }
 
 /// Where events are kept.

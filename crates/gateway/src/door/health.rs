@@ -1,32 +1,59 @@
-//! Doors for those who run the gateway: is it alive, can it take events, how is it doing.
+//! Pages for those who run the gateway: is it alive, can it take events, how is it doing.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use sluice_journal::JournalError;
 
 use super::problem::Problem;
 use super::{Doors, Stage};
 use crate::lane_state::LaneState;
 use crate::watch::LaneReport;
 
-/// `GET /healthz`: the process answers.
-pub(crate) async fn alive() -> &'static str {
-    "ok\n"
+/// `GET /healthz`: the process answers, and could keep an event.
+///
+/// A journal whose writer has ended outside a stop comes back with a new process only.
+pub(crate) async fn alive(State(doors): State<Arc<Doors>>) -> Result<&'static str, Problem> {
+    let is_gone = matches!(
+        doors.journal.health().is_failing,
+        Some(JournalError::Closed)
+    );
+    if is_gone && !doors.stages.has_reached(Stage::Refusing) {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "journal_gone",
+            "a defect in Sluice ended the journal's writer",
+            "start the gateway again, and report what its log says",
+        ));
+    }
+    Ok("ok\n")
 }
 
-/// `GET /readyz`: events can be taken, and how the lanes are doing. A parked lane does not make the
-/// gateway unready: events are safe on disk.
+/// `GET /readyz` at the doors: whether events can be taken, and no more, because clients can ask.
 pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
+    takes_events(&doors)?;
+    Ok(Json(json!({ "ready": true })).into_response())
+}
+
+/// Why no events can be taken. A parked lane is no reason: events are safe on disk.
+fn takes_events(doors: &Doors) -> Result<(), Problem> {
     if doors.stages.has_reached(Stage::Draining) {
         return Err(Problem::stopping());
     }
-    if let Some(error) = doors.journal.health().is_failing {
-        return Err((&error).into());
+    match doors.journal.health().is_failing {
+        Some(error) => Err((&error).into()),
+        None => Ok(()),
     }
+}
+
+/// `GET /readyz` at the admin listener: the same, and how the lanes are doing.
+pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
+    takes_events(&doors)?;
     let reports = doors.watch.reports();
     let lanes = doors.lanes().into_iter().map(|(id, waiting)| {
         let report = reports.get(&id);
@@ -55,7 +82,7 @@ fn held_keys(report: &LaneReport) -> Vec<i64> {
     report.held_first.iter().map(|key| key.0).collect()
 }
 
-/// `GET /metrics`: for Prometheus.
+/// `GET /metrics` at the admin listener: for Prometheus.
 pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
     let (lanes, health) = (doors.lanes(), doors.journal.health());
     let text = doors

@@ -1,6 +1,7 @@
 //! Doors: the ways in over HTTP. A door knows who may come in and how its clients speak; what an event
 //! is, it leaves to the event crate, and what becomes of it to the journal.
 
+mod admin;
 mod auth;
 mod body;
 mod capi;
@@ -38,6 +39,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, TestEventCode};
 use crate::roster::Keys;
 use crate::watch::Watch;
+pub(crate) use admin::{Admin, CONNECTIONS_MAX as ADMIN_CONNECTIONS_MAX};
 use body::{BodyLimits, Room};
 pub(crate) use descriptors::connections_max;
 use graph::GraphProblem;
@@ -163,7 +165,6 @@ fn router(doors: Arc<Doors>) -> Router {
         .route("/hub/health", get(health::alive))
         .route("/hub/health/", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(doors)
@@ -198,18 +199,22 @@ impl Doors {
         let id = RequestId::of(&request, self.clock.chance());
         let door = door_name(request.uri().path());
         if matches!(door, "events" | "capi" | "graph") {
-            self.asked_ms
-                .store(self.clock.unix_ms(), Ordering::Relaxed);
+            self.asked_ms.store(self.clock.unix_ms(), Ordering::Relaxed);
         }
         // Before the stage is looked at: a request that is not refused is waited for.
         let _running = self.running.token();
         let is_refused = door != "operations" && self.stages.has_reached(Stage::Refusing);
-        let mut response = if is_refused {
+        let response = if is_refused {
             stopping(request.uri().path(), &id)
         } else {
             request.extensions_mut().insert(id.clone());
             answered(router, request).await
         };
+        self.finish(door, &id, response)
+    }
+
+    /// Gives an answer its name, and counts it.
+    fn finish(&self, door: &'static str, id: &RequestId, mut response: Response) -> Response {
         let status = response.status().as_u16();
         let headers = response.headers_mut();
         if self.stages.has_reached(Stage::Draining) {
@@ -246,7 +251,7 @@ fn stopping(path: &str, id: &RequestId) -> Response {
 fn door_name(path: &str) -> &'static str {
     match path {
         "/v1/events" | "/v1/events/" => "events",
-        "/healthz" | "/hub/health" | "/hub/health/" | "/readyz" | "/metrics" => "operations",
+        "/healthz" | "/hub/health" | "/hub/health/" | "/readyz" => "operations",
         _ if !path.trim_end_matches('/').ends_with("/events") => "other",
         _ if path.starts_with("/capi/") => "capi",
         _ => "graph",
@@ -257,11 +262,17 @@ async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
     if is_of_the_graph_api(uri.path()) {
         return graph::other(id).await;
     }
+    let help = match uri.path() {
+        "/metrics" => "metrics are at the admin listener: see admin.listen",
+        _ => {
+            "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API"
+        }
+    };
     Problem::new(
         StatusCode::NOT_FOUND,
         "path_unknown",
         "there is no door at this path",
-        "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API",
+        help,
     )
     .into_response()
 }

@@ -213,13 +213,11 @@ impl Shipment {
         let body = self.body(keys);
         let (sent_ms, bytes) = (self.context.clock.unix_ms(), body.len());
         let sent = self.context.client.send(&self.destination, body);
-        let exchange = match self.context.give_up.run_until_cancelled(sent).await {
-            Some(exchange) => exchange,
-            None => {
-                let elapsed_ms = self.context.clock.unix_ms().saturating_sub(sent_ms);
-                Exchange::given_up(Duration::from_millis(elapsed_ms))
-            }
-        };
+        let exchange = self.context.give_up.run_until_cancelled(sent).await;
+        let exchange = exchange.unwrap_or_else(|| {
+            let elapsed_ms = self.context.clock.unix_ms().saturating_sub(sent_ms);
+            Exchange::given_up(Duration::from_millis(elapsed_ms))
+        });
         let verdict = verdict(&exchange.answer, keys.len());
         let mut record = RequestRecord {
             sent_ms,

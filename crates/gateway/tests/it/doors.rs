@@ -568,6 +568,28 @@ async fn a_second_gateway_is_told_of_the_first_and_not_of_the_port() {
     assert!(is_told, "{error}");
     let folder = |config: &str| config.replace("/journal\"", "/another\"");
     let error = test.start_another(folder).await;
-    assert!(matches!(error, StartError::Listen { .. }), "{error}");
+    let is_port = matches!(
+        error,
+        StartError::Listen {
+            key: "server.listen",
+            ..
+        }
+    );
+    assert!(is_port, "{error}");
+    let admin = format!("admin.listen = \"{}\"", test.admin());
+    let other_doors = |config: &str| {
+        let config = folder(config).replace("admin.listen = \"127.0.0.1:0\"", &admin);
+        let server = format!("server.listen = \"{}\"", test.address());
+        config.replace(&server, "server.listen = \"127.0.0.1:0\"")
+    };
+    let error = test.start_another(other_doors).await;
+    let is_port = matches!(
+        error,
+        StartError::Listen {
+            key: "admin.listen",
+            ..
+        }
+    );
+    assert!(is_port, "{error}");
     test.finish().await;
 }

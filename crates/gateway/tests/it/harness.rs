@@ -91,6 +91,7 @@ pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
     let config = format!(
         r#"
         server.listen = "127.0.0.1:0"
+        admin.listen = "127.0.0.1:0"
         journal.path = "{path}/journal"
         [graph]
         base_url = "{}"
@@ -141,8 +142,12 @@ impl TestGateway {
     /// Why a second gateway does not start on the same address beside this one, with this much of its
     /// configuration changed.
     pub(crate) async fn start_another(&self, change: impl FnOnce(&str) -> String) -> StartError {
-        let listen = format!("\"{}\"", self.address());
-        let config = change(&self.config.replace("\"127.0.0.1:0\"", &listen));
+        let listen = format!("server.listen = \"{}\"", self.address());
+        let config = change(
+            &self
+                .config
+                .replace("server.listen = \"127.0.0.1:0\"", &listen),
+        );
         let started = self.run(&config).await;
         started.err().expect("the address is taken")
     }
@@ -178,8 +183,12 @@ impl TestGateway {
         self.gateway().address()
     }
 
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.gateway().admin_address()
+    }
+
     pub(crate) fn reload(&self) {
-        self.gateway.as_ref().expect("it runs").reload();
+        self.gateway().reload();
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -263,9 +272,9 @@ impl TestGateway {
         panic!("the lane was not {state} in time");
     }
 
-    /// What `/readyz` says of a lane, once there is one.
+    /// What the admin listener says of a lane, once there is one.
     pub(crate) async fn lane_now(&self, dataset: &str) -> Option<Value> {
-        let ready = request(self.address(), "GET", "/readyz", &[], b"")
+        let ready = request(self.admin(), "GET", "/readyz", &[], b"")
             .await
             .json();
         let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();

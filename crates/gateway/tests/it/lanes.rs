@@ -125,7 +125,7 @@ async fn a_business_id_is_explained() {
     test.post(&test.purchase("order")).await;
     let reason = test.lane_of("999999999999999", "parked").await;
     assert!(reason.contains("business"), "{reason}");
-    let metrics = request(test.address(), "GET", "/metrics", &[], b"")
+    let metrics = request(test.admin(), "GET", "/metrics", &[], b"")
         .await
         .body;
     assert!(metrics.contains("verdict=\"asked\"} 1"), "{metrics}");

@@ -19,7 +19,7 @@ async fn answers_and_metrics_show_nothing() {
     test.arrived(1).await;
     let mut texts = vec![answer.body];
     for path in ["/metrics", "/readyz", "/healthz"] {
-        texts.push(request(test.address(), "GET", path, &[], b"").await.body);
+        texts.push(request(test.admin(), "GET", path, &[], b"").await.body);
     }
     for text in &texts {
         for secret in CLEAR.iter().chain(&[KEY, TOKEN]) {

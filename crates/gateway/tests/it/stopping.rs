@@ -80,12 +80,19 @@ async fn a_stop_waits_a_second_for_meta_and_answers_503_meanwhile() {
     }
     // The client of the kept connection does not ask for its end, and still sends when it has the answer.
     let length = event.len();
-    let post = format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{event}");
+    let post =
+        format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{event}");
     let said = rest_of(kept, post.as_bytes()).await;
-    assert!(said.contains("HTTP/1.1 503") && said.contains("connection: close"), "{said}");
+    assert!(
+        said.contains("HTTP/1.1 503") && said.contains("connection: close"),
+        "{said}"
+    );
 
     // The request to Meta would take five minutes.
-    timeout(PATIENCE, stopping).await.expect("it stops").unwrap();
+    timeout(PATIENCE, stopping)
+        .await
+        .expect("it stops")
+        .unwrap();
     let refused = TcpStream::connect(address).await;
     assert!(refused.is_err(), "nobody listens any more");
     let audit = test.finish().await;
@@ -95,7 +102,9 @@ async fn a_stop_waits_a_second_for_meta_and_answers_503_meanwhile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_takes_events_and_sends_clients_elsewhere() {
     let mut test = start_with("", "").await;
-    test.reconfigure(|config| config.replace("server.listen", "server.drain_s = 3600\nserver.listen"));
+    test.reconfigure(|config| {
+        config.replace("server.listen", "server.drain_s = 3600\nserver.listen")
+    });
     test.restart().await;
     assert_eq!(test.post(&test.purchase("before")).await.status, 202);
     let address = test.address();
@@ -121,7 +130,9 @@ async fn a_drain_takes_events_and_sends_clients_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_drain_of_a_gateway_that_is_not_in_use() {
     let mut test = start_with("", "").await;
-    test.reconfigure(|config| config.replace("server.listen", "server.drain_s = 3600\nserver.listen"));
+    test.reconfigure(|config| {
+        config.replace("server.listen", "server.drain_s = 3600\nserver.listen")
+    });
     test.restart().await;
     let drained = timeout(PATIENCE, test.gateway().drain()).await;
     assert!(drained.is_ok(), "no event ever came");

@@ -147,7 +147,7 @@ impl<'a> Past<'a> {
 }
 
 /// What a waiting event waits for, the running gateway knows.
-const WAITS: &str = "it goes out by itself as long as the configuration names its dataset; /readyz of the gateway says how its lane is doing, and names events that stand back";
+const WAITS: &str = "it goes out by itself as long as the configuration names its dataset; /readyz of the admin listener says how its lane is doing, and names events that stand back";
 
 /// Why the event is in its state, and what there is to do.
 fn standing(event: &EventRecord, successor: Option<&EventRecord>) -> Vec<(&'static str, String)> {

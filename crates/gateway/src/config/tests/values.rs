@@ -20,6 +20,8 @@ fn what_is_not_set_is_the_default() {
 
     let server = &config.server;
     assert_eq!(server.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let admin = config.admin.listen;
+    assert_eq!(admin, SocketAddr::from(([127, 0, 0, 1], 8081)));
     assert_eq!(server.body_bytes_max, 8 << 20);
     assert_eq!(server.decoded_bytes_max, 32 << 20);
     assert_eq!(server.events_per_request_max, 10_000);
