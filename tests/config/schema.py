@@ -22,7 +22,7 @@ MISTAKES = [
     ('id = "1234567890123456"', 'id = "pixel"'),
     ('{ env = "SLUICE_KEY" }', '{ env = "SLUICE_KEY", file = "/key" }'),
     ('datasets = ["1234567890123456"]', "datasets = []"),
-    ('path = "./sluice-data"', "retention_days = 0"),
+    ('path = "./sluice-data"', "retention_days = -1"),
 ]
 
 

@@ -296,6 +296,7 @@ async fn open_journal(config: &Config, watch: &Watch) -> Result<Arc<dyn Journal>
     let watch = watch.clone();
     let options = Options {
         observer: Some(Box::new(move |commit| watch.committed(commit.elapsed))),
+        deletes_delivered: config.journal.retention.is_zero(),
     };
     Ok(Arc::new(
         blocking(move || Embedded::open(&path, options)).await??,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sluice_journal::Journal;
+use sluice_journal::{Journal, Retention};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -135,16 +135,21 @@ impl Upkeep {
     }
 
     async fn sweep(&self) {
-        let retention_ms = u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX);
-        let before_ms = self.clock.unix_ms().saturating_sub(retention_ms);
-        match self.journal.sweep(before_ms).await {
+        match self.journal.sweep(self.retention_now()).await {
             Ok(0) => {}
-            Ok(bodies) => info!(
-                bodies,
-                "deleted the bodies of events that were finished long ago"
-            ),
+            Ok(bodies) => info!(bodies, "deleted the bodies of events that are finished"),
             Err(error) => warn!(%error, "old bodies could not be deleted"),
         }
+    }
+
+    /// Which bodies are kept now.
+    fn retention_now(&self) -> Retention {
+        let now_ms = self.clock.unix_ms();
+        if self.retention.is_zero() {
+            return Retention::Needed { now_ms };
+        }
+        let retention_ms = u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX);
+        Retention::FinishedSince(now_ms.saturating_sub(retention_ms))
     }
 
     /// A lane may be the first to meet a full disk, and the journal tries it again by itself; whoever waits for

@@ -22,7 +22,8 @@ use sluice_event::{
     ActionSource, DatasetId, Event, Findings, Moment, Rules, SealedEvent, UserField,
 };
 use sluice_journal::{
-    DeliveryReport, Embedded, Entry, Journal, LaneId, LeaseLimits, Options, Outcome, SourceName,
+    DeliveryReport, Embedded, Entry, Journal, LaneId, LeaseLimits, Options, Outcome, Retention,
+    SourceName,
 };
 
 const T0_MS: u64 = 1_751_000_000_000;
@@ -181,6 +182,7 @@ fn open(folder: &Path) -> (Arc<Embedded>, mpsc::Receiver<Duration>) {
         folder,
         Options {
             observer: Some(observer),
+            ..Options::default()
         },
     );
     (Arc::new(journal.unwrap()), times)
@@ -253,6 +255,14 @@ async fn main() {
     line(
         "drain, leases of 1,000",
         f64::from(u32::try_from(drained).unwrap()),
+        started.elapsed(),
+        "",
+    );
+    let started = Instant::now();
+    let swept = journal.sweep(Retention::FinishedSince(T0_MS + 2_000)).await;
+    line(
+        "sweep, bodies that are deleted",
+        f64::from(u32::try_from(swept.unwrap()).unwrap()),
         started.elapsed(),
         "",
     );

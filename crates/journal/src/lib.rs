@@ -84,12 +84,24 @@ pub trait Journal: Send + Sync {
     /// How the journal is doing.
     fn health(&self) -> Health;
 
-    /// Deletes the bodies of events that reached their final state before `before_ms`, and the rows
-    /// nobody needs any more. Returns how many bodies.
-    fn sweep(&self, before_ms: u64) -> Answer<'_, u64>;
+    /// Deletes bodies of finished events, so that no byte of them stays on disk, and the rows nobody needs
+    /// any more. Returns how many bodies.
+    fn sweep(&self, retention: Retention) -> Answer<'_, u64>;
 
     /// Stops taking appends, finishes those under way, and closes the files.
     fn close(&self) -> Answer<'_, ()>;
+}
+
+/// Which bodies of finished events are kept. Those of waiting events always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Those of events that reached their final state at this time or later, in milliseconds since 1970.
+    FinishedSince(u64),
+    /// Those that can still be sent: of events that did not reach Meta and that it would still take.
+    Needed {
+        /// Now, in milliseconds since 1970.
+        now_ms: u64,
+    },
 }
 
 /// How much a lease may take.

@@ -10,7 +10,7 @@ use crate::types::{
     Appended, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome, RequestRecord,
     SourceName, TestCode,
 };
-use crate::{Journal, Lease, LeaseLimits};
+use crate::{Journal, Lease, LeaseLimits, Retention};
 
 /// A moment in 2025; tests count from here.
 pub(crate) const T0_MS: u64 = 1_751_000_000_000;
@@ -394,13 +394,37 @@ async fn sweeping_deletes_bodies_only(journal: &dyn Journal) {
     let mut lease = journal.lease(&lane(0), limits(10)).await.unwrap();
     let outcome = report(keys(&lease), &Outcome::Delivered);
     journal.settle(&mut lease, outcome).await.unwrap();
-    assert_eq!(journal.sweep(T0_MS).await.unwrap(), 0);
-    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 10);
-    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 0);
+    assert_eq!(
+        journal
+            .sweep(Retention::FinishedSince(T0_MS))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        journal
+            .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
+            .await
+            .unwrap(),
+        10
+    );
+    assert_eq!(
+        journal
+            .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
+            .await
+            .unwrap(),
+        0
+    );
     let again = journal.append(entries(0..30)).await.unwrap();
     assert!(again.iter().all(|one| matches!(one, Appended::Copy(_))));
     assert_eq!(drain(journal, &lane(0), &refused()).await.len(), 20);
-    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 20);
+    assert_eq!(
+        journal
+            .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
+            .await
+            .unwrap(),
+        20
+    );
 }
 
 async fn a_closed_journal_says_so(journal: &dyn Journal) {

@@ -82,12 +82,15 @@ fn show(config: Option<&Config>, problems: &Problems) -> Result<(), Failure> {
 fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
     let days = config.journal.retention.as_secs() / (24 * 60 * 60);
     let journal = config.journal.path.display().to_string();
-    let kept = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
+    let kept = match usize::try_from(days).unwrap_or(usize::MAX) {
+        0 => "until they are delivered".to_owned(),
+        days => format!("for {}", counted(days, "day")),
+    };
     writeln!(output, "listens on  http://{}", config.server.listen)?;
     writeln!(output, "admin       http://{}", config.admin.listen)?;
     writeln!(
         output,
-        "journal     {}, bodies are kept for {kept}",
+        "journal     {}, bodies are kept {kept}",
         printable(&journal)
     )?;
     writeln!(output, "sends to    {}", config.graph.base_url)?;

@@ -128,7 +128,7 @@ fn journal(raw: &RawJournal, notes: &mut Notes<'_>) -> Option<Journal> {
         }
         Some(PathBuf::from(&path.value))
     });
-    let days = within(raw.retention_days.as_ref(), 1..=3_650, notes);
+    let days = within(raw.retention_days.as_ref(), 0..=3_650, notes);
     Some(Journal {
         path: path?,
         retention: Duration::from_secs(days? * DAY_S),

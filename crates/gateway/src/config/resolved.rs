@@ -65,7 +65,7 @@ pub struct Admin {
 pub struct Journal {
     /// The folder.
     pub path: PathBuf,
-    /// How long the bodies of finished events are kept.
+    /// How long the bodies of finished events are kept. Zero: until they are delivered or Meta takes them no more.
     pub retention: Duration,
 }
 

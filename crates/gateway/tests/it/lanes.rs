@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sluice_journal::{Books, EventKey, EventState};
 use sluice_sandbox::TokenState;
 
 use crate::client::request;
@@ -304,6 +305,33 @@ async fn a_test_code_ends() {
     test.arrived(3).await;
     let codes = test.sandbox.stats().test_event_codes;
     assert_eq!(codes.get("TEST17"), Some(&1), "{codes:?}");
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_may_go_when_its_event_is_delivered() {
+    let mut test = start().await;
+    test.reconfigure(|config| {
+        config.replace(
+            "journal.path",
+            "journal.retention_days = 0\n        journal.path",
+        )
+    });
+    test.restart().await;
+    let mut refused = test.purchase("refused");
+    refused["custom_data"]["sandbox_refuse"] = json!("index");
+    let answer = test.post(&json!([test.purchase("good"), refused])).await;
+    assert_eq!(answer.json()["accepted"], 2);
+    let books = Books::open(&test.journal()).unwrap();
+    let has_body = |key, state| {
+        let record = books.event(EventKey(key)).unwrap().unwrap().record;
+        (record.state == state).then_some(record.has_body)
+    };
+    test.until("both to be settled", || {
+        has_body(1, EventState::Delivered) == Some(false)
+            && has_body(2, EventState::Refused) == Some(true)
+    })
+    .await;
     test.finish().await;
 }
 

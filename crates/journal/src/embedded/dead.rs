@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::append::stored_ms;
+use super::erase::has_body;
 use super::ledger::{Books, DEAD, DeadFilter};
 use super::records::{cause, state};
 use super::settle::LOW_WATER;
@@ -183,11 +184,13 @@ fn matching(
 }
 
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
-    conn.prepare_cached(
+    conn.prepare_cached(concat!(
         "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s,
-                EXISTS (SELECT 1 FROM body WHERE id = e.id), e.identity
-         FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
-    )?
+                ",
+        has_body!(),
+        ", e.identity
+         FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1"
+    ))?
     .query_row([key.0], |row| {
         Ok(Dead {
             identity: row.get(9)?,

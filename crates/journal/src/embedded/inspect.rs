@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection};
 
 use super::append::is_whole;
+use super::erase::is_blank;
 use super::ledger::Books;
 use crate::JournalError;
 use crate::types::EventKey;
@@ -82,7 +83,7 @@ fn bodies_of_page(
         *last = EventKey(row.get(0)?);
         let json = row.get_ref(2)?.as_bytes().unwrap_or_default();
         let crc = row.get_ref(1)?.as_i64().ok();
-        if !crc.is_some_and(|crc| is_whole(*last, crc, json)) {
+        if !is_blank(json) && !crc.is_some_and(|crc| is_whole(*last, crc, json)) {
             problems.push(format!("the body of event {} is damaged", last.0));
         }
     }

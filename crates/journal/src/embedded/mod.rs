@@ -15,6 +15,7 @@ mod audit;
 mod clock;
 mod copier;
 mod dead;
+mod erase;
 mod error;
 mod inspect;
 mod lane;
@@ -52,7 +53,7 @@ pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest}
 
 use crate::books::Tally;
 use crate::types::{Appended, Cause, DeliveryReport, Entry, LaneId, Outcome, Waiting};
-use crate::{Answer, Journal, JournalError, Lease, LeaseLimits};
+use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
 use lane::Lanes;
 use lease::Taken;
@@ -87,6 +88,8 @@ pub type Observer = Box<dyn Fn(CommitStats) + Send>;
 pub struct Options {
     /// Hears of every commit.
     pub observer: Option<Observer>,
+    /// The body of an event is deleted in the transaction that records that it was delivered.
+    pub deletes_delivered: bool,
 }
 
 /// How the journal is.
@@ -187,7 +190,8 @@ impl Embedded {
         let shared = Arc::new(Shared::new(path.clone()));
         let terms = terms::Terms::load(&conn).map_err(failed)?;
         let texts = terms.texts();
-        let state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
+        let mut state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
+        state.deletes_delivered = options.deletes_delivered;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let copier = copier::Copier::start(&path)?;
         let writer = Writer::new(conn, state, received, options.observer, copier, lock);
@@ -328,9 +332,9 @@ impl Journal for Embedded {
         }
     }
 
-    fn sweep(&self, before_ms: u64) -> Answer<'_, u64> {
+    fn sweep(&self, retention: Retention) -> Answer<'_, u64> {
         Box::pin(async move {
-            let mut sweep = Sweep::new(before_ms);
+            let mut sweep = Sweep::new(retention);
             while !sweep.is_done {
                 sweep = self.ask(|reply| Command::Sweep { sweep, reply }).await?;
             }

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use super::erase::has_body;
 use super::tally::Counted;
 use crate::types::{Cause, EventKey, EventState};
 
@@ -153,7 +154,8 @@ impl HourTally {
 }
 
 /// The columns of [`record`].
-pub(super) const RECORD: &str = "SELECT e.id,
+pub(super) const RECORD: &str = concat!(
+    "SELECT e.id,
     (SELECT text FROM term WHERE id = e.dataset),
     (SELECT text FROM term WHERE id = e.source),
     (SELECT text FROM term WHERE id = e.name),
@@ -161,10 +163,13 @@ pub(super) const RECORD: &str = "SELECT e.id,
     (SELECT text FROM term WHERE id = e.test_code),
     e.event_id, e.accepted_ms, e.expires_s,
     o.state, o.at_ms, o.code, o.subcode, o.text,
-    EXISTS (SELECT 1 FROM body b WHERE b.id = e.id),
+    ",
+    has_body!(),
+    ",
     r.id, (SELECT text FROM term WHERE id = r.dataset), (SELECT text FROM term WHERE id = r.test_code),
     r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
-    r.fbtrace_id, r.verdict";
+    r.fbtrace_id, r.verdict"
+);
 
 /// The columns of [`request`].
 pub(super) const REQUEST: &str = "r.id,

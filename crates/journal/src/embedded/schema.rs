@@ -25,6 +25,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::OpenError;
 
+/// The size of a page, the smallest part that is written.
+pub(super) const PAGE_BYTES: u64 = 16_384;
+
 /// Steps from an empty file to the newest form; `user_version` counts those that were taken.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE term (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -129,6 +132,10 @@ pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connectio
     // one thread at a time, which the compiler sees to.
     let mut conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     be_patient(&mut conn)?;
+    if access != Access::Read {
+        // What is deleted is overwritten, in the page and in pages that become free.
+        conn.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+    }
     conn.set_prepared_statement_cache_capacity(32);
     Ok(conn)
 }
@@ -207,7 +214,7 @@ pub(super) fn version(conn: &Connection, path: &Path) -> Result<usize, OpenError
 
 /// What can be said only before the first table is made.
 fn create(conn: &Connection) -> rusqlite::Result<()> {
-    conn.pragma_update(None, "page_size", 16_384)?;
+    conn.pragma_update(None, "page_size", PAGE_BYTES.cast_signed())?;
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::append::stored_ms;
+use super::erase;
 use super::lane::Lane;
 use super::lease::unless_damaged;
 use super::tally::{Counted, Group};
@@ -54,6 +55,10 @@ pub(super) fn settle(
         // A state that is final already stays: a holder that lost its lease and settles late.
         if is_new {
             staged.count(report.at_ms, group, counted, 1);
+            if state.deletes_delivered && matches!(outcome, Outcome::Delivered) {
+                erase::overwrite(conn, *key)?;
+                staged.has_deleted = true;
+            }
         }
         staged.settled.push((Arc::clone(lane), *key));
     }

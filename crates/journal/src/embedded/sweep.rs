@@ -4,6 +4,10 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::append::stored_ms;
+use super::erase::{self, Run};
+use super::tally::Counted;
+use crate::Retention;
+use crate::types::EventKey;
 
 /// How many events one step looks at.
 const EVENTS_PER_STEP: usize = 2_000;
@@ -11,72 +15,150 @@ const EVENTS_PER_STEP: usize = 2_000;
 /// Free pages that are left for new rows; only more than that goes back to the disk.
 pub(super) const FREE_PAGES_KEPT: i64 = 4_096;
 
-/// Pages that one step gives back.
-const PAGES_PER_STEP: i64 = 512;
+/// Pages that one step gives back. Tests have fewer and mean to take several steps.
+const PAGES_PER_STEP: i64 = if cfg!(test) { 32 } else { 512 };
 
-/// Every event before it has no body any more. Kept in the file.
+/// Every event before it has no row of a body any more. Kept in the file.
 const SWEPT: &str = "swept";
 
+/// No free page holds anything that was deleted. Kept in the file; those of earlier versions have none.
+const CLEAN: &str = "clean";
+
+/// Records of requests are kept for so long where bodies go at once, in milliseconds: 7 days. They tell why
+/// an event died, and hold nothing of it.
+const REQUESTS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
 /// Where a sweep is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sweep {
-    before_ms: u64,
+    retention: Retention,
     /// The next event to look at; `None` until the mark was read.
     next: Option<i64>,
-    /// An event was left behind that a later sweep has to look at again.
-    has_gap: bool,
+    run: Run,
+    /// The first event whose body, or whose overwritten row, was left between others: a later sweep has to
+    /// look at it again.
+    left: Option<i64>,
     /// Bodies that were deleted.
     pub(super) deleted: u64,
     pub(super) is_done: bool,
 }
 
 impl Sweep {
-    pub(super) fn new(before_ms: u64) -> Self {
+    pub(super) fn new(retention: Retention) -> Self {
         Self {
-            before_ms,
+            retention,
             next: None,
-            has_gap: false,
+            run: Run::first(),
+            left: None,
             deleted: 0,
             is_done: false,
         }
     }
+
+    /// Whether the body of an event may go.
+    fn is_over(&self, event: &Row) -> bool {
+        let Some((state, at_ms)) = event.finished else {
+            return false;
+        };
+        match self.retention {
+            Retention::FinishedSince(since_ms) => at_ms < stored_ms(since_ms),
+            Retention::Needed { now_ms } => {
+                state == Counted::Delivered.number() || event.expires_s < stored_ms(now_ms) / 1_000
+            }
+        }
+    }
+
+    /// Requests since then are kept.
+    fn requests_since_ms(&self) -> u64 {
+        match self.retention {
+            Retention::FinishedSince(since_ms) => since_ms,
+            Retention::Needed { now_ms } => now_ms.saturating_sub(REQUESTS_KEPT_MS),
+        }
+    }
+
+    /// Whether an event came so early that it can be over. A single one may be a clock's mistake.
+    fn is_old(&self, event: &Row) -> bool {
+        match self.retention {
+            Retention::FinishedSince(since_ms) => event.accepted_ms < stored_ms(since_ms),
+            Retention::Needed { .. } => true,
+        }
+    }
+
+    /// Overwrites the body of an event that is over, and deletes rows that may go by now.
+    fn erase(&mut self, conn: &Connection, event: &Row) -> rusqlite::Result<()> {
+        let is_blank = conn
+            .prepare_cached("SELECT substr(json, 1, 1) = ' ' FROM body WHERE id = ?1")?
+            .query_row([event.id], |row| row.get::<_, bool>(0))
+            .optional()?;
+        let Some(is_blank) = is_blank else {
+            return Ok(());
+        };
+        if !is_blank {
+            erase::overwrite(conn, EventKey(event.id))?;
+            self.deleted += 1;
+        }
+        self.run.add(event.id, event.bytes);
+        let mut delete = conn.prepare_cached("DELETE FROM body WHERE id = ?1")?;
+        while let Some(id) = self.run.next_removable() {
+            delete.execute([id])?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the body of an event where it is.
+    fn keep(&mut self, event: &Row) {
+        let first = self.run.first_pending().unwrap_or(event.id);
+        self.left.get_or_insert(first);
+        self.run.end();
+    }
+}
+
+/// What a sweep looks at.
+struct Row {
+    id: i64,
+    accepted_ms: i64,
+    expires_s: i64,
+    bytes: u64,
+    /// Its final state, and since when.
+    finished: Option<(i64, i64)>,
 }
 
 /// Takes one step.
 pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
-    let before_ms = stored_ms(sweep.before_ms);
     let from = match sweep.next {
         Some(next) => next,
-        None => mark(conn)?.unwrap_or(1),
+        None => mark(conn, SWEPT)?.unwrap_or(1),
     };
     let mut select = conn.prepare_cached(
-        "SELECT e.id, e.accepted_ms, o.at_ms FROM event e LEFT JOIN outcome o ON o.event = e.id
+        "SELECT e.id, e.accepted_ms, e.expires_s, e.bytes, o.state, o.at_ms
+         FROM event e LEFT JOIN outcome o ON o.event = e.id
          WHERE e.id >= ?1 ORDER BY e.id LIMIT ?2",
     )?;
-    let mut delete = conn.prepare_cached("DELETE FROM body WHERE id = ?1")?;
     let mut rows = select.query((from, EVENTS_PER_STEP))?;
     let mut next = from;
     let (mut seen, mut has_old) = (0, false);
-    let mut mark = from;
     while let Some(row) = rows.next()? {
-        let (id, accepted_ms, at_ms): (i64, i64, Option<i64>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
-        (next, seen) = (id + 1, seen + 1);
-        // What came later cannot have been final before. A whole step of such events is the end: a
-        // single one may be a clock's mistake.
-        has_old |= accepted_ms < before_ms;
-        if at_ms.is_some_and(|at_ms| at_ms < before_ms) {
-            sweep.deleted += u64::try_from(delete.execute([id])?).unwrap_or_default();
+        let state: Option<i64> = row.get(4)?;
+        let event = Row {
+            id: row.get(0)?,
+            accepted_ms: row.get(1)?,
+            expires_s: row.get(2)?,
+            bytes: row.get(3)?,
+            finished: state.zip(row.get(5)?),
+        };
+        (next, seen) = (event.id + 1, seen + 1);
+        // What came later cannot have been final before: a whole step of such events is the end.
+        has_old |= sweep.is_old(&event);
+        if sweep.is_over(&event) {
+            sweep.erase(conn, &event)?;
         } else {
-            sweep.has_gap = true;
-        }
-        if !sweep.has_gap {
-            mark = next;
+            sweep.keep(&event);
         }
     }
     drop(rows);
+    let mark = sweep.left.or(sweep.run.first_pending()).unwrap_or(next);
     if mark > from {
-        save_mark(conn, mark)?;
+        save_mark(conn, SWEPT, mark)?;
     }
     sweep.next = Some(next);
     if seen < EVENTS_PER_STEP || !has_old {
@@ -86,33 +168,57 @@ pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Swee
                  (SELECT id FROM request WHERE sent_ms >= ?1 ORDER BY id LIMIT 1),
                  (SELECT max(id) FROM request))",
         )?
-        .execute([before_ms])?;
+        .execute([stored_ms(sweep.requests_since_ms())])?;
     }
     Ok(sweep)
 }
 
-fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
+fn mark(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("SELECT value FROM mark WHERE name = ?1")?
-        .query_row([SWEPT], |row| row.get(0))
+        .query_row([name], |row| row.get(0))
         .optional()
 }
 
-fn save_mark(conn: &Connection, mark: i64) -> rusqlite::Result<()> {
+fn save_mark(conn: &Connection, name: &str, mark: i64) -> rusqlite::Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO mark (name, value) VALUES (?1, ?2)")?
-        .execute((SWEPT, mark))
+        .execute((name, mark))
         .map(drop)
 }
 
 /// Gives pages back to the disk when more than `kept` and a quarter of all are free. Outside a transaction of others.
 pub(super) fn shrink(conn: &Connection, kept: i64) -> rusqlite::Result<()> {
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let free = number("PRAGMA freelist_count")?;
-    let all = number("PRAGMA page_count")?;
-    if free > kept.max(all / 4) {
-        let mut statement =
-            conn.prepare(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
-        let mut rows = statement.query([])?;
-        while rows.next()?.is_some() {}
+    let all = number(conn, "PRAGMA page_count")?;
+    if free_pages(conn)? > kept.max(all / 4) {
+        give_back_pages(conn)?;
     }
+    Ok(())
+}
+
+/// Takes one step towards a file whose free pages hold nothing that was deleted: gives them back. Whether
+/// there are none any more, now or since long; from then on they are overwritten when they become free.
+pub(super) fn clean(conn: &Connection) -> rusqlite::Result<bool> {
+    if mark(conn, CLEAN)?.is_some() {
+        return Ok(true);
+    }
+    if free_pages(conn)? == 0 {
+        save_mark(conn, CLEAN, 1)?;
+        return Ok(true);
+    }
+    give_back_pages(conn)?;
+    Ok(false)
+}
+
+fn number(conn: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+fn free_pages(conn: &Connection) -> rusqlite::Result<i64> {
+    number(conn, "PRAGMA freelist_count")
+}
+
+fn give_back_pages(conn: &Connection) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
     Ok(())
 }

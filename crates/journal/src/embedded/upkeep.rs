@@ -37,6 +37,10 @@ const COPIES_MAX: u32 = 3;
 /// After so many looks without a commit the log is emptied, so that a copy of the file is whole.
 const IDLE_LOOKS: u32 = 3;
 
+/// After so many looks since something was deleted the log is emptied as well: it still holds pages as they
+/// were before.
+pub(super) const SCRUB_LOOKS: u32 = 10;
+
 /// How long emptying the log may wait for readers.
 const WAL_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -53,6 +57,10 @@ pub(super) struct Upkeep {
     data_version: Option<i64>,
     commits: u64,
     idle_looks: u32,
+    /// Looks since something was deleted that may still be in the log.
+    unclean_looks: Option<u32>,
+    /// Whether the free pages of the file are known to hold nothing that was deleted.
+    has_clean_pages: bool,
     /// Pages in the log, as the last commit says.
     wal_pages: Arc<AtomicI32>,
     /// How many of them are in the file already.
@@ -75,10 +83,18 @@ impl Upkeep {
             data_version: None,
             commits: 0,
             idle_looks: 0,
+            // The log may be that of a process that was killed.
+            unclean_looks: Some(0),
+            has_clean_pages: false,
             wal_pages,
             copied_pages: 0,
             copies: 0,
         })
+    }
+
+    /// Notes that something was deleted.
+    pub(super) fn deleted(&mut self) {
+        self.unclean_looks.get_or_insert(0);
     }
 
     fn new_pages(&mut self) -> i32 {
@@ -113,13 +129,16 @@ impl Writer {
             start::load_tally(&transaction, &mut self.state)?;
             transaction.commit()?;
             self.upkeep.data_version = version;
+            // What the other one did may have been to delete.
+            self.upkeep.deleted();
             self.check_books();
         }
         if self.state.shared.failing().is_some() {
             probe(&self.conn)?;
             self.state.shared.note(None);
         }
-        self.tidy_wal()
+        self.tidy_wal()?;
+        self.tidy_pages()
     }
 
     /// Has the log copied into the file when there is enough of it. Comes after the answers: what is in
@@ -153,11 +172,34 @@ impl Writer {
         } else {
             0
         };
-        let bytes = bytes_of(&schema::wal_path(&shared.path));
-        if bytes > WAL_BYTES_MAX || (bytes > 0 && self.upkeep.idle_looks == IDLE_LOOKS) {
-            truncate_wal(&mut self.conn)?;
+        if let Some(looks) = &mut self.upkeep.unclean_looks {
+            *looks = looks.saturating_add(1);
         }
-        sweep::shrink(&self.conn, sweep::FREE_PAGES_KEPT)
+        let unclean_looks = self.upkeep.unclean_looks;
+        let is_unclean = unclean_looks.is_some_and(|looks| looks >= SCRUB_LOOKS);
+        let bytes = bytes_of(&schema::wal_path(&shared.path));
+        let is_due = is_unclean || self.upkeep.idle_looks == IDLE_LOOKS;
+        if (bytes > WAL_BYTES_MAX || (bytes > 0 && is_due)) && !truncate_wal(&mut self.conn)? {
+            // A reader is in the way; the next look tries again.
+            return Ok(());
+        }
+        if is_due {
+            self.upkeep.unclean_looks = None;
+        }
+        Ok(())
+    }
+
+    /// Gives free pages back to the disk: many of them at any time, and once all of those that an earlier
+    /// version left, which did not overwrite what it deleted.
+    fn tidy_pages(&mut self) -> rusqlite::Result<()> {
+        if self.upkeep.has_clean_pages {
+            return sweep::shrink(&self.conn, sweep::FREE_PAGES_KEPT);
+        }
+        self.upkeep.has_clean_pages = sweep::clean(&self.conn)?;
+        if !self.upkeep.has_clean_pages {
+            self.upkeep.deleted();
+        }
+        Ok(())
     }
 }
 
@@ -166,10 +208,13 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Copies the log into the file and empties it, unless readers are in the way.
-pub(super) fn truncate_wal(conn: &mut Connection) -> rusqlite::Result<()> {
+/// Copies the log into the file and empties it, unless readers are in the way. Whether it did.
+pub(super) fn truncate_wal(conn: &mut Connection) -> rusqlite::Result<bool> {
     conn.busy_timeout(WAL_PATIENCE)?;
-    let result = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let is_busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    let result = conn
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy)
+        .map(|is_busy| !is_busy);
     schema::be_patient(conn)?;
     result
 }

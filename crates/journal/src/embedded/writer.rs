@@ -121,6 +121,8 @@ pub(super) struct State {
     /// The counts so far, without what waits: that is counted in the queues.
     pub(super) tally: Tally,
     pub(super) shared: Arc<Shared>,
+    /// See [`super::Options::deletes_delivered`].
+    pub(super) deletes_delivered: bool,
     lanes: HashMap<(Term, Option<Term>), Arc<Lane>>,
     settled_since_mark: usize,
 }
@@ -135,6 +137,7 @@ impl State {
             seen_replay: 0,
             tally: Tally::default(),
             shared,
+            deletes_delivered: false,
             lanes: HashMap::new(),
             settled_since_mark: 0,
         }
@@ -169,6 +172,8 @@ pub(super) struct Staged {
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
     tally: Tally,
     has_mark: bool,
+    /// Bodies were deleted.
+    pub(super) has_deleted: bool,
     /// As it was before.
     next_event: i64,
     next_request: i64,
@@ -186,6 +191,7 @@ impl Staged {
             settled: Vec::new(),
             tally: state.tally,
             has_mark: false,
+            has_deleted: false,
             next_event: state.next_event,
             next_request: state.next_request,
             terms: state.terms.len(),
@@ -333,7 +339,11 @@ impl Writer {
                     settle::settle(conn, state, staged, lane, report)?;
                     Done::Settled
                 }
-                Command::Sweep { sweep, .. } => Done::Swept(sweep::step(conn, *sweep)?),
+                Command::Sweep { sweep, .. } => {
+                    let swept = sweep::step(conn, sweep.clone())?;
+                    staged.has_deleted |= swept.deleted > sweep.deleted;
+                    Done::Swept(swept)
+                }
                 Command::Close { .. } => Done::Nothing,
                 #[cfg(test)]
                 Command::Inspect(_) => Done::Nothing,
@@ -368,6 +378,9 @@ impl Writer {
         state.settled_since_mark += staged.settled.len();
         if staged.has_mark {
             state.settled_since_mark = 0;
+        }
+        if staged.has_deleted {
+            self.upkeep.deleted();
         }
         state.tally = staged.tally;
         self.check_books();
@@ -418,7 +431,7 @@ impl Writer {
         let closed = conn.close().map_err(|(_, error)| error);
         drop(lock);
         if let Some(reply) = closing {
-            let result = mark.map(drop).and(truncated).and(closed);
+            let result = mark.and(truncated).map(drop).and(closed);
             ignore_who_left(reply.send(result.map_err(JournalError::from)).is_ok());
         }
     }

@@ -226,7 +226,7 @@ fn for_people(
         None if event.has_body => writeln!(output, "The stored body is damaged."),
         None => writeln!(
             output,
-            "The body was deleted after the time that journal.retention_days says; the event cannot be sent again."
+            "The body was deleted, as journal.retention_days says; the event cannot be sent again."
         ),
     }
 }

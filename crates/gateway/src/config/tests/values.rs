@@ -73,7 +73,7 @@ listen = "[::1]:9000"
 body_bytes_max = 0x10_0000
 [journal]
 path = "/var/lib/sluice"
-retention_days = 1
+retention_days = 0
 [graph]
 base_url = "http://127.0.0.1:9100/"
 token_placement = "header"

@@ -8,8 +8,8 @@ use crate::testing::{
     report, sample,
 };
 use crate::{
-    Books, DeadFilter, EventKey, EventState, Journal as _, Outcome, Page, Replayed, Selection,
-    SourceName,
+    Books, DeadFilter, EventKey, EventState, Journal as _, Outcome, Page, Replayed, Retention,
+    Selection, SourceName,
 };
 
 fn page(limit: usize) -> Page {
@@ -152,7 +152,10 @@ async fn what_is_too_old_or_gone_is_not_sent_again() {
     drain(&journal, &lane(0), &refused()).await;
     journal.append(vec![sample("gone").entry()]).await.unwrap();
     drain(&journal, &lane(0), &refused()).await;
-    journal.sweep(T0_MS + 6_000).await.unwrap();
+    journal
+        .sweep(Retention::FinishedSince(T0_MS + 6_000))
+        .await
+        .unwrap();
     let late = Sample {
         accepted_ms: T0_MS + HOUR_MS,
         ..sample("good")
@@ -329,7 +332,10 @@ async fn hours_and_requests_are_on_record() {
             .unwrap()
             .is_empty()
     );
-    journal.sweep(T0_MS + HOUR_MS).await.unwrap();
+    journal
+        .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
+        .await
+        .unwrap();
     let kept = books.requests(Some(&dataset(0)), None, 10).unwrap();
     assert_eq!(kept.len(), 1);
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::super::writer::Writer;
 use super::{audit, open};
 use crate::testing::{HOUR_MS, Sample, T0_MS, drain, entries, key, lane, sample};
-use crate::{Appended, Embedded, Journal as _, JournalError, Outcome};
+use crate::{Appended, Embedded, Journal as _, JournalError, Outcome, Retention};
 
 /// The file cannot grow beyond its size now and so many pages.
 async fn allow(journal: &Embedded, pages: i64) {
@@ -92,11 +92,17 @@ async fn a_disk_that_has_room_again_is_noticed_without_traffic() {
 async fn retention_makes_room() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
-    journal.append(entries(0..400)).await.unwrap();
+    journal.append(entries(0..800)).await.unwrap();
     drain(&journal, &lane(0), &Outcome::Delivered).await;
     allow(&journal, 0).await;
-    assert!(journal.append(entries(400..700)).await.is_err());
-    assert_eq!(journal.sweep(T0_MS + HOUR_MS).await.unwrap(), 400);
-    assert!(are_new(&journal.append(entries(400..700)).await.unwrap()));
+    assert!(journal.append(entries(800..1_100)).await.is_err());
+    assert_eq!(
+        journal
+            .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
+            .await
+            .unwrap(),
+        800
+    );
+    assert!(are_new(&journal.append(entries(800..1_100)).await.unwrap()));
     assert_eq!(audit(folder.path()).tally.waiting, 300);
 }

@@ -1,8 +1,9 @@
-//! Tests of the engine from its doors: laws, a model, crashes, damage, a full disk, and the books.
+//! Tests of the engine from its doors: laws, a model, crashes, damage, a full disk, what is deleted, and the books.
 
 mod books;
 mod crash;
 mod damage;
+mod erase;
 mod full;
 mod laws;
 mod model;

@@ -12,7 +12,7 @@ use super::{audit, open};
 use crate::testing::{HOUR_MS, Sample, T0_MS, limits, record, sample};
 use crate::{
     Appended, Books, Cause, DeadFilter, DeliveryReport, Embedded, EventKey, EventState,
-    Journal as _, Lease, Outcome, Replayed, Selection, Tally,
+    Journal as _, Lease, Outcome, Replayed, Retention, Selection, Tally,
 };
 
 #[derive(Debug, Clone)]
@@ -328,7 +328,11 @@ impl Model {
 
     async fn sweep(&mut self, hours: u64) {
         let before_ms = self.now_ms - hours * HOUR_MS;
-        let deleted = self.journal().sweep(before_ms).await.unwrap();
+        let deleted = self
+            .journal()
+            .sweep(Retention::FinishedSince(before_ms))
+            .await
+            .unwrap();
         let mut expected = 0;
         for known in self.events.values_mut() {
             let is_final = known.state != EventState::Waiting && known.at_ms < before_ms;
