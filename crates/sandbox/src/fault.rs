@@ -57,6 +57,12 @@ pub enum Effect {
         /// Milliseconds.
         by_ms: u64,
     },
+    /// The body comes in this slowly, as over a thin uplink: its events are taken when all of it would have
+    /// come. A client that gives up before has sent nothing. Joins other faults.
+    SlowPerByte {
+        /// Microseconds for each byte of the body, as its length is announced.
+        by_us: u64,
+    },
     /// A call limit is reached.
     Throttle {
         /// 4, 17, 32, 341, 613 or one of 80000 to 80014.
@@ -102,13 +108,20 @@ impl Effect {
     pub(crate) fn says_itself_when(&self) -> bool {
         matches!(
             self,
-            Effect::Slow { .. } | Effect::Usage { .. } | Effect::Partial { .. } | Effect::HalfBody
+            Effect::Slow { .. }
+                | Effect::SlowPerByte { .. }
+                | Effect::Usage { .. }
+                | Effect::Partial { .. }
+                | Effect::HalfBody
         )
     }
 
     /// Effects that leave the answer what it is, and so may come with another.
     pub(crate) fn joins(&self) -> bool {
-        matches!(self, Effect::Slow { .. } | Effect::Usage { .. })
+        matches!(
+            self,
+            Effect::Slow { .. } | Effect::SlowPerByte { .. } | Effect::Usage { .. }
+        )
     }
 }
 
@@ -128,6 +141,7 @@ impl fmt::Display for Effect {
             Effect::Reset => f.write_str("reset"),
             Effect::Hang => f.write_str("hang"),
             Effect::Slow { by_ms } => write!(f, "slow {}", duration(*by_ms)),
+            Effect::SlowPerByte { by_us } => write!(f, "slow {by_us}us/byte"),
             Effect::Throttle {
                 code,
                 regain_min: Some(minutes),

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     /// When the effect ends, for the headers of throttling.
     pub(crate) ends_ms: Option<i64>,
     pub(crate) slow_ms: u64,
+    /// How long the body takes to come in.
+    pub(crate) upload_us: u64,
     pub(crate) usage_percent: Option<u32>,
 }
 
@@ -109,6 +111,9 @@ impl Faults {
             }
             match &armed.fault.effect {
                 Effect::Slow { by_ms } => plan.slow_ms += by_ms,
+                Effect::SlowPerByte { by_us } => {
+                    plan.upload_us = plan.upload_us.saturating_add(by_us.saturating_mul(bytes));
+                }
                 Effect::Usage { percent } => plan.usage_percent = Some(*percent),
                 effect => {
                     plan.effect = Some(effect.clone());
@@ -246,6 +251,14 @@ mod tests {
     fn effect(faults: &Faults, id: &str, now_ms: i64) -> Option<String> {
         let plan = faults.plan(id, 0, true, now_ms);
         plan.effect.map(|effect| effect.to_string())
+    }
+
+    #[test]
+    fn a_thin_uplink_takes_its_time_for_each_byte() {
+        let faults = faults("slow 20us/byte; slow 1s; 500");
+        let plan = faults.plan("1", 50_000, true, 0);
+        assert_eq!((plan.upload_us, plan.slow_ms), (1_000_000, 1_000));
+        assert_eq!(plan.effect, Some(Effect::Status(500)));
     }
 
     #[test]

@@ -126,6 +126,10 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
         Ok(body) => body,
         Err(error) => return Outcome::Reply(refuse(error.into())),
     };
+    if call.plan.upload_us > 0 {
+        // A client that gives up closes its connection, and this ends here.
+        tokio::time::sleep(Duration::from_micros(call.plan.upload_us)).await;
+    }
     if let Some(outcome) = call.fault(false) {
         return outcome;
     }

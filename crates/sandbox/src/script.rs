@@ -7,6 +7,7 @@
 //! reset            x 5  late            # the events are taken, the answer is lost
 //! hang             for 30s on 1234567   # only this dataset
 //! slow 2s          p=0.01               # one request in a hundred
+//! slow 20us/byte                        # an uplink of 0.4 Mbit/s
 //! throttle 80004   for 60s regain 5m
 //! ```
 
@@ -266,11 +267,7 @@ fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
         "200-error" => Effect::ErrorWith200,
         "reset" => Effect::Reset,
         "hang" => Effect::Hang,
-        "slow" | "delay" => Effect::Slow {
-            by_ms: words
-                .expect("a time such as 2s", duration_ms)?
-                .unsigned_abs(),
-        },
+        "slow" | "delay" => words.expect("a time such as 2s, or 20us/byte", slowness)?,
         "throttle" => Effect::Throttle {
             code: if words.has_number_next() {
                 words.expect("4, 17, 32, 341, 613 or 80000 to 80014", throttle_code)?
@@ -353,6 +350,16 @@ fn duration_ms(word: &str) -> Option<i64> {
     (ms <= 366 * 86_400_000).then_some(ms)
 }
 
+/// A time for each request, or `20us/byte`: at most a second for each byte of it.
+fn slowness(word: &str) -> Option<Effect> {
+    if let Some(number) = word.strip_suffix("us/byte") {
+        let by_us = count(number).filter(|by_us| *by_us <= 1_000_000)?;
+        return Some(Effect::SlowPerByte { by_us });
+    }
+    let by_ms = duration_ms(word)?.unsigned_abs();
+    Some(Effect::Slow { by_ms })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,6 +379,8 @@ mod tests {
             ("token-expired for 20s in 1h", "token-expired in 1h for 20s"),
             ("token-revoked everywhere", "token-revoked everywhere"),
             ("slow 1500ms", "slow 1500ms"),
+            ("slow 20us/byte", "slow 20us/byte"),
+            ("delay 20us/byte x 2", "slow 20us/byte x 2"),
             ("half-body x 3", "half-body x 3"),
             ("html 413 over 5000", "html 413 over 5000"),
             ("usage 80%", "usage 80"),
@@ -449,6 +458,16 @@ mod tests {
             ),
             ("slow 2", "after \"slow\" has to come a time such as 2s"),
             ("slow 99999999999h", "a time such as 2s"),
+            (
+                "slow 20us",
+                "a time such as 2s, or 20us/byte, found \"20us\"",
+            ),
+            ("slow 0us/byte", "found \"0us/byte\""),
+            ("slow 1000001us/byte", "found \"1000001us/byte\""),
+            (
+                "slow 20us/byte late",
+                "\"late\" does not go with this fault",
+            ),
             (
                 "usage 500%",
                 "after \"usage\" has to come a number from 0 to 100, such as 80%, found \"500%\"",
