@@ -150,6 +150,7 @@ fn lane(number: u32) -> LaneId {
     LaneId {
         dataset: dataset(number),
         test_code: None,
+        is_replay: false,
     }
 }
 

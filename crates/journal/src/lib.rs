@@ -33,8 +33,8 @@ pub use embedded::{
     Selection, SentRequest,
 };
 pub use types::{
-    Appended, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased,
-    Outcome, RequestRecord, SourceName, TestCode, Waiting,
+    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId,
+    Leased, Outcome, RequestRecord, SentEvents, SourceName, TestCode, Waiting,
 };
 
 /// A future that an engine answers with.
@@ -75,11 +75,16 @@ pub trait Journal: Send + Sync {
     /// What waits in a lane.
     fn waiting(&self, lane: &LaneId) -> Waiting;
 
-    /// Rings when a lane has more to do than before.
-    fn bell(&self, lane: &LaneId) -> Arc<Notify>;
+    /// Rings when a lane has something to do again, when what it has fills a batch, and when events come
+    /// back to it. One holder listens, and says when a batch of its own is full.
+    fn bell(&self, lane: &LaneId, full: BatchLimits) -> Arc<Notify>;
 
     /// Every lane that has waiting events, or had some since the start; changes when one is added.
     fn lanes(&self) -> watch::Receiver<Vec<LaneId>>;
+
+    /// The events that Meta took, or may have taken because its answer was lost, in requests since this
+    /// moment, in milliseconds since 1970; by dataset and minute.
+    fn sent_since(&self, since_ms: u64) -> Answer<'_, Vec<SentEvents>>;
 
     /// How the journal is doing.
     fn health(&self) -> Health;

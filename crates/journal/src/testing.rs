@@ -2,13 +2,18 @@
 //!
 //! A law is a function over `dyn Journal`; each engine's tests call all of them.
 
+use std::future::Future as _;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use sluice_event::{ActionSource, DatasetId, Event, Findings, Moment, Rules, UserField};
 
+use tokio::sync::Notify;
+
 use crate::types::{
-    Appended, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome, RequestRecord,
-    SourceName, TestCode,
+    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome,
+    RequestRecord, SentEvents, SourceName, TestCode,
 };
 use crate::{Journal, Lease, LeaseLimits, Retention};
 
@@ -50,8 +55,23 @@ pub(crate) fn lane(number: u32) -> LaneId {
     LaneId {
         dataset: dataset(number),
         test_code: None,
+        is_replay: false,
     }
 }
+
+/// The events of a lane that a person sent again.
+pub(crate) fn replays(number: u32) -> LaneId {
+    LaneId {
+        is_replay: true,
+        ..lane(number)
+    }
+}
+
+/// A batch of the usual size.
+pub(crate) const FULL: BatchLimits = BatchLimits {
+    events_max: 1_000,
+    bytes_max: 1_000_000,
+};
 
 impl Sample {
     pub(crate) fn entry(&self) -> Entry {
@@ -87,6 +107,7 @@ impl Sample {
         LaneId {
             dataset: entry.dataset,
             test_code: entry.test_code,
+            is_replay: false,
         }
     }
 }
@@ -184,6 +205,7 @@ pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() 
         a_lease_keeps_its_limits,
         settling_is_for_holders,
         bells_ring,
+        what_was_sent_is_counted,
         sweeping_deletes_bodies_only,
         a_closed_journal_says_so,
     ];
@@ -379,14 +401,83 @@ async fn settling_is_for_holders(journal: &dyn Journal) {
     assert_eq!(drain(journal, &lane(0), &Outcome::Expired).await.len(), 2);
 }
 
+/// Whether a bell rang since it was asked last.
+pub(crate) fn rang(bell: &Notify) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    pin!(bell.notified()).poll(&mut context) == Poll::Ready(())
+}
+
+/// It rings before an append has returned, so nothing is waited for.
 async fn bells_ring(journal: &dyn Journal) {
-    let bell = journal.bell(&lane(0));
+    let full = BatchLimits {
+        events_max: 50,
+        bytes_max: 10_000_000,
+    };
+    let bell = journal.bell(&lane(0), full);
     journal.append(entries(0..1)).await.unwrap();
-    bell.notified().await;
-    journal.append(entries(1..1_000)).await.unwrap();
-    bell.notified().await;
+    assert!(rang(&bell), "there is something to do");
+    journal.append(entries(1..49)).await.unwrap();
+    assert!(!rang(&bell), "a batch is not full yet");
+    journal.append(entries(49..50)).await.unwrap();
+    assert!(rang(&bell), "a batch is full");
     drop(journal.lease(&lane(0), limits(10)).await.unwrap());
-    bell.notified().await;
+    assert!(rang(&bell), "events came back");
+    // Full by its bytes, which a lane may have changed.
+    let waiting = journal.waiting(&lane(0));
+    let bytes_max = waiting.ready_bytes + 1;
+    let full = BatchLimits {
+        events_max: 1_000,
+        bytes_max,
+    };
+    let bell = journal.bell(&lane(0), full);
+    assert!(!waiting.fills(full) && !rang(&bell));
+    journal.append(entries(50..51)).await.unwrap();
+    assert!(rang(&bell), "a batch is full by its bytes");
+    assert!(journal.waiting(&lane(0)).fills(full));
+}
+
+async fn what_was_sent_is_counted(journal: &dyn Journal) {
+    assert_eq!(journal.sent_since(0).await.unwrap(), []);
+    let samples = [sample(1), sample(2), sample(3), sample(4), sample(5)];
+    let entries = samples.map(|sample| sample.entry());
+    journal.append(entries.to_vec()).await.unwrap();
+    let minute_ms = T0_MS - T0_MS % 60_000;
+    // The newest row may have been sent before the one that ended first.
+    for (sent_ms, events, verdict, status) in [
+        (minute_ms - 60_000, 7, "delivered", 200),
+        (minute_ms + 59_999, 10, "delivered", 200),
+        (minute_ms, 20, "fewer", 200),
+        (minute_ms + 1, 40, "transient", 0),
+        (minute_ms + 60_000, 3, "delivered", 200),
+        (minute_ms + 2, 80, "refused", 400),
+        (minute_ms + 3, 160, "transient", 500),
+        (minute_ms + 4, 320, "throttled", 400),
+    ] {
+        let request = RequestRecord {
+            sent_ms,
+            status,
+            verdict,
+            ..record(events)
+        };
+        let report = DeliveryReport {
+            at_ms: sent_ms,
+            request: Some(request),
+            outcomes: Vec::new(),
+        };
+        let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+        journal.settle(&mut lease, report).await.unwrap();
+    }
+    let sent = |minute_ms, events| SentEvents {
+        dataset: dataset(0),
+        minute_ms,
+        events,
+    };
+    assert_eq!(
+        journal.sent_since(minute_ms).await.unwrap(),
+        [sent(minute_ms, 70), sent(minute_ms + 60_000, 3)]
+    );
+    let since = journal.sent_since(minute_ms - 60_000).await.unwrap();
+    assert_eq!(since[0], sent(minute_ms - 60_000, 7));
 }
 
 async fn sweeping_deletes_bodies_only(journal: &dyn Journal) {

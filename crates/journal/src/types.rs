@@ -105,21 +105,26 @@ pub enum Appended {
     Copy(EventKey),
 }
 
-/// The events that travel together: those of one dataset and one test code.
+/// The events that travel together: those of one dataset and one test code, either fresh or sent again by a
+/// person.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId {
     /// Where they go.
     pub dataset: DatasetId,
     /// The test code of their requests.
     pub test_code: Option<TestCode>,
+    /// A person sent them again after they were dead. Whatever was wrong with them may still be, so they
+    /// never share a request with fresh ones.
+    pub is_replay: bool,
 }
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.test_code {
-            None => write!(f, "{}", self.dataset),
-            Some(code) => write!(f, "{} (test code {code})", self.dataset),
+        write!(f, "{}", self.dataset)?;
+        if let Some(code) = &self.test_code {
+            write!(f, " (test code {code})")?;
         }
+        f.write_str(if self.is_replay { " (sent again)" } else { "" })
     }
 }
 
@@ -261,10 +266,39 @@ pub struct DeliveryReport {
 pub struct Waiting {
     /// Events on disk that nobody has leased.
     pub ready: usize,
+    /// Bytes of their JSON, with a comma for each.
+    pub ready_bytes: usize,
     /// Events that are leased now.
     pub leased: usize,
     /// When the oldest of both came, in milliseconds since 1970.
     pub oldest_ms: Option<u64>,
     /// When the first of both expires, in Unix seconds.
     pub first_expiry_s: Option<i64>,
+}
+
+/// When a batch is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Events.
+    pub events_max: usize,
+    /// Bytes of JSON, with a comma for each event.
+    pub bytes_max: usize,
+}
+
+impl Waiting {
+    /// Whether the events that nobody has leased fill a batch.
+    pub fn fills(&self, batch: BatchLimits) -> bool {
+        self.ready >= batch.events_max || self.ready_bytes >= batch.bytes_max
+    }
+}
+
+/// Events that were sent to Meta within one minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentEvents {
+    /// Where to.
+    pub dataset: DatasetId,
+    /// When the minute began, in milliseconds since 1970.
+    pub minute_ms: u64,
+    /// How many.
+    pub events: u64,
 }

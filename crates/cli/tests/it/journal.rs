@@ -106,6 +106,7 @@ pub(crate) fn write(folder: &Path) {
         let lane = LaneId {
             dataset: DatasetId::parse(DATASET).unwrap(),
             test_code: None,
+            is_replay: false,
         };
         let limits = LeaseLimits {
             events_max: 100,

@@ -65,6 +65,7 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
         json!({
             "dataset": id.dataset.as_str(),
             "test_code": id.test_code.as_ref().map(|code| code.as_str().to_owned()),
+            "replay": id.is_replay,
             "state": state,
             "reason": reason,
             "waiting": waiting.ready + waiting.leased,

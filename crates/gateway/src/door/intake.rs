@@ -285,7 +285,7 @@ impl Doors {
         let lanes = lanes.borrow();
         route.datasets.iter().all(|dataset| {
             let of_dataset = lanes.iter().filter(|lane| lane.dataset == *dataset);
-            let mut codes = of_dataset.filter(|lane| lane.test_code.is_some());
+            let mut codes = of_dataset.filter(|lane| lane.test_code.is_some() && !lane.is_replay);
             codes.clone().count() < TEST_CODES_MAX
                 || codes.any(|lane| lane.test_code == route.test_code)
         })

@@ -37,12 +37,16 @@ impl Part {
 }
 
 impl Search {
-    /// A batch of `count` events, all to be sent.
-    pub(crate) fn new(count: usize) -> Self {
-        let todo = match count {
-            0 => Vec::new(),
-            _ => vec![Part::new((0..count).collect())],
-        };
+    /// A batch that is to be sent in requests of so many events each, in order.
+    pub(crate) fn new(requests: impl IntoIterator<Item = usize>) -> Self {
+        let mut from = 0;
+        let parts = requests.into_iter().map(|events| {
+            let places = from..from + events;
+            from = places.end;
+            Part::new(places.collect())
+        });
+        let mut todo: Vec<Part> = parts.collect();
+        todo.reverse();
         Self { todo }
     }
 
@@ -111,7 +115,7 @@ mod tests {
     /// Sends a batch to a judge that refuses `bad` and names the offender or not. Returns what was
     /// refused, what was delivered, and how many requests it took.
     fn run(count: usize, bad: &[usize], names: bool) -> (Vec<usize>, Vec<usize>, usize) {
-        let mut search = Search::new(count);
+        let mut search = Search::new([count]);
         let (mut refused, mut delivered, mut requests) = (Vec::new(), Vec::new(), 0);
         while let Some(part) = search.next() {
             requests += 1;
@@ -152,7 +156,21 @@ mod tests {
 
     #[test]
     fn an_empty_batch_is_not_sent() {
-        assert!(Search::new(0).next().is_none());
+        assert!(Search::new([]).next().is_none());
+    }
+
+    #[test]
+    fn requests_go_in_order_and_are_cut_each_for_itself() {
+        let mut search = Search::new([1, 2, 2]);
+        let first = search.next().unwrap();
+        assert_eq!(first.places, [0]);
+        search.delivered(&first);
+        let second = search.next().unwrap();
+        assert_eq!(second.places, [1, 2]);
+        assert_eq!(search.refused(second), None);
+        let rest: Vec<_> = std::iter::from_fn(|| search.next()).collect();
+        let places: Vec<_> = rest.iter().map(|part| part.places.as_slice()).collect();
+        assert_eq!(places, [&[1][..], &[2], &[3, 4]]);
     }
 
     proptest! {

@@ -1,7 +1,6 @@
 //! A local limit on events per rolling hour and token, in front of Meta's own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 const MINUTE_MS: u64 = 60_000;
 const MINUTES: u64 = 60;
@@ -35,7 +34,19 @@ impl Budget {
     /// Takes events from the budget.
     pub(crate) fn take(&mut self, events: usize, now_ms: u64) {
         self.forget(now_ms);
-        *self.minutes.entry(now_ms / MINUTE_MS).or_default() += events;
+        self.add(events, now_ms);
+    }
+
+    /// Counts events that were sent at this time.
+    pub(crate) fn add(&mut self, events: usize, at_ms: u64) {
+        *self.minutes.entry(at_ms / MINUTE_MS).or_default() += events;
+    }
+
+    /// Gives events back that were taken at this time and not sent.
+    pub(crate) fn give_back(&mut self, events: usize, at_ms: u64) {
+        if let Some(taken) = self.minutes.get_mut(&(at_ms / MINUTE_MS)) {
+            *taken = taken.saturating_sub(events);
+        }
     }
 
     /// When the next events will be free, in milliseconds since 1970.
@@ -43,21 +54,6 @@ impl Budget {
         let oldest = self.minutes.keys().min().copied();
         let free = oldest.map_or(0, |minute| (minute + MINUTES) * MINUTE_MS);
         free.max(now_ms)
-    }
-}
-
-/// One budget per token, shared by every lane that sends with it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Budgets {
-    by_token: Arc<Mutex<HashMap<String, Arc<Mutex<Budget>>>>>,
-}
-
-impl Budgets {
-    /// The budget of the token with this fingerprint.
-    pub(crate) fn of(&self, fingerprint: &str) -> Arc<Mutex<Budget>> {
-        // A budget is numbers: whatever a panicking holder left behind can be used.
-        let mut budgets = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(budgets.entry(fingerprint.to_owned()).or_default())
     }
 }
 
@@ -87,10 +83,25 @@ mod tests {
     }
 
     #[test]
-    fn lanes_with_one_token_share_a_budget() {
-        let budgets = Budgets::default();
-        budgets.of("a").lock().unwrap().take(7, 0);
-        assert_eq!(budgets.of("a").lock().unwrap().left(10, 0), 3);
-        assert_eq!(budgets.of("b").lock().unwrap().left(10, 0), 10);
+    fn what_was_not_sent_is_given_back_to_its_minute() {
+        let mut budget = Budget::default();
+        budget.take(1_000, 0);
+        budget.take(5, MINUTE_MS);
+        budget.give_back(999, 0);
+        assert_eq!(budget.left(1_000, MINUTE_MS), 994);
+        // Never more than was taken, and nothing of an hour that is over.
+        budget.give_back(7, 0);
+        budget.give_back(7, 5 * MINUTE_MS);
+        assert_eq!(budget.left(1_000, MINUTE_MS), 995);
+    }
+
+    #[test]
+    fn what_was_sent_before_the_start_counts_in_its_minutes() {
+        let mut budget = Budget::default();
+        for (minute, events) in [(58, 20), (3, 300), (59, 1)] {
+            budget.add(events, minute * MINUTE_MS);
+        }
+        assert_eq!(budget.left(1_000, 59 * MINUTE_MS), 679);
+        assert_eq!(budget.left(1_000, 63 * MINUTE_MS), 979);
     }
 }

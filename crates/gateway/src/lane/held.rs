@@ -24,9 +24,13 @@ pub(crate) struct Held {
 
 impl Held {
     /// Keeps what is left of a lease back. If there are too many, it waits in the queue as before.
-    pub(crate) fn hold(&mut self, lease: Lease, now_ms: u64) -> Result<(), TooMany> {
+    pub(crate) fn hold(&mut self, mut lease: Lease, now_ms: u64) -> Result<(), TooMany> {
         if self.len() + lease.events.len() > HELD_MAX {
             return Err(TooMany);
+        }
+        // Their bodies, which may have 256 KiB each, are read again when they are leased again.
+        for event in &mut lease.events {
+            event.json = String::new();
         }
         self.leases.push((now_ms.saturating_add(HELD_MS), lease));
         Ok(())
@@ -81,6 +85,7 @@ mod tests {
         let lane = LaneId {
             dataset: DatasetId::parse("1234567890123456").unwrap(),
             test_code: None,
+            is_replay: false,
         };
         let event = |number: usize| Leased {
             key: EventKey(i64::try_from(number).unwrap()),
@@ -103,14 +108,16 @@ mod tests {
         let mut held = Held::default();
         held.hold(lease(3, &given_back), 1_000).unwrap();
         held.hold(lease(2, &given_back), 5_000).unwrap();
-        assert_eq!((held.len(), held.next_ms()), (5, Some(1_000 + HELD_MS)));
+        assert_eq!((held.len(), held.next_ms()), (5, Some(1_801_000)));
+        let events = || held.leases.iter().flat_map(|(_, lease)| &lease.events);
+        assert!(events().all(|event| event.json.capacity() == 0));
         assert_eq!(held.first(4), [0, 1, 2, 0].map(EventKey));
-        held.release(1_000 + HELD_MS - 1);
+        held.release(1_800_999);
         assert_eq!(back(), 0);
-        held.release(1_000 + HELD_MS);
+        held.release(1_801_000);
         assert_eq!((held.len(), back()), (2, 3));
         held.set_back(5_000);
-        assert_eq!(held.next_ms(), Some(HELD_MS));
+        assert_eq!(held.next_ms(), Some(1_800_000));
         held.release_all();
         assert_eq!((held.len(), held.next_ms(), back()), (0, None, 5));
     }
@@ -119,7 +126,7 @@ mod tests {
     fn there_is_an_end_to_how_many_stand_back() {
         let given_back = Arc::new(AtomicUsize::new(0));
         let mut held = Held::default();
-        held.hold(lease(HELD_MAX, &given_back), 0).unwrap();
+        held.hold(lease(10_000, &given_back), 0).unwrap();
         assert_eq!(held.hold(lease(1, &given_back), 0), Err(TooMany));
         assert_eq!(given_back.load(Ordering::Relaxed), 1);
     }

@@ -1,10 +1,13 @@
-//! Lanes: one delivery worker per dataset, and one more per test code that is in use.
+//! Lanes: one delivery worker per dataset, one more per test code that is in use, and for each of these one more
+//! when a person sends dead events again: whatever was wrong with those may still be, so that lane pauses, parks
+//! and searches by itself, with one request on its way, and lets fresh events go first.
 //!
 //! A lane waits until a batch is full or has lingered, leases it from the journal, and lets it travel on
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nobody else changes it. Everything it decides is in pure files: [`step`] what to do next,
-//! [`pace`] how hard to push, [`budget`] how much an hour takes, [`decide`] what a verdict means for the
-//! events, [`bisect`] who is to blame, [`proof`] what is believed, [`held`] who stands back for a while.
+//! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
+//! what a verdict means for the events, [`bisect`] who is to blame, [`proof`] what is believed, [`held`] who
+//! stands back for a while.
 
 mod bisect;
 mod budget;
@@ -14,14 +17,18 @@ mod orphan;
 mod pace;
 mod proof;
 mod shipment;
+mod size;
 mod step;
 mod supervisor;
+mod tokens;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_graph::Client;
-use sluice_journal::{EventKey, Journal, LaneId, Lease, LeaseLimits, Outcome};
+use sluice_journal::{
+    BatchLimits, EventKey, Journal, LaneId, Lease, LeaseLimits, Outcome, Waiting,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,13 +38,14 @@ use crate::config::{Delivery, TestEventCode};
 use crate::lane_state::{LaneState, Trouble};
 use crate::roster::{Destinations, Reachable};
 use crate::watch::{LaneReport, NAMED_MAX, Watch};
-use budget::Budget;
 use held::Held;
 use pace::Pace;
 use proof::Proof;
 use shipment::{Load, Shipment, Shipped};
+use size::{Allowed, Size};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
+use tokens::{Token, Tokens};
 
 /// Events closer than this to the end of their time go before all others, in seconds.
 const URGENT_S: i64 = 6 * 60 * 60;
@@ -81,11 +89,29 @@ impl LaneContext {
         lease.retain(|event| is_over(event.accepted_ms) == is_first_over);
         (!is_first_over).then(|| code.as_str().to_owned())
     }
+
+    /// When a batch of the lane is full.
+    fn full(&self) -> BatchLimits {
+        BatchLimits {
+            events_max: self.delivery.batch_events_max,
+            bytes_max: self.delivery.batch_bytes_max,
+        }
+    }
+
+    /// The fresh events that go before those of this lane; `None` if it is theirs.
+    fn fresh(&self) -> Option<Waiting> {
+        let fresh = LaneId {
+            is_replay: false,
+            ..self.id.clone()
+        };
+        self.id.is_replay.then(|| self.journal.waiting(&fresh))
+    }
 }
 
 struct Lane {
     context: Arc<LaneContext>,
     pace: Pace,
+    allowed: Allowed,
     /// Since when there is something to send.
     ready_since_ms: Option<u64>,
     flights: JoinSet<Shipped>,
@@ -93,6 +119,8 @@ struct Lane {
     token: InForce,
     /// As it was told last.
     told: LaneState,
+    /// When the last shipment left.
+    shipped_ms: u64,
     /// The latest time that was seen.
     now_ms: u64,
 }
@@ -102,33 +130,43 @@ struct Lane {
 #[derive(Default)]
 struct InForce {
     fingerprint: String,
-    budget: Arc<Mutex<Budget>>,
+    shared: Arc<Token>,
     proof: Arc<Proof>,
 }
 
 /// Delivers the events of a lane until it is told to stop.
 pub(crate) async fn run(
     context: LaneContext,
-    budgets: budget::Budgets,
+    tokens: Tokens,
     mut destinations: watch::Receiver<Arc<Destinations>>,
     stop: CancellationToken,
 ) {
-    let bell = context.journal.bell(&context.id);
+    let bell = context.journal.bell(&context.id, context.full());
+    let in_flight_max = if context.id.is_replay {
+        1
+    } else {
+        context.delivery.in_flight_max
+    };
     let mut lane = Lane {
-        pace: Pace::new(context.delivery.in_flight_max),
+        pace: Pace::new(in_flight_max),
+        allowed: Allowed::new(Size {
+            events: context.delivery.batch_events_max,
+            bytes: context.delivery.batch_bytes_max,
+        }),
         context: Arc::new(context),
         ready_since_ms: None,
         flights: JoinSet::new(),
         held: Held::default(),
         token: InForce::default(),
         told: LaneState::Flowing,
+        shipped_ms: 0,
         now_ms: 0,
     };
     loop {
         let destination = destinations
             .borrow_and_update()
             .of(&lane.context.id.dataset);
-        let wait = match lane.next_step(destination.as_ref(), &budgets) {
+        let wait = match lane.next_step(destination.as_ref(), &tokens) {
             Step::Ship(events_max) => {
                 if let Some(to) = destination
                     && lane.ship(to, events_max).await
@@ -163,15 +201,8 @@ async fn pause(wait: Option<Duration>) {
     }
 }
 
-impl InForce {
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        // A budget is numbers: whatever a panicking holder left behind can be used.
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Lane {
-    fn next_step(&mut self, destination: Option<&Reachable>, budgets: &budget::Budgets) -> Step {
+    fn next_step(&mut self, destination: Option<&Reachable>, tokens: &Tokens) -> Step {
         let Some(reachable) = destination else {
             return Step::Wait;
         };
@@ -180,23 +211,21 @@ impl Lane {
         if self.token.fingerprint != reachable.fingerprint {
             self.token = InForce {
                 fingerprint: reachable.fingerprint.clone(),
-                budget: budgets.of(&reachable.fingerprint),
+                shared: tokens.of(&reachable.fingerprint),
                 proof: Arc::default(),
             };
         }
-        let ready = self.context.journal.waiting(&self.context.id).ready;
+        self.held.release(now_ms);
+        let waiting = self.context.journal.waiting(&self.context.id);
+        let ready = waiting.ready;
         if ready == 0 {
             self.ready_since_ms = None;
         }
+        let fresh = self.context.fresh();
+        let full = self.context.full();
+        let fresh_fill_batches = fresh.is_some_and(|fresh| fresh.fills(full));
+        let (budget, budget_free_ms) = self.budget_left(fresh, now_ms);
         let delivery = &self.context.delivery;
-        let limit = delivery.events_per_hour_max.map_or(0, |limit| {
-            usize::try_from(limit.get()).unwrap_or(usize::MAX)
-        });
-        let (budget, budget_free_ms) = {
-            let mut budget = self.token.budget();
-            (budget.left(limit, now_ms), budget.free_at_ms(now_ms))
-        };
-        self.held.release(now_ms);
         let step = step::next(&View {
             now_ms,
             ready,
@@ -210,10 +239,34 @@ impl Lane {
             budget,
             budget_free_ms,
             linger_ms: u64::try_from(delivery.linger.as_millis()).unwrap_or(u64::MAX),
+            is_full: waiting.fills(full),
             batch_events_max: delivery.batch_events_max,
+            yields_until_ms: step::yields_until(fresh_fill_batches, self.shipped_ms, now_ms),
         });
         self.tell(&step);
         step
+    }
+
+    /// How many events the hour has left, and when it has more. What fresh events need of it is not there for
+    /// those that were sent again.
+    fn budget_left(&self, fresh: Option<Waiting>, now_ms: u64) -> (usize, u64) {
+        let limit = self
+            .context
+            .delivery
+            .events_per_hour_max
+            .map_or(0, |limit| {
+                usize::try_from(limit.get()).unwrap_or(usize::MAX)
+            });
+        let mut budget = self.token.shared.budget();
+        let (left, free_ms) = (budget.left(limit, now_ms), budget.free_at_ms(now_ms));
+        match fresh {
+            None => (left, free_ms),
+            // The minute in which fresh events need less is not known: it is looked again soon.
+            Some(fresh) => (
+                left.saturating_sub(fresh.ready),
+                free_ms.min(now_ms + step::YIELD_MS),
+            ),
+        }
     }
 
     /// How long it is until then.
@@ -259,6 +312,7 @@ impl Lane {
             self.ready_since_ms = None;
             self.pace.set_back(back_ms);
             self.held.set_back(back_ms);
+            self.shipped_ms = self.shipped_ms.saturating_sub(back_ms);
         }
         self.now_ms = now_ms;
     }
@@ -273,6 +327,7 @@ impl Lane {
             urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
         };
         self.ready_since_ms = None;
+        self.shipped_ms = now_ms;
         let mut lease = match context.journal.lease(&context.id, limits).await {
             Ok(lease) => lease,
             Err(error) => {
@@ -290,13 +345,22 @@ impl Lane {
         }
         // What is too old is not sent, and takes nothing of the hour.
         let sent = lease.events.len() - too_old(&lease, seconds(now_ms)).count();
-        self.token.budget().take(sent, now_ms);
+        self.token.shared.budget().take(sent, now_ms);
+        let proof = if context.id.is_replay {
+            let requests_are_right = self.token.shared.is_proven(&context.id.dataset);
+            Arc::new(Proof::of_replays(requests_are_right))
+        } else {
+            Arc::clone(&self.token.proof)
+        };
         let load = Load {
             to,
             lease,
             test_code,
-            proof: Arc::clone(&self.token.proof),
+            budgeted: sent,
+            proof,
             is_lasting: self.pace.is_lasting(),
+            is_probing: self.pace.is_probing(),
+            allowed: self.allowed.now(),
         };
         let shipment = Shipment::new(Arc::clone(context), load, now_ms);
         self.flights.spawn(shipment.run());
@@ -317,8 +381,19 @@ impl Lane {
         if let Some(usage) = shipped.usage {
             self.pace.used(usage);
         }
-        if shipped.is_answered {
+        self.allowed.learn(&shipped.carried);
+        if shipped.is_answered && shipped.trouble.is_none() {
             self.pace.answered(shipped.began_ms);
+        }
+        // That a token is no good says nothing about the one that has taken its place meanwhile.
+        let is_of_old_token = shipped.token != self.token.fingerprint;
+        if !is_of_old_token {
+            let unsent = shipped.budgeted.saturating_sub(shipped.carried.posted);
+            let began_ms = shipped.began_ms;
+            self.token.shared.budget().give_back(unsent, began_ms);
+            if shipped.carried.has_delivered {
+                self.token.shared.prove(&self.context.id.dataset);
+            }
         }
         let mut trouble = shipped.trouble;
         if let Some((lease, why)) = shipped.held {
@@ -328,8 +403,6 @@ impl Lane {
                 Err(_too_many) => trouble = Some(why),
             }
         }
-        // That a token is no good says nothing about the one that has taken its place meanwhile.
-        let is_of_old_token = shipped.token != self.token.fingerprint;
         let is_over = |trouble: &Trouble| matches!(trouble, Trouble::Operator { .. });
         let trouble = trouble.filter(|trouble| !(is_of_old_token && is_over(trouble)));
         if let Some(trouble) = trouble {

@@ -130,6 +130,7 @@ mod tests {
         let id = LaneId {
             dataset,
             test_code: None,
+            is_replay: false,
         };
         let clock = Arc::new(SetClock(AtomicU64::new(NOW_MS)));
         let stop = CancellationToken::new();

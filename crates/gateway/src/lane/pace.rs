@@ -1,7 +1,7 @@
 //! How hard a lane may push: its state, and how many requests may be in flight. Pure.
 //!
 //! A lane *flows*, is *throttled* until a time, or is *parked* with a reason. After any trouble one
-//! request goes first; when that goes through, the lane flows as before.
+//! shipment goes first, and begins small; when all of it was answered, the lane flows as before.
 
 use sluice_graph::Usage;
 
@@ -30,7 +30,7 @@ pub(crate) struct Pace {
     in_flight_max: usize,
     /// Pauses in a row.
     pauses: u32,
-    /// One request goes first.
+    /// One shipment goes first.
     is_probing: bool,
     /// When the last trouble came.
     trouble_ms: u64,
@@ -55,6 +55,11 @@ impl Pace {
     /// Whether trouble has come again and again, with nothing gone through in between.
     pub(crate) fn is_lasting(&self) -> bool {
         self.pauses >= LASTING_PAUSES
+    }
+
+    /// Whether the next shipment is the first one after trouble.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.is_probing
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -86,7 +91,8 @@ impl Pace {
         self.usage = usage;
     }
 
-    /// Meta answered to the point, to a request sent at `sent_ms`. Returns whether that ended a trouble.
+    /// Meta answered to the point, to every request of a shipment that began at `sent_ms`. Returns whether
+    /// that ended a trouble. That the first few events of one went through ends none: others may be in the way.
     pub(crate) fn answered(&mut self, sent_ms: u64) -> bool {
         // What was on its way before the trouble says nothing about it.
         if sent_ms < self.trouble_ms {
@@ -218,8 +224,8 @@ mod tests {
 
     #[test]
     fn no_pause_is_shorter_than_the_shortest() {
-        assert_eq!(pause_ms(1, 0.0), PAUSE_MS_MIN);
-        assert_eq!(pause_ms(u32::MAX, 1.0), PAUSE_MS_MAX);
+        assert_eq!(pause_ms(1, 0.0), 50);
+        assert_eq!(pause_ms(u32::MAX, 1.0), 300_000);
     }
 
     #[test]
@@ -249,6 +255,32 @@ mod tests {
         };
         pace.stopped(trouble, 1_000, 2_000, 0.5);
         assert_eq!(pace.pause_ms(), Some(602_000));
+    }
+
+    #[test]
+    fn no_pause_that_meta_asks_for_is_longer_than_an_hour() {
+        let mut pace = Pace::new(4);
+        for regain_s in [3_601, 9_999_999, u64::MAX] {
+            let trouble = Trouble::Throttled {
+                regain_s: Some(regain_s),
+                reason: "too many calls".to_owned(),
+            };
+            pace.stopped(trouble, 1_000, 1_000, 0.5);
+            assert_eq!(pace.pause_ms(), Some(3_601_000), "{regain_s}");
+        }
+    }
+
+    #[test]
+    fn five_pauses_in_a_row_are_no_hiccup() {
+        let mut pace = Pace::new(4);
+        for pauses in 1..=5 {
+            assert!(!pace.is_lasting());
+            pace.stopped(transient(), pauses * 10_000, pauses * 10_000, 0.5);
+            assert!(pace.is_probing());
+        }
+        assert!(pace.is_lasting());
+        assert!(pace.answered(100_000));
+        assert!(!pace.is_lasting() && !pace.is_probing());
     }
 
     #[test]

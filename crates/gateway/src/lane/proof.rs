@@ -15,9 +15,21 @@ pub(crate) struct Proof {
     is_proven: AtomicBool,
     /// Refused for no clear reason since something went through.
     in_a_row: AtomicUsize,
+    /// Each refusal is believed.
+    believes_all: bool,
 }
 
 impl Proof {
+    /// For a shipment of events that a person sent again. A refusal puts them back where they were, so each
+    /// is believed as soon as it is known that requests are right. As long as it is not, a few are believed in
+    /// each shipment, so that such a trial ends by itself.
+    pub(crate) fn of_replays(requests_are_right: bool) -> Self {
+        Self {
+            believes_all: requests_are_right,
+            ..Self::default()
+        }
+    }
+
     /// Something went through: the requests are right.
     pub(crate) fn delivered(&self) {
         self.is_proven.store(true, Ordering::Relaxed);
@@ -33,7 +45,7 @@ impl Proof {
         } else {
             UNPROVEN_MAX
         };
-        before < allowed
+        self.believes_all || before < allowed
     }
 }
 
@@ -45,11 +57,19 @@ mod tests {
     fn refusals_in_a_row_are_believed_a_few_times() {
         let proof = Proof::default();
         let believed = || (0..20).take_while(|_| proof.refused()).count();
-        assert_eq!(believed(), UNPROVEN_MAX);
+        assert_eq!(believed(), 2);
         proof.delivered();
-        assert_eq!(believed(), PROVEN_MAX);
+        assert_eq!(believed(), 8);
         assert!(!proof.refused());
         proof.delivered();
         assert!(proof.refused());
+    }
+
+    #[test]
+    fn events_that_were_sent_again_go_back_where_they_were() {
+        let trusting = Proof::of_replays(true);
+        assert!((0..1_000).all(|_| trusting.refused()));
+        let doubtful = Proof::of_replays(false);
+        assert_eq!((0..20).take_while(|_| doubtful.refused()).count(), 2);
     }
 }

@@ -13,6 +13,7 @@ use sluice_journal::{DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRe
 use super::bisect::Search;
 use super::decide::{self, Circumstances, Decision, decide};
 use super::proof::Proof;
+use super::size::{self, Carried, Size};
 use super::{LaneContext, too_old};
 use crate::clock::seconds;
 use crate::lane_state::Trouble;
@@ -38,6 +39,10 @@ pub(crate) struct Shipped {
     pub(crate) is_answered: bool,
     /// What stopped it.
     pub(crate) trouble: Option<Trouble>,
+    /// Events that were taken from the budget of the hour for it.
+    pub(crate) budgeted: usize,
+    /// What its requests carried.
+    pub(crate) carried: Carried,
     /// Events that did not go through while others did, and why.
     pub(crate) held: Option<(Lease, Trouble)>,
 }
@@ -58,10 +63,16 @@ pub(crate) struct Load {
     pub(crate) to: Reachable,
     pub(crate) lease: Lease,
     pub(crate) test_code: Option<String>,
-    /// Of the token in force.
+    /// Events that were taken from the budget of the hour for it.
+    pub(crate) budgeted: usize,
+    /// What is believed of refusals.
     pub(crate) proof: Arc<Proof>,
     /// The lane has been in trouble for a while.
     pub(crate) is_lasting: bool,
+    /// It is the first one after trouble.
+    pub(crate) is_probing: bool,
+    /// How much a request may carry.
+    pub(crate) allowed: Size,
 }
 
 /// One batch on its way.
@@ -72,6 +83,8 @@ pub(crate) struct Shipment {
     test_code: Option<String>,
     proof: Arc<Proof>,
     is_lasting: bool,
+    is_probing: bool,
+    allowed: Size,
     /// Why events are set apart, once others have gone through without them.
     sets_apart: Option<Trouble>,
     /// Requests that were cut because of a trouble that may pass by itself.
@@ -89,11 +102,14 @@ impl Shipment {
             test_code: load.test_code,
             proof: load.proof,
             is_lasting: load.is_lasting,
+            is_probing: load.is_probing,
+            allowed: load.allowed,
             sets_apart: None,
             misses: 0,
             shipped: Shipped {
                 began_ms,
                 token: load.to.fingerprint,
+                budgeted: load.budgeted,
                 ..Shipped::default()
             },
         }
@@ -117,7 +133,8 @@ impl Shipment {
     async fn send_all(&mut self) -> Result<(), Trouble> {
         self.expire().await?;
         let keys: Vec<EventKey> = self.lease.events.iter().map(|event| event.key).collect();
-        let mut search = Search::new(keys.len());
+        let bytes: Vec<usize> = self.lease.events.iter().map(|it| it.json.len()).collect();
+        let mut search = Search::new(size::requests(&bytes, self.allowed, self.is_probing));
         while let Some(part) = search.next() {
             if self.context.stop.is_cancelled() {
                 // What is left waits again, also what was set apart.
@@ -232,6 +249,10 @@ impl Shipment {
             verdict: decide::name(&verdict),
         };
         note(&mut record, &exchange.answer);
+        let events = keys.len();
+        self.shipped
+            .carried
+            .note(Size { events, bytes }, &exchange.answer);
         let usage = decide::told_usage(&verdict, exchange.usage);
         self.shipped.usage = usage.or(self.shipped.usage);
         let (watch, id) = (&self.context.watch, &self.context.id);

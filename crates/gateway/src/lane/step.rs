@@ -21,8 +21,25 @@ pub(crate) struct View {
     pub(crate) budget_free_ms: u64,
     /// How long to wait for a batch to fill.
     pub(crate) linger_ms: u64,
+    /// Whether the events that are ready fill one.
+    pub(crate) is_full: bool,
     /// How many events fill it.
     pub(crate) batch_events_max: usize,
+    /// Until when others go first.
+    pub(crate) yields_until_ms: Option<u64>,
+}
+
+/// Events that were sent again take their turn at least this often, in milliseconds, while fresh events fill
+/// batches.
+const TURN_MS: u64 = 60_000;
+
+/// How long events that were sent again wait until it is looked whether fresh events still fill batches.
+pub(crate) const YIELD_MS: u64 = 1_000;
+
+/// Until when events that were sent again let fresh ones go first, which fill batches or do not.
+pub(crate) fn yields_until(fresh_fill_batches: bool, shipped_ms: u64, now_ms: u64) -> Option<u64> {
+    let turn_ms = shipped_ms.saturating_add(TURN_MS);
+    (fresh_fill_batches && turn_ms > now_ms).then(|| turn_ms.min(now_ms.saturating_add(YIELD_MS)))
 }
 
 /// What a lane does.
@@ -46,11 +63,14 @@ pub(crate) fn next(view: &View) -> Step {
     if let Some(pause_ms) = view.pause_ms.filter(|pause_ms| *pause_ms > view.now_ms) {
         return Step::WaitUntil(pause_ms);
     }
+    if let Some(until_ms) = view.yields_until_ms {
+        return Step::WaitUntil(until_ms);
+    }
     if view.budget == 0 {
         return Step::OutOfBudget(view.budget_free_ms.max(view.now_ms + 1));
     }
     let full_ms = view.ready_since_ms.saturating_add(view.linger_ms);
-    if view.ready < view.batch_events_max && full_ms > view.now_ms {
+    if !view.is_full && full_ms > view.now_ms {
         return Step::WaitUntil(full_ms);
     }
     Step::Ship(view.batch_events_max.min(view.budget))
@@ -70,7 +90,9 @@ mod tests {
         budget: usize::MAX,
         budget_free_ms: 0,
         linger_ms: 200,
+        is_full: false,
         batch_events_max: 1_000,
+        yields_until_ms: None,
     };
 
     #[test]
@@ -88,7 +110,7 @@ mod tests {
             (
                 "a full batch does not linger",
                 View {
-                    ready: 1_000,
+                    is_full: true,
                     ..VIEW
                 },
                 Step::Ship(1_000),
@@ -115,11 +137,20 @@ mod tests {
             (
                 "the pause is over",
                 View {
-                    ready: 5_000,
+                    is_full: true,
                     pause_ms: Some(10_000),
                     ..VIEW
                 },
                 Step::Ship(1_000),
+            ),
+            (
+                "lets others go first",
+                View {
+                    is_full: true,
+                    yields_until_ms: Some(11_000),
+                    ..VIEW
+                },
+                Step::WaitUntil(11_000),
             ),
             (
                 "the hour's budget is used up",
@@ -134,7 +165,7 @@ mod tests {
             (
                 "the hour's budget is nearly used up",
                 View {
-                    ready: 5_000,
+                    is_full: true,
                     budget: 10,
                     ..VIEW
                 },
@@ -142,6 +173,21 @@ mod tests {
             ),
         ] {
             assert_eq!(next(&view), step, "{what}");
+        }
+    }
+
+    #[test]
+    fn events_that_were_sent_again_take_a_turn_each_minute() {
+        let now_ms = 600_000;
+        for (fresh_fill_batches, shipped_ms, expected) in [
+            (false, 599_000, None),
+            (true, 599_000, Some(601_000)),
+            (true, 540_500, Some(600_500)),
+            (true, 540_000, None),
+            (true, 0, None),
+        ] {
+            let until_ms = yields_until(fresh_fill_batches, shipped_ms, now_ms);
+            assert_eq!(until_ms, expected, "{shipped_ms}");
         }
     }
 }

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use super::budget::Budgets;
 use super::orphan::{self, Orphan};
+use super::tokens::Tokens;
 use super::{LaneContext, run};
 use crate::clock::SharedClock;
 use crate::config::{Dataset, Graph};
@@ -23,6 +24,9 @@ use crate::watch::Watch;
 
 /// How long a lane that ended by a defect waits until it starts again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time of a budget, in milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 /// What lanes are made of.
 pub(crate) struct Supervisor {
@@ -42,6 +46,7 @@ pub(crate) struct Supervisor {
 pub(crate) async fn supervise(supervisor: Supervisor) {
     let mut known = BTreeSet::new();
     let mut lanes = Lanes::default();
+    supervisor.count_the_hour(&lanes.tokens).await;
     let mut queues = supervisor.journal.lanes();
     loop {
         let ids: Vec<LaneId> = queues.borrow_and_update().clone();
@@ -68,7 +73,7 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
 struct Lanes {
     tasks: JoinSet<()>,
     ids: HashMap<Id, LaneId>,
-    budgets: Budgets,
+    tokens: Tokens,
 }
 
 impl Lanes {
@@ -78,7 +83,7 @@ impl Lanes {
         let work = match supervisor.context(&id) {
             Some(context) => {
                 let destinations = supervisor.destinations.clone();
-                run(context, self.budgets.clone(), destinations, stop.clone()).left_future()
+                run(context, self.tokens.clone(), destinations, stop.clone()).left_future()
             }
             None => supervisor.orphan(&id).run(stop.clone()).right_future(),
         };
@@ -104,6 +109,27 @@ impl Lanes {
 }
 
 impl Supervisor {
+    /// Takes what was sent in the last hour, before this start, from the budgets. A request's record names no
+    /// token: a dataset's requests count for the token that it has now.
+    async fn count_the_hour(&self, tokens: &Tokens) {
+        let since_ms = self.clock.unix_ms().saturating_sub(HOUR_MS);
+        let sent = match self.journal.sent_since(since_ms).await {
+            Ok(sent) => sent,
+            Err(error) => {
+                warn!(%error, "what was sent in the last hour cannot be counted: events_per_hour_max begins anew");
+                return;
+            }
+        };
+        let destinations = Arc::clone(&self.destinations.borrow());
+        for sent in sent {
+            if let Some(to) = destinations.of(&sent.dataset) {
+                let events = usize::try_from(sent.events).unwrap_or(usize::MAX);
+                let token = tokens.of(&to.fingerprint);
+                token.budget().add(events, sent.minute_ms);
+            }
+        }
+    }
+
     /// What the lane needs; `None` if the configuration does not know its dataset.
     fn context(&self, id: &LaneId) -> Option<LaneContext> {
         let dataset = self.datasets.get(&id.dataset)?;

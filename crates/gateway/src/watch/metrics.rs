@@ -32,11 +32,12 @@ pub(crate) struct Dataset {
     pub(crate) dataset: String,
 }
 
-/// A lane: a dataset, with or without a test code.
+/// A lane: a dataset, with or without a test code, of fresh events or of those that were sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Lane {
     pub(crate) dataset: String,
     pub(crate) test: &'static str,
+    pub(crate) replay: &'static str,
 }
 
 /// A lane in a state.
@@ -44,6 +45,7 @@ pub(crate) struct Lane {
 pub(crate) struct LaneState {
     pub(crate) dataset: String,
     pub(crate) test: &'static str,
+    pub(crate) replay: &'static str,
     pub(crate) state: &'static str,
 }
 

@@ -264,11 +264,20 @@ impl Watch {
         let waiting = waiting();
         let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
         let first_expiry_s = waiting.first_expiry_s;
+        let replay = lane.is_replay;
         match state {
-            LaneState::Flowing => info!(dataset, events, "lane flows again"),
+            LaneState::Flowing => info!(dataset, replay, events, "lane flows again"),
             LaneState::Throttled { until_ms, reason } => {
-                warn!(dataset, events, reason, until_ms, "lane throttled");
+                warn!(dataset, replay, events, reason, until_ms, "lane throttled");
             }
+            LaneState::Parked { reason, .. } if replay => warn!(
+                dataset,
+                events,
+                first_expiry_s,
+                reason,
+                "events that were sent again do not go through; fresh events are not held up by them. \
+                 Some are tried each minute, and all when a token changes or the gateway gets SIGHUP"
+            ),
             LaneState::Parked { reason, .. } => error!(
                 dataset,
                 events,
@@ -369,11 +378,16 @@ impl Watch {
         let mut gauges = BTreeMap::<_, LaneGauges<'_>>::new();
         for (id, waiting) in lanes {
             // A lane per test code, but one series for all of them: codes come from outside.
-            let series = gauges.entry((&id.dataset, id.test_code.is_some()));
+            let series = gauges.entry((&id.dataset, id.test_code.is_some(), id.is_replay));
             series.or_default().add(*waiting, reports.get(id));
         }
-        for ((dataset, is_test), lane) in &gauges {
-            self.gauge(dataset, *is_test, lane, now_ms);
+        for ((dataset, is_test, is_replay), lane) in &gauges {
+            let label = metrics::Lane {
+                dataset: dataset.as_str().to_owned(),
+                test: yes_or_no(*is_test),
+                replay: yes_or_no(*is_replay),
+            };
+            self.gauge(&label, lane, now_ms);
         }
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         self.metrics.db.set(bytes(health.db_bytes));
@@ -390,31 +404,28 @@ impl Watch {
         clippy::cast_precision_loss,
         reason = "seconds of a few months, and milliseconds since 1970, fit into a float"
     )]
-    fn gauge(&self, dataset: &DatasetId, is_test: bool, lane: &LaneGauges<'_>, now_ms: u64) {
-        let label = metrics::Lane {
-            dataset: dataset.as_str().to_owned(),
-            test: if is_test { "yes" } else { "no" },
-        };
+    fn gauge(&self, label: &metrics::Lane, lane: &LaneGauges<'_>, now_ms: u64) {
         let gauges = &self.metrics;
         let events = i64::try_from(lane.events).unwrap_or(i64::MAX);
-        gauges.waiting.get_or_create(&label).set(events);
+        gauges.waiting.get_or_create(label).set(events);
         let age_ms = lane.oldest_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
         gauges
             .oldest_waiting
-            .get_or_create(&label)
+            .get_or_create(label)
             .set(age_ms as f64 / 1_000.0);
         let left_s = lane.first_expiry_s.map(|at_s| at_s - seconds(now_ms));
         gauges
             .first_expiry
-            .get_or_create(&label)
+            .get_or_create(label)
             .set(left_s.map_or(f64::NAN, |left_s| left_s as f64));
         let usage = lane.worst.map_or(0, |report| report.usage.percent);
-        gauges.usage.get_or_create(&label).set(i64::from(usage));
+        gauges.usage.get_or_create(label).set(i64::from(usage));
         let current = lane.worst.map_or("flowing", |report| report.state.name());
         for state in ["flowing", "throttled", "parked"] {
             let label = metrics::LaneState {
                 dataset: label.dataset.clone(),
                 test: label.test,
+                replay: label.replay,
                 state,
             };
             let is_current = i64::from(state == current);
@@ -450,6 +461,10 @@ impl<'a> LaneGauges<'a> {
         };
         self.worst = self.worst.into_iter().chain(report).max_by_key(badness);
     }
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
 
 /// The first few keys, for a line of the log.

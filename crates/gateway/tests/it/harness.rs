@@ -29,11 +29,13 @@ pub(crate) struct TestClock {
     system: SystemClock,
     ahead_ms: AtomicU64,
     is_defect: AtomicBool,
+    defects: AtomicU64,
 }
 
 impl TestClock {
     /// Makes the next one who asks for chance panic.
     pub(crate) fn break_once(&self) {
+        self.defects.fetch_add(1, Ordering::SeqCst);
         self.is_defect.store(true, Ordering::SeqCst);
     }
 
@@ -76,6 +78,7 @@ pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
         system: SystemClock::default(),
         ahead_ms: AtomicU64::new(0),
         is_defect: AtomicBool::new(false),
+        defects: AtomicU64::new(0),
     });
     let sandbox_clock = Arc::clone(&clock);
     let sandbox = Sandbox::start(Settings {
@@ -132,11 +135,30 @@ pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
 impl TestGateway {
     /// Stops the gateway, if it runs, and starts it again on the same journal.
     pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let gateway = self.run(&self.config).await;
+        self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    /// Stops the gateway, if it runs. No lane may have ended by a defect that the test has not asked for.
+    async fn stop(&mut self) {
+        if self.gateway.is_none() {
+            return;
+        }
+        let crashes = self.metric("sluice_lane_crashes_total{").await;
+        let defects = self.clock.defects.swap(0, Ordering::SeqCst);
+        assert_eq!(crashes, defects, "lanes that panicked");
         if let Some(gateway) = self.gateway.take() {
             gateway.stop().await;
         }
-        let gateway = self.run(&self.config).await;
-        self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    /// The sum of the series that begin so, as `/metrics` says.
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
+        let metrics = request(self.admin(), "GET", "/metrics", &[], b"").await;
+        let lines = metrics.body.lines();
+        let values = lines.filter_map(|line| line.strip_prefix(series)?.rsplit(' ').next());
+        values.map(|value| value.parse::<u64>().unwrap()).sum()
     }
 
     /// Why a second gateway does not start on the same address beside this one, with this much of its
@@ -272,13 +294,24 @@ impl TestGateway {
         panic!("the lane was not {state} in time");
     }
 
-    /// What the admin listener says of a lane, once there is one.
+    /// What the admin listener says of the fresh events of a lane, once there is one.
     pub(crate) async fn lane_now(&self, dataset: &str) -> Option<Value> {
+        self.lane_that(dataset, false).await
+    }
+
+    /// The same of events that were sent again.
+    pub(crate) async fn replays_now(&self, dataset: &str) -> Option<Value> {
+        self.lane_that(dataset, true).await
+    }
+
+    async fn lane_that(&self, dataset: &str, is_replay: bool) -> Option<Value> {
         let ready = request(self.admin(), "GET", "/readyz", &[], b"")
             .await
             .json();
         let lanes = ready["lanes"].as_array().cloned().unwrap_or_default();
-        lanes.into_iter().find(|lane| lane["dataset"] == dataset)
+        lanes
+            .into_iter()
+            .find(|lane| lane["dataset"] == dataset && lane["replay"] == is_replay)
     }
 
     /// Waits for a condition that has to come.
@@ -294,9 +327,7 @@ impl TestGateway {
 
     /// Stops the gateway, audits the books, and looks for clear values and secrets on disk.
     pub(crate) async fn finish(mut self) -> Audit {
-        if let Some(gateway) = self.gateway.take() {
-            gateway.stop().await;
-        }
+        self.stop().await;
         let audit = Books::open(&self.journal()).unwrap().audit().unwrap();
         assert!(audit.balanced, "{audit:?}");
         for file in std::fs::read_dir(self.journal()).unwrap() {

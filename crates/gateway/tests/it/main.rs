@@ -13,6 +13,7 @@ mod graph_errors;
 mod harness;
 mod http;
 mod lanes;
+mod pace;
 mod secrecy;
 mod standing_back;
 mod stopping;

@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
 use super::queue::Slot;
 use super::tally::{Counted, Group};
-use super::writer::{Staged, State};
+use super::writer::{LaneTerms, Staged, State};
 use crate::dedup::Identity;
 use crate::types::{Appended, Entry, EventKey, LaneId};
 
@@ -155,9 +155,15 @@ fn append_one(
         .insert(&arrival.identity, key, action_source, *accepted_ms);
     staged.inserted.push((arrival.identity, key, action_source));
     staged.count(*accepted_ms, group, Counted::Accepted, 1);
-    let lane = state.lane((group.dataset, test_term), || LaneId {
+    let terms = LaneTerms {
+        dataset: group.dataset,
+        test_code: test_term,
+        is_replay: false,
+    };
+    let lane = state.lane(terms, || LaneId {
         dataset: dataset.clone(),
         test_code: test_code.clone(),
+        is_replay: false,
     });
     let slot = Slot::new(key, *accepted_ms, event.expires_at(), arrival.bytes());
     staged.arrived.push((lane, slot));

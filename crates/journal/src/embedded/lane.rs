@@ -8,16 +8,14 @@ use tokio::sync::{Notify, watch};
 
 use super::queue::{Queue, Slot};
 use crate::LeaseLimits;
-use crate::types::{EventKey, LaneId, Waiting};
-
-/// The bell rings again each time so many more events are ready: a lane that lingers for a full batch
-/// has to hear of it.
-const RING_EVERY: usize = 1_000;
+use crate::types::{BatchLimits, EventKey, LaneId, Waiting};
 
 /// One lane's waiting events.
 pub(super) struct Lane {
     pub(super) id: LaneId,
-    pub(super) bell: Arc<Notify>,
+    bell: Arc<Notify>,
+    /// When a batch is full. A lane that lingers for one has to hear of it.
+    full: Mutex<BatchLimits>,
     /// Whether those who watch were told of it.
     is_known: AtomicBool,
     /// Held for microseconds, never across an await.
@@ -29,15 +27,25 @@ impl Lane {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds events and rings if there is more to do than before.
+    fn full(&self) -> MutexGuard<'_, BatchLimits> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn bell(&self, full: BatchLimits) -> Arc<Notify> {
+        *self.full() = full;
+        Arc::clone(&self.bell)
+    }
+
+    /// Adds events and rings if there is something to do that there was not before.
     pub(super) fn push(&self, slots: impl IntoIterator<Item = Slot>) {
+        let full = *self.full();
         let mut queue = self.queue();
-        let before = queue.ready();
+        let before = queue.ready_sum();
         slots.into_iter().for_each(|slot| queue.push(slot));
-        let after = queue.ready();
+        let after = queue.ready_sum();
         drop(queue);
-        let rings = before / RING_EVERY < after / RING_EVERY || before == 0;
-        if rings && after > before {
+        let begins = before.ready == 0 && after.ready > 0;
+        if begins || (after.fills(full) && !before.fills(full)) {
             self.bell.notify_one();
         }
     }
@@ -94,6 +102,10 @@ impl Lanes {
         let lane = Arc::new(Lane {
             id: id.clone(),
             bell: Arc::new(Notify::new()),
+            full: Mutex::new(BatchLimits {
+                events_max: usize::MAX,
+                bytes_max: usize::MAX,
+            }),
             is_known: AtomicBool::new(false),
             queue: Mutex::default(),
         });
@@ -129,22 +141,17 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future as _;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
     use sluice_event::DatasetId;
 
     use super::*;
+    use crate::testing;
 
     fn slots(keys: std::ops::Range<i64>) -> impl Iterator<Item = Slot> {
         keys.map(|key| Slot::new(EventKey(key), 0, 0, 1))
     }
 
-    /// Whether the bell rang since it was asked last.
     fn rang(lane: &Lane) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
-        pin!(lane.bell.notified()).poll(&mut context) == Poll::Ready(())
+        testing::rang(&lane.bell)
     }
 
     #[test]
@@ -152,18 +159,34 @@ mod tests {
         let id = LaneId {
             dataset: DatasetId::parse("1234567890").unwrap(),
             test_code: None,
+            is_replay: false,
         };
         let lanes = Lanes::new();
         let lane = lanes.get(&id);
+        lane.bell(BatchLimits {
+            events_max: 50,
+            bytes_max: 1_000,
+        });
         assert!(!rang(&lane));
         lane.push(slots(0..1));
         assert!(rang(&lane));
-        lane.push(slots(1..999));
+        lane.push(slots(1..49));
         assert!(!rang(&lane));
-        lane.push(slots(999..1_000));
+        lane.push(slots(49..50));
         assert!(rang(&lane));
-        lane.push(slots(1_000..3_500));
-        assert!(rang(&lane) && !rang(&lane));
+        // A lane that has sent a full batch looks by itself whether there is another.
+        lane.push(slots(50..1_000));
+        assert!(!rang(&lane));
+        let all = LeaseLimits {
+            events_max: 1_000,
+            bytes_max: 1_000_000,
+            urgent_before_s: 0,
+        };
+        lane.lease(all);
+        lane.push([Slot::new(EventKey(1_000), 0, 0, 998)]);
+        assert!(rang(&lane));
+        lane.push(slots(1_001..1_002));
+        assert!(rang(&lane), "full by its bytes");
         let limits = LeaseLimits {
             events_max: 10,
             bytes_max: 1_000,

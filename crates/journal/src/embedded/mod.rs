@@ -26,6 +26,7 @@ mod queue;
 mod readers;
 mod records;
 mod schema;
+mod sent;
 mod settle;
 mod start;
 mod sweep;
@@ -52,7 +53,9 @@ pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
 pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest};
 
 use crate::books::Tally;
-use crate::types::{Appended, Cause, DeliveryReport, Entry, LaneId, Outcome, Waiting};
+use crate::types::{
+    Appended, BatchLimits, Cause, DeliveryReport, Entry, LaneId, Outcome, SentEvents, Waiting,
+};
 use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
 use lane::Lanes;
@@ -314,12 +317,24 @@ impl Journal for Embedded {
         self.shared.lanes.get(lane).waiting()
     }
 
-    fn bell(&self, lane: &LaneId) -> Arc<Notify> {
-        Arc::clone(&self.shared.lanes.get(lane).bell)
+    fn bell(&self, lane: &LaneId, full: BatchLimits) -> Arc<Notify> {
+        self.shared.lanes.get(lane).bell(full)
     }
 
     fn lanes(&self) -> watch::Receiver<Vec<LaneId>> {
         self.shared.lanes.watch()
+    }
+
+    fn sent_since(&self, since_ms: u64) -> Answer<'_, Vec<SentEvents>> {
+        let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
+        Box::pin(async move {
+            let read = move || {
+                let readers = &shared.readers;
+                readers.read(|conn| Ok(sent::since(conn, &texts, since_ms)?))
+            };
+            let read = tokio::task::spawn_blocking(read).await;
+            read.map_err(|_| JournalError::Closed)?
+        })
     }
 
     fn health(&self) -> Health {

@@ -42,6 +42,11 @@ impl Slot {
         EventKey(self.key)
     }
 
+    /// With the comma that goes with it.
+    fn bytes_sent(self) -> usize {
+        self.bytes as usize + 1
+    }
+
     fn expires_s(self) -> i64 {
         seconds(self.accepted_ms) + i64::from(self.lifetime_s)
     }
@@ -58,6 +63,8 @@ pub(super) struct Queue {
     line: VecDeque<Slot>,
     /// How many of the line are not taken.
     in_line: usize,
+    /// Of all that are ready, with a comma for each.
+    ready_bytes: usize,
     /// By key: events that came back after the line had moved on.
     returned: BTreeMap<i64, Slot>,
     /// Every ready event is in here at least once.
@@ -70,6 +77,15 @@ impl Queue {
         self.in_line + self.returned.len()
     }
 
+    /// How many events are ready, and their bytes; the rest is left out, which takes longer to say.
+    pub(super) fn ready_sum(&self) -> Waiting {
+        Waiting {
+            ready: self.ready(),
+            ready_bytes: self.ready_bytes,
+            ..Waiting::default()
+        }
+    }
+
     /// Events that wait or are leased.
     pub(super) fn len(&self) -> usize {
         self.ready() + self.leased.len()
@@ -77,6 +93,7 @@ impl Queue {
 
     /// Puts an event at its place.
     pub(super) fn push(&mut self, slot: Slot) {
+        let before = self.ready_slot(slot.key);
         if self.line.back().is_none_or(|last| last.key < slot.key) {
             self.line.push_back(slot);
             self.in_line += 1;
@@ -88,6 +105,8 @@ impl Queue {
         } else {
             self.returned.insert(slot.key, slot);
         }
+        self.ready_bytes += slot.bytes_sent();
+        self.ready_bytes -= before.map_or(0, Slot::bytes_sent);
         self.by_expiry.push(Reverse((slot.expires_s(), slot.key)));
     }
 
@@ -153,6 +172,7 @@ impl Queue {
         let hurried = first_to_expire.iter().chain(self.leased.values());
         Waiting {
             ready: self.ready(),
+            ready_bytes: self.ready_bytes,
             leased: self.leased.len(),
             oldest_ms: oldest.map(|slot| slot.accepted_ms).min(),
             first_expiry_s: hurried.map(|slot| slot.expires_s()).min(),
@@ -194,7 +214,9 @@ impl Queue {
         self.leased.insert(slot.key, slot);
     }
 
+    /// Takes a ready event out.
     fn unready(&mut self, slot: Slot) {
+        self.ready_bytes -= slot.bytes_sent();
         if self.returned.remove(&slot.key).is_some() {
             return;
         }
@@ -243,7 +265,7 @@ impl Picked {
 
     /// Adds an event unless it exceeds a limit; the first one always fits.
     fn add(&mut self, slot: Slot) -> bool {
-        let bytes = self.bytes + slot.bytes as usize + 1;
+        let bytes = self.bytes + slot.bytes_sent();
         let fits = self.slots.len() < self.limits.events_max && bytes <= self.limits.bytes_max;
         if fits || self.slots.is_empty() {
             self.slots.push(slot);
@@ -393,6 +415,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(queue.ready(), ready.len());
+                let bytes: usize = ready.values().map(|slot| slot.bytes_sent()).sum();
+                prop_assert_eq!(queue.waiting().ready_bytes, bytes);
                 prop_assert_eq!(queue.waiting().leased, leased.len());
                 let expiry = ready.values().chain(leased.values()).map(|slot| slot.expires_s()).min();
                 prop_assert_eq!(queue.waiting().first_expiry_s, expiry);

@@ -1,6 +1,6 @@
 //! Start: what waits and what was seen lately, read from the rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
@@ -14,7 +14,7 @@ use super::settle::LOW_WATER;
 use super::tally::Counted;
 use super::terms::{Term, Terms};
 use super::upkeep::WaitingRow;
-use super::writer::State;
+use super::writer::{LaneTerms, State};
 use crate::books::Tally;
 use crate::dedup::{self, Identity};
 use crate::types::EventKey;
@@ -51,6 +51,7 @@ pub(super) fn load(
     Scan {
         seen_from,
         waiting_from,
+        replayed: replayed(conn)?,
         lanes: HashMap::new(),
         action_sources: HashMap::new(),
     }
@@ -71,6 +72,16 @@ pub(super) fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Resu
         }
     }
     Ok(())
+}
+
+/// The waiting events that a person sent again.
+fn replayed(conn: &Connection) -> rusqlite::Result<HashSet<i64>> {
+    let mut statement = conn.prepare(
+        "SELECT event FROM replay
+         WHERE NOT EXISTS (SELECT 1 FROM outcome WHERE outcome.event = replay.event)",
+    )?;
+    let keys = statement.query_map([], |row| row.get(0))?;
+    keys.collect()
 }
 
 fn accepted_ms(conn: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
@@ -96,7 +107,8 @@ fn first_since(conn: &Connection, since_ms: i64, end: i64) -> rusqlite::Result<i
 struct Scan {
     seen_from: i64,
     waiting_from: i64,
-    lanes: HashMap<(Term, Option<Term>), Option<Arc<Lane>>>,
+    replayed: HashSet<i64>,
+    lanes: HashMap<LaneTerms, Option<Arc<Lane>>>,
     action_sources: HashMap<Term, Option<ActionSource>>,
 }
 
@@ -153,14 +165,18 @@ impl Scan {
     }
 
     fn wait(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
+        let key = row.get(0)?;
         let waiting = WaitingRow {
-            slot: Slot::new(EventKey(row.get(0)?), row.get(5)?, row.get(6)?, row.get(7)?),
-            dataset: row.get(1)?,
-            test_code: row.get(2)?,
+            slot: Slot::new(EventKey(key), row.get(5)?, row.get(6)?, row.get(7)?),
+            lane: LaneTerms {
+                dataset: row.get(1)?,
+                test_code: row.get(2)?,
+                is_replay: self.replayed.contains(&key),
+            },
         };
         let lane = self
             .lanes
-            .entry((waiting.dataset, waiting.test_code))
+            .entry(waiting.lane)
             .or_insert_with(|| waiting.lane(state));
         if let Some(lane) = lane {
             lane.push([waiting.slot]);

@@ -13,8 +13,7 @@ use sluice_event::DatasetId;
 use super::copier::{self, Copier};
 use super::lane::Lane;
 use super::queue::Slot;
-use super::terms::Term;
-use super::writer::{State, Writer};
+use super::writer::{LaneTerms, State, Writer};
 use super::{schema, start, sweep};
 use crate::JournalError;
 use crate::types::{EventKey, LaneId, TestCode};
@@ -240,7 +239,7 @@ fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()>
             })?
             .collect::<rusqlite::Result<_>>()?;
         for (seq, key) in &replays {
-            if let Some(waiting) = read_waiting(conn, *key)? {
+            if let Some(waiting) = read_replayed(conn, *key)? {
                 let lane = waiting.lane(state);
                 if let Some(lane) = lane
                     && !lane.contains(*key)
@@ -260,25 +259,29 @@ fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()>
 /// An event as its row says, for the queue.
 pub(super) struct WaitingRow {
     pub(super) slot: Slot,
-    pub(super) dataset: Term,
-    pub(super) test_code: Option<Term>,
+    pub(super) lane: LaneTerms,
 }
 
 impl WaitingRow {
     /// Its lane; `None` if the row names none, which only a damaged file does.
     pub(super) fn lane(&self, state: &mut State) -> Option<Arc<Lane>> {
         let texts = state.terms.texts();
-        let dataset = DatasetId::parse(&texts.get(self.dataset)).ok()?;
-        let test_code = self.test_code.map(|term| TestCode::parse(&texts.get(term)));
+        let terms = self.lane;
+        let dataset = DatasetId::parse(&texts.get(terms.dataset)).ok()?;
+        let test_code = terms
+            .test_code
+            .map(|term| TestCode::parse(&texts.get(term)));
         let test_code = test_code.transpose().ok()?;
-        Some(state.lane((self.dataset, self.test_code), || LaneId {
+        Some(state.lane(terms, || LaneId {
             dataset,
             test_code,
+            is_replay: terms.is_replay,
         }))
     }
 }
 
-fn read_waiting(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<WaitingRow>> {
+/// An event that was sent again, unless it is final again already.
+fn read_replayed(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<WaitingRow>> {
     conn.prepare_cached(
         "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
          WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
@@ -286,8 +289,11 @@ fn read_waiting(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Wai
     .query_row([key.0], |row| {
         Ok(WaitingRow {
             slot: Slot::new(key, row.get(0)?, row.get(1)?, row.get(2)?),
-            dataset: row.get(3)?,
-            test_code: row.get(4)?,
+            lane: LaneTerms {
+                dataset: row.get(3)?,
+                test_code: row.get(4)?,
+                is_replay: true,
+            },
         })
     })
     .optional()

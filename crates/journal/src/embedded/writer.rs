@@ -123,8 +123,16 @@ pub(super) struct State {
     pub(super) shared: Arc<Shared>,
     /// See [`super::Options::deletes_delivered`].
     pub(super) deletes_delivered: bool,
-    lanes: HashMap<(Term, Option<Term>), Arc<Lane>>,
+    lanes: HashMap<LaneTerms, Arc<Lane>>,
     settled_since_mark: usize,
+}
+
+/// A lane, by the numbers of its texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LaneTerms {
+    pub(super) dataset: Term,
+    pub(super) test_code: Option<Term>,
+    pub(super) is_replay: bool,
 }
 
 impl State {
@@ -143,12 +151,8 @@ impl State {
         }
     }
 
-    /// The lane of a dataset and test code.
-    pub(super) fn lane(
-        &mut self,
-        terms: (Term, Option<Term>),
-        id: impl FnOnce() -> LaneId,
-    ) -> Arc<Lane> {
+    /// The lane of these texts.
+    pub(super) fn lane(&mut self, terms: LaneTerms, id: impl FnOnce() -> LaneId) -> Arc<Lane> {
         let lane = self
             .lanes
             .entry(terms)

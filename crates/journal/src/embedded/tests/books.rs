@@ -5,11 +5,11 @@ use tempfile::TempDir;
 use super::{audit, open};
 use crate::testing::{
     HOUR_MS, Sample, T0_MS, dataset, drain, entries, key, keys, lane, limits, record, refused,
-    report, sample,
+    replays, report, sample,
 };
 use crate::{
-    Books, DeadFilter, EventKey, EventState, Journal as _, Outcome, Page, Replayed, Retention,
-    Selection, SourceName,
+    Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, LaneId, Outcome, Page,
+    Replayed, Retention, Selection, SourceName,
 };
 
 fn page(limit: usize) -> Page {
@@ -58,11 +58,12 @@ async fn a_refused_event_is_found_sent_again_and_delivered() {
     };
     assert_eq!(replayed, expected);
     assert_eq!(audit(folder.path()).tally.waiting, 1);
+    assert_eq!(journal.waiting(&replays(0)).ready, 0);
+    journal.look_around().await;
+    journal.look_around().await;
+    assert_eq!(journal.waiting(&replays(0)).ready, 1);
     assert_eq!(journal.waiting(&lane(0)).ready, 0);
-    journal.look_around().await;
-    journal.look_around().await;
-    assert_eq!(journal.waiting(&lane(0)).ready, 1);
-    let sent = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    let sent = drain(&journal, &replays(0), &Outcome::Delivered).await;
     assert_eq!(sent[0].key, found[1]);
     assert_eq!(sent[0].event_id, "0");
 
@@ -135,7 +136,7 @@ async fn of_many_dead_events_with_one_id_only_the_last_is_replayed() {
     let replayed = books.replay(&Selection::Keys(all), now_ms).unwrap();
     assert_eq!(replayed, expected);
     journal.look_around().await;
-    let sent = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    let sent = drain(&journal, &replays(0), &Outcome::Delivered).await;
     assert!(sent.iter().all(|event| event.key > EventKey(2_200)));
     assert_eq!(audit(folder.path()).tally.delivered, 1_100);
 }
@@ -372,6 +373,45 @@ async fn an_event_that_was_sent_again_is_found_after_a_restart() {
     drop(journal);
     assert_eq!(mark(&folder), 7);
     let journal = open(folder.path());
-    assert_eq!(journal.waiting(&lane(0)).ready, 2);
+    assert_eq!(journal.waiting(&replays(0)).ready, 2);
     journal.close().await.unwrap();
+}
+
+/// Whatever was wrong with them may still be: they must not be in the way of fresh events.
+#[tokio::test]
+async fn events_that_were_sent_again_travel_apart_from_fresh_ones() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let coded = Sample {
+        test_code: Some("TEST1"),
+        ..sample("coded")
+    };
+    journal.append(entries(0..4)).await.unwrap();
+    journal.append(vec![coded.entry()]).await.unwrap();
+    drain(&journal, &lane(0), &refused()).await;
+    drain(&journal, &coded.lane(), &refused()).await;
+    journal.append(entries(4..7)).await.unwrap();
+    let mut books = Books::open(folder.path()).unwrap();
+    assert_eq!(books.replay(&everything(), T0_MS).unwrap().replayed, 5);
+    journal.look_around().await;
+    let coded_replays = LaneId {
+        is_replay: true,
+        ..coded.lane()
+    };
+    let ready = |journal: &Embedded| {
+        [lane(0), replays(0), coded.lane(), coded_replays.clone()]
+            .map(|lane| journal.waiting(&lane).ready)
+    };
+    assert_eq!(ready(&journal), [3, 4, 0, 1]);
+    assert!(journal.lanes().borrow().contains(&replays(0)));
+    // One is refused again, which ends it; the others go on where they were after a restart.
+    let mut lease = journal.lease(&replays(0), limits(1)).await.unwrap();
+    let outcome = report(keys(&lease), &refused());
+    journal.settle(&mut lease, outcome).await.unwrap();
+    drop(lease);
+    journal.close().await.unwrap();
+    let journal = open(folder.path());
+    assert_eq!(ready(&journal), [3, 3, 0, 1]);
+    let lanes = journal.lanes().borrow().clone();
+    assert!(lanes.contains(&coded_replays) && !lanes.contains(&coded.lane()));
 }

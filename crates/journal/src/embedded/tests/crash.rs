@@ -112,7 +112,7 @@ async fn dropping_the_journal_in_the_middle_of_everything_hangs_nothing() {
     let journal = open(folder.path());
     journal.append(entries(0..20)).await.unwrap();
     let lease = journal.lease(&lane(0), limits(5)).await.unwrap();
-    let bell = journal.bell(&lane(0));
+    let bell = journal.bell(&lane(0), testing::FULL);
     drop(journal);
     drop(lease);
     bell.notified().await;
@@ -150,7 +150,7 @@ async fn a_settle_whose_caller_went_away_still_counts() {
 async fn a_lease_whose_caller_went_away_takes_nothing() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
-    let bell = journal.bell(&lane(0));
+    let bell = journal.bell(&lane(0), testing::FULL);
     journal.append(entries(0..10)).await.unwrap();
     bell.notified().await;
     let id = lane(0);

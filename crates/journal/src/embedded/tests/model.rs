@@ -12,7 +12,7 @@ use super::{audit, open};
 use crate::testing::{HOUR_MS, Sample, T0_MS, limits, record, sample};
 use crate::{
     Appended, Books, Cause, DeadFilter, DeliveryReport, Embedded, EventKey, EventState,
-    Journal as _, Lease, Outcome, Replayed, Retention, Selection, Tally,
+    Journal as _, LaneId, Lease, Outcome, Replayed, Retention, Selection, Tally,
 };
 
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ enum Step {
     Append(Vec<(u8, u8)>),
     Lease {
         lane: u8,
+        is_replay: bool,
         count: usize,
     },
     /// Settles some of a lease; the rest stays leased.
@@ -56,7 +57,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let event = (0..60_u8, 0..3_u8);
     let step = prop_oneof![
         8 => prop::collection::vec(event, 1..12).prop_map(Step::Append),
-        6 => (0..3_u8, 1..15_usize).prop_map(|(lane, count)| Step::Lease { lane, count }),
+        6 => (0..3_u8, prop::bool::weighted(0.3), 1..15_usize)
+            .prop_map(|(lane, is_replay, count)| Step::Lease { lane, is_replay, count }),
         6 => (0..4_usize, 0..15_usize, state())
             .prop_map(|(lease, count, state)| Step::Settle { lease, count, state }),
         2 => (0..4_usize).prop_map(Step::DropLease),
@@ -83,6 +85,8 @@ struct Known {
     at_ms: u64,
     is_leased: bool,
     has_body: bool,
+    /// It was sent again, and so travels apart.
+    is_replay: bool,
 }
 
 struct Model {
@@ -130,7 +134,11 @@ impl Model {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Append(events) => self.append(&events).await,
-            Step::Lease { lane, count } => self.lease(lane, count).await,
+            Step::Lease {
+                lane,
+                is_replay,
+                count,
+            } => self.lease(lane, is_replay, count).await,
             Step::Settle {
                 lease,
                 count,
@@ -200,6 +208,7 @@ impl Model {
                         at_ms: 0,
                         is_leased: false,
                         has_body: true,
+                        is_replay: false,
                     };
                     self.events.insert(key, known);
                 }
@@ -208,14 +217,21 @@ impl Model {
         }
     }
 
-    async fn lease(&mut self, lane: u8, count: usize) {
-        let id = of(0, lane, self.now_ms).lane();
+    fn lane(&self, lane: u8, is_replay: bool) -> LaneId {
+        LaneId {
+            is_replay,
+            ..of(0, lane, self.now_ms).lane()
+        }
+    }
+
+    async fn lease(&mut self, lane: u8, is_replay: bool, count: usize) {
+        let id = self.lane(lane, is_replay);
         let lease = self.journal().lease(&id, limits(count)).await.unwrap();
         let expected: Vec<EventKey> = self
             .events
             .iter()
             .filter(|(_, known)| known.lane == lane && known.state == EventState::Waiting)
-            .filter(|(_, known)| !known.is_leased)
+            .filter(|(_, known)| !known.is_leased && known.is_replay == is_replay)
             .map(|(key, _)| *key)
             .take(count)
             .collect();
@@ -304,7 +320,8 @@ impl Model {
                 expected.superseded += 1;
             } else {
                 expected.replayed += 1;
-                self.events.get_mut(&key).unwrap().state = EventState::Waiting;
+                let known = self.events.get_mut(&key).unwrap();
+                (known.state, known.is_replay) = (EventState::Waiting, true);
             }
         }
         assert_eq!(done, expected);
@@ -359,10 +376,12 @@ impl Model {
             duplicate: self.duplicate,
         };
         assert_eq!(audit(self.folder.path()).tally, expected);
-        for lane in 0..3 {
-            let waiting = self.journal().waiting(&of(0, lane, self.now_ms).lane());
+        for (lane, is_replay) in (0..3).flat_map(|lane| [(lane, false), (lane, true)]) {
+            let waiting = self.journal().waiting(&self.lane(lane, is_replay));
             let known = || {
-                let of_lane = self.events.values().filter(move |known| known.lane == lane);
+                let is_here =
+                    move |known: &&Known| (known.lane, known.is_replay) == (lane, is_replay);
+                let of_lane = self.events.values().filter(is_here);
                 of_lane.filter(|known| known.state == EventState::Waiting)
             };
             assert_eq!(

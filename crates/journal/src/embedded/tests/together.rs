@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sluice_event::{Event, Findings, Moment, Rules, UserField};
 use tempfile::TempDir;
 
 use super::super::sweep;
-use super::super::writer::Writer;
+use super::super::writer::{Command, Writer};
 use super::crash::copy;
 use super::{audit, open};
-use crate::testing::{HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, report};
+use crate::testing::{
+    HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, replays, report, sample,
+};
 use crate::{
     Appended, Books, DeadFilter, Embedded, Journal as _, Outcome, Page, Retention, Selection,
 };
@@ -37,8 +40,11 @@ async fn door(journal: Arc<Embedded>, number: u32) -> usize {
 
 /// Delivers until every event is final; one of each batch is refused at first.
 async fn deliver(journal: Arc<Embedded>, is_over: Arc<AtomicBool>) {
-    while !is_over.load(Ordering::Relaxed) {
-        let mut lease = journal.lease(&lane(0), limits(33)).await.unwrap();
+    for id in [lane(0), replays(0)].iter().cycle() {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut lease = journal.lease(id, limits(33)).await.unwrap();
         if let Some(event) = lease.events.first() {
             let refuse = report([event.key], &refused());
             journal.settle(&mut lease, refuse).await.unwrap();
@@ -49,6 +55,16 @@ async fn deliver(journal: Arc<Embedded>, is_over: Arc<AtomicBool>) {
         drop(lease);
         tokio::task::yield_now().await;
     }
+}
+
+/// Events that wait, fresh or sent again, and those that are leased.
+fn ready(journal: &Embedded) -> (u64, usize) {
+    let both = [lane(0), replays(0)].map(|id| journal.waiting(&id));
+    let ready: usize = both.iter().map(|waiting| waiting.ready).sum();
+    (
+        ready as u64,
+        both.iter().map(|waiting| waiting.leased).sum(),
+    )
 }
 
 /// Sends again, drops, lists and audits.
@@ -90,7 +106,7 @@ async fn the_books_balance_while_everybody_works() {
         let tally = audit(killed.path()).tally;
         let survivor = open(killed.path());
         assert_eq!(survivor.health().tally, tally);
-        assert_eq!(survivor.waiting(&lane(0)).ready as u64, tally.waiting);
+        assert_eq!(ready(&survivor), (tally.waiting, 0));
     }
     let mut copies = 0;
     for door in doors {
@@ -109,8 +125,7 @@ async fn the_books_balance_while_everybody_works() {
     assert!(tally.accepted >= u64::from(DOORS * BATCHES * 20));
     journal.look_around().await;
     assert_eq!(journal.health().tally, tally);
-    let waiting = journal.waiting(&lane(0));
-    assert_eq!((waiting.ready as u64, waiting.leased), (tally.waiting, 0));
+    assert_eq!(ready(&journal), (tally.waiting, 0));
     drop(journal);
     let journal = open(folder.path());
     assert_eq!(journal.health().tally, tally);
@@ -169,4 +184,48 @@ async fn pages_of_deleted_bodies_go_back_to_the_disk() {
 
 fn count(conn: &rusqlite::Connection, sql: &str) -> i64 {
     conn.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Appends wait while 64 MiB wait for the writer: a disk that hangs must not fill the memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_writer_is_bounded_by_its_bytes() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (resume, hangs) = std::sync::mpsc::channel::<()>();
+    let hang = Command::Inspect(Box::new(move |_| {
+        begun.send(()).unwrap();
+        hangs.recv().unwrap();
+    }));
+    assert!(journal.commands.send(hang).await.is_ok());
+    has_begun.await.unwrap();
+    let note = "x".repeat(200_000);
+    let large = |id: u32| {
+        let mut entry = sample(id).entry();
+        let event = Event::new("Lead", i64::try_from(T0_MS / 1_000).unwrap())
+            .id(id.to_string())
+            .user(UserField::Em, "john@example.com")
+            .custom("note", note.as_str());
+        let moment = Moment {
+            unix_ms: T0_MS,
+            entropy: [7; 10],
+        };
+        let sealed = event.seal(&Rules::default(), moment, &mut Findings::new());
+        entry.event = sealed.unwrap();
+        entry
+    };
+    let append = |id| journal.append(vec![large(id); 200]);
+    let mut appends: Vec<_> = (0..2).map(append).collect();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for append in &mut appends {
+        assert!(append.as_mut().poll(&mut context).is_pending());
+    }
+    // 40 MB fit, 80 do not.
+    let sent = journal.commands.max_capacity() - journal.commands.capacity();
+    assert_eq!(sent, 1);
+    resume.send(()).unwrap();
+    for append in appends {
+        append.await.unwrap();
+    }
+    assert_eq!(audit(folder.path()).tally.accepted, 2);
 }

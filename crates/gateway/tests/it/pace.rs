@@ -1,0 +1,261 @@
+//! How hard lanes push, and what the trouble of some events means for the others.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluice_journal::{Books, DeadFilter, Page, Selection};
+use sluice_sandbox::TokenState;
+
+use crate::client::request;
+use crate::harness::{DATASET, OTHER_KEY, TOKEN, TestGateway, start, start_with};
+
+/// Waits for a condition that takes its time.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_mins(1), waiting).await;
+    assert!(came.is_ok(), "waited for {what} in vain");
+}
+
+fn purchases(test: &TestGateway, prefix: &str, count: usize) -> Value {
+    test.purchases((0..count).map(|number| format!("{prefix}-{number}")))
+}
+
+/// How many events are dead.
+fn dead(test: &TestGateway) -> usize {
+    let page = Page {
+        before: None,
+        limit: 1_000,
+    };
+    let books = Books::open(&test.journal()).unwrap();
+    books.dead(&DeadFilter::default(), page).unwrap().len()
+}
+
+/// A full batch takes two seconds for the way, twice of what a request may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_drains_through_a_thin_uplink() {
+    let test = start_with("timeout_s = 1", "").await;
+    test.faults("slow 10us/byte");
+    let answer = test.post(&purchases(&test, "order", 400)).await;
+    assert_eq!(answer.json()["accepted"], 400);
+    until("the backlog", async || test.sandbox.stats().distinct == 400).await;
+    assert!(test.metric("sluice_graph_requests_total{").await > 4);
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (400, 0));
+}
+
+/// Good events, and bad ones that Meta refuses without a word about which they are; returns when all are final.
+async fn with_dead_events(test: &TestGateway, good: usize, bad: usize) {
+    let mut events = purchases(test, "order", good + bad);
+    for event in events.as_array_mut().unwrap().iter_mut().take(bad) {
+        event["custom_data"]["sandbox_refuse"] = json!("blind");
+    }
+    test.post(&events).await;
+    until("the bad events to be refused", async || dead(test) == bad).await;
+    test.arrived(good as u64).await;
+}
+
+fn replay_all(test: &TestGateway) -> u64 {
+    let all = Selection::Filter(DeadFilter::default());
+    let now_ms = sluice_gateway::Clock::unix_ms(&*test.clock);
+    let mut books = Books::open(&test.journal()).unwrap();
+    books.replay(&all, now_ms).unwrap().replayed
+}
+
+async fn replays(test: &TestGateway) -> (Value, Value) {
+    let mut lane = test.replays_now(DATASET).await.unwrap_or_default();
+    (lane["state"].take(), lane["waiting"].take())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_sent_again_are_refused_again_and_hold_up_nothing() {
+    let test = start().await;
+    with_dead_events(&test, 60, 20).await;
+    let requests = test.sandbox.stats().requests;
+    assert_eq!(replay_all(&test), 20);
+    until("another try", async || {
+        test.sandbox.stats().requests > requests
+    })
+    .await;
+    until("the end of the trial", async || {
+        replays(&test).await == (json!("flowing"), json!(0))
+    })
+    .await;
+    assert_eq!(dead(&test), 20);
+    assert_eq!(test.lane_now(DATASET).await.unwrap()["state"], "flowing");
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (60, 20));
+}
+
+/// Nothing has gone through since the start, so the events may be right and the settings wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_without_good_events_parks_only_itself_and_ends() {
+    let mut test = start().await;
+    with_dead_events(&test, 60, 20).await;
+    test.restart().await;
+    replay_all(&test);
+    until("the trial to park", async || {
+        replays(&test).await.0 == "parked"
+    })
+    .await;
+    let lane = test.replays_now(DATASET).await.unwrap();
+    let reason = lane["reason"].as_str().unwrap();
+    assert!(reason.contains("one event after the other"), "{reason}");
+    assert_eq!(test.lane_now(DATASET).await, None);
+    let replays_parked = "sluice_lane_state{dataset=\"1234567890123456\",test=\"no\",replay=\"yes\",state=\"parked\"}";
+    assert_eq!(test.metric(replays_parked).await, 1);
+    // It goes on by itself, a few events at a time.
+    let before = dead(&test);
+    assert!((1..20).contains(&before), "{before}");
+    test.clock.jump(Duration::from_secs(61));
+    test.reload();
+    until("more of the trial", async || dead(&test) > before).await;
+    assert!(dead(&test) < 20);
+    // A good event finds the way free, and shows that the settings are right.
+    test.post(&test.purchase("good")).await;
+    test.arrived(61).await;
+    test.lane("flowing").await;
+    until("the end of the trial", async || {
+        test.reload();
+        replays(&test).await == (json!("flowing"), json!(0))
+    })
+    .await;
+    assert_eq!(dead(&test), 20);
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (61, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_sent_again_arrive_when_the_reason_was_mended() {
+    let test = start().await;
+    // Meta refuses every event, as for a wrong setting.
+    test.faults("error 100/2804003 status 400");
+    test.post(&purchases(&test, "order", 5)).await;
+    until("the refusals", async || dead(&test) == 5).await;
+    test.faults("");
+    assert_eq!(replay_all(&test), 5);
+    test.arrived(5).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.refused), (5, 0));
+}
+
+/// Both datasets have one token, and so one budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_of_the_hour_survives_a_restart() {
+    let mut test = start_with("events_per_hour_max = 10", "").await;
+    let authorization = format!("Bearer {OTHER_KEY}");
+    let headers = [
+        ("Authorization", authorization.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let body = purchases(&test, "both", 5).to_string();
+    request(
+        test.address(),
+        "POST",
+        "/v1/events",
+        &headers,
+        body.as_bytes(),
+    )
+    .await;
+    test.arrived(10).await;
+    test.restart().await;
+    test.post(&purchases(&test, "later", 5)).await;
+    let reason = test.lane("throttled").await;
+    assert!(reason.contains("events_per_hour_max"), "{reason}");
+    assert_eq!(test.sandbox.stats().distinct, 10);
+    test.clock.jump(Duration::from_mins(61));
+    test.reload();
+    test.arrived(15).await;
+    test.finish().await;
+}
+
+/// Requests that take nothing to Meta take nothing of the hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_sent_takes_nothing_of_the_hour() {
+    let test = start_with("events_per_hour_max = 1000", "").await;
+    test.token(TOKEN, TokenState::Expired);
+    test.post(&purchases(&test, "order", 600)).await;
+    test.lane("parked").await;
+    // Each look takes one event of the hour, and not all that wait.
+    for looks in 2..=4 {
+        until("a look", async || {
+            test.reload();
+            test.sandbox.stats().requests >= looks
+        })
+        .await;
+    }
+    test.token(TOKEN, TokenState::Valid);
+    until("all of them", async || {
+        test.reload();
+        test.sandbox.stats().distinct == 600
+    })
+    .await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_the_lanes_own_size_does_not_linger() {
+    for limit in ["batch_events_max = 5", "batch_bytes_max = 4000"] {
+        // The last one stands: a batch that is not full leaves after a minute.
+        let test = start_with(limit, "linger_ms = 60000").await;
+        for number in 0..20 {
+            test.post(&test.purchase(&format!("order-{number}"))).await;
+        }
+        until("full batches", async || test.sandbox.stats().distinct >= 10).await;
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_close_to_their_end_go_before_those_that_came_earlier() {
+    let test = start_with("batch_events_max = 1\nin_flight_max = 1", "").await;
+    test.token(TOKEN, TokenState::Expired);
+    let mut events = purchases(&test, "order", 4);
+    // Four hours are left of its seven days.
+    let event_time = events[3]["event_time"].as_u64().unwrap();
+    events[3]["event_time"] = json!(event_time - (7 * 24 - 4) * 3_600);
+    test.post(&events).await;
+    test.lane("parked").await;
+    test.token(TOKEN, TokenState::Valid);
+    test.reload();
+    test.arrived(4).await;
+    let arrived: Vec<Value> = test
+        .sandbox
+        .received()
+        .iter()
+        .filter(|event| event.refused.is_none())
+        .map(|event| serde_json::from_str(event.event.get()).unwrap())
+        .collect();
+    assert_eq!(arrived[0]["event_id"], "order-3");
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_stand_back_are_tried_again_after_half_an_hour() {
+    let test = start().await;
+    let mut events = purchases(&test, "order", 40);
+    events[7]["custom_data"]["sandbox_refuse"] = json!("100/2804065");
+    test.post(&events).await;
+    let held = async || test.lane_now(DATASET).await.unwrap_or_default()["held"].take();
+    until("one to stand back", async || held().await == 1).await;
+    let refused = test.sandbox.stats().refused;
+    test.clock.jump(Duration::from_mins(29));
+    test.post(&test.purchase("too early")).await;
+    test.arrived(40).await;
+    assert_eq!(
+        (held().await, test.sandbox.stats().refused),
+        (json!(1), refused)
+    );
+    test.clock.jump(Duration::from_mins(2));
+    test.post(&test.purchase("in time")).await;
+    until("another try", async || {
+        test.sandbox.stats().refused > refused
+    })
+    .await;
+    until("it to stand back again", async || held().await == 1).await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (41, 1));
+}
