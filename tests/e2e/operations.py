@@ -26,7 +26,7 @@ def body(proof):
     sandbox = Sandbox(proof, "--business-id", BUSINESS)
     for case in [
         second_instance, read_only_folder, damaged_file, no_journal_at_all, file_from_the_future, wrong_token,
-        business_id, rotated_key, test_codes, stop_under_load,
+        business_id, rotated_key, edited_configuration, test_codes, stop_under_load,
     ]:
         begin = time.monotonic()
         said = case(proof, sandbox)
@@ -221,6 +221,36 @@ def rotated_key(proof, sandbox):
     gateway.drained(10)
     gateway.stop()
     return "the new one works, the old one does not, a lost file changes nothing"
+
+
+def edited_configuration(proof, sandbox):
+    """A file that was edited is not in use, and the log says so: once by itself, and when SIGHUP asks."""
+    gateway = Gateway(proof, sandbox, name="edited")
+    gateway.start()
+
+    def lines(sentence):
+        lines = map(json.loads, filter(lambda line: line.startswith("{"), gateway.process.text().splitlines()))
+        return [line for line in lines if line["message"].startswith(sentence)]
+
+    started = lines("started")
+    proof.equal(len(started), 1, "the start is in the log")
+    proof.equal((started[0]["pid"], started[0]["waiting"]), (gateway.process.pid, 0), "the line of the start")
+    proof.equal(started[0]["configuration"], str(gateway.config), "the configuration in the line of the start")
+    text = gateway.config.read_text()
+    gateway.config.write_text(text + "# edited\n")
+    until(lambda: lines("the configuration has changed: restart"), 10, "an edited file is noticed")
+    gateway.config.write_text(text + "[[nonsense")
+    broken = until(lambda: lines("the configuration has changed and cannot be used"), 10, "a broken file is noticed")
+    proof.check("line " in broken[0]["problems"], f"what is wrong is said: {broken[0]}")
+    gateway.hang_up()
+    until(lambda: len(lines("the configuration has changed and cannot be used")) == 2, 10, "SIGHUP says it again")
+    proof.equal(len(lines("keys and tokens were read again")), 1, "SIGHUP is answered")
+    gateway.config.write_text(text)
+    until(lambda: lines("the configuration is again"), 10, "and that it is as before")
+    proof.equal(len(lines("the configuration has changed: restart")), 1, "nothing is said twice by itself")
+    gateway.stop()
+    proof.equal([line["waiting"] for line in lines("stopped")], [0], "the line of the stop")
+    return broken[0]["problems"]
 
 
 def test_codes(proof, sandbox):

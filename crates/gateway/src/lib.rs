@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod config;
+mod config_file;
 mod door;
 mod lane;
 mod lane_state;
@@ -28,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use clock::{Clock, SharedClock, SystemClock};
-use config::{Config, Environment, KEY_HELP};
+use config::{Config, ConfigFile, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
 use door::{Doors, Stage, Stages};
 use lane::Supervisor;
 use listeners::Listeners;
@@ -90,6 +91,20 @@ impl StartError {
     }
 }
 
+/// What a gateway is started with.
+pub struct Start {
+    /// What to do.
+    pub config: Config,
+    /// The file that says so. It is looked at for changes, which take effect with the next start.
+    pub file: Option<ConfigFile>,
+    /// Where secrets may be.
+    pub environment: Arc<dyn Environment>,
+    /// Time and chance.
+    pub clock: SharedClock,
+    /// Sockets that listen already; what they leave open, the configuration says.
+    pub sockets: Sockets,
+}
+
 /// What helps against an address of this key that cannot be had.
 fn listen_help(key: &str, kind: io::ErrorKind) -> String {
     let variable = format!("SLUICE_{}", key.replace('.', "_").to_ascii_uppercase());
@@ -129,27 +144,32 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts everything. When this returns, events can be sent to [`Gateway::address`]. `sockets` are those that
-    /// listen already; what they leave open, the configuration says.
+    /// Starts everything. When this returns, events can be sent to [`Gateway::address`].
     ///
     /// # Errors
     ///
     /// What keeps it from starting; nothing runs then.
-    pub async fn start(
-        config: Config,
-        environment: Arc<dyn Environment>,
-        clock: SharedClock,
-        sockets: Sockets,
-    ) -> Result<Self, StartError> {
+    pub async fn start(start: Start) -> Result<Self, StartError> {
+        let Start {
+            config,
+            file,
+            environment,
+            clock,
+            sockets,
+        } = start;
+        let configuration = file.as_ref().map(|file| file.path().display().to_string());
         let watch = Watch::new();
         // At once, so that connections queue up while a large journal is loaded.
         let listeners = Listeners::open(&config, sockets);
         let roster = {
-            let config = config.clone();
+            let (config, environment) = (config.clone(), Arc::clone(&environment));
             Arc::new(blocking(move || Roster::read(&config, environment)).await??)
         };
         for (source, doubt) in roster.doubts() {
             warn!(source = source.as_str(), help = KEY_HELP, "{doubt}");
+        }
+        for (secret, file) in roster.open_files() {
+            warn!(secret, file, help = FILE_HELP, "{OPEN_FILE}");
         }
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
@@ -206,8 +226,22 @@ impl Gateway {
             retention: config.journal.retention,
             datasets: config.datasets.clone(),
             reload: Arc::clone(&reload),
+            edited: file.map(|file| config_file::Look::new(file, environment)),
+            told: upkeep::Told::default(),
             stop: stop.clone(),
         }));
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            configuration,
+            listen = %address,
+            admin = %admin_address,
+            journal = %config.journal.path.display(),
+            datasets = config.datasets.len(),
+            sources = config.sources.len(),
+            waiting = doors.waiting(),
+            "started"
+        );
         Ok(Self {
             address,
             admin_address,
@@ -263,12 +297,14 @@ impl Gateway {
             self.doors.answered(self.shutdown_grace),
             self.workers_ended()
         );
+        let waiting = self.doors.waiting();
         if let Err(error) = self.journal.close().await {
             tracing::error!(%error, "closing the journal");
         }
         self.stage.send_replace(Stage::Closed);
         self.servers.close();
         self.servers.wait().await;
+        info!(waiting, "stopped");
     }
 
     async fn workers_ended(&self) {

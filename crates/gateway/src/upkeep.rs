@@ -1,7 +1,8 @@
 //! What has to be done from time to time: reading secrets again, deleting old bodies, looking at versions.
 //! Secrets wait for nothing else: a new token frees a lane that somebody is waiting for.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,7 +14,8 @@ use tracing::{error, info, warn};
 
 use crate::clock::{SharedClock, seconds};
 use crate::config::Dataset;
-use crate::roster::{Command, Reading, Roster};
+use crate::config_file;
+use crate::roster::{Command, Reading, Roster, RosterError};
 use crate::watch::Watch;
 
 /// How often files with secrets are looked at, and whether the journal can write again.
@@ -34,6 +36,8 @@ pub(crate) struct Upkeep {
     pub(crate) retention: Duration,
     pub(crate) datasets: Vec<Dataset>,
     pub(crate) reload: Arc<Notify>,
+    pub(crate) edited: Option<config_file::Look>,
+    pub(crate) told: Told,
     pub(crate) stop: CancellationToken,
 }
 
@@ -41,6 +45,21 @@ pub(crate) struct Upkeep {
 pub(crate) async fn run(upkeep: Upkeep) {
     let work = async { tokio::join!(upkeep.keep_secrets(), upkeep.keep_house()) };
     upkeep.stop.run_until_cancelled(work).await;
+}
+
+/// What was said of each secret last, by its number: the same is not said again each minute.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<BTreeMap<usize, String>>);
+
+impl Told {
+    /// Notes why a secret cannot be used, or that it can. Whether that is new.
+    fn note(&self, secret: usize, error: Option<String>) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) => told.insert(secret, error.clone()) != Some(error),
+            None => told.remove(&secret).is_some(),
+        }
+    }
 }
 
 /// A clock that ticks now and then in this period.
@@ -52,30 +71,33 @@ fn ticks(period: Duration) -> Interval {
 
 impl Upkeep {
     async fn keep_secrets(&self) {
-        let commands_again = watch::Sender::new(());
+        let commands_again = watch::Sender::new(false);
         let commands = self.roster.commands().into_iter();
         let commands =
             commands.map(|command| self.keep_command(command, commands_again.subscribe()));
         tokio::join!(self.keep_files(&commands_again), join_all(commands));
     }
 
-    async fn keep_files(&self, commands_again: &watch::Sender<()>) {
+    /// `commands_again` says that commands run again, and whether somebody asked for it.
+    async fn keep_files(&self, commands_again: &watch::Sender<bool>) {
         let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
         loop {
             tokio::select! {
                 () = self.reload.notified() => {
-                    commands_again.send_replace(());
-                    self.read_secrets(|roster| roster.refresh(true)).await;
+                    commands_again.send_replace(true);
+                    self.read_secrets(true, |roster| roster.refresh(true)).await;
+                    self.look_at_config(true).await;
                 }
                 _ = look.tick() => {
                     if self.roster.have_files_changed() {
-                        self.read_secrets(Roster::refresh_files).await;
+                        self.read_secrets(false, Roster::refresh_files).await;
                     }
+                    self.look_at_config(false).await;
                 }
                 _ = again.tick() => {
                     if self.watch.has_parked() {
-                        commands_again.send_replace(());
-                        self.read_secrets(|roster| roster.refresh(false)).await;
+                        commands_again.send_replace(false);
+                        self.read_secrets(false, |roster| roster.refresh(false)).await;
                     }
                 }
             }
@@ -84,16 +106,20 @@ impl Upkeep {
 
     /// Runs one command again and again, and never twice at a time: what it printed first would take effect
     /// last.
-    async fn keep_command(&self, command: Command, mut again: watch::Receiver<()>) {
+    async fn keep_command(&self, command: Command, mut again: watch::Receiver<bool>) {
         while again.changed().await.is_ok() {
-            if self
-                .read(move |roster| roster.refresh_command(command))
-                .await
-                > 0
-            {
+            let is_asked = *again.borrow_and_update();
+            let run = move |roster: &Roster| roster.refresh_command(command);
+            if let Some(changed) = self.read(is_asked, run).await {
                 let secret = self.roster.what(command);
-                info!(secret, "the command of a secret was run again");
+                info!(secret, changed, "the command of a secret was run again");
             }
+        }
+    }
+
+    async fn look_at_config(&self, is_asked: bool) {
+        if let Some(look) = &self.edited {
+            look.tell(is_asked, seconds(self.clock.unix_ms())).await;
         }
     }
 
@@ -109,29 +135,46 @@ impl Upkeep {
         }
     }
 
-    async fn read_secrets(&self, reading: impl FnOnce(&Roster) -> Reading + Send + 'static) {
-        if self.read(reading).await > 0 {
-            info!("keys and tokens were read again");
+    async fn read_secrets(
+        &self,
+        is_asked: bool,
+        reading: impl FnOnce(&Roster) -> Reading + Send + 'static,
+    ) {
+        if let Some(changed) = self.read(is_asked, reading).await {
+            info!(changed, "keys and tokens were read again");
         }
     }
 
-    /// Reads secrets, and tells which ones cannot be used. How many there were, if all can be.
-    async fn read(&self, reading: impl FnOnce(&Roster) -> Reading + Send + 'static) -> usize {
+    /// Reads secrets, and tells which ones cannot be used. How many are others than before, if that is to be told:
+    /// when there are any, and when somebody asked for it.
+    async fn read(
+        &self,
+        is_asked: bool,
+        reading: impl FnOnce(&Roster) -> Reading + Send + 'static,
+    ) -> Option<usize> {
         let roster = Arc::clone(&self.roster);
-        match tokio::task::spawn_blocking(move || reading(&roster)).await {
-            Ok(Ok(count)) => return count,
-            Ok(Err(errors)) => {
-                for error in errors {
-                    let error = error.with_reason();
-                    error!(
-                        error,
-                        "a secret cannot be read; the known one stays in force"
-                    );
-                }
+        let reading = tokio::task::spawn_blocking(move || reading(&roster)).await;
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(error) => {
+                error!(%error, "reading secrets failed");
+                return None;
             }
-            Err(error) => error!(%error, "reading secrets failed"),
+        };
+        let (mut changed, mut is_read) = (0, false);
+        for (secret, read) in reading {
+            let error = read.as_ref().err().map(RosterError::with_reason);
+            let is_new = self.told.note(secret, error.clone());
+            if let Some(error) = error.filter(|_| is_new || is_asked) {
+                error!(
+                    error,
+                    "a secret cannot be read; the known one stays in force"
+                );
+            }
+            is_read |= read.is_ok();
+            changed += usize::from(read.unwrap_or(false));
         }
-        0
+        (changed > 0 || (is_asked && is_read)).then_some(changed)
     }
 
     async fn sweep(&self) {
@@ -199,8 +242,23 @@ mod tests {
             retention: config.journal.retention,
             datasets: config.datasets,
             reload: Arc::default(),
+            edited: None,
+            told: Told::default(),
             stop: CancellationToken::new(),
         }
+    }
+
+    #[test]
+    fn the_same_is_not_said_of_a_secret_again() {
+        let told = Told::default();
+        let gone = || Some("it is gone".to_owned());
+        assert!(told.note(1, gone()));
+        assert!(!told.note(1, gone()));
+        assert!(told.note(2, gone()));
+        assert!(told.note(1, Some("it is empty".to_owned())));
+        assert!(told.note(1, None));
+        assert!(!told.note(1, None));
+        assert!(told.note(1, gone()));
     }
 
     /// Waits for what has to come.

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sluice_gateway::config::{Config, Loaded, Problems, ProcessEnvironment, Secret};
-use sluice_gateway::{Gateway, Sockets, SystemClock};
+use sluice_gateway::config::{Config, ConfigFile, Loaded, Problems, ProcessEnvironment, Secret};
+use sluice_gateway::{Gateway, Sockets, Start, SystemClock};
 use sluice_graph::BaseUrl;
 use sluice_sandbox::Sandbox;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,8 +35,8 @@ Examples:
   sluice serve --config sluice.toml
       Runs with a configuration; `sluice config check` says whether it is right
 
-Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk), SIGTERM after a drain of
-server.drain_s; SIGHUP reads keys and tokens again.";
+Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk), SIGTERM after
+a drain of server.drain_s; SIGHUP reads keys and tokens again.";
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
@@ -45,17 +45,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let sockets = Sockets::handed_over(&ProcessEnvironment).context("socket activation")?;
     runtime::block_on(async {
         match file {
-            Some(path) => with_config(config_file::load(&path)?, sockets).await,
+            Some(path) => {
+                // Before it is read: what is written in between is noticed then.
+                let file = ConfigFile::new(&path);
+                with_config(config_file::load(&path)?, file, sockets).await
+            }
             None => with_sandbox(sockets).await,
         }
     })
 }
 
-async fn with_config(loaded: Loaded, sockets: Sockets) -> Result<Ending, Failure> {
+async fn with_config(
+    loaded: Loaded,
+    file: ConfigFile,
+    sockets: Sockets,
+) -> Result<Ending, Failure> {
     logging::start(&loaded.config.log)?;
     warn_of(&loaded.warnings);
     let signals = Signals::listen()?;
-    let gateway = start(loaded.config, sockets).await?;
+    let gateway = start(loaded.config, Some(file), sockets).await?;
     let mut output = Output::for_people();
     writeln!(output, "listening on http://{}", gateway.address())?;
     output.finish()?;
@@ -97,13 +105,14 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
     }
     logging::start(&config.log)?;
     warn_of(&warnings);
+    tracing::warn!("no configuration: events go to the built-in sandbox and not to Meta");
     // A trial has nothing that looks for its metrics at a certain port.
     if TcpListener::bind(config.admin.listen).is_err_and(|error| error.kind() == AddrInUse) {
         config.admin.listen.set_port(0);
     }
     let path = config.journal.path.clone();
     let signals = Signals::listen()?;
-    let gateway = start(config, sockets).await?;
+    let gateway = start(config, None, sockets).await?;
     let address = gateway.address();
     let mut output = Output::for_people();
     let page = format!("{}/sandbox", sandbox.base_url());
@@ -153,13 +162,18 @@ fn curl(base: &str, key: &str) -> String {
     )
 }
 
-async fn start(config: Config, sockets: Sockets) -> Result<Gateway, Failure> {
-    let gateway = Gateway::start(
+async fn start(
+    config: Config,
+    file: Option<ConfigFile>,
+    sockets: Sockets,
+) -> Result<Gateway, Failure> {
+    let gateway = Gateway::start(Start {
         config,
-        Arc::new(ProcessEnvironment),
-        Arc::new(SystemClock::default()),
+        file,
+        environment: Arc::new(ProcessEnvironment),
+        clock: Arc::new(SystemClock::default()),
         sockets,
-    )
+    })
     .await;
     gateway.map_err(|error| Failure::Told {
         help: error.help(),

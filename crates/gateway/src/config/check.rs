@@ -18,6 +18,12 @@ const KEY_CHARS_MIN: usize = 16;
 /// How to come by a good key.
 pub(crate) const KEY_HELP: &str = "make one with `openssl rand -hex 24`";
 
+/// What is said of a file with a secret whose mode is too wide.
+pub(crate) const OPEN_FILE: &str = "a file with a secret can be read by every user of this machine";
+
+/// What to do about it.
+pub(crate) const FILE_HELP: &str = "chmod 600, or 640 with the group of the gateway's user";
+
 /// A configuration that was looked through.
 #[derive(Debug)]
 pub struct Checked {
@@ -74,20 +80,30 @@ impl Config {
 
 /// Which secrets cannot be used, and which ones are doubtful.
 fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<Problem> {
+    let texts: Vec<_> = secrets
+        .iter()
+        .map(|secret| secret.secret.read(environment))
+        .collect();
+    let known: Vec<Secret> = texts.iter().flatten().cloned().collect();
+    let is_known = |word: &str| known.iter().any(|secret| secret.expose() == word);
     let mut list = Vec::new();
     let mut read: Vec<(&SecretPlace, Secret)> = Vec::new();
-    for secret in secrets {
+    for (secret, text) in secrets.iter().zip(texts) {
         let mut note = |severity, message: &str, help: &str| {
             let place = secret.place.clone();
             list.push(Problem::new(severity, place, &secret.path, message, help));
         };
-        let text = match secret.secret.read(environment) {
+        let text = match text {
             Ok(text) => text,
-            Err(error) => {
+            Err(mut error) => {
+                error.hide(is_known);
                 note(Severity::Error, &secret.secret.explain(&error), "");
                 continue;
             }
         };
+        if secret.secret.open_file().is_some() {
+            note(Severity::Warning, OPEN_FILE, FILE_HELP);
+        }
         match secret.kind {
             SecretKind::AccessToken => token(&text, &mut note),
             SecretKind::AppSecret => app_secret(&text, &mut note),

@@ -17,10 +17,13 @@
 
 mod check;
 mod contradictions;
+mod edited;
 mod environment;
 mod excerpt;
 mod keys;
+mod last_words;
 mod load;
+mod pauses;
 mod problem;
 mod raw;
 mod raw_secret;
@@ -29,16 +32,20 @@ mod resolve_ends;
 mod resolved;
 mod secret;
 mod secret_command;
+mod secret_file;
 mod written;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use check::Checked;
-pub(crate) use check::{KEY_HELP, doubt_of_key};
+pub(crate) use check::{FILE_HELP, KEY_HELP, OPEN_FILE, doubt_of_key};
+pub use edited::ConfigFile;
+pub(crate) use edited::Edited;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use keys::{SECTIONS, Section, Shape};
+pub use last_words::LastWords;
 pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded, SCHEMA};
 pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{

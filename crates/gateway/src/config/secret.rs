@@ -5,9 +5,8 @@
 //! wiped from memory when it is dropped and never shows what it holds; neither do errors.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
@@ -15,12 +14,14 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::environment::Environment;
+use super::last_words::LastWords;
 use super::secret_command::printed;
+use super::secret_file;
 
 /// Size of a secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 
-/// How long a command may take to print a secret.
+/// How long a command may take to print a secret, and a pipe to hold one.
 pub const SECRET_COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A text that only those may see who ask for it by name.
@@ -100,12 +101,27 @@ pub enum SecretError {
     /// The program cannot be run.
     Run(io::Error),
     /// The program ended badly.
-    Failed(ExitStatus),
-    /// The program takes too long.
+    Failed {
+        /// How.
+        status: ExitStatus,
+        /// What it said last on its standard error.
+        said: Option<LastWords>,
+    },
+    /// The program, or the pipe, takes too long.
     Timeout,
 }
 
 impl SecretError {
+    /// Leaves out of what a command said the words that are secret.
+    pub(crate) fn hide(&mut self, is_secret: impl Fn(&str) -> bool) {
+        if let SecretError::Failed {
+            said: Some(words), ..
+        } = self
+        {
+            words.hide(is_secret);
+        }
+    }
+
     /// What is said of the place: `is not set`.
     fn predicate(&self) -> String {
         match self {
@@ -116,7 +132,10 @@ impl SecretError {
             SecretError::TooLarge => format!("is longer than {SECRET_BYTES_MAX} bytes"),
             SecretError::Read(error) => format!("cannot be read: {error}"),
             SecretError::Run(error) => format!("cannot be run: {error}"),
-            SecretError::Failed(status) => format!("failed: {status}"),
+            SecretError::Failed { status, said } => {
+                let said = said.as_ref().map(|words| format!("; it said: {words}"));
+                format!("failed: {status}{}", said.unwrap_or_default())
+            }
             SecretError::Timeout => {
                 format!("did not end within {} s", SECRET_COMMAND_TIMEOUT.as_secs())
             }
@@ -134,7 +153,7 @@ impl fmt::Display for SecretError {
 impl std::error::Error for SecretError {}
 
 impl SecretRef {
-    /// Reads the secret. This blocks: on the disk, or until the command ends, which may take
+    /// Reads the secret. This blocks: on the disk, or until the command or the pipe ends, which may take
     /// [`SECRET_COMMAND_TIMEOUT`].
     ///
     /// # Errors
@@ -147,7 +166,9 @@ impl SecretRef {
                 let value = value.into_string().map(Zeroizing::new);
                 Secret::from_bytes(value.map_err(|_| SecretError::NotText)?.as_bytes())
             }
-            SecretRef::File(path) => Secret::from_bytes(&file(path)?),
+            SecretRef::File(path) => {
+                Secret::from_bytes(&secret_file::content(path, SECRET_COMMAND_TIMEOUT)?)
+            }
             SecretRef::Command(words) => {
                 Secret::from_bytes(&printed(words, SECRET_COMMAND_TIMEOUT)?)
             }
@@ -162,6 +183,14 @@ impl SecretRef {
             && matches!(error, Empty | NotText | SeveralLines | TooLarge);
         let what = if is_output { "the output of " } else { "" };
         format!("{what}{self} {}", error.predicate())
+    }
+
+    /// The file of the secret, if every user of this machine can read it.
+    pub fn open_file(&self) -> Option<&PathBuf> {
+        match self {
+            SecretRef::File(path) if secret_file::is_open_to_all(path) => Some(path),
+            _ => None,
+        }
     }
 
     /// When the file of the secret was last written; `None` if it is in no file, or there is none.
@@ -194,26 +223,4 @@ impl fmt::Debug for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretRef({self})")
     }
-}
-
-fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let file = File::open(path).map_err(SecretError::Read)?;
-    let mut bytes = room();
-    fill(&mut bytes, file).map_err(SecretError::Read)?;
-    Ok(bytes)
-}
-
-/// Bytes that are read at most: one more than a secret may have, and white space around it.
-const READ_BYTES_MAX: usize = SECRET_BYTES_MAX + 64;
-
-/// Room for all that is read. It never moves, so that no copy of a secret stays behind.
-pub(super) fn room() -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(Vec::with_capacity(READ_BYTES_MAX + 64))
-}
-
-/// Fills the room with what is there, as far as it goes.
-pub(super) fn fill(room: &mut Vec<u8>, source: impl Read) -> io::Result<()> {
-    let left = READ_BYTES_MAX.saturating_sub(room.len());
-    source.take(left as u64).read_to_end(room)?;
-    Ok(())
 }

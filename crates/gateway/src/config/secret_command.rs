@@ -3,25 +3,33 @@
 //! Nothing here waits for a pipe. A command may leave a child behind that holds its output open, an
 //! agent for one, and the secret is there nevertheless.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::mem;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process_group};
 use zeroize::Zeroizing;
 
-use super::secret::{SecretError, fill, room};
+use super::last_words::LastWords;
+use super::pauses::Pauses;
+use super::secret::SecretError;
+use super::secret_file::{fill, room};
 
 /// How long the output of a command that has ended is waited for. What it has printed itself is there
 /// by then; a part of it that ends later, such as a filter behind a shell's `>( )`, prints at once.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// What a command prints on its standard output. Its standard error is not shown to anybody: what
-/// it says may hold the secret.
+/// Bytes of the end of a command's standard error that are kept.
+const ERRORS_BYTES: usize = 4 * 1024;
+
+/// Reads of its standard error at a time: a command that never stops talking must not keep the reader.
+const ERRORS_READS: usize = 64;
+
+/// What a command prints on its standard output. Of what it says on its standard error, the last line is shown
+/// when it fails, without what may be the secret.
 pub(super) fn printed(
     words: &[String],
     timeout: Duration,
@@ -37,6 +45,9 @@ struct Running {
     /// `None` when nothing more is to be read.
     pipe: Option<ChildStdout>,
     bytes: Zeroizing<Vec<u8>>,
+    errors: Option<ChildStderr>,
+    /// The end of what it said there.
+    said: Zeroizing<Vec<u8>>,
 }
 
 impl Running {
@@ -46,20 +57,26 @@ impl Running {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             // Of its own, so that what it starts can be ended with it.
             .process_group(0)
             .spawn()
             .map_err(SecretError::Run)?;
-        let pipe = child.stdout.take();
+        let (pipe, errors) = (child.stdout.take(), child.stderr.take());
         let running = Self {
             child,
             has_ended: false,
             pipe,
             bytes: room(),
+            errors,
+            said: Zeroizing::new(Vec::with_capacity(2 * ERRORS_BYTES)),
         };
+        let failed = |error: rustix::io::Errno| SecretError::Read(error.into());
         if let Some(pipe) = &running.pipe {
-            ioctl_fionbio(pipe, true).map_err(|error| SecretError::Read(error.into()))?;
+            ioctl_fionbio(pipe, true).map_err(failed)?;
+        }
+        if let Some(errors) = &running.errors {
+            ioctl_fionbio(errors, true).map_err(failed)?;
         }
         Ok(running)
     }
@@ -67,7 +84,8 @@ impl Running {
     fn printed(mut self, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let status = self.ended(timeout)?;
         if !status.success() {
-            return Err(SecretError::Failed(status));
+            let said = LastWords::of(&self.said, &self.bytes);
+            return Err(SecretError::Failed { status, said });
         }
         let mut moment = Pauses::of(MOMENT);
         while self.pipe.is_some() && moment.pause() {
@@ -83,12 +101,30 @@ impl Running {
             let status = self.child.try_wait().map_err(SecretError::Run)?;
             self.has_ended = status.is_some();
             self.read().map_err(SecretError::Read)?;
+            self.listen();
             if let Some(status) = status {
                 return Ok(status);
             }
             if !pauses.pause() {
                 return Err(SecretError::Timeout);
             }
+        }
+    }
+
+    /// Keeps the end of what is said on the standard error. It only explains a failure, so an error of reading it
+    /// is none.
+    fn listen(&mut self) {
+        let Some(errors) = &mut self.errors else {
+            return;
+        };
+        let mut piece = Zeroizing::new([0; 1024]);
+        for _ in 0..ERRORS_READS {
+            let Ok(count @ 1..) = errors.read(&mut *piece) else {
+                return;
+            };
+            self.said.extend_from_slice(&piece[..count]);
+            let too_many = self.said.len().saturating_sub(ERRORS_BYTES);
+            self.said.drain(..too_many);
         }
     }
 
@@ -121,41 +157,12 @@ impl Drop for Running {
     }
 }
 
-/// Pauses that together last a given time. They are counted, because no clock is read here.
-struct Pauses {
-    left: Duration,
-    next: Duration,
-}
-
-impl Pauses {
-    const FIRST: Duration = Duration::from_millis(2);
-    const LONGEST: Duration = Duration::from_millis(50);
-
-    fn of(time: Duration) -> Self {
-        Self {
-            left: time,
-            next: Self::FIRST,
-        }
-    }
-
-    /// Waits a little; `false` when the time is over.
-    fn pause(&mut self) -> bool {
-        if self.left.is_zero() {
-            return false;
-        }
-        let pause = self.next.min(self.left);
-        thread::sleep(pause);
-        self.left -= pause;
-        self.next = (self.next * 2).min(Self::LONGEST);
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
     use std::io::{BufRead as _, BufReader};
     use std::sync::mpsc;
+    use std::thread;
 
     use super::super::secret::SECRET_COMMAND_TIMEOUT;
     use super::*;

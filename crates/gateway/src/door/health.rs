@@ -92,3 +92,58 @@ pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, content_type)], text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sluice_journal::{Embedded, Journal, Options};
+
+    use super::super::Stages;
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::tests::LEAST;
+    use crate::config::{Config, FixedEnvironment};
+    use crate::roster::Roster;
+    use crate::watch::Watch;
+
+    #[tokio::test]
+    async fn a_journal_that_ended_outside_a_stop_is_no_health() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = FixedEnvironment::new()
+            .with("META_ACCESS_TOKEN", "EAAToken")
+            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
+        let config = Config::parse("test.toml", LEAST, &environment, 0);
+        let config = config.unwrap().config;
+        let journal: Arc<dyn Journal> =
+            Arc::new(Embedded::open(&folder.path().join("journal"), Options::default()).unwrap());
+        let roster = Roster::read(&config, Arc::new(environment)).unwrap();
+        let (stage, stages) = Stages::new();
+        let doors = Arc::new(Doors::new(
+            &config,
+            Arc::clone(&journal),
+            Arc::new(SystemClock::default()),
+            Watch::new(),
+            roster.keys(),
+            stages,
+        ));
+        let health = || alive(State(Arc::clone(&doors)));
+        assert_eq!(health().await.unwrap(), "ok\n");
+
+        journal.close().await.unwrap();
+        // Its thread says so when it has ended.
+        let ended = async {
+            while health().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let came = tokio::time::timeout(Duration::from_secs(30), ended).await;
+        assert!(came.is_ok(), "a process without a journal is not well");
+        let problem = health().await.unwrap_err();
+        assert_eq!(problem.code, "journal_gone");
+        assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
+
+        stage.send_replace(Stage::Refusing);
+        assert!(health().await.is_ok(), "a stop closes it");
+    }
+}

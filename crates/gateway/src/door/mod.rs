@@ -138,6 +138,14 @@ impl Doors {
         let _ = tokio::time::timeout(grace, self.running.wait()).await;
     }
 
+    /// How many events are on disk and not delivered.
+    pub(crate) fn waiting(&self) -> usize {
+        let lanes = self.lanes().into_iter();
+        lanes
+            .map(|(_, waiting)| waiting.ready + waiting.leased)
+            .sum()
+    }
+
     /// What waits in every lane.
     fn lanes(&self) -> Vec<(LaneId, Waiting)> {
         let ids = self.journal.lanes().borrow().clone();

@@ -2,8 +2,10 @@
 
 use std::error::Error as _;
 
+use sha2::{Digest as _, Sha256};
 use sluice_graph::InvalidToken;
 
+use super::entry::Held;
 use crate::config::SecretError;
 
 /// Why a secret cannot be used.
@@ -50,6 +52,16 @@ pub enum RosterError {
 }
 
 impl RosterError {
+    /// Leaves out of what a command said the secrets that are known.
+    pub(super) fn hide(&mut self, known: &[Held]) {
+        if let RosterError::Unreadable { error, .. } = self {
+            error.hide(|word| {
+                let digest: [u8; 32] = Sha256::digest(word.as_bytes()).into();
+                known.iter().any(|held| held.digest == digest)
+            });
+        }
+    }
+
     /// What is wrong, and why, in one line of the log.
     pub(crate) fn with_reason(&self) -> String {
         match self.source() {

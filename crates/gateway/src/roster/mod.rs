@@ -9,7 +9,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -26,8 +26,9 @@ use crate::config::{Config, Dataset, Environment, Graph, Source};
 use entry::{Entry, Held, Value};
 pub use error::RosterError;
 
-/// How many secrets were read, or each that cannot be used.
-pub(crate) type Reading = Result<usize, Vec<RosterError>>;
+/// What became of each secret that was read again, by its number: whether it is another one than before, or why
+/// it cannot be used.
+pub(crate) type Reading = BTreeMap<usize, Result<bool, RosterError>>;
 
 /// How a dataset is reached.
 #[derive(Clone)]
@@ -136,6 +137,15 @@ impl Roster {
         doubts.collect()
     }
 
+    /// Whose secrets are in files that every user of this machine can read, with the file.
+    pub(crate) fn open_files(&self) -> Vec<(String, String)> {
+        let open = self.entries.iter().filter_map(|entry| {
+            let file = entry.place.open_file()?;
+            Some((entry.what(), file.display().to_string()))
+        });
+        open.collect()
+    }
+
     pub(crate) fn destinations(&self) -> watch::Receiver<Arc<Destinations>> {
         self.destinations.subscribe()
     }
@@ -192,28 +202,34 @@ impl Roster {
 
     /// Puts in force what was read, as far as it can be used.
     fn take(&self, read: Vec<(usize, Result<Held, RosterError>)>, wakes: bool) -> Reading {
-        let count = read.len();
-        let mut errors = Vec::new();
+        let mut reading = Reading::new();
         let mut in_force = self.in_force();
         let mut new = in_force.clone();
         for (index, held) in read {
             match held {
-                Ok(held) => new[index] = held,
-                Err(error) => errors.push(error),
+                Ok(held) => {
+                    new[index] = held;
+                    reading.insert(index, Ok(false));
+                }
+                Err(mut error) => {
+                    error.hide(&in_force);
+                    reading.insert(index, Err(error));
+                }
             }
         }
         let is_new = |new: &[Held], index: usize| new[index].digest != in_force[index].digest;
         while let Some((index, error)) = clash(&self.entries, &new, |index| is_new(&new, index)) {
             new[index] = in_force[index].clone();
-            errors.push(error);
+            reading.insert(index, Err(error));
+        }
+        for (index, read) in &mut reading {
+            if let Ok(is_other) = read {
+                *is_other = is_new(&new, *index);
+            }
         }
         self.publish(&new, wakes);
         *in_force = new;
-        if errors.is_empty() {
-            Ok(count)
-        } else {
-            Err(errors)
-        }
+        reading
     }
 
     fn in_force(&self) -> MutexGuard<'_, Vec<Held>> {
@@ -282,8 +298,15 @@ fn read_all(entries: &[Entry], environment: &dyn Environment) -> Result<Vec<Held
             .map(|entry| scope.spawn(|| entry.read(environment)));
         let readers: Vec<_> = readers.collect();
         let read = readers.into_iter().map(thread::ScopedJoinHandle::join);
-        read.map(|read| read.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+        let read: Vec<_> = read
+            .map(|read| read.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect();
+        let known: Vec<Held> = read.iter().flatten().cloned().collect();
+        let shown = |mut error: RosterError| {
+            error.hide(&known);
+            error
+        };
+        read.into_iter().map(|read| read.map_err(shown)).collect()
     })
 }
 

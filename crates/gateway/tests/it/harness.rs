@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_gateway::config::{Config, FixedEnvironment};
-use sluice_gateway::{Clock, Gateway, Sockets, StartError, SystemClock};
+use sluice_gateway::{Clock, Gateway, Sockets, Start, StartError, SystemClock};
 use sluice_journal::{Audit, Books};
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_script};
 
@@ -184,7 +184,14 @@ impl TestGateway {
             .unwrap_or_else(|problems| panic!("{problems}"))
             .config;
         let clock = Arc::clone(&self.clock);
-        Gateway::start(config, Arc::new(environment), clock, Sockets::default()).await
+        Gateway::start(Start {
+            config,
+            file: None,
+            environment: Arc::new(environment),
+            clock,
+            sockets: Sockets::default(),
+        })
+        .await
     }
 
     /// Changes the configuration; it takes effect with the next start.

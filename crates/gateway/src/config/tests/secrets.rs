@@ -1,12 +1,17 @@
 //! Secrets: read from everywhere, shown nowhere.
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::secret_file;
 use crate::config::{Ink, SECRET_BYTES_MAX, Secret, SecretError, SecretRef};
 
 const SECRET: &str = "EAABgeheim0123456789";
@@ -85,6 +90,65 @@ fn reads_from_files_again_and_again() {
 }
 
 #[test]
+fn a_file_that_has_no_end_is_none_and_a_pipe_is_waited_for() {
+    let environment = FixedEnvironment::new();
+    let endless = SecretRef::File("/dev/zero".into());
+    assert!(matches!(
+        endless.read(&environment),
+        Err(SecretError::TooLarge)
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let nobody = secret_file::content(&path, Duration::from_millis(1));
+    assert!(matches!(nobody, Err(SecretError::Timeout)));
+    let writer = {
+        let path = path.clone();
+        std::thread::spawn(move || std::fs::write(path, "EAAB\n").unwrap())
+    };
+    let secret = SecretRef::File(path).read(&environment).unwrap();
+    assert_eq!(secret.expose(), "EAAB");
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_file_that_every_user_can_read_is_doubtful() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "EAABgeheim").unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    let secret = SecretRef::File(path.clone());
+    for (of_folder, of_file, is_open) in [
+        (0o755, 0o644, true),
+        (0o711, 0o604, true),
+        (0o755, 0o640, false),
+        (0o755, 0o600, false),
+        // Nobody else gets to the file.
+        (0o750, 0o644, false),
+    ] {
+        mode(folder.path(), of_folder);
+        mode(&path, of_file);
+        let modes = format!("{of_folder:o} {of_file:o}");
+        assert_eq!(secret.open_file().is_some(), is_open, "{modes}");
+        let in_file = format!("file = \"{}\"", path.display());
+        let text = LEAST.replace("env = \"META_ACCESS_TOKEN\"", &in_file);
+        let environment = FixedEnvironment::new().with("SLUICE_KEY", "a-key-of-some-length");
+        let checked = check(&text, &environment);
+        let said: Vec<_> = checked
+            .problems
+            .iter()
+            .map(|it| it.message.as_str())
+            .collect();
+        let expected = "a file with a secret can be read by every user of this machine";
+        assert_eq!(said == [expected], is_open, "{modes}: {said:?}");
+        assert!(checked.config.is_some(), "it is a warning");
+    }
+}
+
+#[test]
 fn reads_what_a_command_prints() {
     let environment = FixedEnvironment::new();
     let read = |secret: &SecretRef| secret.read(&environment);
@@ -92,12 +156,18 @@ fn reads_what_a_command_prints() {
     assert!(matches!(read(&shell("true")), Err(SecretError::Empty)));
     assert!(matches!(
         read(&shell("yes")),
-        Err(SecretError::Failed(_) | SecretError::SeveralLines)
+        Err(SecretError::Failed { .. } | SecretError::SeveralLines)
     ));
 
     let failing = shell("echo EAAB; echo EAAB >&2; exit 3");
     let error = read(&failing).unwrap_err();
     assert_eq!(failing.explain(&error), "command sh failed: exit status: 3");
+    let failing = shell("echo EAAB; echo a >&2; echo permission denied >&2; exit 3");
+    let error = read(&failing).unwrap_err();
+    assert_eq!(
+        failing.explain(&error),
+        "command sh failed: exit status: 3; it said: permission denied"
+    );
     let nothing = shell("true");
     let error = read(&nothing).unwrap_err();
     assert_eq!(nothing.explain(&error), "the output of command sh is empty");
