@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{audit, open};
-use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, lane, limits, refused, report, sample};
+use crate::testing::{
+    HOUR_MS, T0_MS, drain, entries, key, lane, limits, refused, replays, report, sample,
+};
 use crate::{
     Books, Cause, DeadFilter, Embedded, EventKey, Journal as _, Options, Outcome, Retention,
     Selection,
@@ -116,7 +118,7 @@ async fn what_was_replayed_or_dropped_by_hand_leaves_no_old_rows_behind() {
     let all = Selection::Filter(DeadFilter::default());
     assert_eq!(books.replay(&all, T0_MS).unwrap().replayed, 600);
     journal.look_around().await;
-    drain(&journal, &lane(0), &refused()).await;
+    drain(&journal, &replays(0), &refused()).await;
     assert_eq!(books.drop_events(&all, T0_MS).unwrap().dropped, 600);
     assert_eq!(
         journal
