@@ -62,6 +62,15 @@ pub(crate) fn decide(
         Verdict::Transient(reason) if reason.is_vague && now.is_lasting => {
             Decision::SetApart(part, transient(&reason))
         }
+        // A large event alone that gets no answer, again and again: the way may be too thin for it.
+        Verdict::Transient(reason)
+            if reason.status == 0
+                && now.is_lasting
+                && part.places.len() == 1
+                && now.bytes >= EVENT_BYTES_CREDIBLE =>
+        {
+            Decision::SetApart(part, transient(&reason))
+        }
         Verdict::Transient(reason) => Decision::Stop(transient(&reason)),
         Verdict::Throttled(reason) => Decision::Stop(Trouble::Throttled {
             regain_s: None,

@@ -10,14 +10,18 @@ use crate::client::request;
 use crate::harness::{DATASET, OTHER_KEY, TOKEN, TestGateway, start, start_with};
 
 /// Waits for a condition that takes its time.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+async fn until(test: &TestGateway, what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let came = tokio::time::timeout(Duration::from_mins(1), waiting).await;
-    assert!(came.is_ok(), "waited for {what} in vain");
+    let (stats, lane) = (test.sandbox.stats(), test.lane_now(DATASET).await);
+    assert!(
+        came.is_ok(),
+        "waited for {what} in vain: {stats:?} {lane:?}"
+    );
 }
 
 fn purchases(test: &TestGateway, prefix: &str, count: usize) -> Value {
@@ -41,10 +45,32 @@ async fn a_backlog_drains_through_a_thin_uplink() {
     test.faults("slow 10us/byte");
     let answer = test.post(&purchases(&test, "order", 400)).await;
     assert_eq!(answer.json()["accepted"], 400);
-    until("the backlog", async || test.sandbox.stats().distinct == 400).await;
+    until(&test, "the backlog", async || {
+        test.sandbox.stats().distinct == 400
+    })
+    .await;
     assert!(test.metric("sluice_graph_requests_total{").await > 4);
     let audit = test.finish().await;
     assert_eq!((audit.tally.delivered, audit.tally.waiting), (400, 0));
+}
+
+/// What no request can carry in its time is no reason to keep the others back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_too_large_for_a_thin_uplink_stands_back() {
+    let test = start_with("timeout_s = 1", "").await;
+    test.faults("slow 10us/byte");
+    let mut events = purchases(&test, "order", 40);
+    events[7]["custom_data"]["note"] = json!("x".repeat(150_000));
+    assert_eq!(test.post(&events).await.json()["accepted"], 40);
+    until(&test, "the others", async || {
+        // Lets the pauses be over.
+        test.clock.jump(Duration::from_mins(5));
+        test.reload();
+        test.sandbox.stats().distinct == 39
+    })
+    .await;
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (39, 1));
 }
 
 /// Good events, and bad ones that Meta refuses without a word about which they are; returns when all are final.
@@ -54,7 +80,10 @@ async fn with_dead_events(test: &TestGateway, good: usize, bad: usize) {
         event["custom_data"]["sandbox_refuse"] = json!("blind");
     }
     test.post(&events).await;
-    until("the bad events to be refused", async || dead(test) == bad).await;
+    until(test, "the bad events to be refused", async || {
+        dead(test) == bad
+    })
+    .await;
     test.arrived(good as u64).await;
 }
 
@@ -76,11 +105,11 @@ async fn events_that_were_sent_again_are_refused_again_and_hold_up_nothing() {
     with_dead_events(&test, 60, 20).await;
     let requests = test.sandbox.stats().requests;
     assert_eq!(replay_all(&test), 20);
-    until("another try", async || {
+    until(&test, "another try", async || {
         test.sandbox.stats().requests > requests
     })
     .await;
-    until("the end of the trial", async || {
+    until(&test, "the end of the trial", async || {
         replays(&test).await == (json!("flowing"), json!(0))
     })
     .await;
@@ -97,7 +126,7 @@ async fn a_trial_without_good_events_parks_only_itself_and_ends() {
     with_dead_events(&test, 60, 20).await;
     test.restart().await;
     replay_all(&test);
-    until("the trial to park", async || {
+    until(&test, "the trial to park", async || {
         replays(&test).await.0 == "parked"
     })
     .await;
@@ -112,13 +141,13 @@ async fn a_trial_without_good_events_parks_only_itself_and_ends() {
     assert!((1..20).contains(&before), "{before}");
     test.clock.jump(Duration::from_secs(61));
     test.reload();
-    until("more of the trial", async || dead(&test) > before).await;
+    until(&test, "more of the trial", async || dead(&test) > before).await;
     assert!(dead(&test) < 20);
     // A good event finds the way free, and shows that the settings are right.
     test.post(&test.purchase("good")).await;
     test.arrived(61).await;
     test.lane("flowing").await;
-    until("the end of the trial", async || {
+    until(&test, "the end of the trial", async || {
         test.reload();
         replays(&test).await == (json!("flowing"), json!(0))
     })
@@ -134,7 +163,7 @@ async fn events_that_were_sent_again_arrive_when_the_reason_was_mended() {
     // Meta refuses every event, as for a wrong setting.
     test.faults("error 100/2804003 status 400");
     test.post(&purchases(&test, "order", 5)).await;
-    until("the refusals", async || dead(&test) == 5).await;
+    until(&test, "the refusals", async || dead(&test) == 5).await;
     test.faults("");
     assert_eq!(replay_all(&test), 5);
     test.arrived(5).await;
@@ -175,20 +204,20 @@ async fn the_budget_of_the_hour_survives_a_restart() {
 /// Requests that take nothing to Meta take nothing of the hour.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_sent_takes_nothing_of_the_hour() {
-    let test = start_with("events_per_hour_max = 1000", "").await;
+    let test = start_with("events_per_hour_max = 2000", "").await;
     test.token(TOKEN, TokenState::Expired);
     test.post(&purchases(&test, "order", 600)).await;
     test.lane("parked").await;
-    // Each look takes one event of the hour, and not all that wait.
+    // The first batch went out whole. Each look takes one event of the hour, and not all that wait.
     for looks in 2..=4 {
-        until("a look", async || {
+        until(&test, "a look", async || {
             test.reload();
             test.sandbox.stats().requests >= looks
         })
         .await;
     }
     test.token(TOKEN, TokenState::Valid);
-    until("all of them", async || {
+    until(&test, "all of them", async || {
         test.reload();
         test.sandbox.stats().distinct == 600
     })
@@ -204,7 +233,10 @@ async fn a_batch_of_the_lanes_own_size_does_not_linger() {
         for number in 0..20 {
             test.post(&test.purchase(&format!("order-{number}"))).await;
         }
-        until("full batches", async || test.sandbox.stats().distinct >= 10).await;
+        until(&test, "full batches", async || {
+            test.sandbox.stats().distinct >= 10
+        })
+        .await;
         test.finish().await;
     }
 }
@@ -240,7 +272,7 @@ async fn events_that_stand_back_are_tried_again_after_half_an_hour() {
     events[7]["custom_data"]["sandbox_refuse"] = json!("100/2804065");
     test.post(&events).await;
     let held = async || test.lane_now(DATASET).await.unwrap_or_default()["held"].take();
-    until("one to stand back", async || held().await == 1).await;
+    until(&test, "one to stand back", async || held().await == 1).await;
     let refused = test.sandbox.stats().refused;
     test.clock.jump(Duration::from_mins(29));
     test.post(&test.purchase("too early")).await;
@@ -251,11 +283,11 @@ async fn events_that_stand_back_are_tried_again_after_half_an_hour() {
     );
     test.clock.jump(Duration::from_mins(2));
     test.post(&test.purchase("in time")).await;
-    until("another try", async || {
+    until(&test, "another try", async || {
         test.sandbox.stats().refused > refused
     })
     .await;
-    until("it to stand back again", async || held().await == 1).await;
+    until(&test, "it to stand back again", async || held().await == 1).await;
     let audit = test.finish().await;
     assert_eq!((audit.tally.delivered, audit.tally.waiting), (41, 1));
 }
