@@ -56,6 +56,7 @@ impl Clock {
         getrandom::fill(&mut entropy).context("asking the system for random bytes")?;
         Ok(Moment {
             unix_ms: self.unix_ms(),
+            in_doubt: false,
             entropy,
         })
     }

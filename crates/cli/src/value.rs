@@ -105,6 +105,7 @@ fn currency(value: &str, rules: &Rules, unix_ms: u64) -> Judged {
 fn moment(unix_ms: u64) -> Moment {
     Moment {
         unix_ms,
+        in_doubt: false,
         entropy: [0; 10],
     }
 }

@@ -21,6 +21,7 @@ const PURCHASE: &[u8] = include_bytes!("../../../bench/peers/purchase.json");
 /// An hour after the event.
 const MOMENT: Moment = Moment {
     unix_ms: 1_751_466_000_000,
+    in_doubt: false,
     entropy: [7; 10],
 };
 

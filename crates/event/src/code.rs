@@ -119,6 +119,8 @@ codes! {
         "Meta takes events for 7 days, for 62 with action_source physical_store";
     EventTimeLate = "event_time_late", Hint, USING,
         "send events as they happen: after a day they hardly help delivery";
+    EventTimeUnproven = "event_time_unproven", Warning, SLUICE,
+        "set the gateway's clock (NTP), or the sender's: one of the two is wrong, and Meta may refuse the event";
     EventIdMissing = "event_id_missing", Warning, DEDUP,
         "send the same event_id from pixel and server, for example the order id; without it Meta cannot match the two";
     EventIdHashed = "event_id_hashed", Repaired, DEDUP,

@@ -99,6 +99,7 @@ mod tests {
         let mut findings = Findings::new();
         let moment = Moment {
             unix_ms: 1_790_000_000_000,
+            in_doubt: false,
             entropy: [0; 10],
         };
         let mut event = Event::new("ViewContent", 1_790_000_000)

@@ -34,6 +34,7 @@ const TASKS: u32 = 8;
 fn sealed() -> Arc<Vec<SealedEvent>> {
     let moment = Moment {
         unix_ms: T0_MS,
+        in_doubt: false,
         entropy: [7; 10],
     };
     let contents = "x".repeat(420);
@@ -71,6 +72,7 @@ fn entry(event: &SealedEvent, dataset: &DatasetId, source: &SourceName) -> Entry
         source: source.clone(),
         test_code: None,
         accepted_ms: T0_MS,
+        in_doubt: false,
         event: event.clone(),
     }
 }

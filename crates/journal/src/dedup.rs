@@ -8,7 +8,10 @@
 //! - 64 shards: a table that grows stalls the writer for a millisecond or two, not for a second.
 //! - Generations of half a window each: forgetting is dropping a whole generation. An entry lives
 //!   at most one and a half windows; whether it still counts, the row's time says.
-//! - Time is the time of the events. When it goes backwards, entries live longer; nothing else happens.
+//! - Only a time that is sure makes anything forget. A row whose time is wrong (its clock was) lives at most
+//!   two windows longer than it should.
+//! - While the time is in doubt nothing is forgotten; that generations are limited in number bounds the memory.
+//! - The first row that is remembered is kept in the file. The start begins there, whatever times rows have.
 
 use std::collections::VecDeque;
 
@@ -24,6 +27,10 @@ const SHARDS: usize = 64;
 
 /// Clocks of several doors may differ a little; a generation is kept this much longer.
 const SLACK_MS: u64 = 3_600_000;
+
+/// Generations of one class. A clock that goes as it should needs five at most, so this is about twice the
+/// memory of usual days; beyond it the oldest is forgotten even while the time is in doubt.
+const GENERATIONS_MAX: usize = 10;
 
 /// A row that may hold the same event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +90,6 @@ fn window_ms(source: ActionSource) -> u64 {
     u64::try_from(source.dedup_window_s()).unwrap_or_default() * 1_000
 }
 
-/// The longest time for which an event is remembered.
-pub(crate) fn window_ms_max() -> u64 {
-    window_ms(ActionSource::PhysicalStore) + SLACK_MS
-}
-
 impl Dedup {
     pub(crate) fn new() -> Self {
         let class = |source| Class {
@@ -126,9 +128,7 @@ impl Dedup {
         source: ActionSource,
         accepted_ms: u64,
     ) {
-        let class = self.class(source);
-        class.forget_before(accepted_ms);
-        let (generation, row) = class.current(key, accepted_ms);
+        let (generation, row) = self.class(source).current(key, accepted_ms);
         generation.newest_ms = generation.newest_ms.max(accepted_ms);
         let fingerprint = fingerprint(identity);
         let [high, low] = [fingerprint >> 32, fingerprint & u64::from(u32::MAX)]
@@ -136,6 +136,21 @@ impl Dedup {
         let slot = Slot { high, low, row };
         generation.shards[shard(fingerprint)]
             .insert_unique(fingerprint, slot, |slot| slot.fingerprint());
+    }
+
+    /// Forgets what can be no original any more, by a time that is sure.
+    pub(crate) fn forget(&mut self, now_ms: u64) {
+        for class in &mut self.classes {
+            class.forget(now_ms);
+        }
+    }
+
+    /// The first row that is remembered; no row before it is.
+    pub(crate) fn first(&self) -> Option<EventKey> {
+        let generations = self.classes.iter().flat_map(|class| &class.generations);
+        generations
+            .map(|generation| EventKey(generation.first))
+            .min()
     }
 
     /// Forgets an event that was inserted and never committed.
@@ -160,31 +175,40 @@ impl Dedup {
 
 impl Class {
     /// Drops what can be no original any more.
-    fn forget_before(&mut self, now_ms: u64) {
-        while let Some(oldest) = self.generations.front()
-            && oldest.newest_ms + self.window_ms + SLACK_MS <= now_ms
-        {
-            self.generations.pop_front();
-        }
+    fn forget(&mut self, now_ms: u64) {
+        let window_ms = self.window_ms;
+        self.generations.retain_mut(|generation| {
+            // Nothing comes a whole window before its time: the clock was wrong then. From now on it ages.
+            if generation.newest_ms > now_ms.saturating_add(window_ms) {
+                generation.newest_ms = now_ms;
+            }
+            generation.newest_ms + window_ms + SLACK_MS > now_ms
+        });
     }
 
     /// The generation that takes the key, and the key's distance from its first.
     fn current(&mut self, key: EventKey, now_ms: u64) -> (&mut Generation, u32) {
-        let row = self.generations.back().and_then(|generation| {
-            let is_current = now_ms.abs_diff(generation.started_ms) < self.window_ms / 2;
+        let half_ms = self.window_ms / 2;
+        // Mostly the last one. After a single time that was wrong, the one before it goes on.
+        let found = self.generations.iter().enumerate().rev();
+        let found = found.into_iter().find_map(|(at, generation)| {
+            let is_current = now_ms.abs_diff(generation.started_ms) < half_ms;
             let row = u32::try_from(key.0 - generation.first).ok()?;
-            is_current.then_some(row)
+            is_current.then_some((at, row))
         });
-        if row.is_none() {
+        let (at, row) = found.unwrap_or_else(|| {
+            if self.generations.len() == GENERATIONS_MAX {
+                self.generations.pop_front();
+            }
             self.generations.push_back(Generation {
                 first: key.0,
                 started_ms: now_ms,
                 newest_ms: now_ms,
                 shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
             });
-        }
-        let last = self.generations.len() - 1;
-        (&mut self.generations[last], row.unwrap_or_default())
+            (self.generations.len() - 1, 0)
+        });
+        (&mut self.generations[at], row)
     }
 }
 
@@ -234,6 +258,7 @@ mod tests {
         let window_h = window_ms(WEB) / HOUR_MS;
         for hour in 0..1_000 {
             let key = EventKey(i64::try_from(hour).unwrap());
+            dedup.forget(hour * HOUR_MS);
             dedup.insert(&identity(hour), key, WEB, hour * HOUR_MS);
             assert!(dedup.classes[0].generations.len() <= 5);
             let oldest_needed = hour.saturating_sub(window_h - 1);
@@ -248,12 +273,61 @@ mod tests {
         let store = ActionSource::PhysicalStore;
         dedup.insert(&identity(1), EventKey(1), store, 0);
         dedup.insert(&identity(2), EventKey(2), WEB, 0);
+        dedup.forget(72 * HOUR_MS);
         dedup.insert(&identity(3), EventKey(3), WEB, 72 * HOUR_MS);
         dedup.insert(&identity(4), EventKey(4), store, 72 * HOUR_MS);
         assert_eq!(keys(&dedup, 1), [1]);
         assert!(keys(&dedup, 2).is_empty());
         let found = dedup.candidates(&identity(1)).next().unwrap();
         assert_eq!(found.window_ms, 7 * 24 * HOUR_MS);
+    }
+
+    #[test]
+    fn the_first_row_that_is_remembered_moves_with_the_generations() {
+        let mut dedup = Dedup::new();
+        assert_eq!(dedup.first(), None);
+        let store = ActionSource::PhysicalStore;
+        for (key, source, hour) in [(7, WEB, 0), (8, store, 1), (9, WEB, 60), (10, WEB, 120)] {
+            dedup.forget(hour * HOUR_MS);
+            dedup.insert(&identity(0), EventKey(key), source, hour * HOUR_MS);
+        }
+        assert_eq!(dedup.first(), Some(EventKey(8)), "7 is forgotten");
+        dedup.forget(400 * HOUR_MS);
+        assert_eq!(dedup.first(), None);
+    }
+
+    #[test]
+    fn a_single_wrong_time_costs_no_generation_of_others() {
+        let mut dedup = Dedup::new();
+        for turn in 0..1_000 {
+            // Every tenth is stamped a thousand hours ahead.
+            let ahead = if turn % 10 == 3 { 1_000 } else { 0 };
+            let key = EventKey(i64::try_from(turn).unwrap());
+            dedup.insert(&identity(turn), key, WEB, (turn / 100 + ahead) * HOUR_MS);
+        }
+        assert_eq!(dedup.classes[0].generations.len(), 2);
+        assert!((0..1_000).all(|turn| keys(&dedup, turn).len() == 1));
+        // Of what lies ahead nothing is known but that it was wrong: it goes with a window from now.
+        let mut hour = 10;
+        while dedup.first().is_some() {
+            dedup.forget(hour * HOUR_MS);
+            hour += 1;
+        }
+        assert_eq!(hour, 10 + 49 + 1);
+    }
+
+    #[test]
+    fn a_time_in_doubt_fills_no_memory_without_end() {
+        let mut dedup = Dedup::new();
+        for day in 0..100 {
+            let key = EventKey(i64::try_from(day).unwrap());
+            dedup.insert(&identity(day), key, WEB, day * 24 * HOUR_MS);
+        }
+        let generations_max = u64::try_from(GENERATIONS_MAX).unwrap();
+        for day in 0..100 {
+            let expected = usize::from(day >= 100 - generations_max);
+            assert_eq!(keys(&dedup, day).len(), expected, "day {day}");
+        }
     }
 
     #[test]

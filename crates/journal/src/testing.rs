@@ -77,6 +77,7 @@ impl Sample {
     pub(crate) fn entry(&self) -> Entry {
         let moment = Moment {
             unix_ms: self.accepted_ms,
+            in_doubt: false,
             entropy: [7; 10],
         };
         let event_s = i64::try_from((self.accepted_ms - self.age_ms) / 1_000).unwrap();
@@ -98,6 +99,7 @@ impl Sample {
             source: SourceName::parse("shop").unwrap(),
             test_code: self.test_code.map(|code| TestCode::parse(code).unwrap()),
             accepted_ms: self.accepted_ms,
+            in_doubt: false,
             event: sealed.unwrap(),
         }
     }

@@ -81,6 +81,9 @@ pub struct Entry {
     pub test_code: Option<TestCode>,
     /// When it came, in milliseconds since 1970.
     pub accepted_ms: u64,
+    /// The clock that says when it came may be wrong by much. Then nothing is forgotten for it, and whatever is
+    /// remembered counts as an original.
+    pub in_doubt: bool,
     /// The event itself.
     pub event: SealedEvent,
 }

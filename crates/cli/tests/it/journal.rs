@@ -44,6 +44,7 @@ fn entry(id: &str, age_ms: u64) -> Entry {
         .custom("value", 12.5);
     let moment = Moment {
         unix_ms: at_ms,
+        in_doubt: false,
         entropy: [7; 10],
     };
     let sealed = event.seal(&Rules::default(), moment, &mut Findings::new());
@@ -52,6 +53,7 @@ fn entry(id: &str, age_ms: u64) -> Entry {
         source: SourceName::parse("shop").unwrap(),
         test_code: None,
         accepted_ms: at_ms,
+        in_doubt: false,
         event: sealed.unwrap(),
     }
 }

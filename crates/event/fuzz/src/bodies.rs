@@ -16,6 +16,7 @@ const NOW_S: i64 = 1_790_000_000;
 
 const MOMENT: Moment = Moment {
     unix_ms: 1_790_000_000_500,
+    in_doubt: false,
     entropy: [7; 10],
 };
 

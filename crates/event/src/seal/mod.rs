@@ -208,16 +208,25 @@ impl Sealing<'_, '_> {
         let age = now.saturating_sub(event_time);
         if age < 0 {
             let ahead = age.unsigned_abs();
-            if i64::try_from(ahead).unwrap_or(i64::MAX) > self.rules.future_skew_s {
-                let message = format!("event_time is {} in the future", duration(ahead));
-                self.findings.add(Code::EventTimeFuture, path(), message);
-            } else {
+            if i64::try_from(ahead).unwrap_or(i64::MAX) <= self.rules.future_skew_s {
                 let message = format!("event_time was {ahead} s in the future; now was set");
                 self.findings.add(Code::EventTimeClamped, path(), message);
+                return now;
             }
+            let message = format!("event_time is {} in the future", duration(ahead));
+            if self.moment.in_doubt {
+                self.findings
+                    .add(Code::EventTimeUnproven, path(), sent_as_it_is(&message));
+                return event_time;
+            }
+            self.findings.add(Code::EventTimeFuture, path(), message);
             return now;
         }
-        if age > action_source.age_s_max() {
+        if age > action_source.age_s_max() && self.moment.in_doubt {
+            let message = format!("event_time is {} ago", duration(age.unsigned_abs()));
+            self.findings
+                .add(Code::EventTimeUnproven, path(), sent_as_it_is(&message));
+        } else if age > action_source.age_s_max() {
             let days = action_source.age_s_max() / DAY_S;
             let message = format!(
                 "event_time is {} ago; Meta takes {action_source} events for {days} days",
@@ -398,6 +407,11 @@ impl Sealing<'_, '_> {
 
 fn wants_all(_: &mut Findings, _: &str, _: PathOf<'_>) -> bool {
     true
+}
+
+/// What is said of a time that cannot be right if the clock is.
+fn sent_as_it_is(message: &str) -> String {
+    format!("{message} by a clock that is in doubt; sent as it is")
 }
 
 /// A length of time for people, rounded down to its largest unit.

@@ -37,6 +37,9 @@ impl Default for Rules {
 pub struct Moment {
     /// Milliseconds since 1970.
     pub unix_ms: u64,
+    /// The clock that says so may be wrong by much. Then no event is refused for its time, which is sent as
+    /// it is: refused for a wrong clock, it would be lost.
+    pub in_doubt: bool,
     /// Random bytes, fresh for every event.
     pub entropy: [u8; 10],
 }

@@ -578,5 +578,9 @@ pub(crate) fn rules() -> impl Strategy<Value = Rules> {
 pub(crate) fn moment() -> impl Strategy<Value = Moment> {
     let unix_ms =
         prop_oneof![3 => Just(NOW.unix_ms), 1 => any::<u64>(), 1 => Just(u64::MAX), 1 => Just(0)];
-    (unix_ms, any::<[u8; 10]>()).prop_map(|(unix_ms, entropy)| Moment { unix_ms, entropy })
+    (unix_ms, any::<bool>(), any::<[u8; 10]>()).prop_map(|(unix_ms, in_doubt, entropy)| Moment {
+        unix_ms,
+        in_doubt,
+        entropy,
+    })
 }

@@ -166,6 +166,7 @@ fn absurd_rules_and_moments_are_no_reason_to_panic() {
                 };
                 let moment = Moment {
                     unix_ms,
+                    in_doubt: false,
                     entropy: [255; 10],
                 };
                 let event = format!(

@@ -8,6 +8,7 @@ pub(crate) const NOW_S: i64 = 1_790_000_000;
 
 pub(crate) const NOW: Moment = Moment {
     unix_ms: 1_790_000_000_500,
+    in_doubt: false,
     entropy: [7; 10],
 };
 

@@ -130,7 +130,12 @@ pub(crate) fn seal(
         let bytes = dice.wrapping_add(item.index as u128).to_be_bytes();
         let mut entropy = [0; 10];
         entropy.copy_from_slice(&bytes[6..]);
-        sealed.add(item, source, Moment { unix_ms, entropy });
+        let moment = Moment {
+            unix_ms,
+            in_doubt: false,
+            entropy,
+        };
+        sealed.add(item, source, moment);
     });
     let body = read.map_err(|error| syntax(text, error))?;
     sealed.is_single = body.layout == batch::Layout::Single;
@@ -304,6 +309,7 @@ impl Doors {
                     source: route.source.name.clone(),
                     test_code: self.test_code(route, dataset, accepted_ms),
                     accepted_ms,
+                    in_doubt: false,
                     event,
                 });
             };

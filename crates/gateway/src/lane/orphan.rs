@@ -100,6 +100,7 @@ mod tests {
     fn entry(dataset: &DatasetId, id: &str, event_time: i64) -> Entry {
         let moment = Moment {
             unix_ms: NOW_MS,
+            in_doubt: false,
             entropy: [7; 10],
         };
         let event = Event::new("Lead", event_time)
@@ -111,6 +112,7 @@ mod tests {
             source: SourceName::parse("shop").unwrap(),
             test_code: None,
             accepted_ms: NOW_MS,
+            in_doubt: false,
             event: sealed.unwrap(),
         }
     }

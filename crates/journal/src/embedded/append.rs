@@ -91,9 +91,14 @@ impl<'c> Rows<'c> {
                     Ok((is_same && is_alive, row.get::<_, u64>(1)?))
                 })
                 .optional()?;
-            // A clock that went backwards makes the age 0.
+            // A clock that went backwards makes the age 0; by one in doubt nothing has an age.
+            let is_young = |accepted_ms: u64| {
+                let entry = &arrival.entry;
+                entry.in_doubt
+                    || entry.accepted_ms.saturating_sub(accepted_ms) < candidate.window_ms
+            };
             if let Some((true, accepted_ms)) = known
-                && arrival.entry.accepted_ms.saturating_sub(accepted_ms) < candidate.window_ms
+                && is_young(accepted_ms)
             {
                 newest = newest.max(Some(candidate.key));
             }
@@ -113,6 +118,7 @@ fn append_one(
         source,
         test_code,
         accepted_ms,
+        in_doubt,
         event,
     } = &arrival.entry;
     let mut term = |text: &str| state.terms.intern(rows.conn, text);
@@ -121,7 +127,10 @@ fn append_one(
         source: term(source.as_str())?,
         name: term(event.event_name())?,
     };
-    staged.newest_ms = staged.newest_ms.max(*accepted_ms);
+    staged.last_ms = *accepted_ms;
+    if !in_doubt {
+        state.dedup.forget(*accepted_ms);
+    }
     if let Some(key) = rows.original(state, arrival)? {
         staged.count(*accepted_ms, group, Counted::Duplicate, 1);
         return Ok(Appended::Copy(key));

@@ -22,6 +22,7 @@ mod lane;
 mod lease;
 mod ledger;
 mod lock;
+mod mark;
 mod queue;
 mod readers;
 mod records;
@@ -115,8 +116,8 @@ struct Shared {
     path: PathBuf,
     lanes: Lanes,
     readers: Readers,
-    /// The latest time that came in with a call.
-    newest_ms: AtomicU64,
+    /// The time that came in last with a call. Not the greatest: one that was wrong would stay for ever.
+    last_ms: AtomicU64,
     commits: AtomicU64,
     tally: Mutex<Tally>,
     failing: Mutex<Option<JournalError>>,
@@ -128,7 +129,7 @@ impl Shared {
             readers: Readers::new(path.clone()),
             path,
             lanes: Lanes::new(),
-            newest_ms: AtomicU64::new(0),
+            last_ms: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             tally: Mutex::default(),
             failing: Mutex::default(),
@@ -256,7 +257,7 @@ impl Embedded {
         };
         let withheld = |key: &_| (*key, Outcome::Withheld(cause.clone()));
         let report = DeliveryReport {
-            at_ms: self.shared.newest_ms.load(Ordering::Relaxed),
+            at_ms: self.shared.last_ms.load(Ordering::Relaxed),
             request: None,
             outcomes: read.damaged.iter().map(withheld).collect(),
         };

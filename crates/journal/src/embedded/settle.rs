@@ -8,6 +8,7 @@ use super::append::stored_ms;
 use super::erase;
 use super::lane::Lane;
 use super::lease::unless_damaged;
+use super::mark;
 use super::tally::{Counted, Group};
 use super::writer::{Staged, State};
 use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
@@ -20,7 +21,7 @@ pub(super) fn settle(
     lane: &Arc<Lane>,
     report: &DeliveryReport,
 ) -> rusqlite::Result<()> {
-    staged.newest_ms = staged.newest_ms.max(report.at_ms);
+    staged.last_ms = report.at_ms;
     let request = report
         .request
         .as_ref()
@@ -116,7 +117,6 @@ pub(super) fn save_low_water(
     if newest != seen_replay {
         return Ok(false);
     }
-    conn.prepare_cached("INSERT OR REPLACE INTO mark (name, value) VALUES (?1, ?2)")?
-        .execute((LOW_WATER, key.0))?;
+    mark::save(conn, LOW_WATER, key.0)?;
     Ok(true)
 }

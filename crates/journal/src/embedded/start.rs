@@ -7,8 +7,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use sluice_event::ActionSource;
 
 use super::Shared;
-use super::append::stored_ms;
 use super::lane::Lane;
+use super::mark;
 use super::queue::Slot;
 use super::settle::LOW_WATER;
 use super::tally::Counted;
@@ -16,7 +16,7 @@ use super::terms::{Term, Terms};
 use super::upkeep::WaitingRow;
 use super::writer::{LaneTerms, State};
 use crate::books::Tally;
-use crate::dedup::{self, Identity};
+use crate::dedup::Identity;
 use crate::types::EventKey;
 
 /// Reads the writer's memory.
@@ -34,22 +34,15 @@ pub(super) fn load(
     state.seen_replay = number("SELECT coalesce(max(seq), 0) FROM replay")?;
     load_tally(conn, &mut state)?;
 
-    let newest_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
-    let newest_ms = u64::try_from(newest_ms).unwrap_or_default();
-    let shared_newest = &state.shared.newest_ms;
-    shared_newest.store(newest_ms, std::sync::atomic::Ordering::Relaxed);
-    let seen_since = stored_ms(newest_ms.saturating_sub(dedup::window_ms_max()));
-    let seen_from = first_since(conn, seen_since, state.next_event)?;
-    let waiting_from = conn
-        .query_row(
-            "SELECT value FROM mark WHERE name = ?1",
-            [LOW_WATER],
-            |row| row.get(0),
-        )
-        .optional()?
-        .unwrap_or(1);
+    let last_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
+    let last_ms = u64::try_from(last_ms).unwrap_or_default();
+    let shared_newest = &state.shared.last_ms;
+    shared_newest.store(last_ms, std::sync::atomic::Ordering::Relaxed);
+    // By the mark and not by the rows' times: after a clock was wrong those are in no order.
+    state.seen = mark::read(conn, mark::SEEN)?.map(EventKey);
+    let waiting_from = mark::read(conn, LOW_WATER)?.unwrap_or(1);
     Scan {
-        seen_from,
+        seen_from: state.seen.map_or(1, |first| first.0),
         waiting_from,
         replayed: replayed(conn)?,
         lanes: HashMap::new(),
@@ -88,19 +81,6 @@ fn accepted_ms(conn: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("SELECT accepted_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1")?
         .query_row([id], |row| row.get(0))
         .optional()
-}
-
-/// The first event that came at `since_ms` or later. Rows are in order of time, or nearly so.
-fn first_since(conn: &Connection, since_ms: i64, end: i64) -> rusqlite::Result<i64> {
-    let (mut from, mut to) = (1, end);
-    while from < to {
-        let middle = from + (to - from) / 2;
-        match accepted_ms(conn, middle)? {
-            Some(accepted_ms) if accepted_ms < since_ms => from = middle + 1,
-            _ => to = middle,
-        }
-    }
-    Ok(from)
 }
 
 /// One pass over the rows of events, beside one over the rows of outcomes: both are in order of keys.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::append::stored_ms;
 use super::erase::{self, Run};
+use super::mark;
 use super::tally::Counted;
 use crate::Retention;
 use crate::types::EventKey;
@@ -127,7 +128,7 @@ struct Row {
 pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
     let from = match sweep.next {
         Some(next) => next,
-        None => mark(conn, SWEPT)?.unwrap_or(1),
+        None => mark::read(conn, SWEPT)?.unwrap_or(1),
     };
     let mut select = conn.prepare_cached(
         "SELECT e.id, e.accepted_ms, e.expires_s, e.bytes, o.state, o.at_ms
@@ -156,9 +157,9 @@ pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Swee
         }
     }
     drop(rows);
-    let mark = sweep.left.or(sweep.run.first_pending()).unwrap_or(next);
-    if mark > from {
-        save_mark(conn, SWEPT, mark)?;
+    let swept = sweep.left.or(sweep.run.first_pending()).unwrap_or(next);
+    if swept > from {
+        mark::save(conn, SWEPT, swept)?;
     }
     sweep.next = Some(next);
     if seen < EVENTS_PER_STEP || !has_old {
@@ -173,18 +174,6 @@ pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Swee
     Ok(sweep)
 }
 
-fn mark(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    conn.prepare_cached("SELECT value FROM mark WHERE name = ?1")?
-        .query_row([name], |row| row.get(0))
-        .optional()
-}
-
-fn save_mark(conn: &Connection, name: &str, mark: i64) -> rusqlite::Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO mark (name, value) VALUES (?1, ?2)")?
-        .execute((name, mark))
-        .map(drop)
-}
-
 /// Gives pages back to the disk when more than `kept` and a quarter of all are free. Outside a transaction of others.
 pub(super) fn shrink(conn: &Connection, kept: i64) -> rusqlite::Result<()> {
     let all = number(conn, "PRAGMA page_count")?;
@@ -197,11 +186,11 @@ pub(super) fn shrink(conn: &Connection, kept: i64) -> rusqlite::Result<()> {
 /// Takes one step towards a file whose free pages hold nothing that was deleted: gives them back. Whether
 /// there are none any more, now or since long; from then on they are overwritten when they become free.
 pub(super) fn clean(conn: &Connection) -> rusqlite::Result<bool> {
-    if mark(conn, CLEAN)?.is_some() {
+    if mark::read(conn, CLEAN)?.is_some() {
         return Ok(true);
     }
     if free_pages(conn)? == 0 {
-        save_mark(conn, CLEAN, 1)?;
+        mark::save(conn, CLEAN, 1)?;
         return Ok(true);
     }
     give_back_pages(conn)?;

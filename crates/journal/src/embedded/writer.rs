@@ -17,6 +17,7 @@ use super::append::{self, Arrival};
 use super::copier::Copier;
 use super::lane::Lane;
 use super::lock::Lock;
+use super::mark;
 use super::queue::Slot;
 use super::settle;
 use super::sweep::{self, Sweep};
@@ -125,6 +126,8 @@ pub(super) struct State {
     pub(super) deletes_delivered: bool,
     lanes: HashMap<LaneTerms, Arc<Lane>>,
     settled_since_mark: usize,
+    /// The first event that the window of copies remembers, as the file has it.
+    pub(super) seen: Option<EventKey>,
 }
 
 /// A lane, by the numbers of its texts.
@@ -148,6 +151,7 @@ impl State {
             deletes_delivered: false,
             lanes: HashMap::new(),
             settled_since_mark: 0,
+            seen: None,
         }
     }
 
@@ -170,7 +174,7 @@ impl State {
 /// What a group changes in memory, once it is committed.
 pub(super) struct Staged {
     changes: Changes,
-    pub(super) newest_ms: u64,
+    pub(super) last_ms: u64,
     pub(super) inserted: Vec<(Identity, EventKey, ActionSource)>,
     pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
@@ -178,6 +182,7 @@ pub(super) struct Staged {
     has_mark: bool,
     /// Bodies were deleted.
     pub(super) has_deleted: bool,
+    seen: Option<EventKey>,
     /// As it was before.
     next_event: i64,
     next_request: i64,
@@ -189,13 +194,14 @@ impl Staged {
     fn new(state: &State) -> Self {
         Self {
             changes: Changes::default(),
-            newest_ms: 0,
+            last_ms: 0,
             inserted: Vec::new(),
             arrived: Vec::new(),
             settled: Vec::new(),
             tally: state.tally,
             has_mark: false,
             has_deleted: false,
+            seen: None,
             next_event: state.next_event,
             next_request: state.next_request,
             terms: state.terms.len(),
@@ -360,6 +366,10 @@ impl Writer {
             staged.low_water = first.unwrap_or(EventKey(staged.next_event));
             staged.has_mark = settle::save_low_water(conn, state.seen_replay, staged.low_water)?;
         }
+        staged.seen = state.dedup.first();
+        if let Some(first) = staged.seen.filter(|_| staged.seen != state.seen) {
+            mark::save(conn, mark::SEEN, first.0)?;
+        }
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(done)
     }
@@ -368,9 +378,9 @@ impl Writer {
     fn publish(&mut self, staged: &Staged) {
         let state = &mut self.state;
         let shared = &state.shared;
-        shared
-            .newest_ms
-            .fetch_max(staged.newest_ms, Ordering::Relaxed);
+        if staged.last_ms > 0 {
+            shared.last_ms.store(staged.last_ms, Ordering::Relaxed);
+        }
         for run in staged.arrived.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
             let lane = &run[0].0;
             lane.push(run.iter().map(|(_, slot)| *slot));
@@ -386,6 +396,7 @@ impl Writer {
         if staged.has_deleted {
             self.upkeep.deleted();
         }
+        state.seen = staged.seen;
         state.tally = staged.tally;
         self.check_books();
     }

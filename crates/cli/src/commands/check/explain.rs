@@ -200,6 +200,7 @@ mod tests {
 
     const MOMENT: Moment = Moment {
         unix_ms: 1_701_234_600_000,
+        in_doubt: false,
         entropy: [0; 10],
     };
 

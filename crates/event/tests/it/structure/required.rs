@@ -1,7 +1,9 @@
 //! What every event needs, and when it has to come.
 
+use sluice_event::{Moment, Rules};
+
 use super::{Row, assert_codes, assert_sent, of_person, patched, seal_value, website};
-use crate::support::NOW_S;
+use crate::support::{NOW, NOW_S, seal_at};
 
 const DAY_S: i64 = 86_400;
 
@@ -112,6 +114,31 @@ fn times_outside_the_window_are_refused() {
                 "{source}, {age_s} s ago"
             );
         }
+    }
+}
+
+/// Refused for a clock that is wrong, an event would be lost.
+#[test]
+fn no_time_is_refused_by_a_clock_in_doubt() {
+    let base = of_person(r#"{"em":"john@example.com"}"#);
+    let in_doubt = Moment {
+        in_doubt: true,
+        ..NOW
+    };
+    for (age_s, expected, sent_age_s) in [
+        (7 * DAY_S, "event_time_late", 7 * DAY_S),
+        (7 * DAY_S + 1, "event_time_unproven", 7 * DAY_S + 1),
+        (900 * DAY_S, "event_time_unproven", 900 * DAY_S),
+        (-600, "event_time_clamped", 0),
+        (-601, "event_time_unproven", -601),
+        (-900 * DAY_S, "event_time_unproven", -900 * DAY_S),
+    ] {
+        let patch = format!(r#"{{"event_time":{}}}"#, NOW_S - age_s);
+        let text = patched(&base, &patch).to_string();
+        let outcome = seal_at(&text, &Rules::default(), in_doubt);
+        assert_eq!(outcome.codes(), [expected], "{age_s} s ago");
+        let sent = outcome.sealed.expect("it is taken").event_time();
+        assert_eq!(sent, NOW_S - sent_age_s, "{age_s} s ago");
     }
 }
 

@@ -208,6 +208,7 @@ async fn what_waits_for_the_writer_is_bounded_by_its_bytes() {
             .custom("note", note.as_str());
         let moment = Moment {
             unix_ms: T0_MS,
+            in_doubt: false,
             entropy: [7; 10],
         };
         let sealed = event.seal(&Rules::default(), moment, &mut Findings::new());
