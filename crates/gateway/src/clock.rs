@@ -3,7 +3,9 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// Where time and chance come from.
 pub trait Clock: Send + Sync {
@@ -46,6 +48,15 @@ impl Clock for SystemClock {
         let [high, low] = self.keys.each_ref().map(|key| key.hash_one(count));
         (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
     }
+}
+
+/// When something has to be over that may take this long from now on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place of the gateway that reads the clock"
+)]
+pub(crate) fn deadline(after: Duration) -> Instant {
+    Instant::now() + after
 }
 
 /// A moment in Unix seconds.

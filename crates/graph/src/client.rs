@@ -7,13 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url, redirect, retry};
-use tokio::time::Instant;
 
+use crate::clock;
 use crate::destination::{BaseUrl, Destination};
-use crate::exchange::{Exchange, Received};
+use crate::exchange::{Dated, Exchange, Received};
 use crate::lost::Lost;
 use crate::tls::{self, Roots};
 use crate::token::TokenPlacement;
+use crate::version::Version;
 
 /// How long connections and requests may take, and how the client calls itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +123,7 @@ impl Client {
 
     /// Sends a [`body`](crate::wire::body) of events to the dataset, once.
     pub async fn send(&self, to: &Destination, body: Bytes) -> Exchange {
-        let started = Instant::now();
+        let started = clock::now();
         let version = to.version.to_string();
         let url = to.base_url.join(&[&version, to.dataset.as_str(), "events"]);
         let request = self
@@ -131,6 +132,18 @@ impl Client {
             .body(body);
         let received = Received::from(request).await;
         Exchange::new(received, to, started.elapsed())
+    }
+
+    /// Asks what time it is at Meta, without a token: the bare version is no object, and the error that says so
+    /// has a `Date` as every answer. `None` when no answer of the Graph API comes.
+    pub async fn time(&self, base_url: &BaseUrl, version: Version) -> Option<Dated> {
+        let started = clock::now();
+        let url = base_url.join(&[&version.to_string()]);
+        let received = Received::from(self.http(base_url).get(url)).await.ok()?;
+        Some(Dated {
+            date_s: received.date_s()?,
+            elapsed: started.elapsed(),
+        })
     }
 
     /// Asks for something below the version.

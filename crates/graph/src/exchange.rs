@@ -31,6 +31,18 @@ pub struct Exchange {
     /// The version that Meta really served (`facebook-api-version`): another one than was asked for
     /// when that has ended.
     pub served: Option<Version>,
+    /// The `Date` of the answer, in Unix seconds; `None` if it is not the Graph API's: whoever else answers may
+    /// have a wrong clock.
+    pub date_s: Option<u64>,
+    /// From the call to the end of the answer.
+    pub elapsed: Duration,
+}
+
+/// What time it is at Meta: the `Date` of an answer, and how long the exchange took within which it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dated {
+    /// Unix seconds, rounded down.
+    pub date_s: u64,
     /// From the call to the end of the answer.
     pub elapsed: Duration,
 }
@@ -40,6 +52,7 @@ impl Exchange {
     pub fn given_up(elapsed: Duration) -> Self {
         Self {
             answer: Answer::Lost(Lost::GivenUp),
+            date_s: None,
             usage: Usage::default(),
             retry_after_s: None,
             served: None,
@@ -72,14 +85,29 @@ impl Exchange {
             }
             Err(lost) => (Answer::Lost(lost), HeaderMap::new()),
         };
+        let date_s = date_s(&headers).filter(|_| is_of_the_graph_api(&answer, &headers));
         Self {
             answer: answer.without(&to.token),
             usage: usage(&headers),
             retry_after_s: retry_after_s(&headers),
             served: text(&headers, API_VERSION).and_then(Version::parse),
+            date_s,
             elapsed,
         }
     }
+
+    /// What time it was at Meta, if the answer is Meta's and says so.
+    pub fn dated(&self) -> Option<Dated> {
+        Some(Dated {
+            date_s: self.date_s?,
+            elapsed: self.elapsed,
+        })
+    }
+}
+
+/// Whether the Graph API answered, and not something on the way to it.
+fn is_of_the_graph_api(answer: &Answer, headers: &HeaderMap) -> bool {
+    headers.contains_key(API_VERSION) || matches!(answer, Answer::Success(_) | Answer::Error(_))
 }
 
 /// An answer as it came over the wire.
@@ -92,6 +120,12 @@ pub(crate) struct Received {
 impl Received {
     pub(crate) fn retry_after_s(&self) -> Option<u64> {
         retry_after_s(&self.headers)
+    }
+
+    /// The `Date` of an answer of the Graph API.
+    pub(crate) fn date_s(&self) -> Option<u64> {
+        let answer = Answer::read(self.status, self.body.as_deref().ok()?);
+        date_s(&self.headers).filter(|_| is_of_the_graph_api(&answer, &self.headers))
     }
 
     /// Sends the request and reads the answer, up to [`ANSWER_BYTES_MAX`].
@@ -145,11 +179,18 @@ fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
     if let Ok(seconds) = value.parse() {
         return Some(seconds);
     }
-    let parser = rfc2822::DateTimeParser::new();
-    let until = parser.parse_timestamp(value).ok()?;
-    let now = parser.parse_timestamp(text(headers, DATE.as_str())?).ok()?;
-    let seconds = until.as_second().saturating_sub(now.as_second());
-    Some(seconds.try_into().unwrap_or(0))
+    Some(unix_s(value)?.saturating_sub(date_s(headers)?))
+}
+
+/// When the server says that it answered.
+fn date_s(headers: &HeaderMap) -> Option<u64> {
+    unix_s(text(headers, DATE.as_str())?)
+}
+
+/// A date as HTTP writes it, in Unix seconds.
+fn unix_s(date: &str) -> Option<u64> {
+    let timestamp = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    timestamp.as_second().try_into().ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod client;
+mod clock;
 mod destination;
 mod error_table;
 mod exchange;
@@ -20,7 +21,7 @@ pub use ask::{AskError, Explanation, TokenState};
 pub use client::{Client, ClientError, ClientSettings};
 pub use destination::{BaseUrl, Destination, InvalidBaseUrl};
 pub use error_table::{Class, Row, lookup};
-pub use exchange::{ANSWER_BYTES_MAX, Exchange};
+pub use exchange::{ANSWER_BYTES_MAX, Dated, Exchange};
 pub use lost::{ConnectFailure, Lost};
 pub use post::Posted;
 pub use tls::Roots;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Where the sandbox reads the time.
 #[derive(Clone)]
@@ -18,7 +21,7 @@ impl Clock {
         Self::new(move || now_ms)
     }
 
-    /// The clock of the machine. This is the one place of the sandbox that reads it.
+    /// The clock of the machine.
     pub fn system() -> Self {
         Self::new(|| {
             #[expect(
@@ -33,10 +36,27 @@ impl Clock {
         })
     }
 
+    /// Now as `Date` writes it.
+    pub(crate) fn http_date(&self) -> Option<String> {
+        let now = jiff::Timestamp::from_millisecond(self.now_ms()).ok()?;
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        printer.timestamp_to_rfc9110_string(&now).ok()
+    }
+
     /// Milliseconds since 1970, UTC.
     pub fn now_ms(&self) -> i64 {
         (self.0)()
     }
+}
+
+/// When something has to be over that may take this long from now on, on the machine's own clock: waiting for
+/// bytes takes real time, whatever time it is in a test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the place where the sandbox reads clocks"
+)]
+pub(crate) fn deadline(after: Duration) -> Instant {
+    Instant::now() + after
 }
 
 impl fmt::Debug for Clock {

@@ -8,9 +8,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT};
 use hyper::{Method, Request};
-use tokio::time::Instant;
 
 use crate::answer::{GraphError, Outcome, Reply};
+use crate::clock::deadline;
 use crate::fault::Effect;
 use crate::faults::{Plan, usage_headers};
 use crate::refused::{Asked, Refusal};
@@ -110,6 +110,9 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
     let method = request.method().clone();
     let settings = &call.state.settings;
     let limits = (settings.body_bytes_max, settings.read_timeout);
+    // A bare version, such as /v26.0: a gateway looks what `Date` the error has.
+    let first = path.trim_matches('/');
+    let is_for_the_time = versions::is_version(first) && !first.contains('/');
     let refuse = |refusal: Box<Refusal<'_>>| {
         let reply = Reply::error(&refusal.error, &call.trace_id);
         let asked = Asked {
@@ -117,7 +120,7 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
             path,
             now_ms: call.now_ms,
         };
-        if path != ICON {
+        if path != ICON && !is_for_the_time {
             call.state.store.refuse(asked, *refusal);
         }
         reply
@@ -168,7 +171,7 @@ pub(crate) async fn body(
         // The client has not begun to send it, and sees from the answer that it need not.
         return Err(too_large);
     }
-    let until = Instant::now() + timeout;
+    let until = deadline(timeout);
     let collected = tokio::time::timeout_at(until, Limited::new(&mut body, bytes_max).collect());
     match collected.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

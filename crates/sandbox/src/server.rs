@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -121,7 +121,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     match routes::route(&state, request).await {
-        Outcome::Reply(reply) => Ok(response(reply)),
+        Outcome::Reply(reply) => Ok(response(reply, state.settings.clock.http_date())),
         Outcome::Ids => Ok(ids(state)),
         Outcome::Reset => {
             line.resets.store(true, Ordering::Release);
@@ -139,7 +139,8 @@ async fn answer(
     }
 }
 
-fn response(reply: Reply) -> Response<Answer> {
+/// An answer of Meta's at this time.
+fn response(reply: Reply, date: Option<String>) -> Response<Answer> {
     let length = reply.body.len();
     let body = if reply.torn {
         Answer::Torn {
@@ -153,6 +154,9 @@ fn response(reply: Reply) -> Response<Answer> {
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+        headers.insert(DATE, date);
+    }
     if reply.torn {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }

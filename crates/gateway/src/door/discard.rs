@@ -14,6 +14,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
+use crate::clock::deadline;
+
 /// Bytes of one body that are thrown away; whoever sends more is cut off.
 const DISCARDED_BYTES_MAX: u64 = 128 << 20;
 
@@ -34,7 +36,7 @@ impl Discarding {
         request.map(|body| Self {
             body: Some(body),
             waits,
-            until: Instant::now() + timeout,
+            until: deadline(timeout),
         })
     }
 }

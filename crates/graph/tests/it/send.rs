@@ -56,6 +56,34 @@ async fn a_success_with_everything_around_it() {
     assert!(exchange.elapsed > Duration::ZERO);
 }
 
+/// A proxy's clock is nobody's business.
+#[tokio::test]
+async fn the_time_at_meta_is_what_metas_own_answers_say() {
+    const DATE: &str = "Date: Mon, 23 Nov 2026 12:00:00 GMT\r\n";
+    const VERSION: &str = "facebook-api-version: v25.0\r\n";
+    const ERROR: &str = r#"{"error":{"message":"no","type":"OAuthException","code":190}}"#;
+    for (status, headers, body, is_told) in [
+        ("200 OK", DATE.to_owned(), RECEIVED, true),
+        ("400 Bad Request", DATE.to_owned(), ERROR, true),
+        ("500 Oops", format!("{DATE}{VERSION}"), "<html>", true),
+        ("502 Bad Gateway", DATE.to_owned(), "<html>", false),
+        ("200 OK", String::new(), RECEIVED, false),
+        ("200 OK", "Date: noon\r\n".to_owned(), RECEIVED, false),
+    ] {
+        let expected = is_told.then_some(1_795_435_200);
+        let step = || Step::Write(answer(status, &headers, body));
+        let exchange = exchange(client(), step()).await;
+        assert_eq!(exchange.date_s, expected, "{status} {headers}");
+        let server = Server::start([step()]).await;
+        let to = server.destination();
+        let told = client().time(&to.base_url, to.version).await;
+        assert_eq!(told.map(|told| told.date_s), expected, "{status} {headers}");
+        let asked = server.requests().remove(0);
+        let is_bare = asked.starts_with(&format!("GET /{} HTTP", to.version));
+        assert!(is_bare && !asked.contains(TOKEN), "{asked}");
+    }
+}
+
 #[tokio::test]
 async fn the_request_is_what_meta_documents() {
     let server = Server::start([Step::Write(answer("200 OK", "", RECEIVED))]).await;

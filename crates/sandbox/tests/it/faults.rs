@@ -98,6 +98,7 @@ async fn a_hang_never_answers() {
 #[tokio::test]
 async fn a_slow_answer_comes_late_but_right() {
     let sandbox = scripted("slow 150ms x 1").await;
+    #[expect(clippy::disallowed_methods, reason = "a delay is real time")]
     let began = Instant::now();
     assert_eq!(one(&sandbox).await.status, 200);
     assert!(began.elapsed() >= Duration::from_millis(150));

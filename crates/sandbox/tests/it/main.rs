@@ -13,6 +13,9 @@ use sluice_sandbox::{Clock, Sandbox, Settings};
 /// 2026-11-23, 12:00 UTC.
 const NOW_S: i64 = 1_795_435_200;
 
+/// The same as `Date` writes it.
+const NOW_DATE: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
+
 /// A sandbox whose clock stands still.
 async fn start(settings: Settings) -> Sandbox {
     let settings = Settings {
