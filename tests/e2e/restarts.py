@@ -99,6 +99,8 @@ def with_a_socket(proof, sandbox):
     proof.check(not ledger.wrong, f"every request is answered by 2xx or 503: {ledger.wrong[:3]}")
     unanswered = [error for client in strangers for error in client.unanswered]
     proof.check(not unanswered, f"no new connection is refused or reset; {len(unanswered)} were: {unanswered[:3]}")
+    warned = gateway.process.text().count("answered with a server error")
+    proof.equal(warned, 0, "an answer of 503 in a stop is no warning")
     proof.check(max(seconds) < 5, f"a stop waits for Meta a second and no more: {max(seconds):.1f} s")
     ids = sandbox.ids()
     proof.balanced(gateway, ledger.acknowledged, ids)

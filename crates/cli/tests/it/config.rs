@@ -1,8 +1,10 @@
 //! `sluice config check`.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::run::{Run, sluice, sluice_in_colour, sluice_with};
+use crate::server::Server;
 
 const GOOD: &str = r#"
 [[dataset]]
@@ -252,4 +254,31 @@ fn serving_without_a_file_goes_nowhere_but_into_the_sandbox() {
         run.stderr
     );
     assert!(!journal.exists());
+}
+
+#[test]
+fn a_trial_shows_its_metrics_where_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let variables = [
+        ("SLUICE_SERVER_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_ADMIN_LISTEN", taken.as_str()),
+        ("SLUICE_JOURNAL_PATH", journal.to_str().unwrap()),
+    ];
+    let (code, printed) = Server::start_with(&variables, &["serve"]).stop();
+    assert_eq!(code, Some(0), "{printed}");
+    let metrics = printed.lines().find(|line| line.contains("metrics"));
+    let metrics = metrics.unwrap_or_default();
+    let is_elsewhere = metrics.contains("http://127.0.0.1:") && !metrics.contains(&taken);
+    assert!(is_elsewhere, "{printed}");
+}
+
+#[test]
+fn a_socket_that_is_handed_over_has_to_be_one() {
+    let run = sluice_with(&[("LISTEN_FDS", "1")], &["serve"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    let said = "socket 1 of those in LISTEN_FDS is no TCP socket that listens";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
 }

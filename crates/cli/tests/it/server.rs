@@ -17,10 +17,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `sluice` with these arguments, and waits for the address it prints.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
             .args(arguments)
             // There is nobody who would have to go elsewhere.
             .env("SLUICE_SERVER_DRAIN_S", "0")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

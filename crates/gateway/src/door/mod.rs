@@ -225,11 +225,12 @@ impl Doors {
     fn finish(&self, door: &'static str, id: &RequestId, mut response: Response) -> Response {
         let status = response.status().as_u16();
         let headers = response.headers_mut();
-        if self.stages.has_reached(Stage::Draining) {
+        let is_stopping = self.stages.has_reached(Stage::Draining);
+        if is_stopping {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert("x-request-id", id.0.clone());
-        self.watch.answered(door, status, id.as_str());
+        self.watch.answered(door, status, id.as_str(), is_stopping);
         response
     }
 }

@@ -62,11 +62,17 @@ impl Watch {
     }
 
     /// A door answered.
-    pub(crate) fn answered(&self, door: &'static str, status: u16, request_id: &str) {
+    pub(crate) fn answered(
+        &self,
+        door: &'static str,
+        status: u16,
+        request_id: &str,
+        is_stopping: bool,
+    ) {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
-        // That the journal takes nothing was told when it began.
-        let is_told = self.is_failing();
+        // That the journal takes nothing, and that the gateway stops, was told when it began.
+        let is_told = self.is_failing() || is_stopping;
         if status >= 500 && !is_told {
             warn!(door, status, request_id, "answered with a server error");
         } else {
