@@ -6,6 +6,7 @@ use sluice_event::{ActionSource, Country};
 
 use crate::commands::{
     audit, check, completions, config_check, config_schema, dead, hash, sandbox, send, serve,
+    waiting,
 };
 
 /// Self-hosted gateway for Meta's Conversions API
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Audit(audit::Arguments),
     /// List events that did not reach Meta, with the reasons; send them again, or drop them
     Dead(dead::Arguments),
+    /// List events that are not delivered yet, or give them up
+    Waiting(waiting::Arguments),
     /// Run a Graph API on this machine that answers as Meta's does, faults included
     Sandbox(sandbox::Arguments),
     /// Normalise and hash values of `user_data`, exactly as the gateway does

@@ -28,9 +28,9 @@ use tokio::sync::{Notify, watch};
 
 pub use books::{Tally, books_balance};
 pub use embedded::{
-    Audit, AuditGroup, Books, CommitStats, DeadFilter, Dropped, Embedded, EventDetail, EventRecord,
-    Health, HourTally, Observer, OpenError, Options, PAGE_MAX, Page, PastOutcome, Replayed,
-    Selection, SentRequest,
+    Audit, AuditGroup, Books, CommitStats, DeadFilter, Dropped, DroppedWaiting, Embedded,
+    EventDetail, EventRecord, Health, HourTally, Observer, OpenError, Options, PAGE_MAX, Page,
+    PastOutcome, Replayed, Selection, SentRequest, WaitingFilter,
 };
 pub use types::{
     Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId,

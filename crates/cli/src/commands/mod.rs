@@ -10,6 +10,7 @@ pub(crate) mod hash;
 pub(crate) mod sandbox;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod waiting;
 
 use crate::args::{Command, Config};
 use crate::failure::Failure;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Send(arguments) => send::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Waiting(arguments) => waiting::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -19,3 +19,4 @@ mod send;
 mod send_findings;
 mod send_gateway;
 mod server;
+mod waiting;

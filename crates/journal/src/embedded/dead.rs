@@ -18,10 +18,10 @@ use crate::JournalError;
 use crate::types::{Cause, EventKey, EventState};
 
 /// Events of one transaction: a gateway that commits at the same time waits for it.
-const EVENTS_PER_COMMIT: usize = 500;
+pub(super) const EVENTS_PER_COMMIT: usize = 500;
 
 /// Between two transactions, so that the gateway gets its turn.
-const PAUSE: Duration = Duration::from_millis(2);
+pub(super) const PAUSE: Duration = Duration::from_millis(2);
 
 /// Which events to do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl Books {
 }
 
 /// Does something in a transaction that nobody else writes beside.
-fn in_transaction(
+pub(super) fn in_transaction(
     conn: &mut Connection,
     act: impl FnOnce(&Connection) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {

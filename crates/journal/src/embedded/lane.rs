@@ -60,9 +60,11 @@ impl Lane {
         }
     }
 
-    pub(super) fn forget(&self, keys: impl IntoIterator<Item = EventKey>) {
+    /// Removes events that reached their final state. Returns those that are not here.
+    pub(super) fn forget(&self, keys: impl IntoIterator<Item = EventKey>) -> Vec<EventKey> {
         let mut queue = self.queue();
-        keys.into_iter().for_each(|key| queue.forget(key));
+        let keys = keys.into_iter();
+        keys.filter(|key| !queue.forget(*key)).collect()
     }
 
     pub(super) fn contains(&self, key: EventKey) -> bool {
@@ -127,6 +129,12 @@ impl Lanes {
     /// How many events wait or are leased, everywhere.
     pub(super) fn waiting(&self) -> usize {
         self.by_id().values().map(|lane| lane.queue().len()).sum()
+    }
+
+    /// Removes an event that reached its final state, whatever its lane.
+    pub(super) fn forget(&self, key: EventKey) {
+        let by_id = self.by_id();
+        let _lane = by_id.values().find(|lane| lane.forget([key]).is_empty());
     }
 
     /// The first event that waits or is leased, everywhere.

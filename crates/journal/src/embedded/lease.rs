@@ -31,13 +31,14 @@ impl Taken {
     /// Reads the events. Blocks: not for async threads.
     pub(super) fn read(self, readers: &Readers, texts: &Texts) -> Result<Read, JournalError> {
         let mut leased = Vec::with_capacity(self.slots.len());
-        let mut damaged = Vec::new();
+        let (mut damaged, mut settled) = (Vec::new(), Vec::new());
         readers.read(|conn| {
             let mut rows = Rows::prepare(conn, texts)?;
             for slot in &self.slots {
                 match rows.event(slot.key())? {
-                    Some(event) => leased.push(event),
-                    None => damaged.push(slot.key()),
+                    Found::Whole(event) => leased.push(event),
+                    Found::Damaged => damaged.push(slot.key()),
+                    Found::Settled => settled.push(slot.key()),
                 }
             }
             Ok(())
@@ -46,6 +47,7 @@ impl Taken {
             taken: self,
             leased,
             damaged,
+            settled,
         })
     }
 }
@@ -65,6 +67,8 @@ pub(super) struct Read {
     leased: Vec<Leased>,
     /// Events whose bytes are not what was written.
     pub(super) damaged: Vec<EventKey>,
+    /// Events that another process dropped.
+    pub(super) settled: Vec<EventKey>,
 }
 
 impl Read {
@@ -74,13 +78,22 @@ impl Read {
 
     /// The lease of the events that are whole.
     pub(super) fn into_lease(mut self) -> Lease {
-        // From here on the lease gives them back; damaged ones were settled.
+        // From here on the lease gives them back; damaged ones were settled, dropped ones forgotten.
         self.taken.slots.clear();
         let lane = Arc::clone(&self.taken.lane);
         Lease::new(lane.id.clone(), self.leased, move |events| {
             lane.give_back(events.into_iter().map(|event| event.key));
         })
     }
+}
+
+/// What a row says of an event that is to be leased.
+enum Found {
+    Whole(Leased),
+    /// It is not what was written.
+    Damaged,
+    /// It has its final state already.
+    Settled,
 }
 
 /// The prepared statements of a lease. Point reads: keys of one lane may lie far apart.
@@ -94,28 +107,34 @@ impl<'c> Rows<'c> {
     fn prepare(conn: &'c Connection, texts: &'c Texts) -> rusqlite::Result<Self> {
         Ok(Self {
             event: conn.prepare_cached(
-                "SELECT name, event_id, accepted_ms, expires_s FROM event WHERE id = ?1",
+                "SELECT name, event_id, accepted_ms, expires_s,
+                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1)
+                 FROM event WHERE id = ?1",
             )?,
             body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
             texts,
         })
     }
 
-    /// The event; `None` if it is not what was written.
-    fn event(&mut self, key: EventKey) -> rusqlite::Result<Option<Leased>> {
+    fn event(&mut self, key: EventKey) -> rusqlite::Result<Found> {
         let texts = self.texts;
         let event = self.event.query_row([key.0], |row| {
-            Ok(Leased {
+            if row.get(4)? {
+                return Ok(None);
+            }
+            Ok(Some(Leased {
                 key,
                 event_name: texts.get(row.get(0)?).as_ref().to_owned(),
                 event_id: row.get(1)?,
                 accepted_ms: row.get(2)?,
                 expires_s: row.get(3)?,
                 json: String::new(),
-            })
+            }))
         });
-        let Some(mut event) = unless_damaged(event)? else {
-            return Ok(None);
+        let mut event = match unless_damaged(event)? {
+            None => return Ok(Found::Damaged),
+            Some(None) => return Ok(Found::Settled),
+            Some(Some(event)) => event,
         };
         let json = self.body.query_row([key.0], |row| {
             let json = row.get_ref(1)?.as_bytes()?;
@@ -124,9 +143,9 @@ impl<'c> Rows<'c> {
         let json = unless_damaged(json)?.flatten();
         // What has the right checksum was a string when it was written.
         let json = json.and_then(|json| String::from_utf8(json).ok());
-        Ok(json.map(|json| {
+        Ok(json.map_or(Found::Damaged, |json| {
             event.json = json;
-            event
+            Found::Whole(event)
         }))
     }
 }

@@ -36,6 +36,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod waiting;
 mod writer;
 
 use std::collections::HashSet;
@@ -52,6 +53,7 @@ pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
 pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
 pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest};
+pub use waiting::{DroppedWaiting, WaitingFilter};
 
 use crate::books::Tally;
 use crate::types::{
@@ -240,6 +242,9 @@ impl Embedded {
             if !read.damaged.is_empty() {
                 self.withhold(&read).await?;
             }
+            if !read.settled.is_empty() {
+                self.forget(&read).await?;
+            }
             damaged.extend_from_slice(&read.damaged);
             let mut lease = read.into_lease();
             if is_end || !lease.events.is_empty() {
@@ -247,6 +252,13 @@ impl Embedded {
                 return Ok(lease);
             }
         }
+    }
+
+    /// Takes events out of the queue that another process dropped.
+    async fn forget(&self, read: &lease::Read) -> Result<(), JournalError> {
+        let (lane, keys) = (Arc::clone(read.lane()), read.settled.clone());
+        self.ask(|reply| Command::Forget { lane, keys, reply })
+            .await
     }
 
     /// Sets aside events whose bytes are damaged, so that the lane goes on without them.

@@ -144,13 +144,16 @@ impl Queue {
         self.leased.len() < before
     }
 
-    /// Removes an event that reached its final state, wherever it is.
-    pub(super) fn forget(&mut self, key: EventKey) {
-        if self.leased.remove(&key.0).is_none()
-            && let Some(slot) = self.ready_slot(key.0)
-        {
-            self.unready(slot);
+    /// Removes an event that reached its final state, wherever it is. Says whether it was here.
+    pub(super) fn forget(&mut self, key: EventKey) -> bool {
+        if self.leased.remove(&key.0).is_some() {
+            return true;
         }
+        let Some(slot) = self.ready_slot(key.0) else {
+            return false;
+        };
+        self.unready(slot);
+        true
     }
 
     /// Whether the event waits or is leased.

@@ -7,6 +7,7 @@
 //! | `body` | the JSON of an event, with a checksum | by retention |
 //! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
 //! | `replay` | the outcome that an event had before it was sent again | never |
+//! | `dropped` | an event that a person gave up while it waited, for a gateway that runs | never |
 //! | `request` | a request to Meta and its answer | by retention |
 //! | `tally` | a count per hour, dataset, source, event name and state | never |
 //! | `mark` | a number that start and sweep begin from | never |
@@ -17,6 +18,7 @@
 //! | `user_version` | Sluice |
 //! |---|---|
 //! | 1 | 0.1 |
+//! | 2 | not released |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +31,8 @@ use super::OpenError;
 pub(super) const PAGE_BYTES: u64 = 16_384;
 
 /// Steps from an empty file to the newest form; `user_version` counts those that were taken.
-const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE term (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE event (
         id INTEGER PRIMARY KEY,
@@ -91,7 +94,11 @@ const MIGRATIONS: [&str; 1] = ["
         PRIMARY KEY (hour, dataset, source, name, state)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE dropped (seq INTEGER PRIMARY KEY, event INTEGER NOT NULL) STRICT;
+",
+];
 
 /// The version of the file that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();

@@ -53,15 +53,58 @@ pub(super) fn settle(
             cause.and_then(|cause| cause.subcode),
             cause.map(|cause| cause.text.as_str()),
         ))? == 1;
-        // A state that is final already stays: a holder that lost its lease and settles late.
+        let is_delivered = matches!(outcome, Outcome::Delivered);
         if is_new {
             staged.count(report.at_ms, group, counted, 1);
-            if state.deletes_delivered && matches!(outcome, Outcome::Delivered) {
-                erase::overwrite(conn, *key)?;
-                staged.has_deleted = true;
-            }
+        } else if is_delivered && correct(conn, *key, report.at_ms, request)? {
+            staged.count(report.at_ms, group, Counted::Withheld, -1);
+            staged.count(report.at_ms, group, counted, 1);
+        }
+        if is_delivered && state.deletes_delivered {
+            erase::overwrite(conn, *key)?;
+            staged.has_deleted = true;
         }
         staged.settled.push((Arc::clone(lane), *key));
+    }
+    Ok(())
+}
+
+/// An event that was dropped by hand while it was on its way: Meta took it, and that is what counts. Any other
+/// state that is final already stays: a holder that lost its lease and settles late.
+fn correct(
+    conn: &Connection,
+    key: EventKey,
+    at_ms: u64,
+    request: Option<i64>,
+) -> rusqlite::Result<bool> {
+    let changed = conn
+        .prepare_cached(
+            "UPDATE outcome SET state = ?3, at_ms = ?4, request = ?5, code = NULL, subcode = NULL, text = NULL
+             WHERE event = ?1 AND state = ?2",
+        )?
+        .execute((
+            key.0,
+            Counted::Withheld.number(),
+            Counted::Delivered.number(),
+            stored_ms(at_ms),
+            request,
+        ))?;
+    Ok(changed == 1)
+}
+
+/// Takes events out of a queue that have their final state already.
+pub(super) fn forget(
+    conn: &Connection,
+    staged: &mut Staged,
+    lane: &Arc<Lane>,
+    keys: &[EventKey],
+) -> rusqlite::Result<()> {
+    let mut is_final =
+        conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)")?;
+    for key in keys {
+        if is_final.query_row([key.0], |row| row.get(0))? {
+            staged.settled.push((Arc::clone(lane), *key));
+        }
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub(super) fn load(
     state.next_event = number("SELECT coalesce(max(id), 0) FROM event")? + 1;
     state.next_request = number("SELECT coalesce(max(id), 0) FROM request")? + 1;
     state.seen_replay = number("SELECT coalesce(max(seq), 0) FROM replay")?;
+    state.seen_drop = number("SELECT coalesce(max(seq), 0) FROM dropped")?;
     load_tally(conn, &mut state)?;
 
     let last_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the writer does now and then: hear of events that another process made wait again, try a
+//! What the writer does now and then: hear of events that another process dropped or made wait again, try a
 //! failing disk anew, keep the write-ahead log short.
 
 use std::path::Path;
@@ -120,16 +120,11 @@ impl Writer {
     }
 
     fn try_look(&mut self) -> rusqlite::Result<()> {
-        let version = Some(data_version(&self.conn)?);
-        if version != self.upkeep.data_version {
-            // Rows and counts of one and the same moment.
-            let transaction = self.conn.unchecked_transaction()?;
-            pick_up_replays(&transaction, &mut self.state)?;
-            start::load_tally(&transaction, &mut self.state)?;
-            transaction.commit()?;
-            self.upkeep.data_version = version;
-            // What the other one did may have been to delete.
-            self.upkeep.deleted();
+        // Rows and counts of one and the same moment.
+        let transaction = self.conn.unchecked_transaction()?;
+        let has_news = follow_others(&transaction, &mut self.state, &mut self.upkeep)?;
+        transaction.commit()?;
+        if has_news {
             self.check_books();
         }
         if self.state.shared.failing().is_some() {
@@ -226,6 +221,39 @@ fn probe(conn: &Connection) -> rusqlite::Result<()> {
     .execute([PROBE_BYTES])?;
     conn.prepare_cached("DELETE FROM mark WHERE name = 'probe'")?
         .execute([])?;
+    Ok(())
+}
+
+/// Hears of what another process did, in a transaction: events that a person dropped, and that were sent again.
+/// Says whether there was anything.
+pub(super) fn follow_others(
+    conn: &Connection,
+    state: &mut State,
+    upkeep: &mut Upkeep,
+) -> rusqlite::Result<bool> {
+    let version = Some(data_version(conn)?);
+    if version == upkeep.data_version {
+        return Ok(false);
+    }
+    // Drops first: one that was sent again since joins the queue anew.
+    pick_up_drops(conn, state)?;
+    pick_up_replays(conn, state)?;
+    start::load_tally(conn, state)?;
+    upkeep.data_version = version;
+    // What the other one did may have been to delete.
+    upkeep.deleted();
+    Ok(true)
+}
+
+/// Takes events that a person dropped out of the queues.
+fn pick_up_drops(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    let mut drops =
+        conn.prepare_cached("SELECT seq, event FROM dropped WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = drops.query([state.seen_drop])?;
+    while let Some(row) = rows.next()? {
+        state.shared.lanes.forget(EventKey(row.get(1)?));
+        state.seen_drop = row.get(0)?;
+    }
     Ok(())
 }
 

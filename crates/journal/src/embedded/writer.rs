@@ -58,6 +58,12 @@ pub(super) enum Command {
         report: DeliveryReport,
         reply: Reply<()>,
     },
+    /// Takes events out of a queue that have their final state already.
+    Forget {
+        lane: Arc<Lane>,
+        keys: Vec<EventKey>,
+        reply: Reply<()>,
+    },
     Sweep {
         sweep: Sweep,
         reply: Reply<Sweep>,
@@ -78,6 +84,7 @@ impl Command {
                 (arrivals.len(), bytes)
             }
             Command::Settle { report, .. } => (report.outcomes.len(), 0),
+            Command::Forget { keys, .. } => (keys.len(), 0),
             // A step looks at thousands of events.
             Command::Sweep { .. } => (EVENTS_PER_COMMIT, 0),
             Command::Close { .. } => (0, 0),
@@ -89,9 +96,9 @@ impl Command {
     fn fail(self, error: JournalError) {
         let is_heard = match self {
             Command::Append { reply, .. } => reply.send(Err(error)).is_ok(),
-            Command::Settle { reply, .. } | Command::Close { reply } => {
-                reply.send(Err(error)).is_ok()
-            }
+            Command::Settle { reply, .. }
+            | Command::Forget { reply, .. }
+            | Command::Close { reply } => reply.send(Err(error)).is_ok(),
             Command::Sweep { reply, .. } => reply.send(Err(error)).is_ok(),
             #[cfg(test)]
             Command::Inspect(_) => true,
@@ -119,6 +126,8 @@ pub(super) struct State {
     pub(super) next_request: i64,
     /// The last event that was sent again by hand and that this process knows of.
     pub(super) seen_replay: i64,
+    /// The last event that was dropped by hand while it waited and that this process knows of.
+    pub(super) seen_drop: i64,
     /// The counts so far, without what waits: that is counted in the queues.
     pub(super) tally: Tally,
     pub(super) shared: Arc<Shared>,
@@ -146,6 +155,7 @@ impl State {
             next_event: 1,
             next_request: 1,
             seen_replay: 0,
+            seen_drop: 0,
             tally: Tally::default(),
             shared,
             deletes_delivered: false,
@@ -336,8 +346,18 @@ impl Writer {
 
     /// Writes a group in one transaction.
     fn write(&mut self, group: &[Command], staged: &mut Staged) -> rusqlite::Result<Vec<Done>> {
-        let Self { conn, state, .. } = self;
+        let Self {
+            conn,
+            state,
+            upkeep,
+            ..
+        } = self;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // From here on nobody else writes. What somebody did before is known first: counts are changed from what
+        // the file says.
+        if upkeep::follow_others(conn, state, upkeep)? {
+            staged.tally = state.tally;
+        }
         let mut rows = append::Rows::prepare(conn)?;
         let mut done = Vec::with_capacity(group.len());
         for command in group {
@@ -347,6 +367,10 @@ impl Writer {
                 }
                 Command::Settle { lane, report, .. } => {
                     settle::settle(conn, state, staged, lane, report)?;
+                    Done::Settled
+                }
+                Command::Forget { lane, keys, .. } => {
+                    settle::forget(conn, staged, lane, keys)?;
                     Done::Settled
                 }
                 Command::Sweep { sweep, .. } => {
@@ -387,7 +411,11 @@ impl Writer {
             shared.lanes.announce(lane);
         }
         for run in staged.settled.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
-            run[0].0.forget(run.iter().map(|(_, key)| *key));
+            let strays = run[0].0.forget(run.iter().map(|(_, key)| *key));
+            // Dropped by hand on its way, and sent again: it waits in another lane.
+            for key in strays {
+                shared.lanes.forget(key);
+            }
         }
         state.settled_since_mark += staged.settled.len();
         if staged.has_mark {
@@ -466,7 +494,9 @@ fn answer((command, done): (Command, Done)) {
         (Command::Append { reply, .. }, Done::Appended(appended)) => {
             reply.send(Ok(appended)).is_ok()
         }
-        (Command::Settle { reply, .. }, Done::Settled) => reply.send(Ok(())).is_ok(),
+        (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled) => {
+            reply.send(Ok(())).is_ok()
+        }
         (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
         _ => true,
     };

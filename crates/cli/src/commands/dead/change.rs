@@ -188,7 +188,7 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
 }
 
 /// `1,234 events`
-fn events(count: u64) -> String {
+pub(in crate::commands) fn events(count: u64) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} event{plural}", grouped(count))
 }

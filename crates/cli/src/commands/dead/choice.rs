@@ -150,9 +150,9 @@ pub(super) enum Next {
 }
 
 /// Reads a key, the number in front of an event in the list.
-pub(super) fn key(text: &str) -> Result<EventKey, &'static str> {
+pub(in crate::commands) fn key(text: &str) -> Result<EventKey, &'static str> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number
         .map(EventKey)
-        .ok_or("a key is the number that `sluice dead list` shows")
+        .ok_or("a key is the number that `sluice dead list` and `sluice waiting list` show")
 }

@@ -148,7 +148,7 @@ impl List {
 
 /// An event for programs.
 #[derive(Serialize)]
-pub(super) struct Line<'a> {
+pub(in crate::commands) struct Line<'a> {
     key: i64,
     state: &'static str,
     event_name: &'a str,
@@ -169,7 +169,7 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(event: &'a EventRecord) -> Self {
+    pub(in crate::commands) fn new(event: &'a EventRecord) -> Self {
         let expires_ms = u64::try_from(event.expires_s)
             .unwrap_or(0)
             .saturating_mul(1_000);

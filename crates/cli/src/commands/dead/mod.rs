@@ -8,6 +8,10 @@ mod show;
 
 use clap::Subcommand;
 
+pub(super) use change::events;
+pub(super) use choice::key;
+pub(super) use list::Line;
+
 use super::Ending;
 use crate::failure::Failure;
 

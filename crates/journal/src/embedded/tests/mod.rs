@@ -10,6 +10,7 @@ mod laws;
 mod model;
 mod open;
 mod together;
+mod waiting;
 
 use std::path::Path;
 

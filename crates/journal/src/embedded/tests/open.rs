@@ -90,19 +90,40 @@ fn a_journal_from_the_future_is_refused() {
         error,
         OpenError::Newer {
             found: 7,
-            known: 1,
+            known: 2,
             ..
         }
     ));
     assert!(
         error
             .to_string()
-            .ends_with("has format 7; this program knows formats up to 1")
+            .ends_with("has format 7; this program knows formats up to 2")
     );
     assert!(matches!(
         Books::open(folder.path()),
         Err(OpenError::Newer { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_journal_of_the_first_form_is_brought_to_the_newest() {
+    let folder = TempDir::new().unwrap();
+    let old = Connection::open(folder.path().join("journal.db")).unwrap();
+    old.execute_batch(crate::embedded::schema::MIGRATIONS[0])
+        .unwrap();
+    old.pragma_update(None, "application_id", 0x534c_5543)
+        .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    assert!(matches!(
+        Books::open(folder.path()),
+        Err(OpenError::Older { found: 1, .. })
+    ));
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    let mut books = Books::open(folder.path()).unwrap();
+    let done = books.drop_waiting(&[crate::EventKey(1)], 0).unwrap();
+    assert_eq!(done.dropped, 1);
 }
 
 #[tokio::test]

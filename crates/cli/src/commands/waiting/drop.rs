@@ -1,0 +1,159 @@
+//! `sluice waiting drop`.
+
+use serde::Serialize;
+use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
+
+use super::Filters;
+use crate::clock::Clock;
+use crate::commands::Ending;
+use crate::commands::dead::{events, key};
+use crate::failure::Failure;
+use crate::journal::JournalOption;
+use crate::output::{self, Output};
+
+/// What `waiting drop` takes.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten, next_help_heading = "Which journal")]
+    journal: JournalOption,
+}
+
+/// Which events to drop.
+#[derive(clap::Args)]
+struct Chosen {
+    /// The numbers of the events, as `sluice waiting list` shows them
+    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = key)]
+    keys: Vec<EventKey>,
+    /// All events that wait now, or those that fit the filters
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice waiting drop 1042 1043
+  sluice waiting drop --all --dataset 1234567890123456 --dry-run
+  sluice waiting drop --all --source shop-backend --name Purchase --since 2h --yes
+
+Dropped events count as withheld from then on, with the note \"dropped by hand\", and a running
+gateway does not send them any more. Those that it has in its hands at that moment, at most a few
+batches a lane, may be on their way to Meta already: what Meta takes of them counts as delivered, not as
+withheld, so look at `sluice audit` afterwards. `sluice dead replay KEY` sends a dropped event
+after all, as long as its body is kept and Meta takes it. Events that come later are not dropped.
+
+Without a terminal to ask at, --yes is needed.
+
+Exit code: 0, 1 when an event named by its KEY does not wait, or the answer was no, 2 when nobody
+could be asked, or the journal cannot be read or written.";
+
+/// What became of the events, for programs.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    dropped: u64,
+    not_waiting: u64,
+    dry_run: bool,
+}
+
+/// Gives waiting events up.
+pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let mut books = arguments.journal.open()?;
+    let keys = arguments.chosen.keys(&books)?;
+    let count = events(u64::try_from(keys.len()).unwrap_or(u64::MAX));
+    let is_asked = !arguments.dry_run && !arguments.yes && !keys.is_empty();
+    let is_told_no = is_asked
+        && !output::ask(&format!("Drop {count} that wait?"))?.ok_or_else(|| {
+            Failure::with_help(
+                format!("nobody confirmed that {count} may be dropped"),
+                "--dry-run says which would be; --yes drops without asking",
+            )
+        })?;
+    let done = if arguments.dry_run {
+        droppable(&books, &keys)?
+    } else if is_told_no {
+        DroppedWaiting::default()
+    } else {
+        books.drop_waiting(&keys, Clock::System.unix_ms())?
+    };
+    let report = Report {
+        dropped: done.dropped,
+        not_waiting: done.not_waiting,
+        dry_run: arguments.dry_run,
+    };
+    if arguments.json {
+        let mut output = Output::for_programs();
+        output.json(&report)?;
+        output.finish()?;
+    } else {
+        tell(&report)?;
+    }
+    // Whoever runs this in a script must not take a refusal for success.
+    let is_flawed = is_told_no || (!arguments.chosen.all && report.not_waiting > 0);
+    Ok(Ending::flawed_if(is_flawed))
+}
+
+impl Chosen {
+    /// The keys of the events, no key twice.
+    fn keys(&self, books: &Books) -> Result<Vec<EventKey>, Failure> {
+        if self.all {
+            let events = self.filters.events(books, None)?;
+            return Ok(events.iter().map(|event| event.key).collect());
+        }
+        if !self.filters.is_empty() {
+            return Err(Failure::with_help(
+                "filters choose among all events, but events were named by their keys",
+                "use either keys, or --all with filters",
+            ));
+        }
+        let mut keys = self.keys.clone();
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    }
+}
+
+fn droppable(books: &Books, keys: &[EventKey]) -> Result<DroppedWaiting, Failure> {
+    let mut done = DroppedWaiting::default();
+    for key in keys {
+        match books.event(*key)?.map(|detail| detail.record.state) {
+            Some(EventState::Waiting) => done.dropped += 1,
+            _ => done.not_waiting += 1,
+        }
+    }
+    Ok(done)
+}
+
+fn tell(report: &Report) -> Result<(), Failure> {
+    let mut output = Output::for_people();
+    let count = events(report.dropped);
+    match (report.dropped, report.dry_run) {
+        (0, _) => writeln!(output, "No event was dropped.")?,
+        (_, true) => writeln!(output, "{count} would be dropped. Nothing was changed.")?,
+        (1, false) => writeln!(output, "1 event was dropped: it counts as withheld now.")?,
+        (_, false) => writeln!(output, "{count} were dropped: they count as withheld now.")?,
+    }
+    if report.not_waiting > 0 {
+        let count = events(report.not_waiting);
+        writeln!(output, "  {count} not waiting, or not in this journal")?;
+    }
+    if report.dropped > 0 && !report.dry_run {
+        writeln!(
+            output,
+            "What a running gateway was sending at that moment may still arrive; it counts as delivered then."
+        )?;
+    }
+    output.finish()
+}

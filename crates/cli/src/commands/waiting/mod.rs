@@ -1,0 +1,107 @@
+//! `sluice waiting`: events that are on disk and not yet delivered, and giving them up.
+
+mod drop;
+mod list;
+
+use clap::Subcommand;
+use sluice_event::DatasetId;
+use sluice_journal::{Books, EventKey, EventRecord, PAGE_MAX, SourceName, WaitingFilter};
+
+use super::Ending;
+use crate::args::{self, Since};
+use crate::clock::Clock;
+use crate::failure::Failure;
+
+/// What `waiting` takes.
+#[derive(clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List waiting events in the order in which they came
+    List(list::Arguments),
+    /// Give waiting events up: they are not sent
+    Drop(drop::Arguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice waiting list --dataset 1234567890123456 --limit 10
+  sluice waiting drop 1042 1043
+  sluice waiting drop --all --source shop-backend --since 2h --dry-run
+
+Events wait while Meta slows down or is gone, while a lane is parked, and for good when their dataset
+left the configuration. All commands work beside a running gateway.
+
+Exit code: 0 when all is done, 1 when an event named by its KEY does not wait, or nobody wanted it
+dropped, 2 when the command could not do its work.";
+
+/// Does what `waiting` was asked for.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    match &arguments.command {
+        Command::List(arguments) => list::run(arguments),
+        Command::Drop(arguments) => drop::run(arguments),
+    }
+}
+
+/// Filters; an event has to fit all that are given.
+#[derive(Debug, Clone, PartialEq, clap::Args)]
+#[command(next_help_heading = "Which events")]
+struct Filters {
+    /// For this dataset, in the configuration or not
+    #[arg(long, value_name = "ID", value_parser = DatasetId::parse)]
+    dataset: Option<DatasetId>,
+    /// From this source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
+    source: Option<SourceName>,
+    /// Of this `event_name`, such as Purchase
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// That came since: 30m, 24h, 7d, Unix seconds or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = args::since)]
+    since: Option<Since>,
+}
+
+impl Filters {
+    /// Whether nothing was asked for.
+    fn is_empty(&self) -> bool {
+        let Self {
+            dataset,
+            source,
+            name,
+            since,
+        } = self;
+        dataset.is_none() && source.is_none() && name.is_none() && since.is_none()
+    }
+
+    /// The events that fit and wait now, in order of arrival: at most `max`, if there is a limit.
+    fn events(&self, books: &Books, max: Option<usize>) -> Result<Vec<EventRecord>, Failure> {
+        let filter = WaitingFilter {
+            dataset: self.dataset.clone(),
+            source: self.source.clone(),
+            event_name: self.name.clone(),
+            since_ms: self
+                .since
+                .map(|since| since.unix_ms(Clock::System.unix_ms())),
+        };
+        let mut events: Vec<EventRecord> = Vec::new();
+        loop {
+            let left = max.map_or(PAGE_MAX, |max| max - events.len());
+            let after: Option<EventKey> = events.last().map(|event| event.key);
+            let page = books.waiting(&filter, after, left)?;
+            let is_last = page.len() < left.min(PAGE_MAX);
+            events.extend(page);
+            if is_last || Some(events.len()) == max {
+                return Ok(events);
+            }
+        }
+    }
+}
