@@ -38,20 +38,19 @@ fn dead(test: &TestGateway) -> usize {
     books.dead(&DeadFilter::default(), page).unwrap().len()
 }
 
-/// A full batch takes two seconds for the way, twice of what a request may take.
+/// Neither the full batch nor the second request after trouble, of 50 events, gets through in its time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_drains_through_a_thin_uplink() {
     let test = start_with("timeout_s = 1", "").await;
-    test.faults("slow 10us/byte");
-    let answer = test.post(&purchases(&test, "order", 400)).await;
-    assert_eq!(answer.json()["accepted"], 400);
+    test.faults("slow 60us/byte");
+    let answer = test.post(&purchases(&test, "order", 100)).await;
+    assert_eq!(answer.json()["accepted"], 100);
     until(&test, "the backlog", async || {
-        test.sandbox.stats().distinct == 400
+        test.sandbox.stats().distinct == 100
     })
     .await;
-    assert!(test.metric("sluice_graph_requests_total{").await > 4);
     let audit = test.finish().await;
-    assert_eq!((audit.tally.delivered, audit.tally.waiting), (400, 0));
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (100, 0));
 }
 
 /// What no request can carry in its time is no reason to keep the others back.
