@@ -1,6 +1,9 @@
 //! Reading a body: one event, an array, `{"data": […]}`, or one event a line (NDJSON).
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
 
 use crate::code::Code;
 use crate::finding::{Findings, Path};
@@ -46,16 +49,16 @@ impl Layout {
 pub struct Body<'a> {
     /// How the events were written.
     pub layout: Layout,
-    /// The members beside `data`, such as `test_event_code`; tokens may be among them.
-    pub fields: Vec<(Cow<'a, str>, Raw<'a>)>,
+    /// The first member of this name beside `data`.
+    test_event_code: Option<Raw<'a>>,
+    has_data_processing_options: bool,
 }
 
 impl<'a> Body<'a> {
     /// `test_event_code`, which sends the events as test events. What is written in its place is given as it
     /// is: a code that is none has to be told, or the events would go out as real ones.
     pub fn test_event_code(&self) -> Option<Cow<'a, str>> {
-        let is_it = |key: &str| matches!(key, "test_event_code" | "testEventCode");
-        let (_, raw) = self.fields.iter().find(|(key, _)| is_it(key))?;
+        let raw = self.test_event_code?;
         let text = raw.as_text().or(raw.as_digits());
         let text = text.unwrap_or_else(|| raw.text().into());
         (!matches!(&*text, "" | "null" | "false")).then_some(text)
@@ -64,8 +67,15 @@ impl<'a> Body<'a> {
     /// Whether there are options of data processing for all events. Meta documents them for single events
     /// only: beside `data` they limit nothing.
     pub fn has_data_processing_options(&self) -> bool {
-        let mut keys = self.fields.iter().map(|(key, _)| key);
-        keys.any(|key| key.starts_with("data_processing_options"))
+        self.has_data_processing_options
+    }
+
+    /// A member beside `data`. Others than these two are read and not kept: there may be millions of them.
+    fn field(&mut self, key: &str, value: Raw<'a>) {
+        if matches!(key, "test_event_code" | "testEventCode") {
+            self.test_event_code.get_or_insert(value);
+        }
+        self.has_data_processing_options |= key.starts_with("data_processing_options");
     }
 }
 
@@ -88,49 +98,92 @@ pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 ///
 /// Where and how the body is not JSON.
 pub fn read<'a>(text: &'a str, mut each: impl FnMut(Item<'a>)) -> Result<Body<'a>, SyntaxError> {
+    let ControlFlow::Continue(body) = read_while(text, |item| {
+        each(item);
+        ControlFlow::<Infallible>::Continue(())
+    })?;
+    Ok(body)
+}
+
+/// As [`read`], until `each` breaks off. Then nothing is known of what follows, and what `each` gave is returned.
+///
+/// # Errors
+///
+/// Where and how the body, as far as it was read, is not JSON.
+pub fn read_while<'a, B>(
+    text: &'a str,
+    mut each: impl FnMut(Item<'a>) -> ControlFlow<B>,
+) -> Result<ControlFlow<B, Body<'a>>, SyntaxError> {
     let layout = layout_of(text)?;
-    let mut fields = Vec::new();
+    let mut body = Body {
+        layout,
+        test_event_code: None,
+        has_data_processing_options: false,
+    };
     let mut items = Items {
         each: &mut each,
         count: 0,
+        given: PhantomData,
     };
-    let mut reader = Reader::new(text);
-    match layout {
-        Layout::Lines => {
-            let lines = text.lines().zip(1..);
-            for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
-                let mut item = items.next();
-                item.event = Event::parse_at(number, line, &mut item.findings);
-                items.push(item);
-            }
-            return Ok(Body { layout, fields });
-        }
-        Layout::Array => reader.items(|reader| items.read(reader))?,
-        Layout::Single => items.read(&mut reader)?,
-        Layout::Envelope => reader.members(|reader, key| {
-            if key != "data" {
-                fields.push((key, reader.value()?));
-                return Ok(());
-            }
-            match reader.kind()? {
-                Kind::Null => reader.value().map(|_| ()),
-                Kind::Array => reader.items(|reader| items.read(reader)),
-                // Form-encoded senders put the list into a string.
-                Kind::Text => items.read_list(&reader.value()?.as_text().unwrap_or_default()),
-                _ => items.read(reader),
-            }
-        })?,
+    match items.read_all(text, &mut body) {
+        Ok(()) => Ok(ControlFlow::Continue(body)),
+        Err(Stop::Break(given)) => Ok(ControlFlow::Break(given)),
+        Err(Stop::Syntax(error)) => Err(error),
     }
-    reader.end()?;
-    Ok(Body { layout, fields })
 }
 
-struct Items<'e, F> {
+/// Why the reading ends before the body does.
+enum Stop<B> {
+    Syntax(SyntaxError),
+    Break(B),
+}
+
+impl<B> From<SyntaxError> for Stop<B> {
+    fn from(error: SyntaxError) -> Self {
+        Stop::Syntax(error)
+    }
+}
+
+struct Items<'e, F, B> {
     each: &'e mut F,
     count: usize,
+    given: PhantomData<B>,
 }
 
-impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
+impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, F, B> {
+    fn read_all(&mut self, text: &'a str, body: &mut Body<'a>) -> Result<(), Stop<B>> {
+        let mut reader = Reader::new(text);
+        match body.layout {
+            Layout::Lines => return self.read_lines(text),
+            Layout::Array => reader.items(|reader| self.read(reader))?,
+            Layout::Single => self.read(&mut reader)?,
+            Layout::Envelope => reader.members(|reader, key| {
+                if key != "data" {
+                    body.field(&key, reader.value()?);
+                    return Ok(());
+                }
+                match reader.kind()? {
+                    Kind::Null => Ok(reader.value().map(|_| ())?),
+                    Kind::Array => reader.items(|reader| self.read(reader)),
+                    // Form-encoded senders put the list into a string.
+                    Kind::Text => self.read_list(&reader.value()?.as_text().unwrap_or_default()),
+                    _ => self.read(reader),
+                }
+            })?,
+        }
+        Ok(reader.end()?)
+    }
+
+    fn read_lines(&mut self, text: &'a str) -> Result<(), Stop<B>> {
+        let lines = text.lines().zip(1..);
+        for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
+            let mut item = self.next();
+            item.event = Event::parse_at(number, line, &mut item.findings);
+            self.push(item)?;
+        }
+        Ok(())
+    }
+
     /// The next item, still empty.
     fn next(&self) -> Item<'a> {
         Item {
@@ -145,56 +198,58 @@ impl<'a, F: FnMut(Item<'a>)> Items<'_, F> {
         reason = "an item is large, and every call copies it"
     )]
     #[inline(always)]
-    fn push(&mut self, item: Item<'a>) {
-        (self.each)(item);
+    fn push(&mut self, item: Item<'a>) -> Result<(), Stop<B>> {
         self.count += 1;
+        match (self.each)(item) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(given) => Err(Stop::Break(given)),
+        }
     }
 
-    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), SyntaxError> {
+    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), Stop<B>> {
         let mut item = self.next();
-        let start = reader.mark();
-        match event_json(reader, &mut item.findings, &mut item.event) {
-            Err(error) if error.is_depth() => {
-                reader.pass_over(start)?;
-                let message = format!("the event is nested too deeply: {error}");
-                item.event = None;
-                item.findings.add(Code::JsonInvalid, Path::root(), message);
-            }
-            result => result?,
-        }
-        self.push(item);
-        Ok(())
+        one_event(reader, &mut item.findings, &mut item.event)?;
+        self.push(item)
     }
 
     /// The list inside a string; its events own their text.
-    fn read_list(&mut self, text: &str) -> Result<(), SyntaxError> {
+    fn read_list(&mut self, text: &str) -> Result<(), Stop<B>> {
         let mut reader = Reader::new(text);
-        let mut owned = Vec::new();
         if reader.kind()? == Kind::Array {
-            reader.items(|reader| {
-                owned.push(owned_event(reader)?);
-                Ok::<_, SyntaxError>(())
-            })?;
+            reader.items(|reader| self.read_owned(reader))?;
         } else {
-            owned.push(owned_event(&mut reader)?);
+            self.read_owned(&mut reader)?;
         }
-        reader.end()?;
-        for (event, findings) in owned {
-            self.push(Item {
-                event,
-                findings,
-                ..self.next()
-            });
-        }
-        Ok(())
+        Ok(reader.end()?)
+    }
+
+    fn read_owned(&mut self, reader: &mut Reader<'_>) -> Result<(), Stop<B>> {
+        let mut item = self.next();
+        let mut event = None;
+        one_event(reader, &mut item.findings, &mut event)?;
+        item.event = event.map(Event::into_owned);
+        self.push(item)
     }
 }
 
-fn owned_event(reader: &mut Reader<'_>) -> Result<(Option<Event<'static>>, Findings), SyntaxError> {
-    let mut findings = Findings::new();
-    let mut event = None;
-    event_json(reader, &mut findings, &mut event)?;
-    Ok((event.map(Event::into_owned), findings))
+/// Reads the next event into `slot`; one that is nested too deeply costs only itself.
+#[inline]
+fn one_event<'t>(
+    reader: &mut Reader<'t>,
+    findings: &mut Findings,
+    slot: &mut Option<Event<'t>>,
+) -> Result<(), SyntaxError> {
+    let start = reader.mark();
+    match event_json(reader, findings, slot) {
+        Err(error) if error.is_depth() => {
+            reader.pass_over(start)?;
+            *slot = None;
+            let message = format!("the event is nested too deeply: {error}");
+            findings.add(Code::JsonInvalid, Path::root(), message);
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 fn layout_of(text: &str) -> Result<Layout, SyntaxError> {

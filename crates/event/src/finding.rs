@@ -117,12 +117,17 @@ impl Findings {
         Self::default()
     }
 
-    /// Adds a finding; beyond [`FINDINGS_MAX`] it is only counted.
+    /// Adds a finding; beyond [`FINDINGS_MAX`] it is only counted, but for an error, which takes the place of
+    /// the last one: it says why the event is refused.
     pub fn add(&mut self, code: Code, path: Path, message: impl Into<String>) {
-        self.has_error |= code.severity() == Severity::Error;
+        let is_error = code.severity() == Severity::Error;
+        self.has_error |= is_error;
         if self.is_full() {
             self.unlisted += 1;
-            return;
+            if !is_error {
+                return;
+            }
+            self.list.pop();
         }
         self.list.push(Finding {
             code,

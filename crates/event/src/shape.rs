@@ -12,6 +12,8 @@ pub(crate) enum Shape {
     Any,
     /// A string; a number is written as one.
     Text,
+    /// As text, and by which events are told apart: a damaged one is left out.
+    Id,
     /// A number, kept as written; decimal text is read as one.
     Number,
     /// A whole number.
@@ -37,7 +39,7 @@ pub(crate) enum Shape {
 }
 
 use Shape::{
-    Any, AttributionSetting, Contents, Currency, Enum, Extinfo, Flag, Integer, List, Number,
+    Any, AttributionSetting, Contents, Currency, Enum, Extinfo, Flag, Id, Integer, List, Number,
     StoreData, Text, Time,
 };
 
@@ -162,7 +164,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("fuel_type", Text),
     ("hotel_score", Any),
     ("interior_color", Text),
-    ("item_number", Text),
+    ("item_number", Id),
     ("lead_event_source", Text),
     ("lease_end_date", Text),
     ("lease_start_date", Text),
@@ -178,7 +180,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("num_children", Integer),
     ("num_infants", Integer),
     ("num_items", Integer),
-    ("order_id", Text),
+    ("order_id", Id),
     ("origin_airport", Text),
     ("postal_code", Text),
     ("predicted_ltv", Number),
@@ -264,10 +266,10 @@ const APP_DATA_KEYS: &[(&str, Shape)] = &[
 pub(crate) static ORIGINAL_EVENT_DATA: Table = Table::new(ORIGINAL_EVENT_DATA_KEYS);
 
 const ORIGINAL_EVENT_DATA_KEYS: &[(&str, Shape)] = &[
-    ("event_id", Text),
+    ("event_id", Id),
     ("event_name", Text),
     ("event_time", Time),
-    ("order_id", Text),
+    ("order_id", Id),
 ];
 
 /// `attribution_data`.

@@ -10,12 +10,14 @@
 //! The grammar is RFC 8259, nothing more: no comments, no trailing commas, no `NaN`. Depth is
 //! limited, so a megabyte of `[` costs no stack.
 
+mod parts;
 mod reader;
 mod write;
 
 use std::borrow::Cow;
 use std::fmt;
 
+pub use parts::{Items, Members};
 pub use reader::Reader;
 pub(crate) use write::write_number;
 pub use write::{write_clean, write_compact, write_text};
@@ -240,26 +242,14 @@ impl<'a> Raw<'a> {
         Reader::new(self.text)
     }
 
-    /// The items of an array; empty for anything else.
-    pub fn items(self) -> Vec<Raw<'a>> {
-        let mut items = Vec::new();
-        // A `Raw` was read once already, so reading it again cannot fail.
-        let _ = self.reader().items(|reader| {
-            items.push(reader.value()?);
-            Ok::<_, SyntaxError>(())
-        });
-        items
+    /// The items of an array; none of anything else.
+    pub fn items(self) -> Items<'a> {
+        Items::of(self)
     }
 
-    /// The members of an object, in order, repeated keys included; empty for anything else.
-    pub fn members(self) -> Vec<(Cow<'a, str>, Raw<'a>)> {
-        let mut members = Vec::new();
-        // As in `items`: a `Raw` is known to be well formed.
-        let _ = self.reader().members(|reader, key| {
-            members.push((key, reader.value()?));
-            Ok::<_, SyntaxError>(())
-        });
-        members
+    /// The members of an object, in order, repeated keys included; none of anything else.
+    pub fn members(self) -> Members<'a> {
+        Members::of(self)
     }
 }
 
@@ -325,8 +315,8 @@ mod tests {
     fn read(text: &str) -> Result<(), SyntaxError> {
         fn walk(raw: Raw<'_>) {
             raw.as_text();
-            raw.items().into_iter().for_each(walk);
-            raw.members().into_iter().for_each(|(_, value)| walk(value));
+            raw.items().for_each(walk);
+            raw.members().for_each(|(_, value)| walk(value));
         }
         Raw::parse(text).map(walk)
     }
@@ -430,10 +420,9 @@ mod tests {
     fn rebuild(raw: Raw<'_>) -> serde_json::Value {
         match raw.kind() {
             Kind::Text => raw.as_text().unwrap().into_owned().into(),
-            Kind::Array => raw.items().into_iter().map(rebuild).collect(),
+            Kind::Array => raw.items().map(rebuild).collect(),
             Kind::Object => raw
                 .members()
-                .into_iter()
                 .map(|(key, value)| (key.into_owned(), rebuild(value)))
                 .collect(),
             _ => serde_json::from_str(raw.text()).unwrap(),

@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a key and the colon behind it.
     #[inline(always)]
-    fn key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
+    pub(super) fn key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
         if self.peek() != b'"' {
             return Err(self.expected(Expected::Key));
         }
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the one byte that is `wanted`, if it comes next.
     #[inline(always)]
-    fn take(&mut self, wanted: &str) -> bool {
+    pub(super) fn take(&mut self, wanted: &str) -> bool {
         self.peek();
         let behind = self.rest.strip_prefix(wanted);
         self.rest = behind.unwrap_or(self.rest);

@@ -103,7 +103,7 @@ pub fn write_clean(out: &mut String, raw: Raw<'_>) {
         Kind::Text => write_text(out, &raw.as_text().unwrap_or_default()),
         Kind::Array => {
             out.push('[');
-            for (at, item) in raw.items().into_iter().enumerate() {
+            for (at, item) in raw.items().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
@@ -113,7 +113,7 @@ pub fn write_clean(out: &mut String, raw: Raw<'_>) {
         }
         Kind::Object => {
             out.push('{');
-            for (at, (key, value)) in raw.members().into_iter().enumerate() {
+            for (at, (key, value)) in raw.members().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }

@@ -70,8 +70,12 @@ pub(crate) fn event<'a>(
     match reader.kind()? {
         Kind::Object => object(reader, findings, slot)?,
         Kind::Text => {
-            let text = reader.value()?.as_text().unwrap_or_default();
-            *slot = match text {
+            let raw = reader.value()?;
+            if raw.text().len() > EVENT_BYTES_MAX {
+                too_large(raw.text().len(), findings);
+                return Ok(());
+            }
+            *slot = match raw.as_text().unwrap_or_default() {
                 Cow::Borrowed(text) => Event::parse(text, findings),
                 Cow::Owned(text) => Event::parse(&text, findings).map(Event::into_owned),
             };
@@ -89,23 +93,20 @@ fn object<'a>(
     findings: &mut Findings,
     slot: &mut Option<Event<'a>>,
 ) -> Result<(), SyntaxError> {
+    reader.kind()?;
+    let start = reader.offset();
     let mut parser = Parser {
         event: slot.insert(Event::default()),
         findings,
+        end_max: start + EVENT_BYTES_MAX,
         met: [false; Section::COUNT],
         later: Vec::new(),
         seen: FieldSet::default(),
         fbclid: None,
     };
-    reader.kind()?;
-    let start = reader.offset();
     reader.members(|reader, key| parser.member(reader, key))?;
-    let size = reader.offset() - start;
-    if size > EVENT_BYTES_MAX {
-        let message = format!("the event has {size} bytes");
-        parser
-            .findings
-            .add(Code::EventTooLarge, Path::root(), message);
+    if reader.offset() > parser.end_max {
+        too_large(reader.offset() - start, findings);
         *slot = None;
         return Ok(());
     }
@@ -113,9 +114,16 @@ fn object<'a>(
     Ok(())
 }
 
+fn too_large(size: usize, findings: &mut Findings) {
+    let message = format!("the event has {size} bytes");
+    findings.add(Code::EventTooLarge, Path::root(), message);
+}
+
 struct Parser<'a, 'f> {
     event: &'f mut Event<'a>,
     findings: &'f mut Findings,
+    /// The last offset in the text at which the event may end.
+    end_max: usize,
     /// The objects that were met, by [`Section`].
     met: [bool; Section::COUNT],
     /// The fields that have a value already.
@@ -129,19 +137,29 @@ struct Parser<'a, 'f> {
 impl<'a> Parser<'a, '_> {
     fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
         if let Some(scalar) = Scalar::from_name(&key).filter(|it| *it != Scalar::LimitedDataUse) {
-            let raw = reader.value()?;
-            self.scalar(scalar, &key, raw);
+            if let Some(raw) = self.value(reader)? {
+                self.scalar(scalar, &key, raw);
+            }
             return Ok(());
         }
         if let Some(section) = Section::from_name(&key) {
             return self.section(reader, section, key);
         }
         if matches!(&*key, "advertiser_tracking_enabled" | "extinfo") {
-            let raw = reader.value()?;
-            self.app_property(key.clone(), key, raw);
+            if let Some(raw) = self.value(reader)? {
+                self.app_property(key.clone(), key, raw);
+            }
             return Ok(());
         }
         self.alias(reader, key)
+    }
+
+    /// The next value, if the event is not too large with it. Then nothing more of the event is kept: a value
+    /// of two bytes may take a hundred times as many in a list of values.
+    #[inline]
+    fn value(&self, reader: &mut Reader<'a>) -> Result<Option<Raw<'a>>, SyntaxError> {
+        let raw = reader.value()?;
+        Ok((reader.offset() <= self.end_max).then_some(raw))
     }
 
     #[inline]

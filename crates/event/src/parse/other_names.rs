@@ -32,10 +32,10 @@ impl<'a> Parser<'a, '_> {
             }
             return self.section(reader, section, key);
         }
-        let raw = reader.value()?;
-        if raw.kind() == Kind::Null {
+        let raw = self.value(reader)?;
+        let Some(raw) = raw.filter(|raw| raw.kind() != Kind::Null) else {
             return Ok(());
-        }
+        };
         match target {
             // Meta's own key wins wherever it stands, so these wait until all keys are known.
             Some(target @ (Target::Event(_) | Target::Custom(_))) => {

@@ -182,11 +182,11 @@ impl<'a> Parser<'a, '_> {
     /// sender wanted something, and this is the only thing to want.
     fn options(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Vec<Cow<'a, str>> {
         let is_nothing = matches!(raw.text(), "[]" | "{}" | "\"\"" | "false" | "0" | "\"[]\"");
-        if is_nothing || raw.kind() == Kind::Array && raw.items().is_empty() {
+        if is_nothing || raw.kind() == Kind::Array && raw.items().next().is_none() {
             return Vec::new();
         }
         let texts: Option<Vec<_>> = match raw.kind() {
-            Kind::Array => raw.items().into_iter().map(Raw::as_text).collect(),
+            Kind::Array => raw.items().map(Raw::as_text).collect(),
             Kind::Text => Some(options_in(raw.as_text().unwrap_or_default())),
             _ => None,
         };
@@ -252,7 +252,7 @@ impl<'a> Parser<'a, '_> {
 /// The options in a text: one, or a list of them as JSON.
 fn options_in(text: Cow<'_, str>) -> Vec<Cow<'_, str>> {
     match Raw::parse(text.trim()) {
-        Ok(list) if list.kind() == Kind::Array => (list.items().into_iter())
+        Ok(list) if list.kind() == Kind::Array => (list.items())
             .filter_map(|option| Some(Cow::Owned(option.as_text()?.into_owned())))
             .collect(),
         _ if text.trim().is_empty() => Vec::new(),

@@ -65,8 +65,9 @@ impl<'a> Parser<'a, '_> {
     ) -> Result<(), SyntaxError> {
         let name = section.name();
         if reader.kind()? != Kind::Object {
-            let raw = reader.value()?;
-            self.wrapped_section(raw, name, &key);
+            if let Some(raw) = self.value(reader)? {
+                self.wrapped_section(raw, name, &key);
+            }
             return Ok(());
         }
         let is_new = !self.met[section as usize];
@@ -98,11 +99,12 @@ impl<'a> Parser<'a, '_> {
     /// An object that is written as a string, as form senders do, or stands alone in a list.
     fn wrapped_section(&mut self, raw: Raw<'a>, name: &'static str, key: &str) {
         let inner = match raw.kind() {
-            Kind::Array => match raw.items().as_slice() {
-                [] => return,
-                [object] if object.kind() == Kind::Object => Some(object.text().to_owned()),
-                _ => None,
-            },
+            Kind::Array => {
+                let mut items = raw.items();
+                let Some(first) = items.next() else { return };
+                let is_one_object = first.kind() == Kind::Object && items.next().is_none();
+                is_one_object.then(|| first.text().to_owned())
+            }
             Kind::Text => {
                 let text = raw.as_text().unwrap_or_default();
                 if text.trim().is_empty() {
@@ -157,7 +159,9 @@ impl<'a> Parser<'a, '_> {
     fn user_data(&mut self, reader: &mut Reader<'a>, section: &str) -> Result<(), SyntaxError> {
         self.event.user_data.0.reserve(USER_VALUES);
         reader.members(|reader, key| {
-            let raw = reader.value()?;
+            let Some(raw) = self.value(reader)? else {
+                return Ok(());
+            };
             if let Some(field) = UserField::from_name(&key) {
                 match raw.plain_text() {
                     // Nearly always: one text under the field's own name.
@@ -206,11 +210,15 @@ impl<'a> Parser<'a, '_> {
             return;
         }
         let origin = origin.unwrap_or_default();
-        for (index, item) in raw.items().into_iter().enumerate() {
+        for (index, item) in raw.items().enumerate() {
             let origin = Origin {
                 index: Some(index),
                 ..origin.clone()
             };
+            if self.has_no_room(field) {
+                self.say_too_many(field, Some(&origin), section);
+                return;
+            }
             self.user_scalar(field, item, Some(origin), section);
         }
     }
@@ -252,21 +260,29 @@ impl<'a> Parser<'a, '_> {
     /// Keeps a value, as long as the field has room for one more.
     fn push_user_value(&mut self, value: UserValue<'a>, section: &str) {
         let field = value.field;
-        if self.seen.contains(field) {
-            let values = self.event.user_data.0.iter();
-            if values.filter(|known| known.field == field).count() >= USER_VALUES_MAX {
-                if !self.findings.has(Code::TooMany) {
-                    let message = format!(
-                        "more than {USER_VALUES_MAX} values of {field}; the rest is left out"
-                    );
-                    self.findings
-                        .add(Code::TooMany, value.path(section), message);
-                }
-                return;
-            }
+        if self.has_no_room(field) {
+            self.say_too_many(field, value.origin.as_deref(), section);
+            return;
         }
         self.seen.insert(field);
         self.event.user_data.0.push(value);
+    }
+
+    /// Whether a field has as many values as it may have.
+    fn has_no_room(&self, field: UserField) -> bool {
+        let values = self.event.user_data.0.iter();
+        self.seen.contains(field)
+            && values.filter(|known| known.field == field).count() >= USER_VALUES_MAX
+    }
+
+    fn say_too_many(&mut self, field: UserField, origin: Option<&Origin<'a>>, section: &str) {
+        if self.findings.has(Code::TooMany) {
+            return;
+        }
+        let message =
+            format!("more than {USER_VALUES_MAX} values of {field}; the rest is left out");
+        let path = path_of_user_value(field, origin, section);
+        self.findings.add(Code::TooMany, path, message);
     }
 
     fn properties(
@@ -285,12 +301,12 @@ impl<'a> Parser<'a, '_> {
             };
             let is_usual = usual.is_some();
             let raw = match usual {
-                Some(raw) => raw,
-                None => reader.value()?,
+                Some(raw) => Some(raw),
+                None => self.value(reader)?,
             };
-            if raw.kind() == Kind::Null {
+            let Some(raw) = raw.filter(|raw| raw.kind() != Kind::Null) else {
                 return Ok(());
-            }
+            };
             let properties = target(self.event);
             if properties.0.len() == PROPERTIES_MAX {
                 left_out += 1;

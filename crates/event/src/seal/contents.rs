@@ -109,7 +109,7 @@ impl Writer<'_> {
             return self.extinfo(Raw::trusted(&text), path, out);
         }
         let slots = match raw.kind() {
-            Kind::Array => raw.items(),
+            Kind::Array => raw.items().take(EXTINFO_SLOTS).collect(),
             Kind::Object => numbered_slots(raw),
             _ => Vec::new(),
         };
@@ -138,8 +138,12 @@ impl Writer<'_> {
             self.findings.add(Code::ExtinfoInvalid, path(), message);
             return false;
         }
-        if slots.len() != EXTINFO_SLOTS {
-            let message = format!("{} slots; made 16", slots.len());
+        let count = match raw.kind() {
+            Kind::Array => raw.items().count(),
+            _ => slots.len(),
+        };
+        if count != EXTINFO_SLOTS {
+            let message = format!("{count} slots; made 16");
             self.findings.add(Code::ExtinfoPadded, path(), message);
         }
         for at in 0..EXTINFO_SLOTS {

@@ -16,24 +16,16 @@ impl<'e> Sealing<'e, '_> {
     pub(super) fn event_id(&mut self) -> Cow<'e, str> {
         let event = self.event;
         let own = event.event_id.as_deref().map_or("", str::trim);
-        if !is_nothing(own) {
-            return self.safe_id(own, "event_id", || event.path("event_id"));
-        }
         let missing = if own.is_empty() {
             "the event has no event_id"
-        } else {
+        } else if is_damaged(own) {
+            "event_id is damaged"
+        } else if is_nothing(own) {
             "event_id holds a word for nothing"
+        } else {
+            return self.safe_id(own, "event_id", || event.path("event_id"));
         };
-        if let Some(order) = self.custom_text("order_id").filter(|id| is_order(id)) {
-            // The items of an order in a store are events of their own (Meta, Offline Events).
-            let item = self.custom_text("item_number");
-            let (id, taken) = match item.filter(|item| !is_nothing(item)) {
-                Some(item) => (
-                    Cow::Owned(format!("{order}:{item}")),
-                    "order_id and item_number were",
-                ),
-                None => (order, "order_id was"),
-            };
+        if let Some((id, taken)) = self.order() {
             let message = format!("{missing}; its {taken} taken");
             self.findings
                 .add(Code::EventIdMissing, Path::root(), message);
@@ -52,6 +44,24 @@ impl<'e> Sealing<'e, '_> {
             .into()
     }
 
+    /// The id that an order gives, and where it stands. Part of a damaged number is none, nor is an order whose
+    /// item is unknown: either would be that of other events, too.
+    fn order(&self) -> Option<(Cow<'e, str>, &'static str)> {
+        let order = self.custom_text("order_id")?;
+        if !is_order(&order) || is_damaged(&order) {
+            return None;
+        }
+        // The items of an order in a store are events of their own (Meta, Offline Events).
+        match self.custom_text("item_number") {
+            Some(item) if is_damaged(&item) => None,
+            Some(item) if !is_nothing(&item) => Some((
+                Cow::Owned(format!("{order}:{item}")),
+                "order_id and item_number were",
+            )),
+            _ => Some((order, "order_id was")),
+        }
+    }
+
     /// A property as text without white space around it, if it is a text or a number.
     fn custom_text(&self, key: &str) -> Option<Cow<'e, str>> {
         let raw = self.event.custom_data.get(key)?.raw();
@@ -63,18 +73,23 @@ impl<'e> Sealing<'e, '_> {
 
     /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
     fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
-        let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
         let is_safe = id.len() <= EVENT_ID_BYTES_MAX
             && (bytes::is_free::<UnusualInWord>(id.as_bytes())
-                || !(contact::holds_contact(id) || id.contains(is_odd)));
+                || !(contact::holds_contact(id) || id.contains(char::is_control)));
         if is_safe {
             return Cow::Borrowed(id);
         }
-        let message =
-            format!("{field} holds contact data, is damaged or too long; its hash is sent instead");
+        let message = format!(
+            "{field} holds contact data or control characters, or is too long; its hash is sent instead"
+        );
         self.findings.add(Code::EventIdHashed, path(), message);
         Cow::Owned(Hashed::of(id).as_str().to_owned())
     }
+}
+
+/// Whether a part of an id was lost. What is left may be what is left of another one.
+fn is_damaged(id: &str) -> bool {
+    id.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether an id is empty, or what a program writes where it has none. Events with such an id would be taken for

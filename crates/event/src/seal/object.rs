@@ -112,7 +112,7 @@ impl Writer<'_> {
             out.push(':');
         }
         if is_ordinary
-            && shape == Some(Shape::Text)
+            && matches!(shape, Some(Shape::Text | Shape::Id))
             && raw.kind() == Kind::Text
             && raw.text() != "\"\""
         {
@@ -138,8 +138,14 @@ impl Writer<'_> {
             return false;
         }
         if raw.text().contains(char::REPLACEMENT_CHARACTER) || is_half_surrogate(raw) {
-            let message = "the text is damaged; what was lost is sent as U+FFFD";
+            let is_id = shape == Some(Shape::Id);
+            let message = if is_id {
+                "the id is damaged, and may be what is left of another; left out"
+            } else {
+                "the text is damaged; what was lost is sent as U+FFFD"
+            };
             self.findings.add(Code::TextDamaged, path(), message);
+            return !is_id;
         }
         true
     }
@@ -183,7 +189,7 @@ impl Writer<'_> {
     fn value(&mut self, shape: Shape, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         match shape {
             Shape::Any => self.any(raw, path, out),
-            Shape::Text => self.text(raw, path, out),
+            Shape::Text | Shape::Id => self.text(raw, path, out),
             Shape::Number => self.number(raw, path, out),
             Shape::Integer => self.integer(raw, path, out),
             Shape::Flag => self.flag(raw, path, out),
@@ -359,7 +365,7 @@ impl Writer<'_> {
         out.push('[');
         match raw.kind() {
             Kind::Array => {
-                for (index, item) in raw.items().into_iter().enumerate() {
+                for (index, item) in raw.items().enumerate() {
                     if matches!(item.kind(), Kind::Text | Kind::Number) && !has_infinite(item) {
                         if !out.ends_with('[') {
                             out.push(',');

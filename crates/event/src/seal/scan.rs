@@ -12,14 +12,8 @@ pub(super) fn has_infinite(raw: Raw<'_>) -> bool {
     let may_be = text.len() > DIGITS_MAX || memchr::memchr2(b'e', b'E', text).is_some();
     match raw.kind() {
         Kind::Number => may_be && !raw.text().parse::<f64>().is_ok_and(f64::is_finite),
-        Kind::Array => may_be && raw.items().into_iter().any(has_infinite),
-        Kind::Object => {
-            may_be
-                && raw
-                    .members()
-                    .into_iter()
-                    .any(|(_, value)| has_infinite(value))
-        }
+        Kind::Array => may_be && raw.items().any(has_infinite),
+        Kind::Object => may_be && raw.members().any(|(_, value)| has_infinite(value)),
         _ => false,
     }
 }
@@ -48,9 +42,9 @@ pub(super) fn has_contact(raw: Raw<'_>) -> bool {
         }
         Kind::Array => {
             let is_nested = memchr::memchr(b'{', text).is_some();
-            (is_nested || may_hold()) && raw.items().into_iter().any(has_contact)
+            (is_nested || may_hold()) && raw.items().any(has_contact)
         }
-        Kind::Object => raw.members().into_iter().any(|(key, value)| {
+        Kind::Object => raw.members().any(|(key, value)| {
             contact::is_contact(&key)
                 || (contact::is_contact_key(&key) && value.kind() != Kind::Null)
                 || has_contact(value)

@@ -455,9 +455,31 @@ fn deep_nesting_in_one_event_costs_no_neighbour() {
 fn events_wrapped_in_many_strings_are_read_or_refused() {
     let mut text = GOOD.to_owned();
     for layer in 0..16 {
-        assert!(seal(&text).sealed.is_some(), "{layer} layers");
+        let outcome = seal(&text);
+        if text.len() <= limits::EVENT_BYTES_MAX {
+            assert!(outcome.sealed.is_some(), "{layer} layers");
+        } else {
+            assert_eq!(outcome.codes(), ["event_too_large"], "{layer} layers");
+        }
         text = serde_json::Value::from(text).to_string();
     }
+    assert!(text.len() > limits::EVENT_BYTES_MAX);
+}
+
+/// Findings beyond the limit are counted only, but never the one that says why the event is refused.
+#[test]
+fn an_error_is_told_behind_any_number_of_remarks() {
+    let unknown = (0..200).map(|at| format!(r#""x{at}":1,"#));
+    let text = format!("{{{}{}", unknown.collect::<String>(), &GOOD[1..]);
+    let text = text.replacen("event_name", "event", 1);
+    let outcome = seal(&text.replacen("event_time", "event_tim", 1));
+    assert!(outcome.findings.has_error());
+    assert!(
+        outcome.codes().contains(&"event_time_missing"),
+        "{:?}",
+        outcome.codes()
+    );
+    assert_eq!(outcome.findings.iter().count(), 100);
 }
 
 /// A body that breaks off still gives the events before the break, and says where it broke.

@@ -1,6 +1,7 @@
 //! From a body to what leaves: every event read, checked, and in the form in which it travels.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use sluice_event::batch::{self, Item, Layout};
 use sluice_event::{ActionSource, Code, Findings, Rules, SealedEvent};
@@ -85,14 +86,10 @@ impl Load {
             },
             lacking: Vec::new(),
         };
-        // `read` cannot be stopped, so a failure is kept.
-        let mut failed = Ok(());
-        let read = batch::read(text, |item| {
-            if failed.is_ok() {
-                failed = loading.add(item);
-            }
+        let read = batch::read_while(text, |item| match loading.add(item) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => ControlFlow::Break(failure),
         });
-        failed?;
         let is_first = loading.load.events == 0;
         let broken = |error: sluice_event::json::SyntaxError| {
             let (line, column) = error.line_column(text);
@@ -106,7 +103,10 @@ impl Load {
                 },
             )
         };
-        let body = read.map_err(broken)?;
+        let body = match read.map_err(broken)? {
+            ControlFlow::Continue(body) => body,
+            ControlFlow::Break(failure) => return Err(failure),
+        };
         if loading.load.events == 0 {
             return Err(without_events(name, "holds an empty list"));
         }

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::support::merge;
+
 use super::{Row, assert_codes, assert_none, assert_sent, of_person, patched, seal_value, website};
 
 #[test]
@@ -211,6 +213,65 @@ fn ids_that_are_contact_data_are_hashed() {
         ),
     ];
     assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
+}
+
+/// What is left of `M\xfcller` and of `M\xf6ller` in Latin-1 is the same text, and would be one event.
+#[test]
+fn a_damaged_id_is_no_id() {
+    let damaged = ["M\u{fffd}ller", "\u{fffd}", "x\u{fffd}y"];
+    for id in damaged {
+        let text = of_person(r#"{"em":"a@b.de"}"#);
+        for (patch, codes, own) in [
+            (
+                json!({ "event_id": id }),
+                &["event_id_missing", "text_damaged"][..],
+                None,
+            ),
+            (
+                json!({ "event_id": id, "custom_data": { "order_id": "A-1" } }),
+                &["event_id_missing", "text_damaged"],
+                Some("A-1"),
+            ),
+            (
+                json!({ "event_id": null, "custom_data": { "order_id": id } }),
+                &["event_id_missing", "text_damaged"],
+                None,
+            ),
+            (
+                json!({ "event_id": null, "custom_data": { "order_id": "A-1", "item_number": id } }),
+                &["event_id_missing", "text_damaged"],
+                None,
+            ),
+        ] {
+            let mut event = text.clone();
+            merge(&mut event, patch.clone());
+            let outcome = seal_value(&event);
+            assert_eq!(outcome.codes(), codes, "{patch}");
+            let sealed = outcome.json();
+            let sent = sealed["event_id"].as_str().unwrap();
+            match own {
+                Some(own) => assert_eq!(sent, own),
+                // A UUID of version 7, made here.
+                None => assert_eq!((sent.len(), &sent[14..15]), (36, "7"), "{patch}"),
+            }
+            for key in ["order_id", "item_number"] {
+                let sent = &sealed["custom_data"][key];
+                assert!(sent.is_null() || sent == "A-1", "{patch}: {sent}");
+            }
+        }
+    }
+    let half = r#"{"event_name":"Lead","event_time":1789999940,"event_id":"x\ud800y","action_source":"other","user_data":{"em":"a@b.de"}}"#;
+    assert_eq!(
+        crate::support::seal(half).codes(),
+        ["event_id_missing", "text_damaged"]
+    );
+    let event = json!({ "original_event_data": { "event_id": "M\u{fffd}ller", "order_id": "\u{fffd}", "event_name": "Lead" } });
+    let mut whole = of_person(r#"{"em":"a@b.de"}"#);
+    merge(&mut whole, event);
+    assert_eq!(
+        seal_value(&whole).json()["original_event_data"],
+        json!({ "event_name": "Lead" })
+    );
 }
 
 /// The common spellings of an address that our search for addresses has to know as well as `em`
