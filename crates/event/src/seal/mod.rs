@@ -127,7 +127,7 @@ impl Sealing<'_, '_> {
             return None;
         }
         Some(SealedEvent {
-            json: std::mem::take(&mut self.out),
+            json: self.out.as_str().into(),
             event_name,
             event_id,
             event_time,

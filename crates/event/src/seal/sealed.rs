@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::action_source::ActionSource;
 use crate::identity::{DatasetId, EventIdentity};
@@ -9,14 +10,16 @@ use crate::names;
 
 /// An event in its final form: hashes only, encoded once.
 ///
+/// A clone shares the payload: an event that goes to several datasets is in memory once.
+///
 /// Only [`Event::seal`] makes one, so there is no way to put clear text into it.
 ///
 /// ```compile_fail
-/// let sealed = sluice_event::SealedEvent { json: String::from("john@example.com"), ..todo!() };
+/// let sealed = sluice_event::SealedEvent { json: "john@example.com".into(), ..todo!() };
 /// ```
 #[derive(Clone)]
 pub struct SealedEvent {
-    pub(super) json: String,
+    pub(super) json: Arc<str>,
     pub(super) event_name: Cow<'static, str>,
     pub(super) event_id: EventId,
     pub(super) event_time: i64,
@@ -50,9 +53,9 @@ impl SealedEvent {
         &self.json
     }
 
-    /// The JSON object, without a copy.
+    /// The JSON object as a text of its own.
     pub fn into_json(self) -> String {
-        self.json
+        self.json.as_ref().to_owned()
     }
 
     /// `event_name`.

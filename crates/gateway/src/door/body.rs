@@ -3,7 +3,7 @@
 //! All bodies together may hold a fixed number of bytes. A body asks for room while it arrives, so
 //! neither many clients at once nor a single slow one can fill the memory.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for bodies is handed out in pieces of this size.
 const PIECE_BYTES: usize = 4 * 1024;
+
+/// The most that is asked for at once beyond what is needed now.
+const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The largest window of a zstd frame, in bytes: what a decoder should at least take (RFC 8878, 3.1.1.1.2), and
+/// all that the levels up to 19 use. A frame names its window in its first bytes, before anything of it is known.
+const ZSTD_WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How much is taken.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +49,28 @@ pub(crate) struct Received {
     _room: Vec<OwnedSemaphorePermit>,
 }
 
+/// Room for what is made of a body; it grows with that.
+#[derive(Default)]
+pub(crate) struct Held {
+    permits: Vec<OwnedSemaphorePermit>,
+    bytes: usize,
+    used: usize,
+}
+
+impl Held {
+    /// Room for so many bytes more.
+    pub(crate) fn more(&mut self, bytes: usize, room: &Room) -> Result<(), BodyError> {
+        self.used += bytes;
+        if self.used > self.bytes {
+            // Doubling keeps the number of permits small.
+            let piece = (self.used - self.bytes).max(self.bytes.min(STEP_BYTES_MAX));
+            room.take(piece, &mut self.permits)?;
+            self.bytes += piece;
+        }
+        Ok(())
+    }
+}
+
 /// Why a body could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
@@ -53,6 +82,8 @@ pub(crate) enum BodyError {
     TooSlow,
     #[error("the body ended before it was complete")]
     Torn,
+    #[error("a chunk of the body has no length that can be read, or another one than it says")]
+    Chunk,
     #[error("too many bodies at the same time")]
     NoRoom,
     #[error("the body is not what its Content-Encoding says")]
@@ -151,7 +182,7 @@ async fn read(
     let mut rooms = Vec::new();
     let mut room_bytes = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Torn)?;
+        let frame = frame.map_err(|error| flaw_of(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -179,6 +210,22 @@ async fn read(
     })
 }
 
+/// Why the next piece of a body could not be read. What is left of a connection that broke looks the same in both
+/// framings; a chunk that cannot be read is the client's fault.
+fn flaw_of(error: &axum::Error) -> BodyError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let kind = error
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        if matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
+            return BodyError::Chunk;
+        }
+        cause = error.source();
+    }
+    BodyError::Torn
+}
+
 fn unpack(
     packed: &[u8],
     encoding: Encoding,
@@ -197,7 +244,7 @@ fn unpack(
     let mut rooms = Vec::new();
     loop {
         // A piece at a time: a few bytes may unpack to more than the memory holds.
-        let step = bytes.len().clamp(64 * 1024, 4 * 1024 * 1024);
+        let step = bytes.len().clamp(64 * 1024, STEP_BYTES_MAX);
         room.take(step, &mut rooms)?;
         bytes.reserve_exact(step);
         let read = (&mut reader)
@@ -237,8 +284,9 @@ impl std::io::Read for ZstdFrames<'_> {
             if self.rest.is_empty() {
                 return Ok(0);
             }
-            let frame = StreamingDecoder::new(self.rest).map_err(std::io::Error::other)?;
-            self.frame = Some(frame);
+            let frame =
+                StreamingDecoder::new_with_max_window_size(self.rest, ZSTD_WINDOW_BYTES_MAX);
+            self.frame = Some(frame.map_err(std::io::Error::other)?);
         }
     }
 }
@@ -329,6 +377,23 @@ mod tests {
         let mut torn = gzip(&b"text ".repeat(1_000));
         torn.truncate(torn.len() - 6);
         assert_eq!(take("gzip", torn).await, Err(BodyError::Encoding));
+    }
+
+    /// A frame of two bytes that asks for a window of 2 to the power of `log` bytes: magic number, descriptor,
+    /// window, and one raw block, which is the last.
+    fn frame_with_window(log: u8) -> Vec<u8> {
+        let head = [0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+        [&head[..], &[1 | 2 << 3, 0, 0], b"{}"].concat()
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_a_few_bytes_gets_no_large_window() {
+        let taken = take("zstd", frame_with_window(23)).await;
+        assert_eq!(taken.as_deref(), Ok(&b"{}"[..]));
+        for log in [24, 27, 31] {
+            let taken = take("zstd", frame_with_window(log)).await;
+            assert_eq!(taken, Err(BodyError::Encoding), "2^{log}");
+        }
     }
 
     #[tokio::test]

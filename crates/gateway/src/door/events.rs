@@ -28,6 +28,8 @@ pub(crate) async fn post(
     let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
     let bytes = std::mem::take(&mut received.bytes);
     let sealed = doors.seal(bytes, &source).await?;
+    // The body is gone; what was made of it has room of its own.
+    drop(received);
     if sealed.has_options_beside {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -124,12 +126,18 @@ pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestC
     })
 }
 
+/// Rejected events that an answer lists. Three bytes of a body make one, and a listed one is 190 bytes and more.
+const REJECTED_MAX: usize = 1_000;
+
 /// The body of an answer.
 #[derive(Serialize)]
 struct Answer<'a> {
     accepted: usize,
     duplicates: usize,
     rejected: Vec<RejectedEvent<'a>>,
+    /// How many more were rejected.
+    #[serde(skip_serializing_if = "is_none")]
+    rejected_unlisted: usize,
     warnings: Vec<Remark<'a>>,
 }
 
@@ -162,12 +170,23 @@ struct Remark<'a> {
     help: &'static str,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 impl<'a> Answer<'a> {
     fn of(outcome: &'a Outcome) -> Self {
         Self {
             accepted: outcome.accepted,
             duplicates: outcome.duplicates,
-            rejected: outcome.rejected.iter().map(RejectedEvent::of).collect(),
+            rejected: outcome
+                .rejected
+                .iter()
+                .take(REJECTED_MAX)
+                .map(RejectedEvent::of)
+                .collect(),
+            rejected_unlisted: outcome.rejected.len().saturating_sub(REJECTED_MAX),
             warnings: outcome.warnings.iter().map(Remark::of).collect(),
         }
     }

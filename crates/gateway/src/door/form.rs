@@ -3,6 +3,7 @@
 //! In the forms each field is text; `data` is JSON text then, a list of objects or of JSON strings.
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 
 /// Fields of a form.
 const FIELDS_MAX: usize = 100;
@@ -30,14 +31,13 @@ pub(crate) enum FormError {
 
 impl Form {
     /// Reads a body by its content type; without a known one by how it begins.
-    pub(crate) async fn read(content_type: &str, body: Vec<u8>) -> Result<Self, FormError> {
-        let kind = content_type.split(';').next().unwrap_or_default().trim();
-        if kind.eq_ignore_ascii_case("multipart/form-data") {
-            return multipart(content_type, body).await;
+    pub(crate) fn read(content_type: &str, body: Vec<u8>) -> Result<Self, FormError> {
+        if is_multipart(content_type) {
+            // The whole body is here, so there is nothing to wait for.
+            let read = multipart(content_type, body).now_or_never();
+            return read.unwrap_or(Err(FormError::Multipart));
         }
-        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        let looks_like_json = matches!(first, Some(b'{' | b'['));
-        if looks_like_json || kind.eq_ignore_ascii_case("application/json") {
+        if is_json(content_type, &body) {
             return Ok(Form::Json(body));
         }
         let pairs = form_urlencoded::parse(&body);
@@ -90,6 +90,23 @@ impl Form {
     }
 }
 
+/// Whether a body is one JSON document, and no form.
+pub(crate) fn is_json(content_type: &str, body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let looks_like_json = matches!(first, Some(b'{' | b'['));
+    !is_multipart(content_type)
+        && (looks_like_json || kind(content_type).eq_ignore_ascii_case("application/json"))
+}
+
+fn is_multipart(content_type: &str) -> bool {
+    kind(content_type).eq_ignore_ascii_case("multipart/form-data")
+}
+
+/// A content type without its parameters.
+fn kind(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
 fn within_limit(fields: Vec<(String, String)>) -> Result<Form, FormError> {
     if fields.len() > FIELDS_MAX {
         return Err(FormError::TooManyFields);
@@ -119,13 +136,13 @@ async fn multipart(content_type: &str, body: Vec<u8>) -> Result<Form, FormError>
 mod tests {
     use super::*;
 
-    async fn data(content_type: &str, body: &str) -> Result<String, FormError> {
-        let form = Form::read(content_type, body.as_bytes().to_vec()).await?;
+    fn data(content_type: &str, body: &str) -> Result<String, FormError> {
+        let form = Form::read(content_type, body.as_bytes().to_vec())?;
         Ok(String::from_utf8(form.into_events()?).unwrap())
     }
 
-    #[tokio::test]
-    async fn reads_every_form() {
+    #[test]
+    fn reads_every_form() {
         let multipart = "--X\r\nContent-Disposition: form-data; name=\"data\"\r\n\
             Content-Type: multipart/form-data\r\n\r\n[{}]\r\n\
             --X\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nkey\r\n--X--\r\n";
@@ -146,15 +163,15 @@ mod tests {
             ("multipart/form-data; boundary=X", multipart, "[{}]"),
         ] {
             assert_eq!(
-                data(content_type, body).await.as_deref(),
+                data(content_type, body).as_deref(),
                 Ok(expected),
                 "{content_type}"
             );
         }
     }
 
-    #[tokio::test]
-    async fn says_what_is_wrong_with_a_form() {
+    #[test]
+    fn says_what_is_wrong_with_a_form() {
         let form = "application/x-www-form-urlencoded";
         let many = "a=1&".repeat(101);
         for (content_type, body, error) in [
@@ -167,19 +184,19 @@ mod tests {
                 FormError::Multipart,
             ),
         ] {
-            assert_eq!(data(content_type, body).await, Err(error), "{body}");
+            assert_eq!(data(content_type, body), Err(error), "{body}");
         }
     }
 
-    #[tokio::test]
-    async fn fields_are_found_by_name() {
+    #[test]
+    fn fields_are_found_by_name() {
         let form = Form::read("", b"test_event_code=TEST1&access_token=a%20b".to_vec());
-        let form = form.await.unwrap();
+        let form = form.unwrap();
         assert_eq!(form.test_event_code().as_deref(), Some("TEST1"));
         assert_eq!(form.field("access_token"), Some("a b"));
         assert_eq!(form.json(), None);
         let form = Form::read("", b"test_event_code=%22TEST1%22".to_vec());
-        let form = form.await.unwrap();
+        let form = form.unwrap();
         assert_eq!(form.test_event_code().as_deref(), Some("TEST1"));
     }
 }

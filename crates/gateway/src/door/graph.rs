@@ -17,11 +17,12 @@ use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
 use sluice_event::{Code, DatasetId, batch};
 
+use super::body::{Held, Room};
 use super::events::requested_code;
-use super::form::{Form, FormError};
-use super::intake::{self, IntakeError, Outcome, Rejected, Route};
+use super::form::{self, Form, FormError};
+use super::intake::{self, IntakeError, Outcome, Rejected, Route, aside};
 use super::problem::{Problem, RETRY_AFTER_S};
-use super::{Doors, RequestId, auth, body};
+use super::{Doors, RequestId, auth, body, is_version, no_door};
 
 /// Rejected events that are named in `messages`.
 const MESSAGES_MAX: usize = 100;
@@ -40,10 +41,13 @@ pub(crate) struct GraphProblem {
 /// Takes events as the Graph API does.
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
-    Path((_version, dataset)): Path<(String, String)>,
+    Path((version, dataset)): Path<(String, String)>,
     axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
 ) -> Response {
+    if !is_version(&version) {
+        return no_door(request.uri().path()).into_response();
+    }
     match take(&doors, &dataset, request).await {
         Ok(outcome) => success(&outcome, &id),
         Err(problem) => problem.answer(&id),
@@ -62,8 +66,8 @@ pub(crate) async fn take(
     let bearer = auth::bearer(headers);
     // One that is nobody's here may be for somebody on the way.
     let known_bearer = bearer.filter(|key| doors.source(key).is_some());
-    let room = match in_query {
-        Some(key) if doors.source(&key).is_some() => &doors.room,
+    let room = match &in_query {
+        Some(key) if doors.source(key).is_some() => &doors.room,
         // A key that counts whatever the body holds has to be right before the body is taken.
         Some(_) => return Err(GraphProblem::unknown_token()),
         None if known_bearer.is_some() => &doors.room,
@@ -73,18 +77,18 @@ pub(crate) async fn take(
         .await
         .map_err(Problem::from)?;
     let bytes = std::mem::take(&mut received.bytes);
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let form = Form::read(content_type, bytes).await?;
-    let key = in_query_or_field(query, &form).or(known_bearer.map(str::to_owned));
-    let key = match (key, form.json()) {
-        (None, Some(bytes)) => {
-            in_json(bytes).map_err(|error| GraphProblem::unreadable(error, true))?
-        }
-        (key, _) => key,
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let keys = Shown {
+        in_query: in_query.map(Cow::into_owned),
+        known_bearer: known_bearer.map(str::to_owned),
     };
+    let for_fields = room.clone();
+    let opened = aside(bytes.len(), move || {
+        Opened::of(&content_type, bytes, keys, &for_fields)
+    });
+    let Opened { form, key, fields } = opened.await?;
     let key = key
         .or(bearer.map(str::to_owned))
         .ok_or_else(GraphProblem::no_token)?;
@@ -98,6 +102,8 @@ pub(crate) async fn take(
     let is_json = form.json().is_some();
     let sealed = doors.seal(form.into_events()?, &source).await;
     let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
+    // The body is gone; what was made of it has room of its own.
+    drop((received, fields));
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
@@ -118,13 +124,50 @@ pub(crate) async fn take(
     Ok(outcome)
 }
 
-/// The key, from where most clients of the Graph API put their token.
-fn in_query_or_field(query: &str, form: &Form) -> Option<String> {
+/// The keys that were seen before the body was read.
+struct Shown {
+    in_query: Option<String>,
+    known_bearer: Option<String>,
+}
+
+/// A body whose form is known, and the key that counts.
+struct Opened {
+    form: Form,
+    key: Option<String>,
+    /// Room for the fields of a form, which are a copy of the body.
+    fields: Held,
+}
+
+impl Opened {
+    fn of(
+        content_type: &str,
+        bytes: Vec<u8>,
+        shown: Shown,
+        room: &Room,
+    ) -> Result<Self, GraphProblem> {
+        let mut fields = Held::default();
+        if !form::is_json(content_type, &bytes) {
+            let room = fields.more(bytes.len(), room);
+            room.map_err(Problem::from)?;
+        }
+        let form = Form::read(content_type, bytes)?;
+        let key = match (shown.in_query, shown.known_bearer, form.json()) {
+            (Some(key), ..) => Some(key),
+            (None, known, None) => in_field(&form).or(known),
+            (None, Some(known), Some(_)) => Some(known),
+            (None, None, Some(bytes)) => {
+                in_json(bytes).map_err(|error| GraphProblem::unreadable(error, true))?
+            }
+        };
+        Ok(Self { form, key, fields })
+    }
+}
+
+/// The key in a form, from where most clients of the Graph API put their token.
+fn in_field(form: &Form) -> Option<String> {
     let in_field = |name| form.field(name).filter(|key| !key.is_empty());
-    let in_query = parameter(query, "access_token").map(Cow::into_owned);
-    in_query
-        .or_else(|| in_field("access_token").map(str::to_owned))
-        .or_else(|| in_field("accessKey").map(str::to_owned))
+    let key = in_field("access_token").or_else(|| in_field("accessKey"));
+    key.map(str::to_owned)
 }
 
 fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {

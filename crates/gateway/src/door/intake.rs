@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sluice_event::json::SyntaxError;
@@ -14,11 +15,15 @@ use sluice_event::{
 use sluice_journal::{Appended, Entry, JournalError, TestCode};
 
 use super::Doors;
+use super::body::{Held, Room};
 use crate::config::Source;
 use crate::watch::Taken;
 
 /// Findings that are reported of one rejected event.
 const FINDINGS_MAX: usize = 10;
+
+/// What an event takes beside its bytes, and a finding with its texts: about so many bytes.
+const BESIDE_BYTES: usize = 256;
 
 /// Test codes of one dataset since the start. Each has a lane of its own, which is more than a text that
 /// comes from outside should be able to make without end.
@@ -33,6 +38,8 @@ pub(crate) struct Sealed {
     rejected: Vec<Rejected>,
     warnings: BTreeMap<(Severity, &'static str), Warning>,
     count: usize,
+    /// For the events, which may take more than the text they come from: a hash is longer than a name.
+    room: Held,
     /// The body was one event, and no list of them in any form.
     pub(crate) is_single: bool,
     /// What stood beside the events as their test code.
@@ -93,6 +100,9 @@ pub(crate) enum IntakeError {
     /// There is too much in it.
     #[error("the request holds more than {max} events")]
     TooMany { max: usize },
+    /// There is no memory for what is made of it.
+    #[error("too many bodies at the same time")]
+    NoRoom,
     /// Test codes are made up faster than anybody can look at them.
     #[error("{TEST_CODES_MAX} other test codes are in use for the dataset")]
     TooManyTestCodes,
@@ -114,6 +124,7 @@ pub(crate) fn seal(
     source: &Source,
     (unix_ms, chance): (u64, [u8; 16]),
     events_max: usize,
+    room: &Room,
 ) -> Result<Sealed, IntakeError> {
     // The reader calls it no JSON, which is true and tells nobody that an upload was empty.
     if text.trim().is_empty() {
@@ -121,11 +132,11 @@ pub(crate) fn seal(
     }
     let mut sealed = Sealed::default();
     let dice = u128::from_be_bytes(chance);
-    let read = batch::read(text, |item| {
-        sealed.count += 1;
-        if sealed.count > events_max {
-            return;
+    let read = batch::read_while(text, |item| {
+        if sealed.count == events_max {
+            return ControlFlow::Break(IntakeError::TooMany { max: events_max });
         }
+        sealed.count += 1;
         // Ids that are made here differ in their random part by the place of the event.
         let bytes = dice.wrapping_add(item.index as u128).to_be_bytes();
         let mut entropy = [0; 10];
@@ -135,13 +146,17 @@ pub(crate) fn seal(
             in_doubt: false,
             entropy,
         };
-        sealed.add(item, source, moment);
+        let bytes = sealed.add(item, source, moment);
+        match sealed.room.more(bytes, room) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(IntakeError::NoRoom),
+        }
     });
-    let body = read.map_err(|error| syntax(text, error))?;
+    let body = match read.map_err(|error| syntax(text, error))? {
+        ControlFlow::Continue(body) => body,
+        ControlFlow::Break(error) => return Err(error),
+    };
     sealed.is_single = body.layout == batch::Layout::Single;
-    if sealed.count > events_max {
-        return Err(IntakeError::TooMany { max: events_max });
-    }
     if sealed.count == 0 {
         return Err(IntakeError::Empty);
     }
@@ -160,7 +175,8 @@ pub(crate) fn syntax(text: &str, error: SyntaxError) -> IntakeError {
 }
 
 impl Sealed {
-    fn add(&mut self, item: batch::Item<'_>, source: &Source, moment: Moment) {
+    /// Seals an event; tells how many bytes it takes from now on.
+    fn add(&mut self, item: batch::Item<'_>, source: &Source, moment: Moment) -> usize {
         let batch::Item {
             index,
             event,
@@ -173,15 +189,22 @@ impl Sealed {
         });
         match sealed {
             Some(event) => {
+                let bytes = event.json().len();
                 self.places.push(index);
                 self.events.push(event);
                 self.warn(index, &findings);
+                bytes + BESIDE_BYTES
             }
-            None => self.rejected.push(Rejected {
-                index,
-                event_id,
-                findings: told(&findings),
-            }),
+            None => {
+                let findings = told(&findings);
+                let bytes = (1 + findings.len()) * BESIDE_BYTES;
+                self.rejected.push(Rejected {
+                    index,
+                    event_id,
+                    findings,
+                });
+                bytes
+            }
         }
     }
 
@@ -202,6 +225,24 @@ impl Sealed {
     }
 }
 
+/// Does what a body of so many bytes asks for: away from the threads that serve connections if it takes long.
+pub(crate) async fn aside<T: Send + 'static>(
+    body_bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    /// Up to here the work takes less time than handing it to another thread.
+    const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+    if body_bytes <= INLINE_BYTES_MAX {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        // It panics as it would have here: the request answers 500 and nothing else happens.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// The findings that are worth telling about a rejected event: errors first.
 fn told(findings: &Findings) -> Vec<Finding> {
     let mut told: Vec<Finding> = findings.iter().cloned().collect();
@@ -217,23 +258,13 @@ impl Doors {
         bytes: Vec<u8>,
         source: &Arc<Source>,
     ) -> Result<Sealed, IntakeError> {
-        /// Up to here sealing takes less time than handing it to another thread.
-        const INLINE_BYTES_MAX: usize = 256 * 1024;
-
         let now = (self.clock.unix_ms(), self.clock.chance());
         let events_max = self.limits.events_per_request_max;
-        if bytes.len() <= INLINE_BYTES_MAX {
-            return seal(&batch::text_of(&bytes), source, now, events_max);
-        }
-        let source = Arc::clone(source);
-        let task = tokio::task::spawn_blocking(move || {
-            seal(&batch::text_of(&bytes), &source, now, events_max)
-        });
-        match task.await {
-            Ok(result) => result,
-            // It panics as it would have here: the request answers 500 and nothing else happens.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        let (source, room) = (Arc::clone(source), self.room.clone());
+        aside(bytes.len(), move || {
+            seal(&batch::text_of(&bytes), &source, now, events_max, &room)
+        })
+        .await
     }
 
     /// Writes sealed events to disk, once per dataset they go to.

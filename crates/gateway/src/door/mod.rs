@@ -10,6 +10,7 @@ mod discard;
 mod events;
 mod form;
 mod graph;
+mod head;
 mod health;
 mod intake;
 mod problem;
@@ -238,6 +239,9 @@ impl Doors {
 /// What the router answers. A panic costs this request only: what it leaves behind is the state of this one
 /// request, which nobody sees again.
 async fn answered(mut router: Router, request: Request) -> Response {
+    if let Some(problem) = head::flaw(&request) {
+        return problem.into_response();
+    }
     let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
     match answered {
         Ok(Ok(response)) => response,
@@ -271,7 +275,11 @@ async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
     if is_of_the_graph_api(uri.path()) {
         return graph::other(id).await;
     }
-    let help = match uri.path() {
+    no_door(uri.path()).into_response()
+}
+
+fn no_door(path: &str) -> Problem {
+    let help = match path {
         "/metrics" => "metrics are at the admin listener: see admin.listen",
         _ => {
             "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API"
@@ -283,7 +291,6 @@ async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
         "there is no door at this path",
         help,
     )
-    .into_response()
 }
 
 async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
@@ -306,7 +313,10 @@ async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
 /// Whether a path begins with a version of the Graph API, such as `/v26.0`. Meta's SDKs take any JSON
 /// without `error` for success, so they have to be refused in their own way.
 fn is_of_the_graph_api(path: &str) -> bool {
-    let first = path.split('/').nth(1).unwrap_or_default();
+    is_version(path.split('/').nth(1).unwrap_or_default())
+}
+
+fn is_version(first: &str) -> bool {
     let numbers = first.strip_prefix('v').and_then(|it| it.split_once('.'));
     let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
     numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))

@@ -93,6 +93,11 @@ impl From<BodyError> for Problem {
                 "body_torn",
                 "send as many bytes as Content-Length says",
             ),
+            BodyError::Chunk => (
+                StatusCode::BAD_REQUEST,
+                "body_torn",
+                "write each chunk as its length in hexadecimal digits, CRLF, that many bytes, CRLF",
+            ),
             BodyError::NoRoom => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -131,6 +136,7 @@ impl From<IntakeError> for Problem {
                 "too_many_events",
                 "send fewer events in a request",
             ),
+            IntakeError::NoRoom => return BodyError::NoRoom.into(),
             IntakeError::TooManyTestCodes => (
                 StatusCode::BAD_REQUEST,
                 "test_codes_too_many",

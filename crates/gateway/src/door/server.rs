@@ -31,9 +31,9 @@ const BACKLOG: u32 = 4_096;
 /// Bytes that a connection may keep of what it has read and not yet handed on.
 const CONNECTION_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes of a request's first line and headers together. Of its own, because what is read at once may be more
-/// than a connection keeps.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a request's first line and headers together. Every connection may hold an unfinished one without
+/// showing a key, and bodies alone ask for room.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long to wait when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

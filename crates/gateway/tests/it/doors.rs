@@ -113,6 +113,20 @@ async fn a_bad_event_costs_only_itself() {
     test.finish().await;
 }
 
+/// A few bytes of gzip are thousands of events that are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_lists_some_rejected_events_and_counts_the_rest() {
+    let test = start().await;
+    let answer = test.post(&Value::from(vec![1; 1_002])).await;
+    assert_eq!(answer.status, 422);
+    let answer = answer.json();
+    assert_eq!(answer["rejected"].as_array().unwrap().len(), 1_000);
+    assert_eq!(answer["rejected_unlisted"], 2);
+    let answer = test.post(&json!([1])).await.json();
+    assert_eq!(answer["rejected_unlisted"], Value::Null);
+    test.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warning_counts_events_and_not_values() {
     let test = start().await;

@@ -12,13 +12,18 @@ async fn a_head_has_a_size_and_http_2_is_not_spoken() {
         let head = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ";
         format!("{head}{}\r\n\r\n", "x".repeat(bytes - head.len() - 4))
     };
-    let long_path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(64 * 1024));
+    let long_path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(16 * 1024));
     let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65));
     for (what, head, status) in [
-        ("the longest head", long_header(64 * 1024), 200),
-        ("one byte more", long_header(64 * 1024 + 1), 431),
+        ("the longest head", long_header(16 * 1024), 200),
+        ("one byte more", long_header(16 * 1024 + 1), 431),
         ("a long path", long_path, 431),
         ("many headers", many, 431),
+        (
+            "a head without an end",
+            format!("GET /healthz HTTP/1.1\r\nX: {}", "x".repeat(16 * 1024)),
+            431,
+        ),
         ("no HTTP", "no HTTP at all\r\n\r\n".to_owned(), 400),
     ] {
         let answer = raw(test.address(), head.as_bytes()).await;
@@ -32,6 +37,63 @@ async fn a_head_has_a_size_and_http_2_is_not_spoken() {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     assert!(answer.is_empty(), "{answer:?}");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_proxy_may_understand_otherwise_is_refused() {
+    let test = start().await;
+    let key = format!("Authorization: Bearer {KEY}\r\nConnection: close\r\n");
+    for (what, head, body, status, code) in [
+        (
+            "no Host",
+            "GET /healthz HTTP/1.1\r\n",
+            "",
+            400,
+            "host_invalid",
+        ),
+        (
+            "two",
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
+            "",
+            400,
+            "host_invalid",
+        ),
+        ("none in 1.0", "GET /healthz HTTP/1.0\r\n", "", 200, ""),
+        (
+            "a coding in the framing",
+            "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+            "2\r\n{}\r\n0\r\n\r\n",
+            501,
+            "transfer_encoding_unknown",
+        ),
+        (
+            "a chunk of no length",
+            "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n",
+            "xyz\r\n{}\r\n0\r\n\r\n",
+            400,
+            "body_torn",
+        ),
+        (
+            "an empty part",
+            "POST //v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n",
+            "{}",
+            404,
+            "path_unknown",
+        ),
+    ] {
+        let request = format!("{head}{key}\r\n{body}");
+        let answer = raw(test.address(), request.as_bytes()).await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        if !code.is_empty() {
+            assert_eq!(answer.json()["code"], code, "{what}");
+        }
+        assert_eq!(
+            code == "body_torn",
+            answer.body.contains("each chunk"),
+            "{what}: {answer:?}"
+        );
+    }
     test.finish().await;
 }
 
