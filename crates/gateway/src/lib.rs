@@ -162,7 +162,11 @@ impl Gateway {
         // At once, so that connections queue up while a large journal is loaded.
         let listeners = Listeners::open(&config, sockets);
         let roster = {
-            let (config, environment) = (config.clone(), Arc::clone(&environment));
+            let (mut config, environment) = (config.clone(), Arc::clone(&environment));
+            if let Ok(listeners) = &listeners {
+                // That of a socket that was handed over is not in the file.
+                config.server.listen = listeners.address;
+            }
             Arc::new(blocking(move || Roster::read(&config, environment)).await??)
         };
         for (source, doubt) in roster.doubts() {

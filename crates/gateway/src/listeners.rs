@@ -15,9 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::StartError;
 use crate::config::{Config, Environment, Server};
-use crate::door::{
-    ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving, Stages, connections_max, serve,
-};
+use crate::door::{ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving, Stages, serve};
 
 /// Sockets that listen already, from who started this process.
 #[derive(Debug, Default)]
@@ -143,7 +141,7 @@ impl Listeners {
             read_timeout: settings.read_timeout,
         };
         let public = Arc::new(Public::new(Arc::clone(doors)));
-        let public_limits = limits(connections_max(settings.connections_max));
+        let public_limits = limits(doors.places);
         for listener in self.doors {
             let (public, limits) = (Arc::clone(&public), public_limits.clone());
             servers.spawn(serve(listener, public, limits, stages.clone()));

@@ -69,7 +69,11 @@ impl Config {
             mut problems,
             secrets,
         } = Reading::new(file, text, environment, now_s);
-        problems.extend(Problems::new(file, check_secrets(&secrets, environment)));
+        let is_local = config
+            .as_ref()
+            .is_none_or(|config| config.server.listen.ip().is_loopback());
+        let found = check_secrets(&secrets, environment, is_local);
+        problems.extend(Problems::new(file, found));
         let is_usable = problems.count(Severity::Error) == 0;
         Checked {
             config: config.filter(|_| is_usable),
@@ -78,8 +82,12 @@ impl Config {
     }
 }
 
-/// Which secrets cannot be used, and which ones are doubtful.
-fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<Problem> {
+/// Which secrets cannot be used, and which ones are doubtful; `is_local` if only this machine reaches the doors.
+fn check_secrets(
+    secrets: &[SecretPlace],
+    environment: &dyn Environment,
+    is_local: bool,
+) -> Vec<Problem> {
     let texts: Vec<_> = secrets
         .iter()
         .map(|secret| secret.secret.read(environment))
@@ -108,7 +116,7 @@ fn check_secrets(secrets: &[SecretPlace], environment: &dyn Environment) -> Vec<
             SecretKind::AccessToken => token(&text, &mut note),
             SecretKind::AppSecret => app_secret(&text, &mut note),
             SecretKind::SourceKey => {
-                key(&text, &mut note);
+                key(&text, is_local, &mut note);
                 let same = read.iter().find(|(_, other)| *other == text);
                 // Two sources with the same words for their keys were told so when they were read.
                 let is_told = read.iter().any(|(other, _)| {
@@ -140,16 +148,21 @@ fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
     }
 }
 
-fn key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
+fn key(text: &Secret, is_local: bool, note: &mut impl FnMut(Severity, &str, &str)) {
     if !text.expose().chars().all(|c| c.is_ascii_graphic()) {
         let message = "a key has ASCII letters, digits and marks, and no spaces";
         note(Severity::Error, message, KEY_HELP);
     } else if let Some(doubt) = doubt_of_key(text) {
-        note(Severity::Warning, &doubt, KEY_HELP);
+        let severity = if is_local {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        note(severity, &doubt, KEY_HELP);
     }
 }
 
-/// Why a key that can be used had better be another one.
+/// Why a key had better be another one. Where others than this machine reach the doors, it is not taken.
 pub(crate) fn doubt_of_key(key: &Secret) -> Option<String> {
     (key.expose().len() < KEY_CHARS_MIN)
         .then(|| format!("the key has fewer than {KEY_CHARS_MIN} characters and can be guessed"))

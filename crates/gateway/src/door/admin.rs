@@ -16,6 +16,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::peers::Entered;
 use super::problem::Problem;
 use super::server::Service;
 use super::{Doors, RequestId, answered, health, wrong_method};
@@ -53,6 +54,13 @@ impl Service for Admin {
         };
         self.doors.finish("operations", &id, response)
     }
+
+    /// Its places are few, and for those who run the gateway.
+    fn enter(&self, address: IpAddr) -> Option<Entered> {
+        self.doors.peers.enter(address)
+    }
+
+    fn is_full(&self) {}
 
     /// Those are no clients: the metric counts connections of the doors.
     fn connections(&self, _change: i64) {}

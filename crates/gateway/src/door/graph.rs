@@ -21,6 +21,7 @@ use super::body::{Held, Room};
 use super::events::requested_code;
 use super::form::{self, Form, FormError};
 use super::intake::{self, IntakeError, Outcome, Rejected, Route, aside};
+use super::peers::Peer;
 use super::problem::{Problem, RETRY_AFTER_S};
 use super::{Doors, RequestId, auth, body, is_version, no_door};
 
@@ -66,12 +67,14 @@ pub(crate) async fn take(
     let bearer = auth::bearer(headers);
     // One that is nobody's here may be for somebody on the way.
     let known_bearer = bearer.filter(|key| doors.source(key).is_some());
+    let peer = head.extensions.get::<Peer>();
+    let strangers_room = peer.map_or(&doors.strangers_room, |Peer(peer)| peer.strangers_room());
     let room = match &in_query {
         Some(key) if doors.source(key).is_some() => &doors.room,
         // A key that counts whatever the body holds has to be right before the body is taken.
         Some(_) => return Err(GraphProblem::unknown_token()),
         None if known_bearer.is_some() => &doors.room,
-        None => &doors.strangers_room,
+        None => strangers_room,
     };
     let mut received = body::receive(headers, body, doors.limits.body, room)
         .await

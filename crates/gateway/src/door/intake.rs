@@ -187,25 +187,23 @@ impl Sealed {
             event_id = event.event_id.as_deref().map(str::to_owned);
             event.seal(&source.rules, moment, &mut findings)
         });
+        let texts = findings.iter().len().min(FINDINGS_MAX);
+        let bytes = sealed
+            .as_ref()
+            .map_or(texts * BESIDE_BYTES, |event| event.json().len());
         match sealed {
             Some(event) => {
-                let bytes = event.json().len();
                 self.places.push(index);
                 self.events.push(event);
                 self.warn(index, &findings);
-                bytes + BESIDE_BYTES
             }
-            None => {
-                let findings = told(&findings);
-                let bytes = (1 + findings.len()) * BESIDE_BYTES;
-                self.rejected.push(Rejected {
-                    index,
-                    event_id,
-                    findings,
-                });
-                bytes
-            }
+            None => self.rejected.push(Rejected {
+                index,
+                event_id,
+                findings: told(&findings),
+            }),
         }
+        bytes + BESIDE_BYTES
     }
 
     fn warn(&mut self, index: usize, findings: &Findings) {

@@ -13,11 +13,14 @@ mod graph;
 mod head;
 mod health;
 mod intake;
+mod peers;
 mod problem;
 mod server;
 mod stage;
+mod wrong_keys;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +36,7 @@ use futures_util::FutureExt as _;
 use sluice_event::DatasetId;
 use sluice_journal::{Journal, LaneId, Waiting};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
@@ -42,12 +46,14 @@ use crate::roster::Keys;
 use crate::watch::Watch;
 pub(crate) use admin::{Admin, CONNECTIONS_MAX as ADMIN_CONNECTIONS_MAX};
 use body::{BodyLimits, Room};
-pub(crate) use descriptors::connections_max;
 use graph::GraphProblem;
+use peers::{Entered, Peer, Peers};
 use problem::Problem;
 use server::Service;
 pub(crate) use server::{Limits as Serving, Listener, serve};
 pub(crate) use stage::{Stage, Stages};
+pub(crate) use wrong_keys::Guesses;
+use wrong_keys::WrongKeys;
 
 /// Bytes that all bodies together may hold in memory.
 const ROOM_BYTES: usize = 192 * 1024 * 1024;
@@ -75,6 +81,10 @@ pub(crate) struct Doors {
     room: Room,
     /// A part of the room.
     strangers_room: Room,
+    wrong_keys: WrongKeys,
+    peers: Arc<Peers>,
+    /// Connections that may be open.
+    pub(crate) places: usize,
     test_codes: HashMap<DatasetId, TestEventCode>,
     pub(crate) stages: Stages,
     /// Requests that are being answered.
@@ -103,6 +113,8 @@ impl Doors {
         });
         let room_bytes = ROOM_BYTES.max(2 * server.decoded_bytes_max);
         let room = Room::new(room_bytes);
+        let places = descriptors::connections_max(server.connections_max);
+        let strangers_room = room.part(room_bytes / STRANGERS_PART);
         Self {
             journal,
             clock,
@@ -116,7 +128,14 @@ impl Doors {
                 },
                 events_per_request_max: server.events_per_request_max,
             },
-            strangers_room: room.part(room_bytes / STRANGERS_PART),
+            peers: Arc::new(Peers::new(
+                places,
+                (strangers_room.clone(), room_bytes / STRANGERS_PART),
+                server.decoded_bytes_max.max(server.body_bytes_max),
+            )),
+            strangers_room,
+            wrong_keys: WrongKeys::default(),
+            places,
             room,
             test_codes: test_codes.collect(),
             stages,
@@ -194,7 +213,27 @@ impl Public {
 
 impl Service for Public {
     async fn answer(&self, request: Request) -> Response {
-        self.doors.answer(self.router.clone(), request).await
+        let peer = request.extensions().get::<Peer>().cloned();
+        let response = self.doors.answer(self.router.clone(), request).await;
+        if let Some(Peer(peer)) = peer
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            sleep(self.doors.wrong_key(peer.address)).await;
+        }
+        response
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Entered> {
+        let entered = self.doors.peers.enter(address);
+        if entered.is_none() {
+            let now_ms = self.doors.clock.unix_ms();
+            self.doors.watch.address_has_too_many(address, now_ms);
+        }
+        entered
+    }
+
+    fn is_full(&self) {
+        self.doors.watch.is_full(self.doors.clock.unix_ms());
     }
 
     fn connections(&self, change: i64) {
@@ -220,6 +259,13 @@ impl Doors {
             answered(router, request).await
         };
         self.finish(door, &id, response)
+    }
+
+    /// Counts a wrong key, or a request without one; tells how long to keep its answer back.
+    fn wrong_key(&self, address: IpAddr) -> Duration {
+        let (delay, guesses) = self.wrong_keys.met(address, self.clock.unix_ms());
+        self.watch.wrong_key(guesses);
+        delay
     }
 
     /// Gives an answer its name, and counts it.

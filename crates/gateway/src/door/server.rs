@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::discard::Discarding;
+use super::peers::{Entered, Peer};
 use super::stage::{Stage, Stages};
 
 /// Connections that wait to be accepted.
@@ -57,6 +58,12 @@ pub(crate) struct Listener {
 pub(crate) trait Service: Send + Sync + 'static {
     /// Answers a request.
     fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// A connection comes from an address; `None` if there are too many of it, and the connection is closed.
+    fn enter(&self, address: IpAddr) -> Option<Entered>;
+
+    /// All places are taken: further connections wait.
+    fn is_full(&self);
 
     /// A connection was opened (1) or closed (-1).
     fn connections(&self, change: i64);
@@ -125,10 +132,16 @@ pub(crate) async fn serve<S: Service>(
 ) {
     let connections = TaskTracker::new();
     let open = |stream: TcpStream, place: Option<OwnedSemaphorePermit>| {
+        // A connection that has no address any more is gone.
+        let address = stream.peer_addr().ok();
+        let Some(peer) = address.and_then(|address| service.enter(address.ip())) else {
+            return;
+        };
+        let peer = Peer(Arc::new(peer));
         let (service, limits, stages) = (Arc::clone(&service), limits.clone(), stages.clone());
         connections.spawn(async move {
             service.connections(1);
-            connection(stream, &*service, &limits, stages).await;
+            connection((stream, peer), &*service, &limits, stages).await;
             service.connections(-1);
             drop(place);
         });
@@ -137,7 +150,7 @@ pub(crate) async fn serve<S: Service>(
     loop {
         let accepted = tokio::select! {
             () = until.reached(listener.last_stage()) => break,
-            accepted = accept(&listener, &limits.places) => accepted,
+            accepted = accept(&listener, &limits.places, &*service) => accepted,
         };
         match accepted {
             Some((stream, place)) => open(stream, Some(place)),
@@ -157,10 +170,14 @@ pub(crate) async fn serve<S: Service>(
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
+async fn accept<S: Service>(
     listener: &Listener,
     places: &Arc<Semaphore>,
+    service: &S,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    if places.available_permits() == 0 {
+        service.is_full();
+    }
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.socket.accept().await {
         Ok((stream, _)) => Some((stream, place)),
@@ -182,7 +199,7 @@ fn the_rest(listener: Listener) -> Vec<TcpStream> {
 }
 
 async fn connection<S: Service>(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
     service: &S,
     limits: &Limits,
     mut stages: Stages,
@@ -193,8 +210,9 @@ async fn connection<S: Service>(
     // option, its own limits hold.
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.idle_timeout));
     let has_asked = AtomicBool::new(false);
-    let answering = service_fn(|request: Request<Incoming>| {
+    let answering = service_fn(|mut request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer.clone());
         let request = Discarding::body_of(request, limits.read_timeout);
         let answer = service.answer(request.map(Body::new));
         async { Ok::<_, Infallible>(answer.await) }

@@ -18,7 +18,11 @@ pub(super) struct Entry {
 enum Owner {
     Token(Arc<Dataset>),
     AppSecret(Arc<Dataset>),
-    Key(Arc<Source>),
+    Key {
+        source: Arc<Source>,
+        /// Whether only this machine reaches the doors, so that a short key does no more than raise a doubt.
+        is_local: bool,
+    },
 }
 
 /// A secret that can be used.
@@ -52,9 +56,13 @@ impl Entry {
                 entries.push(Self { place, owner });
             }
         }
+        let is_local = config.server.listen.ip().is_loopback();
         entries.extend(config.sources.iter().map(|source| Self {
             place: source.key.clone(),
-            owner: Owner::Key(Arc::new(source.clone())),
+            owner: Owner::Key {
+                source: Arc::new(source.clone()),
+                is_local,
+            },
         }));
         entries
     }
@@ -64,21 +72,21 @@ impl Entry {
         match &self.owner {
             Owner::Token(dataset) => format!("access token of dataset {}", dataset.id),
             Owner::AppSecret(dataset) => format!("app secret of dataset {}", dataset.id),
-            Owner::Key(source) => format!("key of source {}", source.name),
+            Owner::Key { source, .. } => format!("key of source {}", source.name),
         }
     }
 
     /// Why it cannot be the same secret as another; `None` if it can.
     pub(super) fn clash_with(&self, other: &Self) -> Option<RosterError> {
         let (source, secret) = match (&self.owner, &other.owner) {
-            (Owner::Key(second), Owner::Key(first)) => {
+            (Owner::Key { source: second, .. }, Owner::Key { source: first, .. }) => {
                 return Some(RosterError::SameKey {
                     first: first.name.to_string(),
                     second: second.name.to_string(),
                 });
             }
-            (Owner::Key(source), _) => (source, other),
-            (_, Owner::Key(source)) => (source, self),
+            (Owner::Key { source, .. }, _) => (source, other),
+            (_, Owner::Key { source, .. }) => (source, self),
             // Datasets may share what they are reached with.
             _ => return None,
         };
@@ -110,7 +118,15 @@ impl Entry {
                 .map(|token| Value::Token(Arc::clone(dataset), token)),
             Owner::AppSecret(dataset) => AppSecret::new(text.to_owned())
                 .map(|secret| Value::AppSecret(Arc::clone(dataset), secret)),
-            Owner::Key(source) => Ok(Value::Key(Arc::clone(source), doubt_of_key(&secret))),
+            Owner::Key { source, is_local } => match doubt_of_key(&secret) {
+                Some(doubt) if !is_local => {
+                    return Err(RosterError::ShortKey {
+                        name: source.name.to_string(),
+                        doubt,
+                    });
+                }
+                doubt => Ok(Value::Key(Arc::clone(source), doubt)),
+            },
         };
         Ok(Held {
             digest: Sha256::digest(text.as_bytes()).into(),

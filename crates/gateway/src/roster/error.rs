@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_graph::InvalidToken;
 
 use super::entry::Held;
-use crate::config::SecretError;
+use crate::config::{KEY_HELP, SecretError};
 
 /// Why a secret cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,14 @@ pub enum RosterError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// It can be guessed, and other machines reach the doors.
+    #[error("key of source {name}: {doubt}; {KEY_HELP}")]
+    ShortKey {
+        /// Whose key it is.
+        name: String,
+        /// What is wrong with it.
+        doubt: String,
     },
     /// Whoever knows a token or an app secret could come in with it.
     #[error("source {name} has the {what} for its key")]

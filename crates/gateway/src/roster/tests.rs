@@ -17,9 +17,15 @@ fn write_secrets(folder: &Path) {
 }
 
 fn roster(folder: &Path, second: &str) -> Result<Roster, RosterError> {
+    roster_at("127.0.0.1:8080", folder, second)
+}
+
+fn roster_at(listen: &str, folder: &Path, second: &str) -> Result<Roster, RosterError> {
     let path = folder.display();
     let text = format!(
         r#"
+        [server]
+        listen = "{listen}"
         [[dataset]]
         id = "{FIRST}"
         access_token = {{ file = "{path}/first" }}
@@ -282,4 +288,35 @@ fn what_a_command_says_of_a_known_secret_is_left_out() {
     let told = told(roster.refresh_command(command));
     let said = "said: no … for …";
     assert!(told[0].contains(said), "{told:?}");
+}
+
+#[test]
+fn a_short_key_is_taken_only_where_no_other_machine_can_try_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write_secrets(folder.path());
+    let second = from_file(folder.path());
+    fs::write(folder.path().join("shop"), "15-characters..").unwrap();
+    for (listen, is_taken) in [
+        ("127.0.0.1:8080", true),
+        ("[::1]:8080", true),
+        ("0.0.0.0:8080", false),
+        ("203.0.113.7:8080", false),
+        ("[::]:8080", false),
+    ] {
+        let roster = roster_at(listen, folder.path(), &second);
+        let doubts = roster.as_ref().map(|roster| roster.doubts().len());
+        assert_eq!(doubts.ok(), is_taken.then_some(1), "{listen}");
+    }
+    fs::write(folder.path().join("shop"), "sixteen-letters.").unwrap();
+    let roster = roster_at("0.0.0.0:8080", folder.path(), &second).unwrap();
+    fs::write(folder.path().join("shop"), "short").unwrap();
+    let said = told(roster.refresh_files());
+    assert_eq!(
+        said,
+        [
+            "key of source shop: the key has fewer than 16 characters and can be guessed; make one with `openssl rand -hex 24`"
+        ]
+    );
+    assert_eq!(owner(&roster, "sixteen-letters."), Some("shop".to_owned()));
+    assert_eq!(owner(&roster, "short"), None);
 }

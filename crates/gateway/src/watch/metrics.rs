@@ -98,6 +98,7 @@ pub(crate) struct Metrics {
     pub(crate) commit: Histogram,
     pub(crate) door_requests: Family<Door, Counter>,
     pub(crate) connections: Count,
+    pub(crate) wrong_keys: Counter,
     pub(crate) not_kept: Counter,
     pub(crate) db: Count,
     pub(crate) wal: Count,
@@ -131,6 +132,7 @@ impl Metrics {
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             door_requests: Family::default(),
             connections: Count::default(),
+            wrong_keys: Counter::default(),
             not_kept: Counter::default(),
             db: Count::default(),
             wal: Count::default(),
@@ -279,5 +281,10 @@ impl Metrics {
             self.failing.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "wrong_key_requests",
+            "Requests that were refused for a wrong key, or for none",
+            self.wrong_keys.clone(),
+        );
     }
 }

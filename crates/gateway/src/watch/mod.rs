@@ -6,7 +6,8 @@
 mod metrics;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRec
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
+use crate::door::Guesses;
 use crate::lane_state::{LaneState, Trouble};
 use metrics::Metrics;
 
@@ -28,6 +30,10 @@ pub(crate) struct Watch {
     metrics: Arc<Metrics>,
     lanes: Arc<Mutex<BTreeMap<LaneId, LaneReport>>>,
     is_failing: Arc<AtomicBool>,
+    /// When it was last told, in milliseconds since 1970, that all places are taken, and that one address has
+    /// too many.
+    full_told_ms: Arc<AtomicU64>,
+    refused_told_ms: Arc<AtomicU64>,
 }
 
 /// How a lane is doing.
@@ -58,6 +64,8 @@ impl Watch {
             metrics: Arc::new(Metrics::new()),
             lanes: Arc::default(),
             is_failing: Arc::default(),
+            full_told_ms: Arc::default(),
+            refused_told_ms: Arc::default(),
         }
     }
 
@@ -128,6 +136,42 @@ impl Watch {
     pub(crate) fn committed(&self, elapsed: Duration) {
         self.metrics.commits.inc();
         self.metrics.commit.observe(elapsed.as_secs_f64());
+    }
+
+    /// A request with a wrong key, or without one, was refused; once a minute the log says how many were.
+    pub(crate) fn wrong_key(&self, guesses: Option<Guesses>) {
+        self.metrics.wrong_keys.inc();
+        let Some(Guesses {
+            keys,
+            addresses,
+            most_from,
+        }) = guesses
+        else {
+            return;
+        };
+        warn!(
+            requests = keys,
+            addresses,
+            %most_from,
+            "requests were refused for a wrong key, or for none"
+        );
+    }
+
+    /// All places for connections are taken. This is told once a minute.
+    pub(crate) fn is_full(&self, now_ms: u64) {
+        if is_due(&self.full_told_ms, now_ms) {
+            warn!("server.connections_max is reached: further connections wait until others end");
+        }
+    }
+
+    /// An address has as many connections as it may. This is told once a minute.
+    pub(crate) fn address_has_too_many(&self, address: IpAddr, now_ms: u64) {
+        if is_due(&self.refused_told_ms, now_ms) {
+            warn!(
+                %address,
+                "an address has a quarter of server.connections_max open: further connections of it are closed"
+            );
+        }
     }
 
     /// A connection was opened or closed.
@@ -471,6 +515,18 @@ impl<'a> LaneGauges<'a> {
 
 fn yes_or_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
+}
+
+/// Whether something was not told for a minute; it is told now.
+fn is_due(told_ms: &AtomicU64, now_ms: u64) -> bool {
+    const BETWEEN_MS: u64 = 60_000;
+    let told = told_ms.load(Ordering::Relaxed);
+    // A clock that was set back must not keep the log silent.
+    let is_due = now_ms.abs_diff(told) >= BETWEEN_MS;
+    is_due
+        && told_ms
+            .compare_exchange(told, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
 }
 
 /// The first few keys, for a line of the log.

@@ -97,6 +97,30 @@ async fn what_a_proxy_may_understand_otherwise_is_refused() {
     test.finish().await;
 }
 
+/// Each answer is the same, and comes; that the next ones come later is decided where it is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_are_counted_and_right_ones_go_through() {
+    let test = start().await;
+    for path in ["/v1/events", "/v26.0/1234567890123456/events"] {
+        for _ in 0..6 {
+            let wrong = [("Authorization", "Bearer a-wrong-key-0123456789")];
+            let answer = request(test.address(), "POST", path, &wrong, b"{}").await;
+            assert_eq!(answer.status, 401);
+        }
+    }
+    let answer = test.post(&test.purchase("right")).await;
+    assert_eq!(answer.status, 202);
+    let metrics = request(test.admin(), "GET", "/metrics", &[], b"")
+        .await
+        .body;
+    assert!(
+        metrics.contains("sluice_wrong_key_requests_total 12\n"),
+        "{metrics}"
+    );
+    test.arrived(1).await;
+    test.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_have_names() {
     let test = start().await;

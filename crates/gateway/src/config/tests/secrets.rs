@@ -199,6 +199,32 @@ fn is_not_shown_by_itself() {
 }
 
 #[test]
+fn a_key_that_can_be_guessed_is_an_error_where_other_machines_try_it() {
+    let text = r#"
+[[dataset]]
+id = "1234567890123456"
+access_token = { env = "TOKEN" }
+[[source]]
+name = "one"
+kind = "api"
+key = { env = "ONE" }
+datasets = ["1234567890123456"]
+"#;
+    let environment = FixedEnvironment::new()
+        .with("TOKEN", "EAAB")
+        .with("ONE", "geheim");
+    assert!(check(text, &environment).config.is_some());
+    let public = format!("[server]\nlisten = \"0.0.0.0:8080\"\n{text}");
+    let checked = check(&public, &environment);
+    assert!(checked.config.is_none());
+    let said = checked.problems.to_string();
+    assert!(
+        said.contains("error: the key has fewer than 16 characters and can be guessed"),
+        "{said}"
+    );
+}
+
+#[test]
 fn unreadable_secrets_are_told_with_their_place() {
     let text = r#"
 [[dataset]]
