@@ -197,6 +197,10 @@ GOOD = json.dumps({
                                                                "client_ip_address": "203.0.113.7"},
 }).encode()
 
+def packed(content):
+    return posted(gzip.compress(content), Content_Encoding="gzip")
+
+
 GRAPH = f"/v26.0/{DATASET}/events"
 
 # What it is, what is sent, and which answers are right.
@@ -205,6 +209,12 @@ CASES = [
     ("torn gzip", posted(gzip.compress(GOOD * 100)[:-9], Content_Encoding="gzip"), {400}),
     ("text that is called gzip", posted(GOOD, Content_Encoding="gzip"), {400}),
     ("gzip bomb, 1 GiB", posted(bomb(1_024), Content_Encoding="gzip"), {413}),
+    ("an event of 16 million values, packed",
+     packed(b'{"event_name":"Lead","user_data":{"em":[' + b"1," * 16_000_000 + b"1]}}"), {422}),
+    ("4 million lines, packed", packed(b"{}\n" * 4_000_000), {413}),
+    ("a text with a list of 4 million events, packed", packed(b'{"data":"[' + b"{}," * 4_000_000 + b'{}]"}'), {413}),
+    ("4 million members beside the events, packed", packed(b'{"data":[' + b'],"a":[' * 4_000_000 + b"]}"), {400}),
+    ("a zstd window of 128 MiB", posted(b"\x28\xb5\x2f\xfd\x00\x88\x11\x00\x00{}", Content_Encoding="zstd"), {400}),
     ("broken zstd", posted(b"\x28\xb5\x2f\xfd garbage", Content_Encoding="zstd"), {400}),
     ("unknown encoding", posted(GOOD, Content_Encoding="br"), {415}),
     ("two encodings", posted(gzip.compress(GOOD), Content_Encoding="gzip, gzip"), {415}),

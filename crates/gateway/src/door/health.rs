@@ -55,7 +55,13 @@ fn takes_events(doors: &Doors) -> Result<(), Problem> {
 pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
     takes_events(&doors)?;
     let reports = doors.watch.reports();
-    let lanes = doors.lanes().into_iter().map(|(id, waiting)| {
+    // A lane of a test code stays until the next start. Once it is empty, there is nothing to say about it.
+    let lanes = doors.lanes().into_iter().filter(|(id, waiting)| {
+        let report = reports.get(id);
+        let is_flowing = report.is_none_or(|it| matches!(it.state, LaneState::Flowing));
+        id.test_code.is_none() || waiting.ready + waiting.leased > 0 || !is_flowing
+    });
+    let lanes = lanes.map(|(id, waiting)| {
         let report = reports.get(&id);
         let (state, reason) = match report.map(|report| &report.state) {
             None | Some(LaneState::Flowing) => ("flowing", None),

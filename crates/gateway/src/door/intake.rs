@@ -16,6 +16,7 @@ use sluice_journal::{Appended, Entry, JournalError, TestCode};
 
 use super::Doors;
 use super::body::{Held, Room};
+use super::test_codes::TEST_CODES_MAX;
 use crate::config::Source;
 use crate::watch::Taken;
 
@@ -24,10 +25,6 @@ const FINDINGS_MAX: usize = 10;
 
 /// What an event takes beside its bytes, and a finding with its texts: about so many bytes.
 const BESIDE_BYTES: usize = 256;
-
-/// Test codes of one dataset since the start. Each has a lane of its own, which is more than a text that
-/// comes from outside should be able to make without end.
-const TEST_CODES_MAX: usize = 50;
 
 /// What was read from a body, before anything was kept.
 #[derive(Default)]
@@ -104,7 +101,7 @@ pub(crate) enum IntakeError {
     #[error("too many bodies at the same time")]
     NoRoom,
     /// Test codes are made up faster than anybody can look at them.
-    #[error("{TEST_CODES_MAX} other test codes are in use for the dataset")]
+    #[error("the source has used {TEST_CODES_MAX} other test codes for the dataset")]
     TooManyTestCodes,
     /// It cannot be kept.
     #[error(transparent)]
@@ -267,7 +264,9 @@ impl Doors {
 
     /// Writes sealed events to disk, once per dataset they go to.
     pub(crate) async fn keep(&self, sealed: Sealed, route: &Route) -> Result<Outcome, IntakeError> {
-        if route.test_code.is_some() && !self.has_room_for(route) {
+        if let Some(code) = &route.test_code
+            && !(self.used_codes).may_use(&route.source.name, &route.datasets, code)
+        {
             return Err(IntakeError::TooManyTestCodes);
         }
         let entries = self.entries(sealed.events, route);
@@ -310,18 +309,6 @@ impl Doors {
             duplicates,
             rejected: sealed.rejected,
             warnings: sealed.warnings.into_values().collect(),
-        })
-    }
-
-    /// Whether the test code of a request is in use already, or few others are.
-    fn has_room_for(&self, route: &Route) -> bool {
-        let lanes = self.journal.lanes();
-        let lanes = lanes.borrow();
-        route.datasets.iter().all(|dataset| {
-            let of_dataset = lanes.iter().filter(|lane| lane.dataset == *dataset);
-            let mut codes = of_dataset.filter(|lane| lane.test_code.is_some() && !lane.is_replay);
-            codes.clone().count() < TEST_CODES_MAX
-                || codes.any(|lane| lane.test_code == route.test_code)
         })
     }
 

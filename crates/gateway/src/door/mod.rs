@@ -17,6 +17,7 @@ mod peers;
 mod problem;
 mod server;
 mod stage;
+mod test_codes;
 mod wrong_keys;
 
 use std::collections::HashMap;
@@ -52,6 +53,7 @@ use problem::Problem;
 use server::Service;
 pub(crate) use server::{Limits as Serving, Listener, serve};
 pub(crate) use stage::{Stage, Stages};
+use test_codes::TestCodes;
 pub(crate) use wrong_keys::Guesses;
 use wrong_keys::WrongKeys;
 
@@ -86,6 +88,7 @@ pub(crate) struct Doors {
     /// Connections that may be open.
     pub(crate) places: usize,
     test_codes: HashMap<DatasetId, TestEventCode>,
+    used_codes: TestCodes,
     pub(crate) stages: Stages,
     /// Requests that are being answered.
     running: TaskTracker,
@@ -138,6 +141,7 @@ impl Doors {
             places,
             room,
             test_codes: test_codes.collect(),
+            used_codes: TestCodes::default(),
             stages,
             running: TaskTracker::new(),
             asked_ms: AtomicU64::new(0),

@@ -301,6 +301,20 @@ impl TestGateway {
         panic!("the lane was not {state} in time");
     }
 
+    /// Waits until the admin listener lists so many lanes.
+    pub(crate) async fn lanes(&self, count: usize) {
+        let mut listed = 0;
+        for _ in 0..500 {
+            let ready = request(self.admin(), "GET", "/readyz", &[], b"").await;
+            listed = ready.json()["lanes"].as_array().map_or(0, Vec::len);
+            if listed == count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{listed} lanes were listed, and not {count}");
+    }
+
     /// What the admin listener says of the fresh events of a lane, once there is one.
     pub(crate) async fn lane_now(&self, dataset: &str) -> Option<Value> {
         self.lane_that(dataset, false).await

@@ -7,7 +7,7 @@ use sluice_journal::{Books, EventKey, EventState};
 use sluice_sandbox::TokenState;
 
 use crate::client::request;
-use crate::harness::{DATASET, TOKEN, start, start_with};
+use crate::harness::{DATASET, KEY, OTHER_KEY, TOKEN, start, start_with};
 
 fn ids(prefix: &str, count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |number| format!("{prefix}-{number}"))
@@ -277,6 +277,30 @@ async fn test_codes_have_an_end() {
     // Known ones, and events without one, go on.
     assert_eq!(post(7).await.status, 202);
     assert_eq!(test.post(&test.purchase("order")).await.status, 202);
+    test.arrived(51).await;
+    // Nothing waits in the lanes of the codes, so they are not listed.
+    test.lanes(1).await;
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_does_not_use_up_the_test_codes_of_another() {
+    let mut test = start().await;
+    test.reconfigure(|config| config.replace("allow_test_codes = false", ""));
+    test.restart().await;
+    let post = async |key: &str, number: usize| {
+        let path = format!("/v1/events?dataset={DATASET}&test_event_code=TEST{number}");
+        let event = test.purchase(&format!("t{number}")).to_string();
+        let authorization = format!("Bearer {key}");
+        let headers = [("Authorization", authorization.as_str())];
+        let answer = request(test.address(), "POST", &path, &headers, event.as_bytes());
+        answer.await.status
+    };
+    for number in 0..50 {
+        assert_eq!(post(KEY, number).await, 202);
+    }
+    assert_eq!(post(KEY, 50).await, 400);
+    assert_eq!(post(OTHER_KEY, 50).await, 202);
     test.arrived(51).await;
     test.finish().await;
 }

@@ -1,0 +1,32 @@
+//! Test codes that sources have used. Each has a lane of its own, which is more than a text that comes from outside
+//! should be able to make without end; and one source does not use up what another has.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use sluice_event::DatasetId;
+use sluice_journal::{SourceName, TestCode};
+
+/// Test codes of one source for one dataset since the start.
+pub(crate) const TEST_CODES_MAX: usize = 50;
+
+/// The codes of each source and dataset.
+#[derive(Default)]
+pub(crate) struct TestCodes(Mutex<HashMap<(SourceName, DatasetId), HashSet<TestCode>>>);
+
+impl TestCodes {
+    /// Whether a source may use a code for these datasets: one that it has used, or one of few others.
+    pub(crate) fn may_use(
+        &self,
+        source: &SourceName,
+        datasets: &[DatasetId],
+        code: &TestCode,
+    ) -> bool {
+        // A code that was noted and not used takes a place, and does no other harm.
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        datasets.iter().all(|dataset| {
+            let codes = used.entry((source.clone(), dataset.clone())).or_default();
+            codes.contains(code) || (codes.len() < TEST_CODES_MAX && codes.insert(code.clone()))
+        })
+    }
+}
