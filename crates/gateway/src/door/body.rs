@@ -64,6 +64,7 @@ impl Held {
         if self.used > self.bytes {
             // Doubling keeps the number of permits small.
             let piece = (self.used - self.bytes).max(self.bytes.min(STEP_BYTES_MAX));
+            let piece = piece.next_multiple_of(PIECE_BYTES);
             room.take(piece, &mut self.permits)?;
             self.bytes += piece;
         }
@@ -410,6 +411,24 @@ mod tests {
         assert_eq!(take(9_000).await.err(), Some(BodyError::NoRoom));
         drop(first);
         assert!(take(9_000).await.is_ok());
+    }
+
+    #[test]
+    fn what_is_made_of_a_body_takes_room_until_it_is_gone() {
+        let room = Room::new(64 * 1024);
+        let mut held = Held::default();
+        let events = (0..100).take_while(|_| held.more(1_000, &room).is_ok());
+        let events = events.count();
+        assert!(
+            (32..=64).contains(&events),
+            "{events} events of 1,000 bytes"
+        );
+        assert_eq!(
+            Held::default().more(64 * 1024, &room),
+            Err(BodyError::NoRoom)
+        );
+        drop(held);
+        assert_eq!(Held::default().more(64 * 1024, &room), Ok(()));
     }
 
     #[tokio::test]

@@ -161,6 +161,8 @@ fn the_payload_is_compact_and_in_metas_order() {
     let sealed = seal(event).sealed.unwrap();
     assert_eq!(sealed.json(), expected);
     assert_eq!(sealed.clone().into_json(), expected);
+    // An event for many datasets is in memory once.
+    assert_eq!(sealed.clone().json().as_ptr(), sealed.json().as_ptr());
     assert_eq!(
         (
             sealed.event_name(),
