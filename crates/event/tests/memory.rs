@@ -21,6 +21,7 @@ const PARTS_BESIDE_MAX: usize = 64 << 10;
 
 const MOMENT: Moment = Moment {
     unix_ms: 1_790_000_000_500,
+    in_doubt: false,
     entropy: [7; 10],
 };
 
