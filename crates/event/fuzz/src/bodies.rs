@@ -220,9 +220,9 @@ pub fn json_reader(data: &[u8]) {
 fn rebuilt(raw: Raw<'_>) -> serde_json::Value {
     match raw.kind() {
         Kind::Text => raw.as_text().expect("a text").into_owned().into(),
-        Kind::Array => raw.items().into_iter().map(rebuilt).collect(),
+        Kind::Array => raw.items().map(rebuilt).collect(),
         Kind::Object => {
-            let members = raw.members().into_iter();
+            let members = raw.members();
             members
                 .map(|(key, value)| (key.into_owned(), rebuilt(value)))
                 .collect()
@@ -233,6 +233,6 @@ fn rebuilt(raw: Raw<'_>) -> serde_json::Value {
 
 fn walk(raw: Raw<'_>) {
     raw.as_text();
-    raw.items().into_iter().for_each(walk);
-    raw.members().into_iter().for_each(|(_, value)| walk(value));
+    raw.items().for_each(walk);
+    raw.members().for_each(|(_, value)| walk(value));
 }

@@ -268,7 +268,7 @@ impl Doors {
     /// Counts a wrong key, or a request without one; tells how long to keep its answer back.
     fn wrong_key(&self, address: IpAddr) -> Duration {
         let (delay, guesses) = self.wrong_keys.met(address, self.clock.unix_ms());
-        self.watch.wrong_key(guesses);
+        self.watch.wrong_key(guesses.as_ref());
         delay
     }
 

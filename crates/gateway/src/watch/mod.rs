@@ -139,7 +139,7 @@ impl Watch {
     }
 
     /// A request with a wrong key, or without one, was refused; once a minute the log says how many were.
-    pub(crate) fn wrong_key(&self, guesses: Option<Guesses>) {
+    pub(crate) fn wrong_key(&self, guesses: Option<&Guesses>) {
         self.metrics.wrong_keys.inc();
         let Some(Guesses {
             keys,
