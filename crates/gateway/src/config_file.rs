@@ -24,7 +24,7 @@ impl Look {
         }
     }
 
-    /// Looks, and writes into the log what is new; all that there is to say when somebody asked for it.
+    /// Looks at the file and logs what has changed since the last look; on SIGHUP (`is_asked`), everything.
     pub(crate) async fn tell(&self, is_asked: bool, now_s: i64) {
         let (file, environment) = (Arc::clone(&self.file), Arc::clone(&self.environment));
         let look = move || {

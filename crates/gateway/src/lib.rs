@@ -278,7 +278,8 @@ impl Gateway {
     }
 
     /// Prepares a stop: goes on taking events, says on `/readyz` and with `Connection: close` that clients had
-    /// better go elsewhere, and gives them the time that is configured. At once when nobody sends anything.
+    /// better go elsewhere, and gives them the time that is configured. Returns at once when no
+    /// client sends events.
     pub async fn drain(&self) {
         if self.drain.is_zero() || !self.doors.are_in_use() {
             return;

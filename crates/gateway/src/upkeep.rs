@@ -78,7 +78,7 @@ impl Upkeep {
         tokio::join!(self.keep_files(&commands_again), join_all(commands));
     }
 
-    /// `commands_again` says that commands run again, and whether somebody asked for it.
+    /// `commands_again` says that commands run again, and whether SIGHUP asked for it.
     async fn keep_files(&self, commands_again: &watch::Sender<bool>) {
         let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
         loop {
@@ -145,8 +145,8 @@ impl Upkeep {
         }
     }
 
-    /// Reads secrets, and tells which ones cannot be used. How many are others than before, if that is to be told:
-    /// when there are any, and when somebody asked for it.
+    /// Reads secrets, and logs those that cannot be used: each reason once, and all of them on SIGHUP
+    /// (`is_asked`). Returns how many have changed; `None` when there is nothing to log about it.
     async fn read(
         &self,
         is_asked: bool,

@@ -61,7 +61,7 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Looks at the file, and says what is new about it; all that there is to say when somebody `asks`.
+    /// Looks at the file. Returns what has changed since the last look, or, when SIGHUP `asks`, since the start.
     pub(crate) fn look(
         &mut self,
         asks: bool,
@@ -111,7 +111,7 @@ mod tests {
     use crate::config::tests::LEAST;
 
     #[test]
-    fn each_change_is_told_once_and_again_when_somebody_asks() {
+    fn each_change_is_told_once_and_again_when_asked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sluice.toml");
         fs::write(&path, LEAST).unwrap();

@@ -29,7 +29,7 @@ pub(super) fn fill(room: &mut Vec<u8>, source: impl Read) -> io::Result<()> {
 
 /// What a file holds. It may be a pipe, which has something to say within the time or is given up.
 pub(super) fn content(path: &Path, time: Duration) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    // Without waiting: to open a pipe waits until somebody writes into it, and may do so for ever.
+    // O_NONBLOCK: opening a pipe otherwise blocks until it has a writer, which may be for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = open(path, flags, Mode::empty());
     let mut file = File::from(file.map_err(|error| SecretError::Read(error.into()))?);
@@ -38,7 +38,7 @@ pub(super) fn content(path: &Path, time: Duration) -> Result<Zeroizing<Vec<u8>>,
     let mut pauses = Pauses::of(time);
     loop {
         match fill(&mut bytes, &mut file) {
-            // A pipe into which nobody writes yet has an end too.
+            // A pipe without a writer reads as ended: wait for one.
             Ok(()) if is_whole || !bytes.is_empty() => return Ok(bytes),
             Err(error) if error.kind() != ErrorKind::WouldBlock => {
                 return Err(SecretError::Read(error));

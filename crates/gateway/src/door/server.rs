@@ -185,7 +185,8 @@ async fn accept<S: Service>(
     }
 }
 
-/// Closes the socket. The connections that it has established and nobody has accepted would be reset with it.
+/// Closes the socket and returns its backlog: connections that are established and not accepted, which closing
+/// would reset.
 fn the_rest(listener: Listener) -> Vec<TcpStream> {
     let Ok(socket) = listener.socket.into_std() else {
         return Vec::new();

@@ -94,7 +94,7 @@ async fn a_stop_waits_a_second_for_meta_and_answers_503_meanwhile() {
         .expect("it stops")
         .unwrap();
     let refused = TcpStream::connect(address).await;
-    assert!(refused.is_err(), "nobody listens any more");
+    assert!(refused.is_err(), "the port is closed");
     let audit = test.finish().await;
     assert_eq!((audit.tally.accepted, audit.tally.waiting), (1, 1));
 }
@@ -128,7 +128,7 @@ async fn a_drain_takes_events_and_sends_clients_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_for_the_drain_of_a_gateway_that_is_not_in_use() {
+async fn a_gateway_that_is_not_in_use_stops_without_a_drain() {
     let mut test = start_with("", "").await;
     test.reconfigure(|config| {
         config.replace("server.listen", "server.drain_s = 3600\nserver.listen")
