@@ -115,6 +115,13 @@ impl ActionSource {
         }
     }
 
+    /// Whether Meta recognises an event that comes twice by its `event_id`. It does not for
+    /// `business_messaging` (Conversions API, "Conversions API for business messaging"): such an event counts
+    /// as often as it arrives.
+    pub fn is_deduplicated(self) -> bool {
+        self != ActionSource::BusinessMessaging
+    }
+
     /// How long a second event of the same name and id counts as a copy, in seconds: 48 hours,
     /// 7 days where Meta deduplicates late (`physical_store`) or not at all (`business_messaging`).
     pub fn dedup_window_s(self) -> i64 {

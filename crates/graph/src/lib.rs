@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod arrival;
 mod ask;
 mod client;
 mod clock;
@@ -17,6 +18,7 @@ mod version;
 pub mod wire;
 
 pub use answer::{Answer, GraphError, Success};
+pub use arrival::Arrival;
 pub use ask::{AskError, Explanation, TokenState};
 pub use client::{Client, ClientError, ClientSettings};
 pub use destination::{BaseUrl, Destination, InvalidBaseUrl};

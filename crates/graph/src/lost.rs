@@ -8,8 +8,9 @@ use std::io;
 
 /// No answer came, or not all of it.
 ///
-/// Except after [`Lost::Connect`], Meta may have taken the events all the same. Sending the same bytes
-/// again is right nevertheless: Meta keeps one of two events with the same name and `event_id`.
+/// Except after [`Lost::Connect`], Meta may have taken the events all the same ([`Arrival`](crate::Arrival)).
+/// Sending the same bytes again is right nevertheless where Meta keeps one of two events with the same name
+/// and `event_id`, which it does not for business messaging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Lost {
     /// No whole answer within the time for a request.

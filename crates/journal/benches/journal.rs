@@ -143,6 +143,7 @@ async fn drain(journal: &Embedded, lane: &LaneId) -> usize {
             at_ms: T0_MS + 1_000,
             request: None,
             outcomes,
+            ..DeliveryReport::default()
         };
         journal.settle(&mut lease, report).await.unwrap();
     }

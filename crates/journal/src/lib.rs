@@ -10,6 +10,8 @@
 //! - Of two events with one identity inside the window only the first is kept; the other is counted.
 //! - An event is leased by one holder at a time. A lease saves work, it is not the truth: after a crash an
 //!   event may be sent twice, which Meta's own deduplication by `event_id` makes harmless.
+//! - Where Meta does not deduplicate, [`Journal::intend`] puts on disk that an event is about to be sent, so
+//!   that it is known after a crash which events may have arrived.
 //! - Every accepted event is in exactly one state, and the counts say the same as the rows.
 //! - Time comes in with the calls; nothing here reads a clock.
 
@@ -71,6 +73,19 @@ pub trait Journal: Send + Sync {
     /// Records what became of events of the lease, and the request that carried them. Events that the
     /// report names leave the lease. When this fails, nothing is recorded and they stay leased.
     fn settle<'a>(&'a self, lease: &'a mut Lease, report: DeliveryReport) -> Answer<'a, ()>;
+
+    /// Records that a request with these events of the lease is about to be sent. Returns when that is on
+    /// disk; only then the request may go. Of events that Meta deduplicates nothing is recorded.
+    ///
+    /// An intent stays until the event is delivered, refused or expired, until a report says that Meta did not
+    /// take it, or until a person sends the event again. A lease names it in [`Leased::intended_ms`]. An event
+    /// that is withheld keeps its intent: it may have arrived, so a later event with its id is a copy.
+    fn intend<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        keys: &'a [EventKey],
+        at_ms: u64,
+    ) -> Answer<'a, ()>;
 
     /// What waits in a lane.
     fn waiting(&self, lane: &LaneId) -> Waiting;

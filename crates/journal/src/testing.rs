@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use sluice_event::{ActionSource, DatasetId, Event, Findings, Moment, Rules, UserField};
+use sluice_event::{
+    ActionSource, DatasetId, Event, Findings, MessagingChannel, Moment, Rules, UserField,
+};
 
 use tokio::sync::Notify;
 
@@ -89,8 +91,17 @@ impl Sample {
             .custom("currency", "USD")
             .custom("value", 12.5);
         let mut event = event;
-        if self.source == ActionSource::Website {
-            event.event_source_url = Some("https://shop.example/thanks".into());
+        match self.source {
+            ActionSource::Website => {
+                event.event_source_url = Some("https://shop.example/thanks".into());
+            }
+            ActionSource::BusinessMessaging => {
+                event.messaging_channel = Some(MessagingChannel::Messenger);
+                event = event
+                    .user(UserField::PageId, "1029384756")
+                    .user(UserField::PageScopedUserId, "5647382910");
+            }
+            _ => {}
         }
         let mut findings = Findings::new();
         let sealed = event.seal(&Rules::default(), moment, &mut findings);
@@ -160,6 +171,7 @@ pub(crate) fn report(
         at_ms: T0_MS + 5_000,
         request: Some(record(outcomes.len())),
         outcomes,
+        not_taken: Vec::new(),
     }
 }
 
@@ -206,6 +218,9 @@ pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() 
         urgent_events_go_first,
         a_lease_keeps_its_limits,
         settling_is_for_holders,
+        an_intent_outlives_its_holder,
+        an_intent_goes_when_the_outcome_is_known,
+        what_may_have_arrived_has_copies,
         bells_ring,
         what_was_sent_is_counted,
         sweeping_deletes_bodies_only,
@@ -409,6 +424,81 @@ pub(crate) fn rang(bell: &Notify) -> bool {
     pin!(bell.notified()).poll(&mut context) == Poll::Ready(())
 }
 
+/// A message and a purchase on a website.
+fn message_and_purchase() -> Vec<Entry> {
+    let message = Sample {
+        source: ActionSource::BusinessMessaging,
+        ..sample("message")
+    };
+    vec![message.entry(), sample("purchase").entry()]
+}
+
+async fn lease_all(journal: &dyn Journal) -> Lease {
+    journal.lease(&lane(0), limits(10)).await.unwrap()
+}
+
+fn intents(lease: &Lease) -> Vec<Option<u64>> {
+    let events = lease.events.iter();
+    events.map(|event| event.intended_ms).collect()
+}
+
+async fn an_intent_outlives_its_holder(journal: &dyn Journal) {
+    journal.append(message_and_purchase()).await.unwrap();
+    let mut lease = lease_all(journal).await;
+    let events = lease.events.iter();
+    let is_deduplicated: Vec<_> = events.map(|event| event.is_deduplicated).collect();
+    assert_eq!(is_deduplicated, [false, true]);
+    assert_eq!(intents(&lease), [None, None]);
+    // Those of others cannot be named, and what Meta deduplicates needs none.
+    let mut named = keys(&lease);
+    named.push(EventKey(4_711));
+    journal.intend(&mut lease, &named, T0_MS).await.unwrap();
+    assert_eq!(intents(&lease), [Some(T0_MS), None]);
+    drop(lease);
+    assert_eq!(intents(&lease_all(journal).await), [Some(T0_MS), None]);
+}
+
+async fn an_intent_goes_when_the_outcome_is_known(journal: &dyn Journal) {
+    journal.append(message_and_purchase()).await.unwrap();
+    let mut lease = lease_all(journal).await;
+    let named = keys(&lease);
+    journal.intend(&mut lease, &named, T0_MS).await.unwrap();
+    // A report about something else leaves it.
+    let nothing = report([], &Outcome::Delivered);
+    journal.settle(&mut lease, nothing).await.unwrap();
+    assert_eq!(intents(&lease), [Some(T0_MS), None]);
+    let not_taken = DeliveryReport {
+        not_taken: named.clone(),
+        ..report([], &Outcome::Delivered)
+    };
+    journal.settle(&mut lease, not_taken).await.unwrap();
+    assert_eq!(intents(&lease), [None, None]);
+    drop(lease);
+    let mut lease = lease_all(journal).await;
+    assert_eq!(intents(&lease), [None, None]);
+
+    // What was refused has no copies: its mended successor comes under the same id.
+    journal.intend(&mut lease, &named, T0_MS).await.unwrap();
+    let refusal = report(named, &refused());
+    journal.settle(&mut lease, refusal).await.unwrap();
+    let mended = journal.append(message_and_purchase()).await.unwrap();
+    assert!(mended.iter().all(|one| matches!(one, Appended::New(_))));
+}
+
+async fn what_may_have_arrived_has_copies(journal: &dyn Journal) {
+    let first = journal.append(message_and_purchase()).await.unwrap();
+    let mut lease = lease_all(journal).await;
+    let named = keys(&lease);
+    journal.intend(&mut lease, &named, T0_MS).await.unwrap();
+    let withheld = Outcome::Withheld(Cause::default());
+    let withheld = report(named, &withheld);
+    journal.settle(&mut lease, withheld).await.unwrap();
+    let again = journal.append(message_and_purchase()).await.unwrap();
+    assert_eq!(again[0], Appended::Copy(key(first[0])));
+    // The purchase has no intent: it did not reach Meta.
+    assert!(matches!(again[1], Appended::New(_)));
+}
+
 /// It rings before an append has returned, so nothing is waited for.
 async fn bells_ring(journal: &dyn Journal) {
     let full = BatchLimits {
@@ -464,7 +554,7 @@ async fn what_was_sent_is_counted(journal: &dyn Journal) {
         let report = DeliveryReport {
             at_ms: sent_ms,
             request: Some(request),
-            outcomes: Vec::new(),
+            ..DeliveryReport::default()
         };
         let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
         journal.settle(&mut lease, report).await.unwrap();

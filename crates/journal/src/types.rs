@@ -144,6 +144,11 @@ pub struct Leased {
     pub accepted_ms: u64,
     /// The last second at which Meta takes it, since 1970.
     pub expires_s: i64,
+    /// Whether Meta recognises a copy of it by its `event_id`. If not, it must not be sent twice.
+    pub is_deduplicated: bool,
+    /// When a request that may have carried it to Meta began, in milliseconds since 1970, if nothing is known
+    /// of how that request ended. Only events that are not deduplicated have it.
+    pub intended_ms: Option<u64>,
     /// The JSON object that goes to Meta, byte for byte.
     pub json: String,
 }
@@ -166,7 +171,8 @@ pub enum EventState {
     Refused,
     /// It grew too old before Meta could take it.
     Expired,
-    /// Sluice keeps it back: its bytes on disk are damaged, or a person dropped it.
+    /// Sluice keeps it back: its bytes on disk are damaged, it may have arrived at Meta already, or a person
+    /// dropped it.
     Withheld,
 }
 
@@ -262,6 +268,9 @@ pub struct DeliveryReport {
     pub request: Option<RequestRecord>,
     /// Final states. Events of the lease that are not named stay leased.
     pub outcomes: Vec<(EventKey, Outcome)>,
+    /// Events that the request did not bring to Meta, as its answer proves: their intents go. Those of
+    /// `outcomes` need not be named.
+    pub not_taken: Vec<EventKey>,
 }
 
 /// What waits in a lane.

@@ -183,7 +183,7 @@ fn note(state: &str) -> &'static str {
         "delivered" => "Meta took them",
         "refused" => "Meta refused them: `sluice dead list`",
         "expired" => "too old before Meta could take them",
-        "withheld" => "kept back: damaged on disk, or dropped by hand",
+        "withheld" => "kept back: damaged on disk, perhaps arrived already, or dropped by hand",
         _ => "copies of accepted events, counted beside the books",
     }
 }

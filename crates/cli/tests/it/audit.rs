@@ -53,7 +53,7 @@ JOURNAL/journal.db
   delivered  1  Meta took them
   refused    2  Meta refused them: `sluice dead list`
   expired    1  too old before Meta could take them
-  withheld   0  kept back: damaged on disk, or dropped by hand
+  withheld   0  kept back: damaged on disk, perhaps arrived already, or dropped by hand
   duplicate  1  copies of accepted events, counted beside the books
 
   dataset           source  event     accepted  waiting  delivered  refused  expired  withheld  duplicate

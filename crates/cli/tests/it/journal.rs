@@ -126,6 +126,7 @@ pub(crate) fn write(folder: &Path) {
                 (EventKey(3), refused(2_804_016, text)),
                 (EventKey(4), Outcome::Expired),
             ],
+            ..DeliveryReport::default()
         };
         journal.settle(&mut lease, report).await.unwrap();
         drop(lease);

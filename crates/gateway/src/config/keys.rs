@@ -69,6 +69,7 @@ pub(super) const GRAPH: Section = Section {
         "timeout_s",
         "connect_timeout_s",
         "token_placement",
+        "messaging_after_lost_answer",
         "partner_agent",
         "version",
         "linger_ms",

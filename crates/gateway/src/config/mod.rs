@@ -49,7 +49,7 @@ pub use last_words::LastWords;
 pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded, SCHEMA};
 pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{
-    Admin, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server, Source, SourceKind,
-    TestEventCode,
+    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
+    Source, SourceKind, TestEventCode,
 };
 pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};

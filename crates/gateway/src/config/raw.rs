@@ -61,6 +61,7 @@ pub(super) struct RawGraph {
     pub(super) timeout_s: Number,
     pub(super) connect_timeout_s: Number,
     pub(super) token_placement: Text,
+    pub(super) messaging_after_lost_answer: Text,
     pub(super) partner_agent: Text,
     pub(super) delivery: RawDelivery,
 }
@@ -329,6 +330,7 @@ impl RawGraph {
             timeout_s: reader.number("timeout_s"),
             connect_timeout_s: reader.number("connect_timeout_s"),
             token_placement: reader.text("token_placement"),
+            messaging_after_lost_answer: reader.text("messaging_after_lost_answer"),
             partner_agent: reader.text("partner_agent"),
             delivery: RawDelivery::read(reader),
         }

@@ -15,7 +15,9 @@ use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use super::keys;
 use super::raw::{RawAdmin, RawConfig, RawDelivery, RawGraph, RawJournal, RawLog, RawServer};
 use super::resolve_ends;
-use super::resolved::{Admin, Config, Delivery, Graph, Journal, Log, LogFormat, Server};
+use super::resolved::{
+    Admin, AfterLostAnswer, Config, Delivery, Graph, Journal, Log, LogFormat, Server,
+};
 use super::written::{Notes, Origin, Written, quoted};
 
 const KIB: u64 = 1 << 10;
@@ -149,6 +151,12 @@ fn graph(raw: &RawGraph, notes: &mut Notes<'_>) -> Option<Graph> {
         ("header", TokenPlacement::Header),
     ];
     let token_placement = choice(raw.token_placement.as_ref(), &placements, notes);
+    let choices = [
+        ("withhold", AfterLostAnswer::Withhold),
+        ("resend", AfterLostAnswer::Resend),
+    ];
+    let after_lost_answer = raw.messaging_after_lost_answer.as_ref();
+    let messaging_after_lost_answer = choice(after_lost_answer, &choices, notes);
     let partner_agent = match &raw.partner_agent {
         Some(text) => partner_agent(text, notes).map(Some),
         None => Some(None),
@@ -158,6 +166,7 @@ fn graph(raw: &RawGraph, notes: &mut Notes<'_>) -> Option<Graph> {
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         token_placement: token_placement?,
+        messaging_after_lost_answer: messaging_after_lost_answer?,
         partner_agent: partner_agent?,
     })
 }

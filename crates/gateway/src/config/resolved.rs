@@ -80,8 +80,19 @@ pub struct Graph {
     pub connect_timeout: Duration,
     /// Where the access token goes in a request.
     pub token_placement: TokenPlacement,
+    /// What becomes of business messaging events whose request got no clear answer.
+    pub messaging_after_lost_answer: AfterLostAnswer,
     /// `partner_agent`, which names a platform to Meta.
     pub partner_agent: Option<String>,
+}
+
+/// What becomes of events that Meta does not deduplicate when they may have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterLostAnswer {
+    /// They are withheld until a person sends them again: none counts twice, some may not count.
+    Withhold,
+    /// They are sent again like all others: all count, some may count twice.
+    Resend,
 }
 
 /// How the events of one dataset are delivered: what `[graph]` says, unless the dataset says otherwise.

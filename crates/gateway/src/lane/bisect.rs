@@ -37,15 +37,10 @@ impl Part {
 }
 
 impl Search {
-    /// A batch that is to be sent in requests of so many events each, in order.
-    pub(crate) fn new(requests: impl IntoIterator<Item = usize>) -> Self {
-        let mut from = 0;
-        let parts = requests.into_iter().map(|events| {
-            let places = from..from + events;
-            from = places.end;
-            Part::new(places.collect())
-        });
-        let mut todo: Vec<Part> = parts.collect();
+    /// A batch that is to be sent in these requests, in order.
+    pub(crate) fn new(requests: impl IntoIterator<Item = Vec<usize>>) -> Self {
+        let parts = requests.into_iter().filter(|places| !places.is_empty());
+        let mut todo: Vec<Part> = parts.map(Part::new).collect();
         todo.reverse();
         Self { todo }
     }
@@ -115,7 +110,7 @@ mod tests {
     /// Sends a batch to a judge that refuses `bad` and names the offender or not. Returns what was
     /// refused, what was delivered, and how many requests it took.
     fn run(count: usize, bad: &[usize], names: bool) -> (Vec<usize>, Vec<usize>, usize) {
-        let mut search = Search::new([count]);
+        let mut search = Search::new([(0..count).collect()]);
         let (mut refused, mut delivered, mut requests) = (Vec::new(), Vec::new(), 0);
         while let Some(part) = search.next() {
             requests += 1;
@@ -161,7 +156,7 @@ mod tests {
 
     #[test]
     fn requests_go_in_order_and_are_cut_each_for_itself() {
-        let mut search = Search::new([1, 2, 2]);
+        let mut search = Search::new([vec![0], vec![1, 2], vec![3, 4]]);
         let first = search.next().unwrap();
         assert_eq!(first.places, [0]);
         search.delivered(&first);

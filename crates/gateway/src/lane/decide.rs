@@ -1,75 +1,60 @@
-//! What a verdict means for the events of a part. Pure: the shipment does what is decided here.
+//! What a verdict means for the events of a request. Pure: a table of cases. [`trial`](super::trial) does what
+//! is decided here to the batch.
 
 use sluice_graph::{Reason, Usage, Verdict};
-use sluice_journal::{Cause, EventKey, Outcome};
+use sluice_journal::Cause;
 
-use super::bisect::{Part, Search};
 use crate::lane_state::Trouble;
 
 /// A request with one event and fewer bytes is not too large for Meta.
 const EVENT_BYTES_CREDIBLE: usize = 64 * 1024;
 
-/// What becomes of a part.
+/// What becomes of the events of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Events that reached their final state. With the reason, if they were refused.
-    Settle(Vec<(EventKey, Outcome)>, Option<Reason>),
-    /// Some of its events may be all that is in the way of the others; none is refused for it.
-    SetApart(Part, Trouble),
+    /// Meta took all of them.
+    Deliver,
+    /// Those at these places of the request are refused. Without places, one of them is to blame, and the
+    /// answer does not say which.
+    Refuse(Reason, Vec<usize>),
+    /// Some of them may be all that is in the way of the others; none is refused for it.
+    SetApart(Trouble),
     /// Nothing goes through now.
     Stop(Trouble),
 }
 
-/// What is known besides the verdict.
-pub(crate) struct Circumstances<'a> {
-    /// The events of the batch; a part names them by their places.
-    pub(crate) keys: &'a [EventKey],
-    /// How many bytes the request had.
+/// What was sent, and how the lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) events: usize,
+    /// Of the request's body.
     pub(crate) bytes: usize,
     /// The same trouble has come again and again.
     pub(crate) is_lasting: bool,
 }
 
-/// Decides, and tells the search what to send next.
-pub(crate) fn decide(
-    verdict: Verdict,
-    part: Part,
-    search: &mut Search,
-    now: &Circumstances<'_>,
-) -> Decision {
-    let refused = |places: Vec<usize>, reason: Reason| {
-        let cause = cause(&reason);
-        let outcome = |place: usize| (now.keys[place], Outcome::Refused(cause.clone()));
-        Decision::Settle(places.into_iter().map(outcome).collect(), Some(reason))
-    };
+/// Decides what becomes of the events.
+pub(crate) fn decide(verdict: Verdict, sent: Sent) -> Decision {
     match verdict {
-        Verdict::Delivered | Verdict::Fewer { .. } => {
-            search.delivered(&part);
-            let keys = part.places.iter().map(|place| now.keys[*place]);
-            Decision::Settle(keys.map(|key| (key, Outcome::Delivered)).collect(), None)
-        }
-        Verdict::Refused { reason, indexes } if indexes.is_empty() => {
-            refused(search.refused(part).into_iter().collect(), reason)
-        }
-        Verdict::Refused { reason, indexes } => {
-            refused(search.refused_by_name(part, &indexes), reason)
-        }
+        Verdict::Delivered | Verdict::Fewer { .. } => Decision::Deliver,
+        Verdict::Refused { reason, indexes } => Decision::Refuse(reason, indexes),
         // No event is too large at this size: something on the way takes next to nothing.
-        Verdict::TooLarge(reason) if part.places.len() == 1 && now.bytes < EVENT_BYTES_CREDIBLE => {
-            Decision::SetApart(part, operator(&reason))
+        Verdict::TooLarge(reason) if sent.events == 1 && sent.bytes < EVENT_BYTES_CREDIBLE => {
+            Decision::SetApart(operator(&reason))
         }
-        Verdict::TooLarge(reason) => refused(search.refused(part).into_iter().collect(), reason),
+        Verdict::TooLarge(reason) => Decision::Refuse(reason, Vec::new()),
         // Meta has one bad event answered like a bad day. One that goes on may be the former.
-        Verdict::Transient(reason) if reason.is_vague && now.is_lasting => {
-            Decision::SetApart(part, transient(&reason))
+        Verdict::Transient(reason) if reason.is_vague && sent.is_lasting => {
+            Decision::SetApart(transient(&reason))
         }
         // A large event alone that gets no answer, again and again: the way may be too thin for it.
         Verdict::Transient(reason)
             if reason.status == 0
-                && now.is_lasting
-                && part.places.len() == 1
-                && now.bytes >= EVENT_BYTES_CREDIBLE =>
+                && sent.is_lasting
+                && sent.events == 1
+                && sent.bytes >= EVENT_BYTES_CREDIBLE =>
         {
-            Decision::SetApart(part, transient(&reason))
+            Decision::SetApart(transient(&reason))
         }
         Verdict::Transient(reason) => Decision::Stop(transient(&reason)),
         Verdict::Throttled(reason) => Decision::Stop(Trouble::Throttled {
@@ -77,7 +62,7 @@ pub(crate) fn decide(
             reason: reason.to_string(),
         }),
         Verdict::Operator(reason) => Decision::Stop(operator(&reason)),
-        Verdict::Mismatch(reason) => Decision::SetApart(part, operator(&reason)),
+        Verdict::Mismatch(reason) => Decision::SetApart(operator(&reason)),
     }
 }
 
@@ -118,7 +103,8 @@ pub(crate) fn name(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn cause(reason: &Reason) -> Cause {
+/// What is kept of a reason with an event that was refused for it.
+pub(crate) fn cause(reason: &Reason) -> Cause {
     let said = reason.meta_said.as_deref().filter(|said| !said.is_empty());
     Cause {
         code: reason.code.map(|(code, _)| code),
@@ -132,9 +118,88 @@ fn cause(reason: &Reason) -> Cause {
 
 #[cfg(test)]
 mod tests {
-    use sluice_graph::{Answer, verdict};
+    use sluice_graph::{Answer, Lost, verdict};
 
     use super::*;
+
+    const SENT: Sent = Sent {
+        events: 10,
+        bytes: 10_000,
+        is_lasting: false,
+    };
+
+    /// The decision on an answer, in a word.
+    fn word(status: u16, body: &str, sent: Sent) -> String {
+        let answer = match status {
+            0 => Answer::Lost(Lost::Timeout),
+            status => Answer::read(status, body.as_bytes()),
+        };
+        match decide(verdict(&answer, sent.events), sent) {
+            Decision::Deliver => "deliver".to_owned(),
+            Decision::Refuse(_, places) => format!("refuse {places:?}"),
+            Decision::SetApart(Trouble::Operator { .. }) => "apart, operator".to_owned(),
+            Decision::SetApart(Trouble::Transient { .. }) => "apart, transient".to_owned(),
+            Decision::SetApart(Trouble::Throttled { .. }) => "apart, throttled".to_owned(),
+            Decision::Stop(Trouble::Operator { .. }) => "stop, operator".to_owned(),
+            Decision::Stop(Trouble::Transient { .. }) => "stop, transient".to_owned(),
+            Decision::Stop(Trouble::Throttled { .. }) => "stop, throttled".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_verdict_has_its_decision() {
+        let error = |code: &str| format!("{{\"error\":{{\"code\":{code},\"fbtrace_id\":\"A\"}}}}");
+        let lasting = Sent {
+            is_lasting: true,
+            ..SENT
+        };
+        let alone = |bytes| Sent {
+            events: 1,
+            bytes,
+            ..SENT
+        };
+        let alone_and_lasting = |bytes| Sent {
+            is_lasting: true,
+            ..alone(bytes)
+        };
+        let named = r#"{"error":{"code":100,"error_subcode":2804003,"message":"data[3] data[7]"}}"#;
+        for (status, body, sent, expected) in [
+            (200, "{\"events_received\":10}", SENT, "deliver"),
+            (200, "{\"events_received\":9}", SENT, "deliver"),
+            (400, named, SENT, "refuse [3, 7]"),
+            (400, &error("100"), SENT, "refuse []"),
+            (400, &error("100"), lasting, "refuse []"),
+            (413, "", SENT, "refuse []"),
+            (413, "", alone(65_535), "apart, operator"),
+            (413, "", alone(65_536), "refuse []"),
+            // Only what Meta itself does not know may be one event of many.
+            (500, &error("1"), SENT, "stop, transient"),
+            (500, &error("1"), lasting, "apart, transient"),
+            (500, &error("2"), lasting, "stop, transient"),
+            (0, "", lasting, "stop, transient"),
+            (0, "", alone_and_lasting(65_535), "stop, transient"),
+            (0, "", alone_and_lasting(65_536), "apart, transient"),
+            (0, "", alone(65_536), "stop, transient"),
+            (502, "<html>", lasting, "stop, transient"),
+            (200, "<html>", SENT, "stop, transient"),
+            (400, &error("4"), lasting, "stop, throttled"),
+            (429, "", SENT, "stop, throttled"),
+            (400, &error("190"), SENT, "stop, operator"),
+            (404, "<html>", SENT, "stop, operator"),
+            (
+                400,
+                &error("100,\"error_subcode\":2804065"),
+                SENT,
+                "apart, operator",
+            ),
+        ] {
+            assert_eq!(
+                word(status, body, sent),
+                expected,
+                "{status} {body} {sent:?}"
+            );
+        }
+    }
 
     #[test]
     fn only_an_answer_that_knows_it_changes_the_usage() {

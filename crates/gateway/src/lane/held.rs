@@ -94,6 +94,8 @@ mod tests {
             json: "{}".to_owned(),
             accepted_ms: 0,
             expires_s: 0,
+            is_deduplicated: true,
+            intended_ms: None,
         };
         let given_back = Arc::clone(given_back);
         Lease::new(lane, (0..events).map(event).collect(), move |events| {

@@ -6,8 +6,8 @@
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nobody else changes it. Everything it decides is in pure files: [`step`] what to do next,
 //! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
-//! what a verdict means for the events, [`bisect`] who is to blame, [`proof`] what is believed, [`held`] who
-//! stands back for a while.
+//! what a verdict means for the events, [`trial`] what a batch goes through, [`bisect`] who is to blame, [`proof`]
+//! what is believed, [`held`] who stands back for a while.
 
 mod bisect;
 mod budget;
@@ -21,20 +21,19 @@ mod size;
 mod step;
 mod supervisor;
 mod tokens;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_graph::Client;
-use sluice_journal::{
-    BatchLimits, EventKey, Journal, LaneId, Lease, LeaseLimits, Outcome, Waiting,
-};
+use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, Waiting};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, seconds};
-use crate::config::{Delivery, TestEventCode};
+use crate::config::{AfterLostAnswer, Delivery, TestEventCode};
 use crate::lane_state::{LaneState, Trouble};
 use crate::roster::{Destinations, Reachable};
 use crate::watch::{LaneReport, NAMED_MAX, Watch};
@@ -46,6 +45,7 @@ use size::{Allowed, Size};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
 use tokens::{Token, Tokens};
+use trial::{Plan, beforehand};
 
 /// Events closer than this to the end of their time go before all others, in seconds.
 const URGENT_S: i64 = 6 * 60 * 60;
@@ -57,6 +57,9 @@ const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How long a lane waits after the journal had nothing where there should have been something.
 const NOTHING_LEASED: Duration = Duration::from_secs(1);
 
+/// How often a lane looks whether the journal can write again, in milliseconds.
+const JOURNAL_LOOK_MS: u64 = 1_000;
+
 /// What a lane works with.
 pub(crate) struct LaneContext {
     pub(crate) id: LaneId,
@@ -66,6 +69,7 @@ pub(crate) struct LaneContext {
     pub(crate) watch: Watch,
     pub(crate) delivery: Delivery,
     pub(crate) partner_agent: Option<String>,
+    pub(crate) after_lost_answer: AfterLostAnswer,
     /// The test code that the configuration sets for the dataset.
     pub(crate) configured_code: Option<TestEventCode>,
     /// Nothing new is sent.
@@ -216,6 +220,10 @@ impl Lane {
             };
         }
         self.held.release(now_ms);
+        // What cannot be recorded is not posted: it would go out again and again.
+        if self.context.journal.health().is_failing.is_some() {
+            return Step::WaitUntil(now_ms.saturating_add(JOURNAL_LOOK_MS));
+        }
         let waiting = self.context.journal.waiting(&self.context.id);
         let ready = waiting.ready;
         if ready == 0 {
@@ -343,8 +351,9 @@ impl Lane {
         if lease.events.is_empty() {
             return false;
         }
-        // What is too old is not sent, and takes nothing of the hour.
-        let sent = lease.events.len() - too_old(&lease, seconds(now_ms)).count();
+        // What is set aside at once takes nothing of the hour.
+        let set_aside = beforehand(&lease.events, seconds(now_ms), context.after_lost_answer);
+        let sent = lease.events.len() - set_aside.count();
         self.token.shared.budget().take(sent, now_ms);
         let proof = if context.id.is_replay {
             let requests_are_right = self.token.shared.is_proven(&context.id.dataset);
@@ -358,9 +367,12 @@ impl Lane {
             test_code,
             budgeted: sent,
             proof,
-            is_lasting: self.pace.is_lasting(),
-            is_probing: self.pace.is_probing(),
-            allowed: self.allowed.now(),
+            plan: Plan {
+                is_lasting: self.pace.is_lasting(),
+                is_probing: self.pace.is_probing(),
+                allowed: self.allowed.now(),
+                after_lost_answer: context.after_lost_answer,
+            },
         };
         let shipment = Shipment::new(Arc::clone(context), load, now_ms);
         self.flights.spawn(shipment.run());
@@ -411,13 +423,6 @@ impl Lane {
                 .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
         }
     }
-}
-
-/// The outcomes of the events of a lease that Meta takes no more.
-fn too_old(lease: &Lease, now_s: i64) -> impl Iterator<Item = (EventKey, Outcome)> {
-    let events = lease.events.iter();
-    let too_old = events.filter(move |event| event.is_too_old(now_s));
-    too_old.map(|event| (event.key, Outcome::Expired))
 }
 
 fn first_eight(bytes: [u8; 16]) -> [u8; 8] {

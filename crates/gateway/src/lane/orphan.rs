@@ -9,8 +9,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::too_old;
+use super::trial::beforehand;
 use crate::clock::{SharedClock, seconds};
+use crate::config::AfterLostAnswer;
 use crate::watch::Watch;
 
 /// How often it is looked for events that have grown too old.
@@ -61,11 +62,14 @@ impl Orphan {
         };
         let mut lease = self.journal.lease(&self.id, limits).await?;
         self.watch.damaged(&self.id, &lease.damaged);
-        let outcomes: Vec<_> = too_old(&lease, now_s).collect();
+        // Nothing is sent here, so an event that may have arrived waits like all others.
+        let outcomes = beforehand(&lease.events, now_s, AfterLostAnswer::Resend);
+        let outcomes: Vec<_> = outcomes.collect();
         let report = DeliveryReport {
             at_ms,
             request: None,
             outcomes: outcomes.clone(),
+            ..DeliveryReport::default()
         };
         self.journal.settle(&mut lease, report).await?;
         self.watch.settled(&self.id, &outcomes);

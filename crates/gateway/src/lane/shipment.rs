@@ -1,30 +1,29 @@
 //! The way of one batch: from the lease to the last event settled, or back to waiting.
 //!
-//! Every request is recorded with what it decided in one transaction. What stops a shipment is told to
+//! [`Trial`] decides; here is posted and recorded. Every request is recorded with what it decided in one
+//! transaction. What stops a shipment is told to
 //! the lane; the events that are not settled then go back with the lease and wait.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_graph::{Answer, Destination, Exchange, Reason, Usage, Verdict, verdict, wire};
-use sluice_journal::{DeliveryReport, EventKey, Lease, Leased, Outcome, RequestRecord};
+use sluice_graph::{Answer, Arrival, Destination, Exchange, Usage, Verdict, verdict, wire};
+use sluice_journal::{DeliveryReport, EventKey, JournalError, Lease, Leased, RequestRecord};
+use tokio::time::sleep;
 
-use super::bisect::Search;
-use super::decide::{self, Circumstances, Decision, decide};
+use super::LaneContext;
+use super::decide;
 use super::proof::Proof;
-use super::size::{self, Carried, Size};
-use super::{LaneContext, too_old};
+use super::size::{Carried, Size};
+use super::trial::{Heard, Plan, Report, Trial, beforehand};
 use crate::clock::seconds;
+use crate::config::AfterLostAnswer;
 use crate::lane_state::Trouble;
 use crate::roster::Reachable;
 
-/// Requests that are cut because of a trouble that may pass by itself. To find one event takes twenty; more
-/// are no event's fault.
-const MISSES_MAX: usize = 64;
-
-/// Events that are tried alone to see whether anything goes through at all.
-const WITNESSES_MAX: usize = 8;
+/// How long a settle that failed waits until it is tried again.
+pub(super) const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a shipment went.
 #[derive(Default)]
@@ -67,12 +66,8 @@ pub(crate) struct Load {
     pub(crate) budgeted: usize,
     /// What is believed of refusals.
     pub(crate) proof: Arc<Proof>,
-    /// The lane has been in trouble for a while.
-    pub(crate) is_lasting: bool,
-    /// It is the first one after trouble.
-    pub(crate) is_probing: bool,
-    /// How much a request may carry.
-    pub(crate) allowed: Size,
+    /// How its events are tried.
+    pub(crate) plan: Plan,
 }
 
 /// One batch on its way.
@@ -82,13 +77,7 @@ pub(crate) struct Shipment {
     lease: Lease,
     test_code: Option<String>,
     proof: Arc<Proof>,
-    is_lasting: bool,
-    is_probing: bool,
-    allowed: Size,
-    /// Why events are set apart, once others have gone through without them.
-    sets_apart: Option<Trouble>,
-    /// Requests that were cut because of a trouble that may pass by itself.
-    misses: usize,
+    plan: Plan,
     shipped: Shipped,
 }
 
@@ -101,11 +90,7 @@ impl Shipment {
             lease: load.lease,
             test_code: load.test_code,
             proof: load.proof,
-            is_lasting: load.is_lasting,
-            is_probing: load.is_probing,
-            allowed: load.allowed,
-            sets_apart: None,
-            misses: 0,
+            plan: load.plan,
             shipped: Shipped {
                 began_ms,
                 token: load.to.fingerprint,
@@ -119,10 +104,9 @@ impl Shipment {
     pub(crate) async fn run(mut self) -> Shipped {
         match self.send_all().await {
             Err(trouble) => self.shipped.trouble = Some(trouble),
-            Ok(()) => {
-                if let Some(why) = self.sets_apart
-                    && !self.lease.events.is_empty()
-                {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                if !self.lease.events.is_empty() {
                     self.shipped.held = Some((self.lease, why));
                 }
             }
@@ -130,53 +114,47 @@ impl Shipment {
         self.shipped
     }
 
-    async fn send_all(&mut self) -> Result<(), Trouble> {
-        self.expire().await?;
-        let keys: Vec<EventKey> = self.lease.events.iter().map(|event| event.key).collect();
-        let bytes: Vec<usize> = self.lease.events.iter().map(|it| it.json.len()).collect();
-        let mut search = Search::new(size::requests(&bytes, self.allowed, self.is_probing));
-        while let Some(part) = search.next() {
+    /// Returns why what is left stands back, if it does.
+    async fn send_all(&mut self) -> Result<Option<Trouble>, Trouble> {
+        let after_lost_answer = self.plan.after_lost_answer;
+        let now_s = seconds(self.context.clock.unix_ms());
+        let outcomes: Vec<_> = beforehand(&self.lease.events, now_s, after_lost_answer).collect();
+        if !outcomes.is_empty() {
+            let report = Report {
+                outcomes,
+                ..Report::default()
+            };
+            self.settle(report).await?;
+        }
+        let mut trial = Trial::new(&self.lease.events, self.plan);
+        while let Some(keys) = trial.next() {
             if self.context.stop.is_cancelled() {
                 // What is left waits again, also what was set apart.
-                self.sets_apart = None;
-                return Ok(());
+                return Ok(None);
             }
-            let part_keys: Vec<EventKey> = part.places.iter().map(|place| keys[*place]).collect();
-            let (exchange, verdict, record) = self.post(&part_keys).await;
-            let now = Circumstances {
-                keys: &keys,
-                bytes: record.bytes,
-                is_lasting: self.is_lasting,
-            };
-            match decide(verdict, part, &mut search, &now) {
-                Decision::Settle(outcomes, refused_for) => {
-                    self.settle_believed(record, outcomes, refused_for, &keys)
-                        .await?;
-                    // Not before it is recorded: a journal that cannot write has to slow the lane down.
-                    self.shipped.is_answered = true;
-                }
-                Decision::SetApart(part, trouble) => {
-                    self.settle(Some(record), Vec::new()).await?;
-                    self.misses += usize::from(matches!(trouble, Trouble::Transient { .. }));
-                    let goes_on = self.misses <= MISSES_MAX
-                        && (self.sets_apart.is_some() || self.has_witness(None, &keys).await?);
-                    if !goes_on {
-                        return Err(trouble);
-                    }
-                    self.shipped.is_answered = true;
-                    self.sets_apart = Some(trouble);
-                    // A single event has nothing left to be cut; it stays in the lease.
-                    let _alone = search.refused(part);
-                }
-                Decision::Stop(trouble) => {
-                    self.settle(Some(record), Vec::new()).await?;
-                    return Err(self
-                        .explained(trouble.after(&exchange), &exchange.answer)
-                        .await);
-                }
+            if after_lost_answer == AfterLostAnswer::Withhold {
+                self.intend(&keys).await?;
+            }
+            let (exchange, heard) = self.post(&keys).await;
+            let effects = trial.told(heard, &self.proof);
+            for report in effects.reports {
+                self.settle(report).await?;
+            }
+            // Not before it is recorded: a journal that cannot write has to slow the lane down.
+            self.shipped.is_answered |= effects.is_answered;
+            if let Some(trouble) = effects.stop {
+                let trouble = trouble.after(&exchange);
+                return Err(self.explained(trouble, &exchange.answer).await);
             }
         }
-        Ok(())
+        Ok(trial.sets_apart())
+    }
+
+    /// Puts on disk that a request with these events is about to be sent. When that fails, it is not sent.
+    async fn intend(&mut self, keys: &[EventKey]) -> Result<(), Trouble> {
+        let at_ms = self.context.clock.unix_ms();
+        let intended = self.context.journal.intend(&mut self.lease, keys, at_ms);
+        intended.await.map_err(|error| transient(&error))
     }
 
     /// Error 100/33 is Meta's answer to three different mistakes: asks which one it was.
@@ -206,8 +184,12 @@ impl Shipment {
                     verdict: "asked",
                 };
                 self.context.watch.requested(&self.context.id, &record);
+                let report = Report {
+                    record: Some(record),
+                    ..Report::default()
+                };
                 // A journal that cannot write is met again with the next events.
-                let _recorded = self.settle(Some(record), Vec::new()).await.is_ok();
+                let _recorded = self.try_settle(&report).await.is_ok();
                 Trouble::Operator {
                     reason: format!("{explanation} ({reason})"),
                 }
@@ -216,17 +198,7 @@ impl Shipment {
         }
     }
 
-    /// Sets aside what is too old by now.
-    async fn expire(&mut self) -> Result<(), Trouble> {
-        let now_s = seconds(self.context.clock.unix_ms());
-        let expired: Vec<_> = too_old(&self.lease, now_s).collect();
-        if expired.is_empty() {
-            return Ok(());
-        }
-        self.settle(None, expired).await
-    }
-
-    async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Verdict, RequestRecord) {
+    async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Heard) {
         let body = self.body(keys);
         let (sent_ms, bytes) = (self.context.clock.unix_ms(), body.len());
         let sent = self.context.client.send(&self.destination, body);
@@ -260,13 +232,15 @@ impl Shipment {
         if let Some(served) = exchange.served {
             watch.served(id, self.destination.version, served);
         }
-        if decide::has_arrived(&verdict) {
-            self.proof.delivered();
-        }
         if matches!(verdict, Verdict::Fewer { .. }) {
             watch.fewer_received(id, &record);
         }
-        (exchange, verdict, record)
+        let heard = Heard {
+            arrival: Arrival::of(&exchange.answer),
+            verdict,
+            record,
+        };
+        (exchange, heard)
     }
 
     fn body(&self, keys: &[EventKey]) -> Bytes {
@@ -277,81 +251,40 @@ impl Shipment {
         )
     }
 
-    /// Settles the outcomes, if they can be believed. When Meta says no more than "invalid parameter", the
-    /// request may be wrong and not the events: after a few such answers one of the others has to go through
-    /// first. When none does, the lane parks and keeps them all.
-    async fn settle_believed(
-        &mut self,
-        record: RequestRecord,
-        outcomes: Vec<(EventKey, Outcome)>,
-        refused_for: Option<Reason>,
-        keys: &[EventKey],
-    ) -> Result<(), Trouble> {
-        let refused = outcomes.first().map(|(key, _)| *key);
-        let (Some(suspect), Some(reason)) = (refused, refused_for.filter(|it| it.is_vague)) else {
-            return self.settle(Some(record), outcomes).await;
-        };
-        if self.proof.refused() || self.has_witness(Some(suspect), keys).await? {
-            return self.settle(Some(record), outcomes).await;
-        }
-        self.settle(Some(record), Vec::new()).await?;
-        // Without what Meta said: that may repeat what is in an event.
-        Err(Trouble::Operator {
-            reason: format!("Meta refuses one event after the other in the same way: {reason}"),
-        })
-    }
-
-    /// Whether an event goes through that is sent alone. It goes again with its part; Meta keeps one.
-    async fn has_witness(
-        &mut self,
-        suspect: Option<EventKey>,
-        keys: &[EventKey],
-    ) -> Result<bool, Trouble> {
-        if self.lease.events.len() < 2 {
-            return Ok(false);
-        }
-        let step = (keys.len() / WITNESSES_MAX).max(1);
-        let is_here = |key: &EventKey| self.lease.events.iter().any(|event| event.key == *key);
-        let candidates: Vec<EventKey> = keys
-            .iter()
-            .rev()
-            .step_by(step)
-            .copied()
-            .filter(|key| Some(*key) != suspect && is_here(key))
-            .take(WITNESSES_MAX)
-            .collect();
-        for candidate in candidates {
-            if self.context.stop.is_cancelled() {
-                break;
-            }
-            let (_, verdict, record) = self.post(&[candidate]).await;
-            self.settle(Some(record), Vec::new()).await?;
-            if decide::has_arrived(&verdict) {
-                return Ok(true);
+    /// Records a report. While the journal cannot write, it is kept here with its lease: what has arrived
+    /// must not be sent again for want of a disk. Fails when the gateway stops meanwhile.
+    async fn settle(&mut self, report: Report) -> Result<(), Trouble> {
+        loop {
+            let Err(error) = self.try_settle(&report).await else {
+                return Ok(());
+            };
+            let is_over = matches!(error, JournalError::Closed);
+            let pause = self.context.stop.run_until_cancelled(sleep(JOURNAL_PAUSE));
+            if is_over || pause.await.is_none() {
+                return Err(transient(&error));
             }
         }
-        Ok(false)
     }
 
-    async fn settle(
-        &mut self,
-        request: Option<RequestRecord>,
-        outcomes: Vec<(EventKey, Outcome)>,
-    ) -> Result<(), Trouble> {
-        let report = DeliveryReport {
+    async fn try_settle(&mut self, report: &Report) -> Result<(), JournalError> {
+        let delivery = DeliveryReport {
             at_ms: self.context.clock.unix_ms(),
-            request,
-            outcomes: outcomes.clone(),
+            request: report.record.clone(),
+            outcomes: report.outcomes.clone(),
+            not_taken: report.not_taken.clone(),
         };
-        match self.context.journal.settle(&mut self.lease, report).await {
-            Ok(()) => {
-                self.context.watch.settled(&self.context.id, &outcomes);
-                Ok(())
-            }
-            Err(error) => Err(Trouble::Transient {
-                reason: error.to_string(),
-            }),
-        }
+        let journal = &self.context.journal;
+        journal.settle(&mut self.lease, delivery).await?;
+        self.context
+            .watch
+            .settled(&self.context.id, &report.outcomes);
+        Ok(())
+    }
+}
+
+fn transient(error: &JournalError) -> Trouble {
+    Trouble::Transient {
+        reason: error.to_string(),
     }
 }
 

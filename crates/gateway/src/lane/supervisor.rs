@@ -140,6 +140,7 @@ impl Supervisor {
             watch: self.watch.clone(),
             delivery: dataset.delivery.clone(),
             partner_agent: self.graph.partner_agent.clone(),
+            after_lost_answer: self.graph.messaging_after_lost_answer,
             configured_code: dataset.test_event_code.clone(),
             stop: self.stop.clone(),
             give_up: self.give_up.clone(),

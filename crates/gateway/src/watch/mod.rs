@@ -231,18 +231,14 @@ impl Watch {
         };
         let (mut delivered, mut expired, mut refused) = (0, 0, 0);
         let mut refused_for = None;
+        let (mut withheld, mut withheld_for) = (Vec::new(), None);
         for (key, outcome) in outcomes {
             match outcome {
                 Outcome::Delivered => delivered += 1,
                 Outcome::Expired => expired += 1,
                 Outcome::Withheld(cause) => {
-                    self.metrics.withheld.get_or_create(&label).inc();
-                    warn!(
-                        dataset,
-                        event = key.0,
-                        reason = cause.text,
-                        "event withheld"
-                    );
+                    withheld.push(*key);
+                    withheld_for = Some(&cause.text);
                 }
                 Outcome::Refused(cause) => {
                     let refusal = metrics::Refusal {
@@ -267,6 +263,18 @@ impl Watch {
                 code,
                 subcode,
                 "Meta refused events: see `sluice dead list`"
+            );
+        }
+        if let Some(reason) = withheld_for {
+            let events = withheld.len();
+            let withheld_events = self.metrics.withheld.get_or_create(&label);
+            withheld_events.inc_by(events as u64);
+            warn!(
+                dataset,
+                events,
+                keys = some_of(&withheld),
+                reason,
+                "events withheld: see `sluice dead list --state withheld`"
             );
         }
         if expired > 0 {

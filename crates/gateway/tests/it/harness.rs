@@ -39,6 +39,10 @@ impl TestClock {
         self.is_defect.store(true, Ordering::SeqCst);
     }
 
+    pub(crate) fn unix_s(&self) -> i64 {
+        i64::try_from(self.unix_ms() / 1_000).unwrap()
+    }
+
     pub(crate) fn jump(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap();
         self.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
@@ -159,6 +163,26 @@ impl TestGateway {
         let lines = metrics.body.lines();
         let values = lines.filter_map(|line| line.strip_prefix(series)?.rsplit(' ').next());
         values.map(|value| value.parse::<u64>().unwrap()).sum()
+    }
+
+    /// Starts a gateway on a copy of the journal's files as they are at this moment, which is what a kill
+    /// leaves. The one that runs ends, and what it still writes is lost.
+    pub(crate) async fn restart_as_after_a_kill(&mut self) {
+        let copy = self.folder.path().join("journal-after-a-kill");
+        std::fs::create_dir(&copy).unwrap();
+        for file in std::fs::read_dir(self.journal()).unwrap() {
+            let file = file.unwrap();
+            // The index of the log is memory of the process that is killed.
+            if file.file_name() != "journal.db-shm" {
+                std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+            }
+        }
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+        std::fs::remove_dir_all(self.journal()).unwrap();
+        std::fs::rename(copy, self.journal()).unwrap();
+        self.restart().await;
     }
 
     /// Why a second gateway does not start on the same address beside this one, with this much of its

@@ -9,10 +9,12 @@
 mod admin;
 mod client;
 mod doors;
+mod failing_journal;
 mod graph_errors;
 mod harness;
 mod http;
 mod lanes;
+mod messaging;
 mod pace;
 mod secrecy;
 mod standing_back;

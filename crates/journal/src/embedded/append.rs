@@ -66,7 +66,8 @@ impl<'c> Rows<'c> {
         Ok(Self {
             conn,
             known: conn.prepare_cached(
-                "SELECT event.identity, event.accepted_ms, outcome.state
+                "SELECT event.identity, event.accepted_ms, outcome.state,
+                        EXISTS (SELECT 1 FROM intent WHERE intent.event = event.id)
                  FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1",
             )?,
             event: conn.prepare_cached(
@@ -79,7 +80,8 @@ impl<'c> Rows<'c> {
     }
 
     /// The event in the window that this one is a copy of. One that never reached Meta and never will has
-    /// no copies: whoever mends an event that was refused sends it again under the same id.
+    /// no copies: whoever mends an event that was refused sends it again under the same id. One with an intent
+    /// may have reached Meta.
     fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
         let mut newest = None;
         for candidate in state.dedup.candidates(&arrival.identity) {
@@ -88,7 +90,8 @@ impl<'c> Rows<'c> {
                 .query_row([candidate.key.0], |row| {
                     let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
                     let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
-                    Ok((is_same && is_alive, row.get::<_, u64>(1)?))
+                    let may_be_there = is_alive || row.get(3)?;
+                    Ok((is_same && may_be_there, row.get::<_, u64>(1)?))
                 })
                 .optional()?;
             // A clock that went backwards makes the age 0; by one in doubt nothing has an age.

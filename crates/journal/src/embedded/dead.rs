@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::append::stored_ms;
-use super::erase::has_body;
+use super::append::{is_whole, stored_ms};
+use super::erase::is_blank;
+use super::lease::unless_damaged;
 use super::ledger::{Books, DEAD, DeadFilter};
 use super::records::{cause, state};
-use super::settle::LOW_WATER;
+use super::settle::{LOW_WATER, resolve};
 use super::tally::{Changes, Counted, Group};
 use crate::JournalError;
 use crate::types::{Cause, EventKey, EventState};
@@ -41,6 +42,8 @@ pub struct Replayed {
     pub too_old: u64,
     /// Their bodies were deleted by retention.
     pub gone: u64,
+    /// Their bodies are not what was written; they stay withheld.
+    pub damaged: u64,
     /// An event with the same id came after them, and is delivered, waits, or is sent again now.
     pub superseded: u64,
     /// They are not dead, or not there.
@@ -63,7 +66,6 @@ struct Dead {
     counted: Counted,
     cause: Cause,
     expires_s: i64,
-    has_body: bool,
 }
 
 impl Books {
@@ -184,24 +186,41 @@ fn matching(
 }
 
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
-    conn.prepare_cached(concat!(
-        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s,
-                ",
-        has_body!(),
-        ", e.identity
-         FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1"
-    ))?
+    conn.prepare_cached(
+        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s, e.identity
+         FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
+    )?
     .query_row([key.0], |row| {
         Ok(Dead {
-            identity: row.get(9)?,
+            identity: row.get(8)?,
             group: Group::read(row, 0)?,
             counted: Counted::of_state(state(row.get(3)?)).unwrap_or(Counted::Withheld),
             cause: cause(row, 4)?,
             expires_s: row.get(7)?,
-            has_body: row.get(8)?,
         })
     })
     .optional()
+}
+
+/// Why the body of an event cannot be sent; `None` if it can.
+fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fate>> {
+    let flaw = conn
+        .prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?
+        .query_row([key.0], |row| {
+            let json = row.get_ref(1)?.as_bytes()?;
+            Ok(if is_whole(key, row.get(0)?, json) {
+                None
+            } else if is_blank(json) {
+                Some(Fate::Gone)
+            } else {
+                Some(Fate::Damaged)
+            })
+        });
+    match flaw {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(Some(Fate::Gone)),
+        // A page that cannot be read is damage to this event, and no reason to leave the others alone.
+        flaw => Ok(unless_damaged(flaw)?.unwrap_or(Some(Fate::Damaged))),
+    }
 }
 
 /// The newest successors of some dead events that are delivered or wait: whoever mends an event that was
@@ -251,6 +270,7 @@ enum Fate {
     Replay(EventKey, Dead),
     TooOld,
     Gone,
+    Damaged,
     Superseded,
     NotDead,
 }
@@ -286,8 +306,8 @@ impl Replay {
             };
             Ok(if dead.expires_s < now_s {
                 Fate::TooOld
-            } else if !dead.has_body {
-                Fate::Gone
+            } else if let Some(fate) = flaw_of_body(conn, key)? {
+                fate
             } else if successors.contains_key(&key) || !self.taken.insert(dead.identity.clone()) {
                 Fate::Superseded
             } else {
@@ -303,6 +323,7 @@ impl Replay {
                 Fate::Replay(..) => &mut self.sum.replayed,
                 Fate::TooOld => &mut self.sum.too_old,
                 Fate::Gone => &mut self.sum.gone,
+                Fate::Damaged => &mut self.sum.damaged,
                 Fate::Superseded => &mut self.sum.superseded,
                 Fate::NotDead => &mut self.sum.not_dead,
             };
@@ -326,6 +347,8 @@ fn replay_some(conn: &Connection, fates: &[Fate], now_ms: u64) -> rusqlite::Resu
         .execute((key.0, stored_ms(now_ms)))?;
         conn.prepare_cached("DELETE FROM outcome WHERE event = ?1")?
             .execute([key.0])?;
+        // Whoever sends an event again has decided that it did not arrive.
+        resolve(conn, &[*key])?;
         changes.add(now_ms, dead.group, dead.counted, -1);
         first = first.into_iter().chain([*key]).min();
     }

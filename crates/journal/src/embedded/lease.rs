@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _};
 
+use sluice_event::ActionSource;
+
 use super::append::is_whole;
 use super::lane::Lane;
 use super::queue::Slot;
@@ -100,6 +102,7 @@ enum Found {
 struct Rows<'c> {
     event: CachedStatement<'c>,
     body: CachedStatement<'c>,
+    intent: CachedStatement<'c>,
     texts: &'c Texts,
 }
 
@@ -108,10 +111,11 @@ impl<'c> Rows<'c> {
         Ok(Self {
             event: conn.prepare_cached(
                 "SELECT name, event_id, accepted_ms, expires_s,
-                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1)
+                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source
                  FROM event WHERE id = ?1",
             )?,
             body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
+            intent: conn.prepare_cached("SELECT at_ms FROM intent WHERE event = ?1")?,
             texts,
         })
     }
@@ -128,6 +132,9 @@ impl<'c> Rows<'c> {
                 event_id: row.get(1)?,
                 accepted_ms: row.get(2)?,
                 expires_s: row.get(3)?,
+                is_deduplicated: ActionSource::from_name(&texts.get(row.get(5)?))
+                    .is_some_and(ActionSource::is_deduplicated),
+                intended_ms: None,
                 json: String::new(),
             }))
         });
@@ -136,6 +143,10 @@ impl<'c> Rows<'c> {
             Some(None) => return Ok(Found::Settled),
             Some(Some(event)) => event,
         };
+        if !event.is_deduplicated {
+            let intended_ms = self.intent.query_row([key.0], |row| row.get(0));
+            event.intended_ms = unless_damaged(intended_ms)?;
+        }
         let json = self.body.query_row([key.0], |row| {
             let json = row.get_ref(1)?.as_bytes()?;
             Ok(is_whole(key, row.get(0)?, json).then(|| json.to_vec()))

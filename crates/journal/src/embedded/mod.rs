@@ -57,7 +57,8 @@ pub use waiting::{DroppedWaiting, WaitingFilter};
 
 use crate::books::Tally;
 use crate::types::{
-    Appended, BatchLimits, Cause, DeliveryReport, Entry, LaneId, Outcome, SentEvents, Waiting,
+    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome,
+    SentEvents, Waiting,
 };
 use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
@@ -272,15 +273,32 @@ impl Embedded {
             at_ms: self.shared.last_ms.load(Ordering::Relaxed),
             request: None,
             outcomes: read.damaged.iter().map(withheld).collect(),
+            ..DeliveryReport::default()
         };
         let lane = Arc::clone(read.lane());
         self.ask(|reply| Command::Settle {
             lane,
             report,
+            resolved: Vec::new(),
             reply,
         })
         .await
     }
+}
+
+/// The events of a lease whose intents a report ends. What is withheld may have arrived and keeps its intent.
+fn resolved(lease: &Lease, report: &DeliveryReport) -> Vec<EventKey> {
+    let settled = report.outcomes.iter().filter_map(|(key, outcome)| {
+        let is_withheld = matches!(outcome, Outcome::Withheld(_));
+        (!is_withheld).then_some(*key)
+    });
+    let known: HashSet<_> = settled.chain(report.not_taken.iter().copied()).collect();
+    let intended = lease
+        .events
+        .iter()
+        .filter(|event| event.intended_ms.is_some());
+    let resolved = intended.filter(|event| known.contains(&event.key));
+    resolved.map(|event| event.key).collect()
 }
 
 impl Journal for Embedded {
@@ -315,13 +333,50 @@ impl Journal for Embedded {
             report.outcomes.retain(|(key, _)| leased.remove(key));
             let settled: HashSet<_> = report.outcomes.iter().map(|(key, _)| *key).collect();
             let lane = self.shared.lanes.get(&lease.lane);
+            let resolved = resolved(lease, &report);
+            let is_resolved: HashSet<_> = resolved.iter().copied().collect();
             self.ask(|reply| Command::Settle {
                 lane,
                 report,
+                resolved,
                 reply,
             })
             .await?;
             lease.events.retain(|event| !settled.contains(&event.key));
+            for event in &mut lease.events {
+                if is_resolved.contains(&event.key) {
+                    event.intended_ms = None;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn intend<'a>(
+        &'a self,
+        lease: &'a mut Lease,
+        keys: &'a [EventKey],
+        at_ms: u64,
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let keys: HashSet<_> = keys.iter().collect();
+            let is_meant = |event: &Leased| !event.is_deduplicated && keys.contains(&event.key);
+            let events = lease.events.iter().filter(|event| is_meant(event));
+            let intended: Vec<_> = events.map(|event| event.key).collect();
+            if intended.is_empty() {
+                return Ok(());
+            }
+            self.ask(|reply| Command::Intend {
+                keys: intended,
+                at_ms,
+                reply,
+            })
+            .await?;
+            for event in &mut lease.events {
+                if is_meant(event) {
+                    event.intended_ms = Some(at_ms);
+                }
+            }
             Ok(())
         })
     }

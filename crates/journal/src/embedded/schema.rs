@@ -6,6 +6,7 @@
 //! | `event` | an accepted event without its body, in order of arrival | never |
 //! | `body` | the JSON of an event, with a checksum | by retention |
 //! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
+//! | `intent` | an event that may be on its way to Meta and would count twice if it were sent again | when it is known what became of the event |
 //! | `replay` | the outcome that an event had before it was sent again | never |
 //! | `dropped` | an event that a person gave up while it waited, for a gateway that runs | never |
 //! | `request` | a request to Meta and its answer | by retention |
@@ -97,6 +98,7 @@ pub(super) const MIGRATIONS: [&str; 2] = [
 ",
     "
     CREATE TABLE dropped (seq INTEGER PRIMARY KEY, event INTEGER NOT NULL) STRICT;
+    CREATE TABLE intent (event INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
 ",
 ];
 
@@ -262,5 +264,34 @@ fn quick_check(conn: &Connection, path: &Path) -> Result<(), OpenError> {
             detail: said,
         }),
         Err(error) => Err(OpenError::of_sqlite(path, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_form_becomes_the_newest() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("journal.db");
+        let old = Connection::open(&path).unwrap();
+        create(&old).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch("INSERT INTO term (id, text) VALUES (1, 'kept')")
+            .unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+
+        let conn = open(&path).unwrap();
+        assert_eq!(version(&conn, &path).unwrap(), VERSION);
+        let kept = conn.query_row("SELECT text FROM term", [], |row| row.get::<_, String>(0));
+        assert_eq!(kept.unwrap(), "kept");
+        let intents = conn.query_row("SELECT count(*) FROM intent", [], |row| {
+            row.get::<_, i64>(0)
+        });
+        assert_eq!(intents.unwrap(), 0);
     }
 }

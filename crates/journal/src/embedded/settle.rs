@@ -13,6 +13,31 @@ use super::tally::{Counted, Group};
 use super::writer::{Staged, State};
 use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
 
+/// Writes that a request with these events is about to be sent.
+pub(super) fn intend(
+    conn: &Connection,
+    staged: &mut Staged,
+    keys: &[EventKey],
+    at_ms: u64,
+) -> rusqlite::Result<()> {
+    staged.last_ms = at_ms;
+    let mut insert =
+        conn.prepare_cached("INSERT OR REPLACE INTO intent (event, at_ms) VALUES (?1, ?2)")?;
+    for key in keys {
+        insert.execute((key.0, stored_ms(at_ms)))?;
+    }
+    Ok(())
+}
+
+/// Deletes intents: it is known what became of these events.
+pub(super) fn resolve(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<()> {
+    let mut delete = conn.prepare_cached("DELETE FROM intent WHERE event = ?1")?;
+    for key in keys {
+        delete.execute([key.0])?;
+    }
+    Ok(())
+}
+
 /// Writes the rows of one report.
 pub(super) fn settle(
     conn: &Connection,

@@ -56,6 +56,13 @@ pub(super) enum Command {
     Settle {
         lane: Arc<Lane>,
         report: DeliveryReport,
+        /// Events with an intent of which it is known now what became of them.
+        resolved: Vec<EventKey>,
+        reply: Reply<()>,
+    },
+    Intend {
+        keys: Vec<EventKey>,
+        at_ms: u64,
         reply: Reply<()>,
     },
     /// Takes events out of a queue that have their final state already.
@@ -84,7 +91,7 @@ impl Command {
                 (arrivals.len(), bytes)
             }
             Command::Settle { report, .. } => (report.outcomes.len(), 0),
-            Command::Forget { keys, .. } => (keys.len(), 0),
+            Command::Forget { keys, .. } | Command::Intend { keys, .. } => (keys.len(), 0),
             // A step looks at thousands of events.
             Command::Sweep { .. } => (EVENTS_PER_COMMIT, 0),
             Command::Close { .. } => (0, 0),
@@ -98,6 +105,7 @@ impl Command {
             Command::Append { reply, .. } => reply.send(Err(error)).is_ok(),
             Command::Settle { reply, .. }
             | Command::Forget { reply, .. }
+            | Command::Intend { reply, .. }
             | Command::Close { reply } => reply.send(Err(error)).is_ok(),
             Command::Sweep { reply, .. } => reply.send(Err(error)).is_ok(),
             #[cfg(test)]
@@ -114,6 +122,7 @@ fn ignore_who_left(_is_heard: bool) {}
 enum Done {
     Appended(Vec<Appended>),
     Settled,
+    Intended,
     Swept(Sweep),
     Nothing,
 }
@@ -365,13 +374,23 @@ impl Writer {
                 Command::Append { arrivals, .. } => {
                     Done::Appended(append::append(&mut rows, state, staged, arrivals)?)
                 }
-                Command::Settle { lane, report, .. } => {
+                Command::Settle {
+                    lane,
+                    report,
+                    resolved,
+                    ..
+                } => {
                     settle::settle(conn, state, staged, lane, report)?;
+                    settle::resolve(conn, resolved)?;
                     Done::Settled
                 }
                 Command::Forget { lane, keys, .. } => {
                     settle::forget(conn, staged, lane, keys)?;
                     Done::Settled
+                }
+                Command::Intend { keys, at_ms, .. } => {
+                    settle::intend(conn, staged, keys, *at_ms)?;
+                    Done::Intended
                 }
                 Command::Sweep { sweep, .. } => {
                     let swept = sweep::step(conn, sweep.clone())?;
@@ -494,9 +513,8 @@ fn answer((command, done): (Command, Done)) {
         (Command::Append { reply, .. }, Done::Appended(appended)) => {
             reply.send(Ok(appended)).is_ok()
         }
-        (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled) => {
-            reply.send(Ok(())).is_ok()
-        }
+        (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled)
+        | (Command::Intend { reply, .. }, Done::Intended) => reply.send(Ok(())).is_ok(),
         (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
         _ => true,
     };

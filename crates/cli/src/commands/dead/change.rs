@@ -68,11 +68,13 @@ Examples:
   sluice dead replay 1042 1043
   sluice dead replay --all --code 100 --subcode 33 --dry-run
   sluice dead replay --all --since 24h
+  sluice dead replay --all --state withheld --name Purchase
 
-Events are sent again as they are, under the same event_id, so Meta counts none twice. Mend the
-reason first: what was refused for its contents is refused again. Events that are too old for
-Meta, whose bodies retention has deleted, or that a later event with the same name and id has
-replaced stay where they are.
+Events are sent again as they are, under the same event_id, so Meta counts none twice. That does
+not hold for withheld business messaging events, which may have arrived: look for them in Events
+Manager first. Mend the reason first: what was refused for its contents is refused again. Events
+that are too old for Meta, that are damaged, whose bodies retention has deleted, or that a later
+event with the same name and id has replaced stay where they are.
 
 Exit code: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
 be read or written.";
@@ -107,6 +109,7 @@ struct ReplayReport {
     replayed: u64,
     too_old: u64,
     gone: u64,
+    damaged: u64,
     superseded: u64,
     not_dead: u64,
     dry_run: bool,
@@ -135,6 +138,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
         replayed: done.replayed,
         too_old: done.too_old,
         gone: done.gone,
+        damaged: done.damaged,
         superseded: done.superseded,
         not_dead: done.not_dead,
         dry_run: chosen.dry_run,
@@ -146,7 +150,8 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
     } else {
         tell_replay(&report)?;
     }
-    let stayed = report.too_old + report.gone + report.superseded + report.not_dead;
+    let stayed =
+        report.too_old + report.gone + report.damaged + report.superseded + report.not_dead;
     Ok(Ending::flawed_if(!chosen.all && stayed > 0))
 }
 
@@ -171,6 +176,7 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
     for (count, why) in [
         (report.too_old, "too old: Meta does not take them any more"),
         (report.gone, "without a body: retention has deleted it"),
+        (report.damaged, "damaged on disk: they stay withheld"),
         (
             report.superseded,
             "superseded: an event with the same id came later, and is delivered or waits",

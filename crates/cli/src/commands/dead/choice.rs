@@ -81,7 +81,7 @@ impl Filters {
     fn dead_filter(&self) -> DeadFilter {
         let mut states: Vec<_> = self.states.iter().copied().map(EventState::from).collect();
         if states.is_empty() {
-            // Withheld events are dealt with: somebody dropped them, or nothing can be done.
+            // To send a withheld event again is a decision about that event: it may be at Meta already.
             states = vec![EventState::Refused, EventState::Expired];
         }
         DeadFilter {

@@ -47,9 +47,9 @@ Examples:
   sluice dead drop 1042 1043
 
 An event is dead when Meta refused it (refused), when it grew too old before Meta could take it
-(expired), or when Sluice keeps it back (withheld: damaged on disk, or dropped by hand). Withheld
-events are dealt with, so only `--state withheld` lists them. All commands work beside a running
-gateway.
+(expired), or when Sluice keeps it back (withheld: damaged on disk, dropped by hand, or a business
+messaging event that may have arrived already). Only `--state withheld` lists withheld events. All
+commands work beside a running gateway.
 
 Exit code: 0 when all is done, 1 when an event named by its KEY could not be sent again or dropped,
 or nobody wanted it dropped, 2 when the command could not do its work.";

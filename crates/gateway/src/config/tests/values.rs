@@ -9,7 +9,7 @@ use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use toml::de::{DeTable, DeValue};
 
 use super::*;
-use crate::config::{LogFormat, SECTIONS, Secret, SecretRef};
+use crate::config::{AfterLostAnswer, LogFormat, SECTIONS, Secret, SecretRef};
 
 #[test]
 fn what_is_not_set_is_the_default() {
@@ -38,6 +38,10 @@ fn what_is_not_set_is_the_default() {
     assert_eq!(config.graph.timeout, Duration::from_secs(10));
     assert_eq!(config.graph.connect_timeout, Duration::from_secs(3));
     assert_eq!(config.graph.token_placement, TokenPlacement::Query);
+    assert_eq!(
+        config.graph.messaging_after_lost_answer,
+        AfterLostAnswer::Withhold
+    );
     assert_eq!(config.graph.partner_agent, None);
     assert_eq!(config.log.format, LogFormat::Human);
     assert_eq!(config.log.filter, "info");
@@ -77,6 +81,7 @@ retention_days = 0
 [graph]
 base_url = "http://127.0.0.1:9100/"
 token_placement = "header"
+messaging_after_lost_answer = "resend"
 partner_agent = "my-platform"
 in_flight_max = 2
 events_per_hour_max = 0
@@ -113,6 +118,10 @@ allow_test_codes = false
     assert_eq!(config.journal.path, Path::new("/var/lib/sluice"));
     assert_eq!(config.graph.base_url.to_string(), "http://127.0.0.1:9100");
     assert_eq!(config.graph.token_placement, TokenPlacement::Header);
+    assert_eq!(
+        config.graph.messaging_after_lost_answer,
+        AfterLostAnswer::Resend
+    );
     assert_eq!(config.graph.partner_agent.as_deref(), Some("my-platform"));
     assert_eq!(config.log.format, LogFormat::Json);
 
@@ -298,7 +307,7 @@ fn the_defaults_name_every_key_and_no_other() {
         let mut written = keys_of(&section.header());
         if section.name == "dataset" {
             // Named in one sentence, because [graph] explains them.
-            written.extend(keys_of("[graph]").into_iter().skip(5));
+            written.extend(keys_of("[graph]").into_iter().skip(6));
         }
         assert_eq!(written, section.keys, "{}", section.header());
     }

@@ -1,5 +1,6 @@
 //! What people do with the journal while a gateway runs.
 
+use sluice_event::ActionSource;
 use tempfile::TempDir;
 
 use super::{audit, open};
@@ -8,7 +9,7 @@ use crate::testing::{
     replays, report, sample,
 };
 use crate::{
-    Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, LaneId, Outcome, Page,
+    Books, Cause, DeadFilter, Embedded, EventKey, EventState, Journal as _, LaneId, Outcome, Page,
     Replayed, Retention, Selection, SourceName,
 };
 
@@ -414,4 +415,36 @@ async fn events_that_were_sent_again_travel_apart_from_fresh_ones() {
     assert_eq!(ready(&journal), [3, 3, 0, 1]);
     let lanes = journal.lanes().borrow().clone();
     assert!(lanes.contains(&coded_replays) && !lanes.contains(&coded.lane()));
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_sent_again_by_name() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let message = Sample {
+        source: ActionSource::BusinessMessaging,
+        ..sample("message")
+    };
+    journal.append(vec![message.entry()]).await.unwrap();
+    let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+    let named = keys(&lease);
+    journal.intend(&mut lease, &named, T0_MS).await.unwrap();
+    drop(lease);
+    drop(journal);
+
+    // The next process knows of the request that this one did not see the end of.
+    let journal = open(folder.path());
+    let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+    assert_eq!(lease.events[0].intended_ms, Some(T0_MS));
+    let withheld = Outcome::Withheld(Cause::default());
+    let withheld = report(named.clone(), &withheld);
+    journal.settle(&mut lease, withheld).await.unwrap();
+    let mut books = Books::open(folder.path()).unwrap();
+    let now_ms = T0_MS + HOUR_MS;
+    let replayed = books.replay(&Selection::Keys(named), now_ms).unwrap();
+    assert_eq!(replayed.replayed, 1);
+    journal.look_around().await;
+    // A person has decided: nothing withholds it a second time.
+    let lease = journal.lease(&replays(0), limits(1)).await.unwrap();
+    assert_eq!(lease.events[0].intended_ms, None);
 }

@@ -4,8 +4,11 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{audit, open};
-use crate::testing::{drain, entries, key, lane, limits};
-use crate::{Books, DeadFilter, Embedded, EventState, Journal as _, Options, Outcome, Page};
+use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, lane, limits};
+use crate::{
+    Books, DeadFilter, Embedded, EventState, Journal as _, Options, Outcome, Page, Replayed,
+    Selection,
+};
 
 const PAGE: Page = Page {
     before: None,
@@ -53,6 +56,20 @@ async fn a_damaged_body_is_withheld_and_its_neighbours_go_out() {
             .all(|event| event.cause.text.contains("damaged"))
     );
     assert_eq!(books.event(dead[4].key).unwrap().unwrap().json, None);
+
+    // Not even by name are they sent again.
+    let keys = dead.iter().map(|event| event.key).collect();
+    let mut books = books;
+    let replayed = books
+        .replay(&Selection::Keys(keys), T0_MS + HOUR_MS)
+        .unwrap();
+    let expected = Replayed {
+        damaged: 4,
+        gone: 1,
+        ..Replayed::default()
+    };
+    assert_eq!(replayed, expected);
+    assert_eq!(audit(folder.path()).tally.withheld, 5);
 }
 
 #[tokio::test]

@@ -289,6 +289,7 @@ impl Model {
             at_ms: now_ms,
             request: Some(record(keys.len())),
             outcomes: keys.iter().map(|key| (*key, outcome.clone())).collect(),
+            ..DeliveryReport::default()
         };
         let journal = self.journal.as_ref().unwrap();
         journal.settle(lease, report).await.unwrap();
