@@ -54,7 +54,7 @@ impl From<JournalError> for Failure {
             JournalError::Damaged(_) => {
                 "keep a copy of the folder; `sluice audit --deep` says what is damaged"
             }
-            JournalError::Disk(_) | JournalError::Closed => {
+            JournalError::Disk(_) | JournalError::Displaced(_) | JournalError::Closed => {
                 "try again; if it stays so, check the disk and the system's log"
             }
         };

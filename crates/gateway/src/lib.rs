@@ -141,6 +141,7 @@ pub struct Gateway {
     give_up: CancellationToken,
     workers: TaskTracker,
     reload: Arc<Notify>,
+    failed: CancellationToken,
 }
 
 impl Gateway {
@@ -193,6 +194,7 @@ impl Gateway {
         }
 
         let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let failed = CancellationToken::new();
         let (servers, workers) = (TaskTracker::new(), TaskTracker::new());
         let reload = Arc::new(Notify::new());
         let (stage, stages) = Stages::new();
@@ -233,6 +235,7 @@ impl Gateway {
             edited: file.map(|file| config_file::Look::new(file, environment)),
             told: upkeep::Told::default(),
             stop: stop.clone(),
+            failed: failed.clone(),
         }));
         info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -259,6 +262,7 @@ impl Gateway {
             give_up,
             workers,
             reload,
+            failed,
         })
     }
 
@@ -275,6 +279,12 @@ impl Gateway {
     /// Reads all keys and tokens again, and wakes parked lanes.
     pub fn reload(&self) {
         self.reload.notify_one();
+    }
+
+    /// Returns when the journal's writer has ended by a defect. Nothing can be kept any more, and only a new
+    /// process can change that: stop this one, so that what watches over it starts another.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Prepares a stop: goes on taking events, says on `/readyz` and with `Connection: close` that clients had
@@ -355,7 +365,37 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::config::FixedEnvironment;
+
+    #[tokio::test]
+    async fn a_gateway_whose_journal_has_closed_by_itself_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = FixedEnvironment::new()
+            .with("META_ACCESS_TOKEN", "EAAToken")
+            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
+        let text = format!(
+            "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\njournal.path = \"{}\"\n{}",
+            folder.path().join("journal").display(),
+            config::tests::LEAST
+        );
+        let config = Config::parse("test.toml", &text, &environment, 0).unwrap();
+        let clock = Arc::new(SystemClock::default());
+        let started = Gateway::start(
+            config.config,
+            Arc::new(environment),
+            clock,
+            Sockets::default(),
+        );
+        let gateway = started.await.unwrap();
+        // As if its writer had panicked.
+        gateway.journal.close().await.unwrap();
+        let failed = tokio::time::timeout(Duration::from_mins(1), gateway.failed());
+        assert!(failed.await.is_ok());
+        gateway.stop().await;
+    }
 
     #[test]
     fn an_address_that_cannot_be_had_says_why() {

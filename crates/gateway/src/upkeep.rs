@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sluice_journal::{Journal, Retention};
+use sluice_journal::{Journal, JournalError, Retention};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub(crate) struct Upkeep {
     pub(crate) edited: Option<config_file::Look>,
     pub(crate) told: Told,
     pub(crate) stop: CancellationToken,
+    /// Cancelled when the journal has closed by itself: its writer ended by a defect.
+    pub(crate) failed: CancellationToken,
 }
 
 /// Does it until it is told to stop.
@@ -200,6 +202,10 @@ impl Upkeep {
     fn look_at_journal(&self) {
         let failing = self.journal.health().is_failing;
         self.watch.journal_fails(failing.as_ref());
+        // Whoever stops the gateway stops this first.
+        if matches!(failing, Some(JournalError::Closed)) {
+            self.failed.cancel();
+        }
     }
 
     fn look_at_versions(&self) {
@@ -219,7 +225,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use sluice_journal::{Embedded, JournalError, Options};
+    use sluice_journal::{Embedded, Options};
 
     use super::*;
     use crate::clock::SystemClock;
@@ -245,6 +251,7 @@ mod tests {
             edited: None,
             told: Told::default(),
             stop: CancellationToken::new(),
+            failed: CancellationToken::new(),
         }
     }
 

@@ -54,9 +54,20 @@ pub enum JournalError {
     /// The file says what it cannot say.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+    /// The journal's folder or a file in it was removed, moved or replaced under the running gateway. Nothing
+    /// more is acknowledged until the journal is opened again.
+    #[error("{0} while the gateway runs; nothing more is kept until it is started again")]
+    Displaced(String),
     /// The journal was closed.
     #[error("the journal is closed")]
     Closed,
+}
+
+impl JournalError {
+    /// Whether no later attempt can succeed: it takes a new start.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, JournalError::Displaced(_) | JournalError::Closed)
+    }
 }
 
 /// Durable memory of every event and what became of it.

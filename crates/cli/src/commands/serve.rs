@@ -205,12 +205,17 @@ impl Signals {
     }
 
     async fn until_stopped(mut self, gateway: Gateway) -> Result<Ending, Failure> {
+        let mut has_failed = false;
         let drains = loop {
             tokio::select! {
                 // A service manager that sends clients elsewhere, or a person who wants it to end.
                 _ = self.terminate.recv() => break true,
                 _ = self.interrupt.recv() => break false,
                 _ = self.hang_up.recv() => gateway.reload(),
+                () = gateway.failed() => {
+                    has_failed = true;
+                    break false;
+                }
             }
         };
         tracing::info!("stopping: a second signal stops at once");
@@ -224,6 +229,12 @@ impl Signals {
             () = stop => {}
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+        if has_failed {
+            return Err(Failure::with_help(
+                "a defect in Sluice ended the journal's writer",
+                "start the gateway again: what was acknowledged is on disk. The log names the defect; please report it",
+            ));
         }
         Ok(Ending::Clean)
     }

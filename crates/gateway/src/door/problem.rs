@@ -150,11 +150,17 @@ impl From<IntakeError> for Problem {
 
 impl From<&JournalError> for Problem {
     /// The cause is in the log; the client learns that nothing was kept, and that it may try again.
-    fn from(_: &JournalError) -> Self {
+    fn from(error: &JournalError) -> Self {
+        let detail = match error {
+            JournalError::Displaced(_) => {
+                "the gateway's journal was removed or replaced while it runs, so no event is taken"
+            }
+            _ => "the events could not be written to disk, so none was taken",
+        };
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "journal_unavailable",
-            "the events could not be written to disk, so none was taken",
+            detail,
             "send the same request again later; copies are recognised",
         )
     }

@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     metrics: Arc<Metrics>,
     lanes: Arc<Mutex<BTreeMap<LaneId, LaneReport>>>,
     is_failing: Arc<AtomicBool>,
+    /// It was told that the journal takes nothing until the next start.
+    is_lost: Arc<AtomicBool>,
     /// When it was last told, in milliseconds since 1970, that all places are taken, and that one address has
     /// too many.
     full_told_ms: Arc<AtomicU64>,
@@ -64,6 +66,7 @@ impl Watch {
             metrics: Arc::new(Metrics::new()),
             lanes: Arc::default(),
             is_failing: Arc::default(),
+            is_lost: Arc::default(),
             full_told_ms: Arc::default(),
             refused_told_ms: Arc::default(),
         }
@@ -119,7 +122,14 @@ impl Watch {
     pub(crate) fn journal_fails(&self, error: Option<&JournalError>) {
         let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
-            Some(error) if !was_failing => {
+            // May follow on another trouble, and asks for a person.
+            Some(error) if error.is_lasting() && !self.is_lost.swap(true, Ordering::Relaxed) => {
+                error!(
+                    %error,
+                    "events cannot be kept until the gateway is started again: the doors answer 503"
+                );
+            }
+            Some(error) if !was_failing && !error.is_lasting() => {
                 error!(%error, "events cannot be kept: the doors answer 503");
             }
             None if was_failing => info!("events can be kept again"),

@@ -8,6 +8,7 @@
 
 mod admin;
 mod client;
+mod displaced;
 mod doors;
 mod failing_journal;
 mod graph_errors;

@@ -1,7 +1,8 @@
 //! Appending: which entry is a copy, and rows for the others.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
+use rusqlite::{CachedStatement, Connection};
 
+use super::lease::unless_damaged;
 use super::queue::Slot;
 use super::tally::{Counted, Group};
 use super::writer::{LaneTerms, Staged, State};
@@ -53,6 +54,20 @@ pub(super) fn append(
         .collect()
 }
 
+/// What is read of an event to know whether another one is a copy of it.
+pub(super) const KNOWN: &str = "SELECT event.identity, event.accepted_ms, outcome.state,
+        EXISTS (SELECT 1 FROM intent WHERE intent.event = event.id)
+    FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1";
+
+/// The events of which these may be copies.
+pub(super) fn candidates(state: &State, arrivals: &[Arrival]) -> Vec<EventKey> {
+    arrivals
+        .iter()
+        .flat_map(|arrival| state.dedup.candidates(&arrival.identity))
+        .map(|candidate| candidate.key)
+        .collect()
+}
+
 /// The prepared statements of all appends of a group.
 pub(super) struct Rows<'c> {
     conn: &'c Connection,
@@ -65,11 +80,7 @@ impl<'c> Rows<'c> {
     pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             conn,
-            known: conn.prepare_cached(
-                "SELECT event.identity, event.accepted_ms, outcome.state,
-                        EXISTS (SELECT 1 FROM intent WHERE intent.event = event.id)
-                 FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1",
-            )?,
+            known: conn.prepare_cached(KNOWN)?,
             event: conn.prepare_cached(
                 "INSERT INTO event (id, dataset, source, name, test_code, identity, event_id,
                                     action_source, accepted_ms, expires_s, bytes)
@@ -84,16 +95,16 @@ impl<'c> Rows<'c> {
     /// may have reached Meta.
     fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
         let mut newest = None;
-        for candidate in state.dedup.candidates(&arrival.identity) {
-            let known = self
-                .known
-                .query_row([candidate.key.0], |row| {
-                    let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
-                    let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
-                    let may_be_there = is_alive || row.get(3)?;
-                    Ok((is_same && may_be_there, row.get::<_, u64>(1)?))
-                })
-                .optional()?;
+        // An original that cannot be read is none: the new event is whole, and may be all that is left.
+        let candidates = state.dedup.candidates(&arrival.identity);
+        for candidate in candidates.filter(|known| !state.unreadable.contains(known.key)) {
+            let known = self.known.query_row([candidate.key.0], |row| {
+                let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
+                let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
+                let may_be_there = is_alive || row.get(3)?;
+                Ok((is_same && may_be_there, row.get::<_, u64>(1)?))
+            });
+            let known = unless_damaged(known)?;
             // A clock that went backwards makes the age 0; by one in doubt nothing has an age.
             let is_young = |accepted_ms: u64| {
                 let entry = &arrival.entry;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::ledger::Books;
+use super::low_water::LowWater;
 use super::tally::{Counted, Group};
 use super::terms::Texts;
 use crate::JournalError;
 use crate::books::{Tally, books_balance};
+use crate::types::EventKey;
 
 /// Problems that are listed one by one.
 const PROBLEMS_MAX: usize = 100;
@@ -113,6 +115,7 @@ fn count_rows(
             .transpose()
     };
     let mut outcome = next_outcome()?;
+    let low_water = LowWater::load(conn)?;
     while let Some(row) = events.next()? {
         let key: i64 = row.get(0)?;
         while let Some((event, _)) = outcome
@@ -135,7 +138,17 @@ fn count_rows(
         let rows = &mut groups.entry(group).or_default().0;
         rows.accepted += 1;
         match state.map(|state| (state, Counted::of(state))) {
-            None => rows.waiting += 1,
+            None => {
+                rows.waiting += 1;
+                if !low_water.finds(EventKey(key)) {
+                    problems.add(|| {
+                        format!(
+                            "event {key} waits, but a start looks from {} on",
+                            low_water.from.0
+                        )
+                    });
+                }
+            }
             Some((_, Some(counted))) if counted.state().is_some() => counted.add_to(rows, 1),
             Some((state, _)) => {
                 problems.add(|| format!("event {key} is in an unknown state, {state}"));

@@ -80,6 +80,7 @@ impl Drop for Copier {
 /// A connection that has met the log: before the first look into the file it knows of none.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let conn = schema::connect(path, Access::Write)?;
+    schema::leave_log(&conn)?;
     conn.query_row("PRAGMA user_version", [], |_| Ok(()))?;
     Ok(conn)
 }

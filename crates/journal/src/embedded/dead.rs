@@ -12,8 +12,9 @@ use super::append::{is_whole, stored_ms};
 use super::erase::is_blank;
 use super::lease::unless_damaged;
 use super::ledger::{Books, DEAD, DeadFilter};
+use super::low_water;
 use super::records::{cause, state};
-use super::settle::{LOW_WATER, resolve};
+use super::settle::resolve;
 use super::tally::{Changes, Counted, Group};
 use crate::JournalError;
 use crate::types::{Cause, EventKey, EventState};
@@ -71,17 +72,10 @@ struct Dead {
 impl Books {
     /// Makes dead events wait again. Their outcomes are kept as history.
     pub fn replay(&mut self, which: &Selection, now_ms: u64) -> Result<Replayed, JournalError> {
-        let mut replay = Replay::new(now_ms);
-        self.each(which, |conn, keys| {
-            let successors = successors(conn, keys)?;
-            in_transaction(conn, |conn| {
-                let fates = replay.fates(conn, keys, &successors)?;
-                replay_some(conn, &fates, now_ms)?;
-                replay.count(&fates);
-                Ok(())
-            })
-        })?;
-        Ok(replay.sum)
+        let keys = self.keys(which)?;
+        let mut replay = Replay::of(&self.conn, &keys, now_ms)?;
+        self.each(&keys, |conn, keys| replay.act(conn, keys))?;
+        Ok(replay.sum())
     }
 
     /// What [`Books::replay`] would do. Changes nothing.
@@ -90,10 +84,10 @@ impl Books {
         which: &Selection,
         now_ms: u64,
     ) -> Result<Replayed, JournalError> {
-        let mut replay = Replay::new(now_ms);
-        self.each(which, |conn, keys| {
-            let successors = successors(conn, keys)?;
-            let fates = replay.fates(conn, keys, &successors)?;
+        let keys = self.keys(which)?;
+        let mut replay = Replay::of(&self.conn, &keys, now_ms)?;
+        self.each(&keys, |conn, keys| {
+            let fates = replay.fates(conn, keys)?;
             replay.count(&fates);
             Ok(())
         })?;
@@ -103,13 +97,16 @@ impl Books {
     /// The newest event that came after this dead one under the same id, and is delivered or waits. Because of
     /// it [`Books::replay`] leaves this one alone. Reads every later event's row: for people, not for programs.
     pub fn successor(&self, key: EventKey) -> Result<Option<EventKey>, JournalError> {
-        Ok(successors(&self.conn, &[key])?.remove(&key))
+        let mut twins = Twins::of(&self.conn, &[key])?;
+        twins.catch_up(&self.conn)?;
+        Ok(twins.successor(&self.conn, key)?)
     }
 
     /// Gives refused and expired events up for good.
     pub fn drop_events(&mut self, which: &Selection, at_ms: u64) -> Result<Dropped, JournalError> {
         let mut sum = Dropped::default();
-        self.each(which, |conn, keys| {
+        let keys = self.keys(which)?;
+        self.each(&keys, |conn, keys| {
             in_transaction(conn, |conn| {
                 let done = drop_some(conn, keys, at_ms)?;
                 sum.dropped += done.dropped;
@@ -120,39 +117,41 @@ impl Books {
         Ok(sum)
     }
 
-    /// Calls `act` with some keys at a time, the newest events first: of several with one identity the
-    /// last one counts.
-    fn each(
-        &mut self,
-        which: &Selection,
-        mut act: impl FnMut(&mut Connection, &[EventKey]) -> rusqlite::Result<()>,
-    ) -> Result<(), JournalError> {
-        let mut act_on_all = |conn: &mut Connection, keys: &[EventKey]| -> rusqlite::Result<()> {
-            for keys in keys.chunks(EVENTS_PER_COMMIT) {
-                act(conn, keys)?;
-                std::thread::sleep(PAUSE);
-            }
-            Ok(())
-        };
+    /// The events that are meant, the newest first: of several with one identity the last one counts.
+    pub(super) fn keys(&self, which: &Selection) -> Result<Vec<EventKey>, JournalError> {
+        let mut keys = Vec::new();
         match which {
-            Selection::Keys(keys) => {
-                let mut keys = keys.clone();
+            Selection::Keys(named) => {
+                keys.clone_from(named);
                 keys.sort_unstable_by_key(|key| std::cmp::Reverse(*key));
-                act_on_all(&mut self.conn, &keys)?;
             }
             Selection::Filter(filter) => {
                 let mut filter = filter.clone();
                 if filter.states.is_empty() {
                     filter.states = vec![EventState::Refused, EventState::Expired];
                 }
-                let mut before = EventKey(i64::MAX);
                 loop {
-                    let keys = matching(&self.conn, &filter, before)?;
-                    let Some(last) = keys.last() else { break };
-                    before = *last;
-                    act_on_all(&mut self.conn, &keys)?;
+                    let before = keys.last().copied().unwrap_or(EventKey(i64::MAX));
+                    let some = matching(&self.conn, &filter, before)?;
+                    if some.is_empty() {
+                        break;
+                    }
+                    keys.extend(some);
                 }
             }
+        }
+        Ok(keys)
+    }
+
+    /// Calls `act` with some keys at a time.
+    fn each(
+        &mut self,
+        keys: &[EventKey],
+        mut act: impl FnMut(&mut Connection, &[EventKey]) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
+        for keys in keys.chunks(EVENTS_PER_COMMIT) {
+            act(&mut self.conn, keys)?;
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }
@@ -223,46 +222,77 @@ fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fat
     }
 }
 
-/// The newest successors of some dead events that are delivered or wait: whoever mends an event that was
-/// refused sends it again under the same id, and the old one beside it would count twice.
+/// Events that came after dead ones under the same id. Whoever mends an event that was refused sends it again
+/// so, and the old one beside it would count twice.
 ///
-/// Identities have no index, so this looks at every later row; it is done before the transaction, which a
-/// gateway waits for.
-fn successors(
-    conn: &Connection,
-    keys: &[EventKey],
-) -> rusqlite::Result<HashMap<EventKey, EventKey>> {
-    let mut identities = HashMap::new();
-    for key in keys {
-        if let Some(dead) = dead(conn, *key)? {
-            identities
-                .entry(dead.identity)
-                .or_insert_with(Vec::new)
-                .push(*key);
+/// Identities have no index, so this looks at every later row, once for all the dead events. A gateway goes on
+/// meanwhile; what it appended is read in the transaction that acts on it, which then is not much.
+struct Twins {
+    /// The dead ones, by identity.
+    dead: HashMap<Vec<u8>, Vec<EventKey>>,
+    /// The later ones of each, in order.
+    later: HashMap<EventKey, Vec<EventKey>>,
+    /// The next row to look at.
+    next: EventKey,
+}
+
+/// The rows that are looked at. A page at a time: a long read keeps a running gateway's log from being
+/// started over.
+pub(super) const LATER: &str =
+    "SELECT id, identity FROM event WHERE id >= ?1 ORDER BY id LIMIT 10000";
+
+impl Twins {
+    fn of(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<Self> {
+        let mut by_identity: HashMap<_, Vec<EventKey>> = HashMap::new();
+        let mut first = None;
+        for key in keys {
+            if let Some(dead) = dead(conn, *key)? {
+                by_identity.entry(dead.identity).or_default().push(*key);
+                first = first.into_iter().chain([*key]).min();
+            }
         }
+        Ok(Self {
+            dead: by_identity,
+            later: HashMap::new(),
+            next: first.unwrap_or(EventKey(i64::MAX)),
+        })
     }
-    let Some(first) = identities.values().flatten().min() else {
-        return Ok(HashMap::new());
-    };
-    let mut found = HashMap::new();
-    let mut later =
-        conn.prepare_cached("SELECT id, identity FROM event WHERE id > ?1 ORDER BY id")?;
-    let mut rows = later.query([first.0])?;
-    while let Some(row) = rows.next()? {
-        let Some(same) = identities.get(row.get_ref(1)?.as_blob().unwrap_or_default()) else {
-            continue;
-        };
-        let successor = EventKey(row.get(0)?);
-        let state = conn
-            .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
-            .query_row([successor.0], |row| row.get::<_, i64>(0))
-            .optional()?;
-        if matches!(state, None | Some(1)) {
-            let before = same.iter().filter(|key| **key < successor);
-            found.extend(before.map(|key| (*key, successor)));
+
+    /// Reads the rows that came since the last time.
+    fn catch_up(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        while self.read_page(conn)? {}
+        Ok(())
+    }
+
+    /// Whether there was one.
+    fn read_page(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        let before = self.next;
+        let mut page = conn.prepare_cached(LATER)?;
+        let mut rows = page.query([before.0])?;
+        while let Some(row) = rows.next()? {
+            let key = EventKey(row.get(0)?);
+            self.next = EventKey(key.0 + 1);
+            let dead = self.dead.get(row.get_ref(1)?.as_blob().unwrap_or_default());
+            for older in dead.into_iter().flatten().filter(|older| **older < key) {
+                self.later.entry(*older).or_default().push(key);
+            }
         }
+        Ok(self.next != before)
     }
-    Ok(found)
+
+    /// The newest one of an event that is delivered or waits.
+    fn successor(&self, conn: &Connection, key: EventKey) -> rusqlite::Result<Option<EventKey>> {
+        for later in self.later.get(&key).into_iter().flatten().rev() {
+            let state = conn
+                .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
+                .query_row([later.0], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if matches!(state, None | Some(1)) {
+                return Ok(Some(*later));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// What is to become of an event that somebody wants to be sent again.
@@ -276,28 +306,46 @@ enum Fate {
 }
 
 /// Sending events again, the newest first.
-struct Replay {
+pub(super) struct Replay {
     now_ms: u64,
+    twins: Twins,
     /// Identities that are sent again: an older event with one of them stays dead.
     taken: HashSet<Vec<u8>>,
     sum: Replayed,
 }
 
 impl Replay {
-    fn new(now_ms: u64) -> Self {
-        Self {
+    /// Of these events.
+    pub(super) fn of(conn: &Connection, keys: &[EventKey], now_ms: u64) -> rusqlite::Result<Self> {
+        let mut twins = Twins::of(conn, keys)?;
+        twins.catch_up(conn)?;
+        Ok(Self {
             now_ms,
+            twins,
             taken: HashSet::new(),
             sum: Replayed::default(),
-        }
+        })
     }
 
-    fn fates(
-        &mut self,
-        conn: &Connection,
-        keys: &[EventKey],
-        successors: &HashMap<EventKey, EventKey>,
-    ) -> rusqlite::Result<Vec<Fate>> {
+    /// What became of those so far.
+    pub(super) fn sum(&self) -> Replayed {
+        self.sum
+    }
+
+    /// Sends some of them again, in one transaction.
+    pub(super) fn act(&mut self, conn: &mut Connection, keys: &[EventKey]) -> rusqlite::Result<()> {
+        // Most of it here, where no gateway waits for it.
+        self.twins.catch_up(conn)?;
+        in_transaction(conn, |conn| {
+            self.twins.catch_up(conn)?;
+            let fates = self.fates(conn, keys)?;
+            replay_some(conn, &fates, self.now_ms)?;
+            self.count(&fates);
+            Ok(())
+        })
+    }
+
+    fn fates(&mut self, conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<Vec<Fate>> {
         let now_s = stored_ms(self.now_ms) / 1_000;
         let mut seen = HashSet::new();
         let mut fate = |key: EventKey| -> rusqlite::Result<Fate> {
@@ -308,7 +356,9 @@ impl Replay {
                 Fate::TooOld
             } else if let Some(fate) = flaw_of_body(conn, key)? {
                 fate
-            } else if successors.contains_key(&key) || !self.taken.insert(dead.identity.clone()) {
+            } else if self.twins.successor(conn, key)?.is_some()
+                || !self.taken.insert(dead.identity.clone())
+            {
                 Fate::Superseded
             } else {
                 Fate::Replay(key, dead)
@@ -353,8 +403,7 @@ fn replay_some(conn: &Connection, fates: &[Fate], now_ms: u64) -> rusqlite::Resu
         first = first.into_iter().chain([*key]).min();
     }
     if let Some(first) = first {
-        conn.prepare_cached("UPDATE mark SET value = min(value, ?2) WHERE name = ?1")?
-            .execute((LOW_WATER, first.0))?;
+        low_water::lower(conn, first)?;
     }
     changes.write(conn)
 }

@@ -153,6 +153,19 @@ impl OpenError {
         }
     }
 
+    /// What keeps a journal from being opened, of an error that its rows gave.
+    pub(super) fn of_journal(path: &Path, error: JournalError) -> Self {
+        let path = path.to_owned();
+        match error {
+            JournalError::Full => OpenError::Full { path },
+            JournalError::Damaged(detail) => OpenError::Damaged { path, detail },
+            other => OpenError::Disk {
+                path,
+                detail: other.to_string(),
+            },
+        }
+    }
+
     pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let owned = path.to_owned();
         let told = match error.sqlite_error_code() {

@@ -137,13 +137,16 @@ impl Lanes {
         let _lane = by_id.values().find(|lane| lane.forget([key]).is_empty());
     }
 
-    /// The first event that waits or is leased, everywhere.
-    pub(super) fn first_key(&self) -> Option<EventKey> {
+    /// The first keys of those that wait or are leased, everywhere and in order, at most `limit`.
+    pub(super) fn first_keys(&self, limit: usize) -> Vec<EventKey> {
         let by_id = self.by_id();
-        by_id
+        let mut keys: Vec<_> = by_id
             .values()
-            .filter_map(|lane| lane.queue().first_key())
-            .min()
+            .flat_map(|lane| lane.queue().first_keys(limit))
+            .collect();
+        keys.sort_unstable();
+        keys.truncate(limit);
+        keys
     }
 }
 

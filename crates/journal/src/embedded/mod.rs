@@ -22,7 +22,9 @@ mod lane;
 mod lease;
 mod ledger;
 mod lock;
+mod low_water;
 mod mark;
+mod place;
 mod queue;
 mod readers;
 mod records;
@@ -35,6 +37,7 @@ mod tally;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod upkeep;
 mod waiting;
 mod writer;
@@ -64,6 +67,7 @@ use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
 use lane::Lanes;
 use lease::Taken;
+use place::Place;
 use readers::Readers;
 use sweep::Sweep;
 use terms::Texts;
@@ -110,13 +114,15 @@ pub struct Health {
     pub wal_bytes: u64,
     /// Counts of all events, ever.
     pub tally: Tally,
-    /// The last commit failed, and so has every attempt since; or the journal is closed.
+    /// The last commit failed, and so has every attempt since; or the journal's files are not those at its
+    /// path any more; or it is closed.
     pub is_failing: Option<JournalError>,
 }
 
 /// What the writer and the handle both know.
 struct Shared {
     path: PathBuf,
+    place: Arc<Place>,
     lanes: Lanes,
     readers: Readers,
     /// The time that came in last with a call. Not the greatest: one that was wrong would stay for ever.
@@ -127,10 +133,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, place: Place) -> Self {
+        let place = Arc::new(place);
         Self {
-            readers: Readers::new(path.clone()),
+            readers: Readers::new(path.clone(), Arc::clone(&place)),
             path,
+            place,
             lanes: Lanes::new(),
             last_ms: AtomicU64::new(0),
             commits: AtomicU64::new(0),
@@ -146,7 +154,12 @@ impl Shared {
 
     fn failing(&self) -> Option<JournalError> {
         let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.clone()
+        let displaced = || self.place.displaced();
+        match &*failing {
+            Some(JournalError::Closed) => Some(JournalError::Closed),
+            // No later attempt makes it good.
+            other => displaced().or_else(|| other.clone()),
+        }
     }
 
     fn set_tally(&self, tally: Tally) {
@@ -194,8 +207,9 @@ impl Embedded {
         let path = folder.join(FILE);
         let failed = |error| OpenError::of_sqlite(&path, &error);
         let conn = schema::open(&path)?;
-        let shared = Arc::new(Shared::new(path.clone()));
-        let terms = terms::Terms::load(&conn).map_err(failed)?;
+        let shared = Arc::new(Shared::new(path.clone(), Place::of(folder)?));
+        let terms = terms::Terms::load(&conn);
+        let terms = terms.map_err(|error| OpenError::of_journal(&path, error))?;
         let texts = terms.texts();
         let mut state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
         state.deletes_delivered = options.deletes_delivered;
@@ -436,18 +450,29 @@ impl Journal for Embedded {
     }
 }
 
-/// Makes the folder, for this user only, and sees to it that it is still there after a power failure.
+/// Makes the folder, for this user only, and sees to it that it is still there after a power failure: every
+/// folder in which another one was made is synced.
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    let parent = |path: &Path| {
+        let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).to_owned()
+    };
+    let mut changed = vec![parent(folder)];
+    while let Some(missing) = changed.last().filter(|path| !path.exists()) {
+        changed.push(parent(missing));
+    }
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let failed = |error| OpenError::of_io(folder, &error);
-    builder.create(folder).map_err(failed)?;
-    let parent = folder.parent().filter(|path| !path.as_os_str().is_empty());
-    // Not every system can sync a folder; then there is nothing more to do.
-    if let Ok(parent) = std::fs::File::open(parent.unwrap_or(Path::new("."))) {
-        let _synced = parent.sync_all();
+    builder
+        .create(folder)
+        .map_err(|error| OpenError::of_io(folder, &error))?;
+    for folder in changed {
+        // Not every system can sync a folder; then there is nothing more to do.
+        if let Ok(folder) = std::fs::File::open(folder) {
+            let _synced = folder.sync_all();
+        }
     }
     Ok(())
 }

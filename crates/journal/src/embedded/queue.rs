@@ -161,11 +161,16 @@ impl Queue {
         self.leased.contains_key(&key.0) || self.ready_slot(key.0).is_some()
     }
 
-    /// The first event that waits or is leased.
-    pub(super) fn first_key(&self) -> Option<EventKey> {
-        let leased = self.leased.keys().min().copied();
-        let ready = self.first_in_line().map(|slot| slot.key);
-        leased.into_iter().chain(ready).min().map(EventKey)
+    /// The first keys of those that wait or are leased, in order, at most `limit`.
+    pub(super) fn first_keys(&self, limit: usize) -> Vec<EventKey> {
+        let in_line = self.line.iter().filter(|slot| slot.bytes != TAKEN);
+        let in_line = in_line.map(|slot| slot.key).take(limit);
+        let returned = self.returned.keys().copied().take(limit);
+        let leased = self.leased.keys().copied();
+        let mut keys: Vec<_> = in_line.chain(returned).chain(leased).collect();
+        keys.sort_unstable();
+        keys.truncate(limit);
+        keys.into_iter().map(EventKey).collect()
     }
 
     pub(super) fn waiting(&mut self) -> Waiting {
@@ -423,8 +428,10 @@ mod tests {
                 prop_assert_eq!(queue.waiting().leased, leased.len());
                 let expiry = ready.values().chain(leased.values()).map(|slot| slot.expires_s()).min();
                 prop_assert_eq!(queue.waiting().first_expiry_s, expiry);
-                let first = ready.keys().chain(leased.keys()).min().copied();
-                prop_assert_eq!(queue.first_key(), first.map(EventKey));
+                let mut first: Vec<_> = ready.keys().chain(leased.keys()).copied().map(EventKey).collect();
+                first.sort_unstable();
+                first.truncate(count);
+                prop_assert_eq!(queue.first_keys(count), first);
                 prop_assert!(ready.keys().all(|key| queue.contains(EventKey(*key))));
             }
         }

@@ -1,10 +1,11 @@
 //! A few read-only connections, for leases.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::place::Place;
 use super::schema::{self, Access};
 use crate::JournalError;
 
@@ -14,14 +15,16 @@ const IDLE_MAX: usize = 4;
 /// The pool.
 pub(super) struct Readers {
     path: PathBuf,
+    place: Arc<Place>,
     /// `None` when the journal is closed.
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, place: Arc<Place>) -> Self {
         Self {
             path,
+            place,
             idle: Mutex::new(Some(Vec::new())),
         }
     }
@@ -39,14 +42,10 @@ impl Readers {
             Some(idle) => idle.pop(),
             None => return Err(JournalError::Closed),
         };
-        let mut conn = match idle {
-            Some(conn) => conn,
-            None => self.connect()?,
-        };
-        let transaction = conn.transaction()?;
-        let result = read(&transaction)?;
-        // A connection that failed is not kept.
-        transaction.commit()?;
+        let read = self.read_with(idle, read);
+        // After a connection was opened: it may have met another file than the writer's.
+        self.place.check()?;
+        let (result, conn) = read?;
         if let Some(idle) = &mut *self.idle()
             && idle.len() < IDLE_MAX
         {
@@ -55,8 +54,25 @@ impl Readers {
         Ok(result)
     }
 
+    /// A connection that failed does not come back.
+    fn read_with<T>(
+        &self,
+        idle: Option<Connection>,
+        read: impl FnOnce(&Connection) -> Result<T, JournalError>,
+    ) -> Result<(T, Connection), JournalError> {
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => self.connect()?,
+        };
+        let transaction = conn.transaction()?;
+        let result = read(&transaction)?;
+        transaction.commit()?;
+        Ok((result, conn))
+    }
+
     fn connect(&self) -> rusqlite::Result<Connection> {
         let conn = schema::connect(&self.path, Access::Read)?;
+        schema::leave_log(&conn)?;
         conn.pragma_update(None, "cache_size", -4_096)?;
         Ok(conn)
     }

@@ -12,6 +12,7 @@
 //! | `request` | a request to Meta and its answer | by retention |
 //! | `tally` | a count per hour, dataset, source, event name and state | never |
 //! | `mark` | a number that start and sweep begin from | never |
+//! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
 //! Events and bodies are two tables so that start-up reads only small rows. No table that is written per
 //! event has an index beside its key, except that of the few events that died.
@@ -24,6 +25,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::OpenError;
@@ -99,6 +101,7 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     "
     CREATE TABLE dropped (seq INTEGER PRIMARY KEY, event INTEGER NOT NULL) STRICT;
     CREATE TABLE intent (event INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE straggler (event INTEGER PRIMARY KEY) STRICT;
 ",
 ];
 
@@ -157,6 +160,13 @@ pub(super) fn be_patient(conn: &mut Connection) -> rusqlite::Result<()> {
     }))
 }
 
+/// Keeps a connection from emptying and deleting the log when it is the last one to close: SQLite deletes
+/// it by its path, which may lead to another journal's log by then.
+pub(super) fn leave_log(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map(drop)
+}
+
 /// Opens the journal for the writer: makes it or brings it to the newest form.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
@@ -192,8 +202,17 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
 
 /// The write-ahead log of a journal's file.
 pub(super) fn wal_path(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The shared memory of the processes that have a journal's file open.
+pub(super) fn shm_path(path: &Path) -> PathBuf {
+    beside(path, "-shm")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
-    path.push("-wal");
+    path.push(ending);
     path.into()
 }
 

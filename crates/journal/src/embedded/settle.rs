@@ -8,10 +8,12 @@ use super::append::stored_ms;
 use super::erase;
 use super::lane::Lane;
 use super::lease::unless_damaged;
-use super::mark;
 use super::tally::{Counted, Group};
 use super::writer::{Staged, State};
 use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
+
+/// What is read of an event to count its outcome.
+pub(super) const GROUP_OF: &str = "SELECT dataset, source, name FROM event WHERE id = ?1";
 
 /// Writes that a request with these events is about to be sent.
 pub(super) fn intend(
@@ -52,14 +54,17 @@ pub(super) fn settle(
         .as_ref()
         .map(|request| write_request(conn, state, lane, request))
         .transpose()?;
-    let mut group_of =
-        conn.prepare_cached("SELECT dataset, source, name FROM event WHERE id = ?1")?;
+    let mut group_of = conn.prepare_cached(GROUP_OF)?;
     let mut insert = conn.prepare_cached(
         "INSERT OR IGNORE INTO outcome (event, state, at_ms, request, code, subcode, text)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for (key, outcome) in &report.outcomes {
-        let group = unless_damaged(group_of.query_row([key.0], |row| Group::read(row, 0)))?;
+        let group = if state.unreadable.contains(*key) {
+            None
+        } else {
+            unless_damaged(group_of.query_row([key.0], |row| Group::read(row, 0)))?
+        };
         let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
             // Its row is gone or broken: there is nothing to count, and nothing to wait for either.
             staged.settled.push((Arc::clone(lane), *key));
@@ -166,25 +171,4 @@ fn write_request(
     ))?;
     state.next_request += 1;
     Ok(id)
-}
-
-/// Where the start may begin to look for waiting events: every event before it is final. Kept in the
-/// file, written now and then.
-pub(super) const LOW_WATER: &str = "low_water";
-
-/// Writes the mark. Another process that sends an event again lowers it in its own transaction; a
-/// replay that this one has not seen yet keeps the mark where it is.
-pub(super) fn save_low_water(
-    conn: &Connection,
-    seen_replay: i64,
-    key: EventKey,
-) -> rusqlite::Result<bool> {
-    let newest = conn
-        .prepare_cached("SELECT coalesce(max(seq), 0) FROM replay")?
-        .query_row([], |row| row.get::<_, i64>(0))?;
-    if newest != seen_replay {
-        return Ok(false);
-    }
-    mark::save(conn, LOW_WATER, key.0)?;
-    Ok(true)
 }

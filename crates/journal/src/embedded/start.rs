@@ -8,12 +8,11 @@ use sluice_event::ActionSource;
 
 use super::Shared;
 use super::lane::Lane;
+use super::low_water::LowWater;
 use super::mark;
-use super::queue::Slot;
-use super::settle::LOW_WATER;
 use super::tally::Counted;
 use super::terms::{Term, Terms};
-use super::upkeep::WaitingRow;
+use super::upkeep::{self, WaitingRow};
 use super::writer::{LaneTerms, State};
 use crate::books::Tally;
 use crate::dedup::Identity;
@@ -41,15 +40,15 @@ pub(super) fn load(
     shared_newest.store(last_ms, std::sync::atomic::Ordering::Relaxed);
     // By the mark and not by the rows' times: after a clock was wrong those are in no order.
     state.seen = mark::read(conn, mark::SEEN)?.map(EventKey);
-    let waiting_from = mark::read(conn, LOW_WATER)?.unwrap_or(1);
+    let low_water = LowWater::load(conn)?;
     Scan {
         seen_from: state.seen.map_or(1, |first| first.0),
-        waiting_from,
+        waiting_from: low_water.from.0,
         replayed: replayed(conn)?,
         lanes: HashMap::new(),
         action_sources: HashMap::new(),
     }
-    .run(conn, &mut state)?;
+    .run(conn, &low_water.named, &mut state)?;
     state.tally.waiting = state.shared.lanes.waiting() as u64;
     snapshot.commit()?;
     Ok(state)
@@ -94,10 +93,22 @@ struct Scan {
 }
 
 impl Scan {
-    fn run(mut self, conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    fn run(
+        mut self,
+        conn: &Connection,
+        named: &[EventKey],
+        state: &mut State,
+    ) -> rusqlite::Result<()> {
+        let waiting_from = self.waiting_from;
+        for key in named.iter().filter(|key| key.0 < waiting_from) {
+            let is_replay = self.replayed.contains(&key.0);
+            if let Some(waiting) = upkeep::read_waiting(conn, *key, is_replay).optional()? {
+                self.queue(&waiting, state);
+            }
+        }
         let from = self.seen_from.min(self.waiting_from);
         let mut events = conn.prepare_cached(
-            "SELECT id, dataset, test_code, identity, action_source, accepted_ms, expires_s, bytes
+            "SELECT id, identity, action_source, accepted_ms, expires_s, bytes, dataset, test_code
              FROM event WHERE id >= ?1 ORDER BY id",
         )?;
         let mut outcomes: CachedStatement<'_> =
@@ -130,14 +141,16 @@ impl Scan {
     }
 
     fn remember(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
-        let identity: Identity = row.get(3)?;
-        let term: Term = row.get(4)?;
+        let (Ok(identity), Ok(accepted_ms)) = (row.get::<_, Identity>(1), row.get(3)) else {
+            // A damaged event has no copies.
+            return Ok(());
+        };
+        let term: Term = row.get(2)?;
         let source = *self
             .action_sources
             .entry(term)
             .or_insert_with(|| ActionSource::from_name(&state.terms.texts().get(term)));
         if let Some(source) = source {
-            let accepted_ms = row.get(5)?;
             state
                 .dedup
                 .insert(&identity, EventKey(row.get(0)?), source, accepted_ms);
@@ -146,15 +159,13 @@ impl Scan {
     }
 
     fn wait(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
-        let key = row.get(0)?;
-        let waiting = WaitingRow {
-            slot: Slot::new(EventKey(key), row.get(5)?, row.get(6)?, row.get(7)?),
-            lane: LaneTerms {
-                dataset: row.get(1)?,
-                test_code: row.get(2)?,
-                is_replay: self.replayed.contains(&key),
-            },
-        };
+        let key = EventKey(row.get(0)?);
+        let waiting = WaitingRow::read(row, key, 3, self.replayed.contains(&key.0))?;
+        self.queue(&waiting, state);
+        Ok(())
+    }
+
+    fn queue(&mut self, waiting: &WaitingRow, state: &mut State) {
         let lane = self
             .lanes
             .entry(waiting.lane)
@@ -162,6 +173,5 @@ impl Scan {
         if let Some(lane) = lane {
             lane.push([waiting.slot]);
         }
-        Ok(())
     }
 }

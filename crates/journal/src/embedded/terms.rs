@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::{Connection, ToSql, types};
 
+use crate::JournalError;
+
 /// The number of a text, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Term(pub(super) u32);
@@ -34,7 +36,7 @@ impl Texts {
         text.cloned().unwrap_or_default()
     }
 
-    /// Reads the whole table.
+    /// Reads the table, as far as its numbers have no gap.
     pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare("SELECT id, text FROM term ORDER BY id")?;
         let mut rows = statement.query([])?;
@@ -56,6 +58,16 @@ impl Texts {
     }
 }
 
+/// The highest number that has a text, or that an event is counted under.
+fn last_used(conn: &Connection) -> rusqlite::Result<usize> {
+    conn.query_row(
+        "SELECT max((SELECT coalesce(max(id), 0) FROM term),
+                    (SELECT coalesce(max(max(dataset, source, name)), 0) FROM tally))",
+        [],
+        |row| row.get(0),
+    )
+}
+
 /// The numbers by text; the writer's own.
 pub(super) struct Terms {
     by_text: HashMap<Arc<str>, Term>,
@@ -63,8 +75,15 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
+    /// Reads the whole table. A number that is used and has no text is damage: the next new text would get
+    /// it, and from then on rows would say what was never written.
+    pub(super) fn load(conn: &Connection) -> Result<Self, JournalError> {
         let texts = Texts::load(conn)?;
+        let next = texts.len() + 1;
+        if last_used(conn)? >= next {
+            let detail = format!("the table `term` has no text of number {next}");
+            return Err(JournalError::Damaged(detail));
+        }
         let by_text = {
             let texts = texts.0.read().unwrap_or_else(PoisonError::into_inner);
             let numbers = (1..).map(Term);

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, Row, TransactionBehavior};
 use sluice_event::DatasetId;
 
 use super::copier::{self, Copier};
 use super::lane::Lane;
+use super::lease::unless_damaged;
+use super::low_water::{self, LowWater};
 use super::queue::Slot;
 use super::writer::{LaneTerms, State, Writer};
 use super::{schema, start, sweep};
@@ -114,7 +116,10 @@ fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
 impl Writer {
     /// Looks around. What fails is tried again at the next look.
     pub(super) fn look_around(&mut self) {
-        if let Err(error) = self.try_look() {
+        // In files that went away there is nothing to tidy.
+        if self.state.shared.place.check().is_ok()
+            && let Err(error) = self.try_look()
+        {
             self.state.shared.note(Some(JournalError::from(error)));
         }
     }
@@ -213,6 +218,27 @@ pub(super) fn truncate_wal(conn: &mut Connection) -> rusqlite::Result<bool> {
     result
 }
 
+/// Leaves the file as small and as quick to open as it can be. Nothing here is needed for what was promised:
+/// the file is whole without it.
+pub(super) fn tidy(conn: &mut Connection, state: &State) -> Result<(), JournalError> {
+    if let Err(displaced) = state.shared.place.check() {
+        schema::leave_log(conn)?;
+        return Err(displaced);
+    }
+    let marked = save_last_mark(conn, state);
+    let truncated = truncate_wal(conn);
+    Ok(marked.and(truncated).map(drop)?)
+}
+
+/// In a transaction that begins with the right to write: another process may be sending an event again.
+fn save_last_mark(conn: &mut Connection, state: &State) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let end = EventKey(state.next_event);
+    let low_water = LowWater::of(&state.shared.lanes, end, low_water::NAMED_AT_CLOSE_MAX);
+    low_water.save(&transaction, state.seen_replay)?;
+    transaction.commit()
+}
+
 /// Writes some bytes and deletes them, to see whether there is room again.
 fn probe(conn: &Connection) -> rusqlite::Result<()> {
     conn.prepare_cached(
@@ -267,7 +293,8 @@ fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()>
             })?
             .collect::<rusqlite::Result<_>>()?;
         for (seq, key) in &replays {
-            if let Some(waiting) = read_replayed(conn, *key)? {
+            // A damaged row must not keep the others from being heard of, nor a failing disk from being tried.
+            if let Some(waiting) = unless_damaged(read_waiting(conn, *key, true))? {
                 let lane = waiting.lane(state);
                 if let Some(lane) = lane
                     && !lane.contains(*key)
@@ -291,6 +318,29 @@ pub(super) struct WaitingRow {
 }
 
 impl WaitingRow {
+    /// Reads `accepted_ms, expires_s, bytes, dataset, test_code`, from this column on. Times and sizes that are
+    /// damaged are taken for 0: then the event is first in its lane, which finds out and withholds it.
+    pub(super) fn read(
+        row: &Row<'_>,
+        key: EventKey,
+        column: usize,
+        is_replay: bool,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            slot: Slot::new(
+                key,
+                row.get(column).unwrap_or_default(),
+                row.get(column + 1).unwrap_or_default(),
+                row.get(column + 2).unwrap_or_default(),
+            ),
+            lane: LaneTerms {
+                dataset: row.get(column + 3)?,
+                test_code: row.get(column + 4)?,
+                is_replay,
+            },
+        })
+    }
+
     /// Its lane; `None` if the row names none, which only a damaged file does.
     pub(super) fn lane(&self, state: &mut State) -> Option<Arc<Lane>> {
         let texts = state.terms.texts();
@@ -308,21 +358,15 @@ impl WaitingRow {
     }
 }
 
-/// An event that was sent again, unless it is final again already.
-fn read_replayed(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<WaitingRow>> {
+/// The row of an event; none if it is final.
+pub(super) fn read_waiting(
+    conn: &Connection,
+    key: EventKey,
+    is_replay: bool,
+) -> rusqlite::Result<WaitingRow> {
     conn.prepare_cached(
         "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
          WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
     )?
-    .query_row([key.0], |row| {
-        Ok(WaitingRow {
-            slot: Slot::new(key, row.get(0)?, row.get(1)?, row.get(2)?),
-            lane: LaneTerms {
-                dataset: row.get(3)?,
-                test_code: row.get(4)?,
-                is_replay: true,
-            },
-        })
-    })
-    .optional()
+    .query_row([key.0], |row| WaitingRow::read(row, key, 0, is_replay))
 }

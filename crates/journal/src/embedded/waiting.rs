@@ -9,8 +9,8 @@ use sluice_event::DatasetId;
 use super::append::stored_ms;
 use super::dead::{EVENTS_PER_COMMIT, PAUSE, in_transaction};
 use super::ledger::{Books, PAGE_MAX};
+use super::low_water::LowWater;
 use super::records::{EventRecord, RECORD, record};
-use super::settle::LOW_WATER;
 use super::tally::{Changes, Counted, Group};
 use crate::JournalError;
 use crate::types::{EventKey, SourceName};
@@ -37,11 +37,14 @@ pub struct DroppedWaiting {
     pub not_waiting: u64,
 }
 
-const WAITING: &str = "o.event IS NULL AND e.id >= ?5
+const WAITING: &str = "o.event IS NULL AND e.id >= ?5 AND e.id < ?6
     AND (?1 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?1))
     AND (?2 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?2))
     AND (?3 IS NULL OR e.name = (SELECT id FROM term WHERE text = ?3))
     AND (?4 IS NULL OR e.accepted_ms >= ?4)";
+
+/// Before the mark where a start begins, only these can wait.
+const NAMED: &str = "AND e.id IN (SELECT event FROM straggler)";
 
 impl Books {
     /// Waiting events in order of arrival, those of a running gateway's lanes included: at most `limit`, and
@@ -52,18 +55,35 @@ impl Books {
         after: Option<EventKey>,
         limit: usize,
     ) -> Result<Vec<EventRecord>, JournalError> {
+        let low_water = LowWater::load(&self.conn)?;
+        let next = after.map_or(1, |key| key.0.saturating_add(1));
+        let limit = limit.min(PAGE_MAX);
+        let mut found = self.waiting_of(NAMED, filter, (next, low_water.from.0), limit)?;
+        let rest = (next.max(low_water.from.0), i64::MAX);
+        found.extend(self.waiting_of("", filter, rest, limit - found.len())?);
+        Ok(found)
+    }
+
+    /// Those with keys from the first number on, before the second.
+    fn waiting_of(
+        &self,
+        condition: &str,
+        filter: &WaitingFilter,
+        (from, to): (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, JournalError> {
         let sql = format!(
             "{RECORD} FROM event e LEFT JOIN outcome o ON o.event = e.id
-             LEFT JOIN request r ON r.id = o.request WHERE {WAITING} ORDER BY e.id LIMIT ?6"
+             LEFT JOIN request r ON r.id = o.request WHERE {WAITING} {condition} ORDER BY e.id LIMIT ?7"
         );
-        let next = after.map_or(1, |key| key.0.saturating_add(1));
         let bound = (
             filter.dataset.as_ref().map(DatasetId::as_str),
             filter.source.as_ref().map(SourceName::as_str),
             filter.event_name.as_deref(),
             filter.since_ms.map(stored_ms),
-            next.max(low_water(&self.conn)?),
-            limit.min(PAGE_MAX),
+            from,
+            to,
+            limit,
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(bound, record)?;
@@ -89,15 +109,6 @@ impl Books {
         }
         Ok(sum)
     }
-}
-
-/// Every event before it has its final state.
-fn low_water(conn: &Connection) -> rusqlite::Result<i64> {
-    let mark = conn
-        .prepare_cached("SELECT value FROM mark WHERE name = ?1")?
-        .query_row([LOW_WATER], |row| row.get(0))
-        .optional()?;
-    Ok(mark.unwrap_or(1))
 }
 
 fn drop_some(conn: &Connection, keys: &[EventKey], at_ms: u64) -> rusqlite::Result<u64> {

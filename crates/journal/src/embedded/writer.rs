@@ -17,12 +17,14 @@ use super::append::{self, Arrival};
 use super::copier::Copier;
 use super::lane::Lane;
 use super::lock::Lock;
+use super::low_water::{self, LowWater};
 use super::mark;
 use super::queue::Slot;
 use super::settle;
 use super::sweep::{self, Sweep};
 use super::tally::{Changes, Counted, Group};
 use super::terms::{Term, Terms};
+use super::unreadable::Unreadable;
 use super::{CommitStats, Observer, Shared, clock, upkeep};
 use crate::JournalError;
 use crate::books::{Tally, books_balance};
@@ -142,6 +144,7 @@ pub(super) struct State {
     pub(super) shared: Arc<Shared>,
     /// See [`super::Options::deletes_delivered`].
     pub(super) deletes_delivered: bool,
+    pub(super) unreadable: Unreadable,
     lanes: HashMap<LaneTerms, Arc<Lane>>,
     settled_since_mark: usize,
     /// The first event that the window of copies remembers, as the file has it.
@@ -168,6 +171,7 @@ impl State {
             tally: Tally::default(),
             shared,
             deletes_delivered: false,
+            unreadable: Unreadable::default(),
             lanes: HashMap::new(),
             settled_since_mark: 0,
             seen: None,
@@ -181,12 +185,6 @@ impl State {
             .entry(terms)
             .or_insert_with(|| self.shared.lanes.get(&id()));
         Arc::clone(lane)
-    }
-
-    /// The first event that may wait; every one before it is final.
-    fn low_water(&self) -> EventKey {
-        let first = self.shared.lanes.first_key();
-        first.unwrap_or(EventKey(self.next_event))
     }
 }
 
@@ -206,7 +204,6 @@ pub(super) struct Staged {
     next_event: i64,
     next_request: i64,
     terms: usize,
-    low_water: EventKey,
 }
 
 impl Staged {
@@ -224,7 +221,6 @@ impl Staged {
             next_event: state.next_event,
             next_request: state.next_request,
             terms: state.terms.len(),
-            low_water: EventKey(0),
         }
     }
 
@@ -324,7 +320,8 @@ impl Writer {
     fn commit(&mut self, group: Vec<Command>) {
         let started = clock::now();
         let mut staged = Staged::new(&self.state);
-        match self.write(&group, &mut staged) {
+        let written = self.write_in_place(&group, &mut staged);
+        match written {
             Ok(done) => {
                 let events = staged.arrived.len();
                 self.publish(&staged);
@@ -332,9 +329,18 @@ impl Writer {
                 self.observe(events, started);
                 group.into_iter().zip(done).for_each(answer);
             }
+            // Perhaps one of them meets a damaged page that the others have nothing to do with.
+            Err(JournalError::Damaged(_)) if group.len() > 1 => {
+                self.undo(&staged);
+                for command in group {
+                    self.commit(vec![command]);
+                }
+            }
             Err(error) => {
                 self.undo(&staged);
-                let error = JournalError::from(error);
+                if matches!(error, JournalError::Damaged(_)) && self.find_unreadable(&group[0]) {
+                    return self.commit(group);
+                }
                 self.state.shared.note(Some(error.clone()));
                 for command in group {
                     command.fail(error.clone());
@@ -351,6 +357,19 @@ impl Writer {
                 elapsed: clock::now().saturating_duration_since(started),
             });
         }
+    }
+
+    /// Writes a group, and makes sure that a start would find it: before, so that nothing more goes into files
+    /// that went away, and after the commit, so that nothing there is acknowledged.
+    fn write_in_place(
+        &mut self,
+        group: &[Command],
+        staged: &mut Staged,
+    ) -> Result<Vec<Done>, JournalError> {
+        self.state.shared.place.check()?;
+        let done = self.write(group, staged)?;
+        self.state.shared.place.check()?;
+        Ok(done)
     }
 
     /// Writes a group in one transaction.
@@ -405,9 +424,9 @@ impl Writer {
         staged.changes.write(conn)?;
         if state.settled_since_mark + staged.settled.len() >= LOW_WATER_EVERY {
             // What this group settles still counts as waiting here, what it appends is after the mark.
-            let first = state.shared.lanes.first_key();
-            staged.low_water = first.unwrap_or(EventKey(staged.next_event));
-            staged.has_mark = settle::save_low_water(conn, state.seen_replay, staged.low_water)?;
+            let end = EventKey(staged.next_event);
+            let low_water = LowWater::of(&state.shared.lanes, end, low_water::NAMED_MAX);
+            staged.has_mark = low_water.save(conn, state.seen_replay)?;
         }
         staged.seen = state.dedup.first();
         if let Some(first) = staged.seen.filter(|_| staged.seen != state.seen) {
@@ -452,7 +471,11 @@ impl Writer {
     pub(super) fn check_books(&mut self) {
         let tally = &mut self.state.tally;
         tally.waiting = self.state.shared.lanes.waiting() as u64;
-        debug_assert!(books_balance(tally), "the books do not balance: {tally:?}");
+        // What cannot be read cannot be counted either.
+        debug_assert!(
+            books_balance(tally) || !self.state.unreadable.is_empty(),
+            "the books do not balance: {tally:?}"
+        );
         self.state.shared.set_tally(*tally);
     }
 
@@ -486,15 +509,12 @@ impl Writer {
         } = self;
         // It has the file open.
         drop(upkeep);
-        // Nothing here is needed for what was promised: the file is whole without it.
-        let mark = settle::save_low_water(&conn, state.seen_replay, state.low_water());
-        let truncated = upkeep::truncate_wal(&mut conn);
+        let tidied = upkeep::tidy(&mut conn, &state);
         state.shared.readers.close();
-        let closed = conn.close().map_err(|(_, error)| error);
+        let closed = conn.close().map_err(|(_, error)| error.into());
         drop(lock);
         if let Some(reply) = closing {
-            let result = mark.and(truncated).map(drop).and(closed);
-            ignore_who_left(reply.send(result.map_err(JournalError::from)).is_ok());
+            ignore_who_left(reply.send(tidied.and(closed)).is_ok());
         }
     }
 }

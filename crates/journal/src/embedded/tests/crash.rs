@@ -5,9 +5,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::super::writer::Command as Inspect;
 use super::{audit, open};
 use crate::testing::{self, drain, entries, keys, lane, limits, refused};
-use crate::{Appended, Embedded, Journal as _, Outcome};
+use crate::{Appended, Embedded, Journal as _, JournalError, Outcome};
 
 /// Copies the files as they are between two commits, which is what is left when the process is killed.
 /// Another process copies: closing a file here would drop SQLite's locks on it.
@@ -120,6 +121,22 @@ async fn dropping_the_journal_in_the_middle_of_everything_hangs_nothing() {
     assert_eq!(journal.waiting(&lane(0)).ready, 20);
     journal.close().await.unwrap();
     journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_writer_that_ended_by_a_defect_says_that_the_journal_is_closed() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    let defect = Inspect::Inspect(Box::new(|_| panic!("the defect that the test asked for")));
+    assert!(journal.commands.send(defect).await.is_ok());
+    let refused = journal.append(entries(3..4)).await;
+    assert!(matches!(refused, Err(JournalError::Closed)), "{refused:?}");
+    let failing = journal.health().is_failing;
+    assert!(matches!(failing, Some(JournalError::Closed)), "{failing:?}");
+    // What it leaves behind is what a crash does.
+    drop(journal);
+    assert_eq!(open(folder.path()).waiting(&lane(0)).ready, 3);
 }
 
 #[tokio::test]

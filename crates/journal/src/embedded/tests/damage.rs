@@ -1,13 +1,18 @@
 //! Damaged bytes: a bad event harms only itself.
 
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::mem::ManuallyDrop;
+use std::path::Path;
+
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{audit, open};
-use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, lane, limits};
+use super::{audit, in_one_group, open};
+use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
 use crate::{
-    Books, DeadFilter, Embedded, EventState, Journal as _, Options, Outcome, Page, Replayed,
-    Selection,
+    Appended, Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, JournalError,
+    Options, Outcome, Page, Replayed, Selection,
 };
 
 const PAGE: Page = Page {
@@ -161,12 +166,128 @@ async fn an_overwritten_page_is_named_whichever_it_is() {
     );
 }
 
+/// Overwrites the head of the page with a table's first rows, as a failing disk does. The file stays open: to
+/// close it here would drop SQLite's locks on it.
+async fn damage_first_rows(journal: &Embedded, folder: &Path, table: &str) {
+    // Everything into the file, and the log empty.
+    for _ in 0..6 {
+        journal.look_around().await;
+    }
+    assert_eq!(journal.health().wal_bytes, 0);
+    let path = folder.join("journal.db");
+    let other = Connection::open(&path).unwrap();
+    let page: u64 = other
+        .query_row(
+            "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path LIMIT 1",
+            [table],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let mut file = ManuallyDrop::new(File::options().write(true).open(&path).unwrap());
+    file.seek(SeekFrom::Start((page - 1) * PAGE_BYTES as u64))
+        .unwrap();
+    file.write_all(&[0xff; 64]).unwrap();
+    // What another connection wrote makes the writer read pages again.
+    other
+        .execute("INSERT OR REPLACE INTO mark VALUES ('test', 1)", [])
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_of_a_damaged_event_is_taken_anew_and_harms_nobody_beside_it() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..600)).await.unwrap();
+    damage_first_rows(&journal, folder.path(), "event").await;
+    let (copy, new) = in_one_group(
+        &journal,
+        journal.append(entries(0..1)),
+        journal.append(entries(600..601)),
+    )
+    .await;
+    assert_eq!(copy.unwrap(), [Appended::New(EventKey(601))]);
+    assert_eq!(new.unwrap(), [Appended::New(EventKey(602))]);
+    // From now on that one is the original.
+    let again = journal.append(entries(0..1)).await.unwrap();
+    assert_eq!(again, [Appended::Copy(EventKey(601))]);
+}
+
+#[tokio::test]
+async fn events_on_a_damaged_page_do_not_keep_back_the_others() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..600)).await.unwrap();
+    damage_first_rows(&journal, folder.path(), "event").await;
+    let sent = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    assert!((300..600).contains(&sent.len()), "{}", sent.len());
+    assert!(sent[0].key > EventKey(1));
+    assert_eq!(journal.waiting(&lane(0)), crate::Waiting::default());
+}
+
+#[tokio::test]
+async fn what_meets_a_damaged_page_fails_alone() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    let mut lease = journal.lease(&lane(0), limits(3)).await.unwrap();
+    let first = report(keys(&lease), &Outcome::Delivered);
+    journal.settle(&mut lease, first).await.unwrap();
+    let mut lease = journal.lease(&lane(0), limits(3)).await.unwrap();
+    damage_first_rows(&journal, folder.path(), "outcome").await;
+
+    let outcomes = report(keys(&lease), &Outcome::Delivered);
+    let (settled, appended) = in_one_group(
+        &journal,
+        journal.settle(&mut lease, outcomes),
+        journal.append(entries(10..12)),
+    )
+    .await;
+    assert!(
+        matches!(settled, Err(JournalError::Damaged(_))),
+        "{settled:?}"
+    );
+    assert_eq!(appended.unwrap().len(), 2);
+    assert_eq!(lease.events.len(), 3);
+    // What waits does not hang on it either.
+    drop(lease);
+    assert_eq!(journal.waiting(&lane(0)).ready, 9);
+}
+
+#[tokio::test]
+async fn a_damaged_event_that_waits_again_is_withheld() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    drain(&journal, &lane(0), &Outcome::Expired).await;
+    let mut books = Books::open(folder.path()).unwrap();
+    let which = Selection::Filter(DeadFilter {
+        states: vec![EventState::Expired],
+        ..DeadFilter::default()
+    });
+    assert_eq!(books.replay(&which, T0_MS).unwrap().replayed, 3);
+    let other = Connection::open(folder.path().join("journal.db")).unwrap();
+    let damage = "UPDATE event SET accepted_ms = -1, expires_s = -1 WHERE id = 2";
+    other.execute(damage, []).unwrap();
+    // It is heard of while the journal is open, and by the next start.
+    journal.look_around().await;
+    assert!(journal.health().is_failing.is_none());
+    assert_eq!(journal.waiting(&replays(0)).ready, 3);
+    drop(journal);
+    let journal = open(folder.path());
+    assert_eq!(journal.waiting(&replays(0)).ready, 3);
+    let sent = drain(&journal, &replays(0), &Outcome::Delivered).await;
+    assert_eq!(sent.len(), 2);
+    let tally = audit(folder.path()).tally;
+    assert_eq!((tally.delivered, tally.withheld), (2, 1));
+}
+
 #[tokio::test]
 async fn the_audit_names_what_does_not_balance() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());
     journal.append(entries(0..10)).await.unwrap();
     drain(&journal, &lane(0), &Outcome::Delivered).await;
+    journal.append(entries(10..11)).await.unwrap();
     journal.close().await.unwrap();
     let damages = [
         (
@@ -182,6 +303,10 @@ async fn the_audit_names_what_does_not_balance() {
             "unknown state",
         ),
         ("UPDATE tally SET count = -1 WHERE state = 0", "says -1"),
+        (
+            "DELETE FROM straggler",
+            "event 11 waits, but a start looks from 12 on",
+        ),
     ];
     for (damage, problem) in damages {
         let copy = TempDir::new().unwrap();

@@ -9,6 +9,7 @@ mod full;
 mod laws;
 mod model;
 mod open;
+mod place;
 mod together;
 mod waiting;
 
@@ -47,4 +48,20 @@ impl Embedded {
     async fn look_around(&self) {
         self.on_writer(Writer::look_around).await;
     }
+}
+
+/// Asks for two things so that they go into one commit, in this order: the writer waits until both have come.
+async fn in_one_group<A, B>(
+    journal: &Embedded,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let wait = Command::Inspect(Box::new(move |_| {
+        // The other end is only ever dropped.
+        assert!(gate.recv().is_err());
+    }));
+    assert!(journal.commands.send(wait).await.is_ok());
+    let (first, second, ()) = tokio::join!(biased; first, second, async { drop(open) });
+    (first, second)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::open;
@@ -178,6 +179,73 @@ fn the_file_is_set_up_as_measured() {
     }
     let mode = conn.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
     assert_eq!(mode.unwrap(), "wal");
+}
+
+/// What was acknowledged survives a power failure only with `synchronous = 2` (FULL): in WAL mode NORMAL does
+/// not sync the log before a commit returns.
+#[tokio::test]
+async fn the_writers_own_connection_is_set_up_to_sync() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    for (name, expected) in PRAGMAS {
+        let found = journal.on_writer(move |writer| {
+            let value = |row: &rusqlite::Row<'_>| row.get::<_, Value>(0);
+            writer.conn.pragma_query_value(None, name, value).unwrap()
+        });
+        let found = match found.await {
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => text,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(found, expected, "{name}");
+    }
+    // A person's changes are promised in the same way.
+    let books = Books::open(folder.path()).unwrap();
+    let synchronous = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    let synchronous = books
+        .conn
+        .pragma_query_value(None, "synchronous", synchronous);
+    assert_eq!(synchronous.unwrap(), 2);
+}
+
+const PRAGMAS: [(&str, &str); 8] = [
+    ("journal_mode", "wal"),
+    ("synchronous", "2"),
+    ("wal_autocheckpoint", "0"),
+    ("journal_size_limit", "67108864"),
+    ("cache_size", "-24576"),
+    ("page_size", "16384"),
+    ("auto_vacuum", "2"),
+    ("locking_mode", "normal"),
+];
+
+#[tokio::test]
+async fn a_gap_in_the_texts_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    journal.close().await.unwrap();
+    drop(journal);
+    let path = folder.path().join("journal.db");
+    let whole = std::fs::read(&path).unwrap();
+    // The last one of those that are counted, as well as one in the middle.
+    for number in [2, 3] {
+        std::fs::write(&path, &whole).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.execute("DELETE FROM term WHERE id >= ?1 AND id <= 3", [number])
+            .unwrap();
+        if number == 3 {
+            conn.execute("DELETE FROM term WHERE id > 3", []).unwrap();
+        }
+        drop(conn);
+        let error = refusal(folder.path());
+        let text = error.to_string();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{text}");
+        let expected = format!("the table `term` has no text of number {number}");
+        assert!(text.contains(&expected), "{text}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(open(folder.path()).health().tally.waiting, 3);
 }
 
 #[cfg(unix)]
