@@ -220,6 +220,8 @@ class Gateway:
         }
         self.dataset_more = settings.pop("dataset_more", "")
         self.source_more = settings.pop("source_more", "")
+        # A command that runs the program, such as strace.
+        self.under = settings.pop("under", [])
         assert not settings, settings
         self.process = None
         self.pages = []
@@ -241,7 +243,7 @@ class Gateway:
     def spawn(self):
         """Starts it without waiting for anything."""
         self.write_config()
-        command = [SLUICE, "serve", "--config", self.config]
+        command = [*self.under, SLUICE, "serve", "--config", self.config]
         if self.socket is None:
             self.process = Process(command, self.log)
         else:

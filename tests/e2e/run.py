@@ -17,7 +17,9 @@ from harness import SKIPPED, shown
 from processes import SLUICE
 
 HERE = Path(__file__).resolve().parent
-PROOFS = ["kill", "restarts", "bad_day", "bad_neighbours", "disk_full", "slow_clients", "operations", "privacy"]
+PROOFS = [
+    "kill", "synced", "restarts", "bad_day", "bad_neighbours", "disk_full", "slow_clients", "operations", "privacy",
+]
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 

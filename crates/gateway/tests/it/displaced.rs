@@ -25,7 +25,7 @@ async fn a_gateway_whose_journal_was_moved_away_takes_nothing_more() {
     let ready = request(test.address(), "GET", "/readyz", &[], b"").await;
     assert_eq!(ready.status, 503);
     assert_eq!(ready.json()["code"], "journal_unavailable");
-    let metrics = request(test.address(), "GET", "/metrics", &[], b"").await;
+    let metrics = request(test.admin(), "GET", "/metrics", &[], b"").await;
     assert!(metrics.body.contains("\nsluice_journal_failing 1\n"));
 
     // Once more with the folder in its place, it goes on as if nothing had been.
