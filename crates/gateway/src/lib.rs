@@ -383,12 +383,13 @@ mod tests {
         );
         let config = Config::parse("test.toml", &text, &environment, 0).unwrap();
         let clock = Arc::new(SystemClock::default());
-        let started = Gateway::start(
-            config.config,
-            Arc::new(environment),
+        let started = Gateway::start(Start {
+            config: config.config,
+            file: None,
+            environment: Arc::new(environment),
             clock,
-            Sockets::default(),
-        );
+            sockets: Sockets::default(),
+        });
         let gateway = started.await.unwrap();
         // As if its writer had panicked.
         gateway.journal.close().await.unwrap();

@@ -66,7 +66,8 @@ impl Readers {
         };
         let transaction = conn.transaction()?;
         let result = read(&transaction)?;
-        transaction.commit()?;
+        // Not a commit: SQLite refuses it to a transaction that has met a damaged page, which `read` may allow for.
+        transaction.rollback()?;
         Ok((result, conn))
     }
 
