@@ -198,6 +198,8 @@ class Gateway:
         self.socket = settings.pop("socket", None)
         self.port = self.socket.getsockname()[1] if self.socket else settings.pop("port", None) or free_port()
         self.admin_port = free_port()
+        # What its processes find in their environment, beside what this one has.
+        self.environment = settings.pop("environment", None)
         self.journal = Path(journal or proof.folder / f"journal-{name}")
         self.log = proof.folder / "logs" / f"{name}.log"
         self.key = proof.words.secret("key-")
@@ -245,7 +247,7 @@ class Gateway:
         self.write_config()
         command = [*self.under, SLUICE, "serve", "--config", self.config]
         if self.socket is None:
-            self.process = Process(command, self.log)
+            self.process = Process(command, self.log, self.environment)
         else:
             # sd_listen_fds(3): the sockets begin at descriptor 3, and the process that is meant is named by its id.
             script = f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{self.socket.fileno()}'

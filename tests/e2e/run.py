@@ -18,7 +18,8 @@ from processes import SLUICE
 
 HERE = Path(__file__).resolve().parent
 PROOFS = [
-    "kill", "synced", "restarts", "bad_day", "bad_neighbours", "disk_full", "slow_clients", "operations", "privacy",
+    "kill", "synced", "restarts", "bad_day", "bad_neighbours", "disk_full", "clocks", "slow_clients", "operations",
+    "privacy",
 ]
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 

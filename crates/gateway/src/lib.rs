@@ -11,6 +11,7 @@ mod lane;
 mod lane_state;
 mod listeners;
 mod roster;
+mod time;
 mod upkeep;
 mod watch;
 
@@ -36,6 +37,8 @@ use listeners::Listeners;
 pub use listeners::{Sockets, SocketsError};
 use roster::Roster;
 pub use roster::RosterError;
+pub use time::ClockError;
+use time::Time;
 use watch::Watch;
 
 /// Why the gateway cannot start.
@@ -64,6 +67,9 @@ pub enum StartError {
     /// Meta cannot be reached with these settings.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The clock of this computer cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// A thread ended before it should.
     #[error("a defect in Sluice: {0}")]
     Defect(String),
@@ -86,6 +92,9 @@ impl StartError {
                 Some("`sluice config check` shows which secrets can be read".to_owned())
             }
             StartError::Listen { key, error, .. } => Some(listen_help(key, error.kind())),
+            StartError::Clock(_) => {
+                Some("set the clock, best by NTP, and start again; nothing was changed".to_owned())
+            }
             StartError::Sockets(_) | StartError::Client(_) | StartError::Defect(_) => None,
         }
     }
@@ -162,6 +171,18 @@ impl Gateway {
         let watch = Watch::new();
         // At once, so that connections queue up while a large journal is loaded.
         let listeners = Listeners::open(&config, sockets);
+        let client = Client::new(&ClientSettings {
+            timeout: config.graph.timeout,
+            connect_timeout: config.graph.connect_timeout,
+            ..ClientSettings::default()
+        })?;
+        let clock = Time::new(
+            clock,
+            watch.clone(),
+            client.clone(),
+            config.graph.base_url.clone(),
+        );
+        let clock = Arc::new(clock?);
         let roster = {
             let (mut config, environment) = (config.clone(), Arc::clone(&environment));
             if let Ok(listeners) = &listeners {
@@ -182,11 +203,6 @@ impl Gateway {
         // After the journal's: a second gateway that was started by mistake is told that there is a first one,
         // and not to take another port.
         let listeners = listeners?;
-        let client = Client::new(&ClientSettings {
-            timeout: config.graph.timeout,
-            connect_timeout: config.graph.connect_timeout,
-            ..ClientSettings::default()
-        })?;
 
         match client.roots() {
             Roots::System => {}

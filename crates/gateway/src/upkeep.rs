@@ -12,16 +12,19 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clock::{SharedClock, seconds};
+use crate::clock::seconds;
 use crate::config::Dataset;
 use crate::config_file;
 use crate::roster::{Command, Reading, Roster, RosterError};
+use crate::time::Time;
 use crate::watch::Watch;
 
 /// How often files with secrets are looked at, and whether the journal can write again.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often secrets are read again while a lane waits for a better token.
 const READ_AGAIN: Duration = Duration::from_mins(1);
+/// How often Meta is asked what time it is, while that is in doubt.
+const ASK_TIME: Duration = Duration::from_mins(1);
 /// How often old bodies are deleted.
 const SWEEP: Duration = Duration::from_hours(1);
 /// How often the version of the Graph API is compared with its end.
@@ -31,7 +34,7 @@ const VERSIONS: Duration = Duration::from_hours(24);
 pub(crate) struct Upkeep {
     pub(crate) roster: Arc<Roster>,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) clock: SharedClock,
+    pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) retention: Duration,
     pub(crate) datasets: Vec<Dataset>,
@@ -45,7 +48,13 @@ pub(crate) struct Upkeep {
 
 /// Does it until it is told to stop.
 pub(crate) async fn run(upkeep: Upkeep) {
-    let work = async { tokio::join!(upkeep.keep_secrets(), upkeep.keep_house()) };
+    let work = async {
+        tokio::join!(
+            upkeep.keep_secrets(),
+            upkeep.keep_house(),
+            upkeep.keep_time()
+        )
+    };
     upkeep.stop.run_until_cancelled(work).await;
 }
 
@@ -137,6 +146,16 @@ impl Upkeep {
         }
     }
 
+    /// Asks what time it is while that is in doubt: without a request to Meta nobody else does.
+    async fn keep_time(&self) {
+        let mut ask = ticks(ASK_TIME);
+        loop {
+            ask.tick().await;
+            // The answer is told where it comes in.
+            let _is_sure = self.clock.is_sure().await;
+        }
+    }
+
     async fn read_secrets(
         &self,
         is_asked: bool,
@@ -179,7 +198,11 @@ impl Upkeep {
         (changed > 0 || (is_asked && is_read)).then_some(changed)
     }
 
+    /// Not by a time that is in doubt: what is deleted does not come back.
     async fn sweep(&self) {
+        if !self.clock.is_sure().await {
+            return;
+        }
         match self.journal.sweep(self.retention_now()).await {
             Ok(0) => {}
             Ok(bodies) => info!(bodies, "deleted the bodies of events that are finished"),
@@ -225,7 +248,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use sluice_journal::{Embedded, Options};
+    use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
+    use sluice_journal::{
+        Books, DeliveryReport, Embedded, Entry, EventKey, LaneId, LeaseLimits, Options, Outcome,
+        SourceName,
+    };
 
     use super::*;
     use crate::clock::SystemClock;
@@ -243,7 +270,7 @@ mod tests {
         Upkeep {
             roster: Arc::new(Roster::read(&config, Arc::new(environment)).unwrap()),
             journal: Arc::new(journal),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(Time::sure(Arc::new(SystemClock::default()))),
             watch: Watch::new(),
             retention: config.journal.retention,
             datasets: config.datasets,
@@ -290,6 +317,59 @@ mod tests {
         until("somebody to look", || !watch.is_failing()).await;
         stop.cancel();
         upkeep.await.unwrap();
+    }
+
+    /// Whose clock leaps does not lose what is kept.
+    #[tokio::test]
+    async fn nothing_is_deleted_by_a_time_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut upkeep = upkeep(LEAST, folder.path());
+        let dataset = DatasetId::parse("1234567890123456").unwrap();
+        let id = LaneId {
+            dataset: dataset.clone(),
+            test_code: None,
+            is_replay: false,
+        };
+        let moment = Moment {
+            unix_ms: 1_000,
+            in_doubt: false,
+            entropy: [7; 10],
+        };
+        let event = Event::new("Lead", 1).user(UserField::Em, "jane@example.com");
+        let event = event.seal(&Rules::default(), moment, &mut Findings::new());
+        let entry = Entry {
+            dataset,
+            source: SourceName::parse("shop").unwrap(),
+            test_code: None,
+            accepted_ms: 1_000,
+            in_doubt: false,
+            event: event.unwrap(),
+        };
+        upkeep.journal.append(vec![entry]).await.unwrap();
+        let limits = LeaseLimits {
+            events_max: 1,
+            bytes_max: 1_000_000,
+            urgent_before_s: 0,
+        };
+        let mut lease = upkeep.journal.lease(&id, limits).await.unwrap();
+        let delivered = DeliveryReport {
+            at_ms: 2_000,
+            request: None,
+            outcomes: vec![(lease.events[0].key, Outcome::Delivered)],
+            ..DeliveryReport::default()
+        };
+        upkeep.journal.settle(&mut lease, delivered).await.unwrap();
+        let has_body = || {
+            let detail = Books::open(&folder.path().join("journal")).unwrap();
+            detail.event(EventKey(1)).unwrap().unwrap().json.is_some()
+        };
+        let clock = || Arc::new(SystemClock::default());
+        upkeep.clock = Arc::new(Time::unheard(clock()).unwrap());
+        upkeep.sweep().await;
+        assert!(has_body());
+        upkeep.clock = Arc::new(Time::sure(clock()));
+        upkeep.sweep().await;
+        assert!(!has_body());
     }
 
     /// A further source whose key a command prints: what is in a file, once there is no file `hang`.

@@ -13,6 +13,7 @@ use sluice_journal::JournalError;
 use super::problem::Problem;
 use super::{Doors, Stage};
 use crate::lane_state::LaneState;
+use crate::time::Doubt;
 use crate::watch::LaneReport;
 
 /// `GET /healthz`: the process answers, and could keep an event.
@@ -81,7 +82,11 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
         })
     });
     let lanes: Vec<_> = lanes.collect();
-    Ok(Json(json!({ "ready": true, "lanes": lanes })).into_response())
+    let clock = json!({
+        "doubt": doors.clock.doubt().map(Doubt::name),
+        "ahead_seconds": doors.watch.clock_ahead_s(),
+    });
+    Ok(Json(json!({ "ready": true, "clock": clock, "lanes": lanes })).into_response())
 }
 
 /// The first few of those that stand back; `sluice dead show` takes them.
@@ -111,6 +116,7 @@ mod tests {
     use crate::config::tests::LEAST;
     use crate::config::{Config, FixedEnvironment};
     use crate::roster::Roster;
+    use crate::time::Time;
     use crate::watch::Watch;
 
     #[tokio::test]
@@ -128,7 +134,7 @@ mod tests {
         let doors = Arc::new(Doors::new(
             &config,
             Arc::clone(&journal),
-            Arc::new(SystemClock::default()),
+            Arc::new(Time::sure(Arc::new(SystemClock::default()))),
             Watch::new(),
             roster.keys(),
             stages,

@@ -119,7 +119,7 @@ pub(crate) struct Route {
 pub(crate) fn seal(
     text: &str,
     source: &Source,
-    (unix_ms, chance): (u64, [u8; 16]),
+    ((unix_ms, in_doubt), chance): ((u64, bool), [u8; 16]),
     events_max: usize,
     room: &Room,
 ) -> Result<Sealed, IntakeError> {
@@ -140,7 +140,7 @@ pub(crate) fn seal(
         entropy.copy_from_slice(&bytes[6..]);
         let moment = Moment {
             unix_ms,
-            in_doubt: false,
+            in_doubt,
             entropy,
         };
         let bytes = sealed.add(item, source, moment);
@@ -253,7 +253,7 @@ impl Doors {
         bytes: Vec<u8>,
         source: &Arc<Source>,
     ) -> Result<Sealed, IntakeError> {
-        let now = (self.clock.unix_ms(), self.clock.chance());
+        let now = (self.clock.now(), self.clock.chance());
         let events_max = self.limits.events_per_request_max;
         let (source, room) = (Arc::clone(source), self.room.clone());
         aside(bytes.len(), move || {
@@ -313,7 +313,7 @@ impl Doors {
     }
 
     fn entries(&self, events: Vec<SealedEvent>, route: &Route) -> Vec<Entry> {
-        let accepted_ms = self.clock.unix_ms();
+        let (accepted_ms, in_doubt) = self.clock.now();
         let mut entries = Vec::with_capacity(events.len() * route.datasets.len());
         for event in events {
             let Some((last, others)) = route.datasets.split_last() else {
@@ -323,9 +323,9 @@ impl Doors {
                 entries.push(Entry {
                     dataset: dataset.clone(),
                     source: route.source.name.clone(),
-                    test_code: self.test_code(route, dataset, accepted_ms),
+                    test_code: self.test_code(route, dataset, (accepted_ms, in_doubt)),
                     accepted_ms,
-                    in_doubt: false,
+                    in_doubt,
                     event,
                 });
             };
@@ -337,13 +337,19 @@ impl Doors {
         entries
     }
 
-    /// The code of the request, else the one that the configuration sets for the dataset for a time.
-    fn test_code(&self, route: &Route, dataset: &DatasetId, now_ms: u64) -> Option<TestCode> {
+    /// The code of the request, else the one that the configuration sets for the dataset for a time. By a time
+    /// that is in doubt none is over: the lane looks again.
+    fn test_code(
+        &self,
+        route: &Route,
+        dataset: &DatasetId,
+        (now_ms, in_doubt): (u64, bool),
+    ) -> Option<TestCode> {
         if route.test_code.is_some() {
             return route.test_code.clone();
         }
         let configured = self.test_codes.get(dataset)?;
-        let is_over = configured.until_s <= crate::clock::seconds(now_ms);
+        let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
         (!is_over).then(|| configured.code.clone())
     }
 }

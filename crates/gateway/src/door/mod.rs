@@ -41,9 +41,9 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::clock::SharedClock;
 use crate::config::{Config, TestEventCode};
 use crate::roster::Keys;
+use crate::time::Time;
 use crate::watch::Watch;
 pub(crate) use admin::{Admin, CONNECTIONS_MAX as ADMIN_CONNECTIONS_MAX};
 use body::{BodyLimits, Room};
@@ -76,7 +76,7 @@ pub(crate) struct Limits {
 /// What all doors share.
 pub(crate) struct Doors {
     journal: Arc<dyn Journal>,
-    clock: SharedClock,
+    clock: Arc<Time>,
     watch: Watch,
     keys: watch::Receiver<Arc<Keys>>,
     limits: Limits,
@@ -104,7 +104,7 @@ impl Doors {
     pub(crate) fn new(
         config: &Config,
         journal: Arc<dyn Journal>,
-        clock: SharedClock,
+        clock: Arc<Time>,
         watch: Watch,
         keys: watch::Receiver<Arc<Keys>>,
         stages: Stages,

@@ -32,10 +32,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{SharedClock, seconds};
+use crate::clock::seconds;
 use crate::config::{AfterLostAnswer, Delivery, TestEventCode};
 use crate::lane_state::{LaneState, Trouble};
 use crate::roster::{Destinations, Reachable};
+use crate::time::Time;
 use crate::watch::{LaneReport, NAMED_MAX, Watch};
 use held::Held;
 use pace::Pace;
@@ -65,7 +66,7 @@ pub(crate) struct LaneContext {
     pub(crate) id: LaneId,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) client: Client,
-    pub(crate) clock: SharedClock,
+    pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) delivery: Delivery,
     pub(crate) partner_agent: Option<String>,
@@ -336,7 +337,7 @@ impl Lane {
         };
         self.ready_since_ms = None;
         self.shipped_ms = now_ms;
-        let mut lease = match context.journal.lease(&context.id, limits).await {
+        let lease = match context.journal.lease(&context.id, limits).await {
             Ok(lease) => lease,
             Err(error) => {
                 let trouble = Trouble::Transient {
@@ -347,7 +348,6 @@ impl Lane {
             }
         };
         context.watch.damaged(&context.id, &lease.damaged);
-        let test_code = context.code_at(now_ms, &mut lease);
         if lease.events.is_empty() {
             return false;
         }
@@ -364,7 +364,6 @@ impl Lane {
         let load = Load {
             to,
             lease,
-            test_code,
             budgeted: sent,
             proof,
             plan: Plan {

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::trial::beforehand;
-use crate::clock::{SharedClock, seconds};
+use crate::clock::seconds;
 use crate::config::AfterLostAnswer;
+use crate::time::Time;
 use crate::watch::Watch;
 
 /// How often it is looked for events that have grown too old.
@@ -25,7 +26,7 @@ const BYTES_MAX: usize = 1_000_000;
 pub(crate) struct Orphan {
     pub(crate) id: LaneId,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) clock: SharedClock,
+    pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     /// [`LOOK`], but for tests.
     pub(crate) look: Duration,
@@ -49,12 +50,16 @@ impl Orphan {
 
     /// Sets some of the events aside that are too old now. Returns how many.
     async fn expire(&self) -> Result<usize, JournalError> {
-        let at_ms = self.clock.unix_ms();
-        let now_s = seconds(at_ms);
+        let now_s = seconds(self.clock.unix_ms());
         let first_s = self.journal.waiting(&self.id).first_expiry_s;
         if first_s.is_none_or(|first_s| first_s >= now_s) {
             return Ok(0);
         }
+        if !self.clock.is_sure().await {
+            return Ok(0);
+        }
+        let at_ms = self.clock.unix_ms();
+        let now_s = seconds(at_ms);
         let limits = LeaseLimits {
             events_max: EVENTS_MAX,
             bytes_max: BYTES_MAX,
@@ -85,7 +90,7 @@ mod tests {
     use sluice_journal::{Embedded, Entry, Options, SourceName};
 
     use super::*;
-    use crate::Clock;
+    use crate::clock::{Clock, SharedClock};
 
     struct SetClock(AtomicU64);
 
@@ -94,12 +99,16 @@ mod tests {
             self.0.load(Ordering::SeqCst)
         }
 
+        fn monotonic_ms(&self) -> u64 {
+            self.0.load(Ordering::SeqCst)
+        }
+
         fn chance(&self) -> [u8; 16] {
             [7; 16]
         }
     }
 
-    const NOW_MS: u64 = 1_751_000_000_000;
+    const NOW_MS: u64 = 1_800_000_000_000;
 
     fn entry(dataset: &DatasetId, id: &str, event_time: i64) -> Entry {
         let moment = Moment {
@@ -143,7 +152,7 @@ mod tests {
         let orphan = Orphan {
             id: id.clone(),
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
-            clock: Arc::clone(&clock) as SharedClock,
+            clock: Arc::new(Time::sure(Arc::clone(&clock) as SharedClock)),
             watch: Watch::new(),
             look: Duration::from_millis(1),
         };

@@ -61,7 +61,6 @@ impl Shipped {
 pub(crate) struct Load {
     pub(crate) to: Reachable,
     pub(crate) lease: Lease,
-    pub(crate) test_code: Option<String>,
     /// Events that were taken from the budget of the hour for it.
     pub(crate) budgeted: usize,
     /// What is believed of refusals.
@@ -88,7 +87,7 @@ impl Shipment {
             context,
             destination: load.to.destination,
             lease: load.lease,
-            test_code: load.test_code,
+            test_code: None,
             proof: load.proof,
             plan: load.plan,
             shipped: Shipped {
@@ -117,15 +116,7 @@ impl Shipment {
     /// Returns why what is left stands back, if it does.
     async fn send_all(&mut self) -> Result<Option<Trouble>, Trouble> {
         let after_lost_answer = self.plan.after_lost_answer;
-        let now_s = seconds(self.context.clock.unix_ms());
-        let outcomes: Vec<_> = beforehand(&self.lease.events, now_s, after_lost_answer).collect();
-        if !outcomes.is_empty() {
-            let report = Report {
-                outcomes,
-                ..Report::default()
-            };
-            self.settle(report).await?;
-        }
+        self.prepare(after_lost_answer).await?;
         let mut trial = Trial::new(&self.lease.events, self.plan);
         while let Some(keys) = trial.next() {
             if self.context.stop.is_cancelled() {
@@ -198,6 +189,38 @@ impl Shipment {
         }
     }
 
+    /// Sets aside what is not to be sent, and looks which test code the others go with.
+    ///
+    /// Neither is decided by a time that is in doubt. What may be too old is not sent then, because Meta would
+    /// refuse the whole batch; and when Meta does not say what time it is, nothing goes through anyway.
+    async fn prepare(&mut self, after_lost_answer: AfterLostAnswer) -> Result<(), Trouble> {
+        let clock = Arc::clone(&self.context.clock);
+        let now_s = seconds(clock.unix_ms());
+        let has_too_old = || self.lease.events.iter().any(|it| it.is_too_old(now_s));
+        if self.context.id.test_code.is_some() || has_too_old() {
+            let is_sure = self.context.give_up.run_until_cancelled(clock.is_sure());
+            if is_sure.await != Some(true) {
+                return Err(Trouble::Transient {
+                    reason: "what is to be sent depends on the time; that is in doubt, and Meta \
+                             does not say what time it is"
+                        .to_owned(),
+                });
+            }
+        }
+        let sure_ms = clock.unix_ms();
+        self.test_code = self.context.code_at(sure_ms, &mut self.lease);
+        let outcomes = beforehand(&self.lease.events, seconds(sure_ms), after_lost_answer);
+        let outcomes: Vec<_> = outcomes.collect();
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        self.settle(Report {
+            outcomes,
+            ..Report::default()
+        })
+        .await
+    }
+
     async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Heard) {
         let body = self.body(keys);
         let (sent_ms, bytes) = (self.context.clock.unix_ms(), body.len());
@@ -227,6 +250,9 @@ impl Shipment {
             .note(Size { events, bytes }, &exchange.answer);
         let usage = decide::told_usage(&verdict, exchange.usage);
         self.shipped.usage = usage.or(self.shipped.usage);
+        if let Some(dated) = exchange.dated() {
+            self.context.clock.told(dated);
+        }
         let (watch, id) = (&self.context.watch, &self.context.id);
         watch.requested(id, &record);
         if let Some(served) = exchange.served {

@@ -17,9 +17,9 @@ use tracing::warn;
 use super::orphan::{self, Orphan};
 use super::tokens::Tokens;
 use super::{LaneContext, run};
-use crate::clock::SharedClock;
 use crate::config::{Dataset, Graph};
 use crate::roster::Destinations;
+use crate::time::Time;
 use crate::watch::Watch;
 
 /// How long a lane that ended by a defect waits until it starts again.
@@ -32,7 +32,7 @@ const HOUR_MS: u64 = 60 * 60 * 1_000;
 pub(crate) struct Supervisor {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) client: Client,
-    pub(crate) clock: SharedClock,
+    pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) graph: Graph,
     pub(crate) datasets: HashMap<DatasetId, Dataset>,

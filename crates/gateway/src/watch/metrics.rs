@@ -103,6 +103,8 @@ pub(crate) struct Metrics {
     pub(crate) db: Count,
     pub(crate) wal: Count,
     pub(crate) failing: Count,
+    pub(crate) clock_skew: Count,
+    pub(crate) clock_in_doubt: Count,
 }
 
 impl Metrics {
@@ -137,6 +139,8 @@ impl Metrics {
             db: Count::default(),
             wal: Count::default(),
             failing: Count::default(),
+            clock_skew: Count::default(),
+            clock_in_doubt: Count::default(),
         };
         it.register_events();
         it.register_lanes();
@@ -279,6 +283,17 @@ impl Metrics {
             "journal_failing",
             "1 while the journal cannot write, and the doors answer 503",
             self.failing.clone(),
+        );
+        registry.register_with_unit(
+            "clock_skew",
+            "How far this computer's clock is ahead of Meta's; negative: behind",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        registry.register(
+            "clock_in_doubt",
+            "1 while it is not sure what time it is: nothing expires or is deleted",
+            self.clock_in_doubt.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(

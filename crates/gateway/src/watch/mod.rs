@@ -19,10 +19,15 @@ use tracing::{debug, error, info, warn};
 use crate::clock::seconds;
 use crate::door::Guesses;
 use crate::lane_state::{LaneState, Trouble};
+use crate::time::Doubt;
 use metrics::Metrics;
 
 /// So many events that stand back are named, in the log and on `/readyz`.
 pub(crate) const NAMED_MAX: usize = 10;
+
+/// From so many seconds on the clock of this computer is said to be wrong, and below so many to be right again.
+const SKEW_TOLD_S: u64 = 30;
+const SKEW_OVER_S: u64 = 15;
 
 /// The telemetry of one gateway.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ pub(crate) struct Watch {
     /// too many.
     full_told_ms: Arc<AtomicU64>,
     refused_told_ms: Arc<AtomicU64>,
+    is_skewed: Arc<AtomicBool>,
 }
 
 /// How a lane is doing.
@@ -69,6 +75,7 @@ impl Watch {
             is_lost: Arc::default(),
             full_told_ms: Arc::default(),
             refused_told_ms: Arc::default(),
+            is_skewed: Arc::default(),
         }
     }
 
@@ -140,6 +147,47 @@ impl Watch {
     /// Whether the last that was told is that events cannot be kept.
     pub(crate) fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Meta said what time it is, and the clock of this computer is ahead of that by so much. It is told once, and
+    /// when it is over.
+    pub(crate) fn clock_ahead(&self, ahead_ms: i64) {
+        let seconds = ahead_ms / 1_000;
+        self.metrics.clock_skew.set(seconds);
+        let was_skewed = self.is_skewed.load(Ordering::Relaxed);
+        let limit_s = if was_skewed { SKEW_OVER_S } else { SKEW_TOLD_S };
+        let is_skewed = seconds.unsigned_abs() >= limit_s;
+        self.is_skewed.store(is_skewed, Ordering::Relaxed);
+        match (was_skewed, is_skewed) {
+            (false, true) => warn!(
+                seconds,
+                "the clock of this computer differs from Meta's: set it, best by NTP"
+            ),
+            (true, false) => info!(seconds, "the clock of this computer is right again"),
+            _ => {}
+        }
+    }
+
+    /// How far the clock of this computer is ahead of Meta's, in seconds; 0 until Meta has said what time it is.
+    pub(crate) fn clock_ahead_s(&self) -> i64 {
+        self.metrics.clock_skew.get()
+    }
+
+    /// Why the time is in doubt now, if it is.
+    pub(crate) fn clock_doubt(&self, doubt: Option<Doubt>) {
+        self.metrics.clock_in_doubt.set(i64::from(doubt.is_some()));
+        match doubt {
+            Some(Doubt::Leapt) => warn!(
+                "the clock of this computer has leapt: until Meta says what time it is, the old time goes on, and \
+                 nothing expires or is deleted by it"
+            ),
+            Some(Doubt::Contradicted) => warn!(
+                "Meta says another time than the clock of this computer: until that is confirmed nothing \
+                 expires or is deleted"
+            ),
+            Some(Doubt::Unheard) => {}
+            None => info!("the time is sure: Meta says the same, or was believed"),
+        }
     }
 
     /// The journal has committed.

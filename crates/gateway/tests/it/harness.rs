@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,10 +24,13 @@ pub(crate) const TOKEN: &str = "EAAGoodTokenOfTheTest";
 /// Clear values that test events carry; none of them may be found on disk.
 pub(crate) const CLEAR: [&str; 3] = ["jane.doe@example.com", "16505551212", "Quimby"];
 
-/// The computer's clock, and as far ahead of it as the test wants.
+/// The computer's clock: time passes as the test wants, and the wall clock may be wrong.
 pub(crate) struct TestClock {
     system: SystemClock,
+    /// How much time has passed beyond the real one, in milliseconds: on every clock, Meta's included.
     ahead_ms: AtomicU64,
+    /// How far the wall clock of the gateway's computer is off, in milliseconds.
+    off_ms: AtomicI64,
     is_defect: AtomicBool,
     defects: AtomicU64,
 }
@@ -40,9 +43,20 @@ impl TestClock {
     }
 
     pub(crate) fn unix_s(&self) -> i64 {
-        i64::try_from(self.unix_ms() / 1_000).unwrap()
+        i64::try_from(self.true_ms() / 1_000).unwrap()
     }
 
+    /// Sets the wall clock of the gateway's computer wrong.
+    pub(crate) fn set_off_days(&self, days: i64) {
+        self.off_ms.store(days * 86_400_000, Ordering::SeqCst);
+    }
+
+    /// What time it really is, in milliseconds since 1970.
+    pub(crate) fn true_ms(&self) -> u64 {
+        self.system.unix_ms() + self.ahead_ms.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass.
     pub(crate) fn jump(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap();
         self.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
@@ -51,7 +65,12 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn unix_ms(&self) -> u64 {
-        self.system.unix_ms() + self.ahead_ms.load(Ordering::SeqCst)
+        let off_ms = self.off_ms.load(Ordering::SeqCst);
+        self.true_ms().saturating_add_signed(off_ms)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.system.monotonic_ms() + self.ahead_ms.load(Ordering::SeqCst)
     }
 
     fn chance(&self) -> [u8; 16] {
@@ -81,13 +100,14 @@ pub(crate) async fn start_with(graph: &str, dataset: &str) -> TestGateway {
     let clock = Arc::new(TestClock {
         system: SystemClock::default(),
         ahead_ms: AtomicU64::new(0),
+        off_ms: AtomicI64::new(0),
         is_defect: AtomicBool::new(false),
         defects: AtomicU64::new(0),
     });
     let sandbox_clock = Arc::clone(&clock);
     let sandbox = Sandbox::start(Settings {
         tokens: Tokens::only([TOKEN]),
-        clock: sluice_sandbox::Clock::new(move || i64::try_from(sandbox_clock.unix_ms()).unwrap()),
+        clock: sluice_sandbox::Clock::new(move || i64::try_from(sandbox_clock.true_ms()).unwrap()),
         business_ids: vec!["999999999999999".to_owned()],
         ..Settings::default()
     });
@@ -145,7 +165,7 @@ impl TestGateway {
     }
 
     /// Stops the gateway, if it runs. No lane may have ended by a defect that the test has not asked for.
-    async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         if self.gateway.is_none() {
             return;
         }
@@ -196,6 +216,12 @@ impl TestGateway {
         );
         let started = self.run(&config).await;
         started.err().expect("the address is taken")
+    }
+
+    /// Why the gateway does not start.
+    pub(crate) async fn start_error(&self) -> StartError {
+        let started = self.run(&self.config).await;
+        started.err().expect("it cannot start")
     }
 
     async fn run(&self, config: &str) -> Result<Gateway, StartError> {
@@ -275,7 +301,7 @@ impl TestGateway {
     /// A purchase, a moment ago.
     pub(crate) fn purchase(&self, id: &str) -> Value {
         json!({
-            "event_name": "Purchase", "event_id": id, "event_time": self.clock.unix_ms() / 1_000 - 5,
+            "event_name": "Purchase", "event_id": id, "event_time": self.clock.true_ms() / 1_000 - 5,
             "action_source": "website", "event_source_url": "https://shop.example/thanks",
             "user_data": {
                 "em": CLEAR[0], "ph": format!("+{}", CLEAR[1]), "ln": CLEAR[2],

@@ -8,6 +8,7 @@
 
 mod admin;
 mod client;
+mod clocks;
 mod displaced;
 mod doors;
 mod failing_journal;
