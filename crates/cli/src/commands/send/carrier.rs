@@ -205,6 +205,9 @@ struct Problem {
     help: String,
 }
 
+const ADDRESS_HELP: &str =
+    "name the gateway's base address, without a path of its doors, as in http://127.0.0.1:8080";
+
 fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
     let status = posted.status;
     if matches!(status, 200..=299 | 422)
@@ -224,12 +227,13 @@ fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
     let mut problem = serde_json::from_slice::<Problem>(&posted.body).unwrap_or_else(|_| Problem {
         code: String::new(),
         detail: "the answer is not one of a Sluice gateway".to_owned(),
-        help: "name the gateway's base address, without a path of its doors, as in http://127.0.0.1:8080"
-            .to_owned(),
+        help: ADDRESS_HELP.to_owned(),
     });
-    if problem.code == "key_unknown" {
-        // What the gateway says of it is for those who write requests.
-        key_help.clone_into(&mut problem.help);
+    // What the gateway says of these is for those who write requests.
+    match problem.code.as_str() {
+        "key_unknown" => key_help.clone_into(&mut problem.help),
+        "path_unknown" => ADDRESS_HELP.clone_into(&mut problem.help),
+        _ => {}
     }
     let why = format!("{} (HTTP {status})", problem.detail);
     match status {
