@@ -31,7 +31,9 @@ def body(proof):
     gateway = Gateway(proof, sandbox, mount / "journal")
     gateway.start()
     ledger = Ledger()
-    senders = [Sender(gateway, ledger, f"client{index}", f"{proof.seed}-{index}", pace=0.005) for index in range(6)]
+    senders = [
+        Sender(gateway, ledger, f"client{index}", f"{proof.seed}-{index}", pace=0.005, bad=0.05) for index in range(6)
+    ]
     for sender in senders:
         sender.start()
     until(lambda: ledger.postponed >= 20, 60, "the disk is full, and the door says so")
@@ -61,7 +63,7 @@ def body(proof):
     gateway.drained(60)
     proof.check("events can be kept again" in gateway.process.text(), "the log says when they can again")
     proof.equal(gateway.stop(), 0, "the exit code after SIGTERM")
-    proof.balanced(gateway, ledger.acknowledged, sandbox.ids())
+    proof.balanced(gateway, ledger.acknowledged, sandbox.ids(), rejected=ledger.rejected_range())
     proof.check(not ledger.wrong, f"202 or 503 with Retry-After, nothing else: {ledger.wrong[:3]}")
     proof.figure("answers 503", ledger.postponed)
 
@@ -94,7 +96,7 @@ def refusal(proof, gateway, ledger):
         status, headers, answer = gateway.post(events, client)
         if status != 202:
             break
-        ledger.add([event["event_id"] for event in events], answer)
+        ledger.add([event["event_id"] for event in events], 0, answer)
     proof.equal(status, 503, "the answer on a full disk")
     proof.check(headers.get("Retry-After", "").isdigit(), "Retry-After says when to come back")
     proof.equal(headers.get_content_type(), "application/problem+json", "the content type")

@@ -105,15 +105,21 @@ class Proof:
     def figure(self, name, value):
         self.figures[name] = value
 
-    def balanced(self, gateway, acknowledged, ids, refused=frozenset()):
+    def balanced(self, gateway, acknowledged, ids, refused=frozenset(), rejected=(0, 0)):
         """The end of most proofs: the gateway has stopped and nothing waits. What was acknowledged arrived, nothing
-        counts twice, and both judges of the books agree."""
+        counts twice, and both judges of the books agree. `rejected`: how many events clients were told are rejected,
+        and how many at most."""
         audit, recount = gateway.audit(), gateway.recount()
         self.check(audit["balanced"], f"the books balance, says sluice audit: {audit}")
         self.check(recount["balanced"], f"the books balance, counted from the rows: {recount}")
         same = {key: audit[key] for key in recount if key != "balanced"}
         self.equal(same, {key: recount[key] for key in same}, "both judges count the same")
         self.equal(audit["accepted"], len(acknowledged), "accepted = distinct acknowledged")
+        known = audit["accepted"] + audit["duplicate"] + audit["rejected"]
+        self.equal(audit["received"], known, "received = accepted + duplicate + rejected")
+        least, most = rejected
+        told = f"clients know of {least} to {most} rejected events, the books of {audit['rejected']}"
+        self.check(least <= audit["rejected"] <= most, told)
         self.equal(audit["delivered"], len(acknowledged) - len(refused), "delivered")
         self.equal(audit["refused"], len(refused), "refused")
         for state in ["waiting", "expired", "withheld"]:
@@ -126,6 +132,7 @@ class Proof:
         self.check(not twice, f"no event counts twice; {len(twice)} do: {twice[:3]}")
         self.figure("events acknowledged", len(acknowledged))
         self.figure("acknowledged and lost", len(lost))
+        self.figure("rejected, and in the books", audit["rejected"])
         self.figure("counted twice", len(twice))
         self.figure("sent again (same id)", sum(count[0] - 1 for count in ids.values()))
         return audit

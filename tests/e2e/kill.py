@@ -23,7 +23,9 @@ def body(proof):
     gateway = Gateway(proof, sandbox, log="debug")
     ledger = Ledger()
     starts = [gateway.start()]
-    senders = [Sender(gateway, ledger, f"client{index}", f"{proof.seed}-{index}", pace=0.01) for index in range(6)]
+    senders = [
+        Sender(gateway, ledger, f"client{index}", f"{proof.seed}-{index}", pace=0.01, bad=0.05) for index in range(6)
+    ]
     for sender in senders:
         sender.start()
     early = 0
@@ -43,7 +45,8 @@ def body(proof):
     gateway.drained(60)
     proof.equal(gateway.stop(), 0, "the exit code after SIGTERM")
     ids = sandbox.ids()
-    audit = proof.balanced(gateway, ledger.acknowledged, ids)
+    audit = proof.balanced(gateway, ledger.acknowledged, ids, rejected=ledger.rejected_range())
+    proof.check(ledger.rejected > 0, "clients were told of rejected events")
     sent = {event for sender in senders for event in (f"{sender.name}-{n}" for n in range(1, sender.number + 1))}
     proof.equal(len(sent - ledger.acknowledged), 0, "events that were sent but never acknowledged in the end")
     proof.check(not ledger.wrong, f"every request is taken whole: {ledger.wrong[:3]}")

@@ -17,6 +17,10 @@ def percentile(values, share):
     return values[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
 
 
+# The id of every bad event: a purchase without a value.
+BAD = "bad"
+
+
 class Ledger:
     """What the clients know: which events were acknowledged, and how often something was sent in vain."""
 
@@ -25,28 +29,43 @@ class Ledger:
         self.acknowledged = set()
         self.copies = 0
         self.requests = self.unanswered = self.postponed = 0
+        self.rejected = self.perhaps_rejected = 0
         self.wrong = []
 
-    def add(self, ids, answer):
+    def add(self, ids, bad, answer):
+        """`ids` of good events, and how many bad ones there were, were answered."""
         with self.lock:
             self.acknowledged.update(ids)
             self.copies += answer["duplicates"]
+            self.rejected += bad
             taken = answer["accepted"] + answer["duplicates"]
-            if taken != len(ids) or answer["rejected"]:
-                self.wrong.append(f"{taken} of {len(ids)} events taken: {answer['rejected'][:1]}")
+            if taken != len(ids) or len(answer["rejected"]) != bad:
+                rejected = f"{len(answer['rejected'])} of {bad} rejected: {answer['rejected'][:1]}"
+                self.wrong.append(f"{taken} of {len(ids)} events taken, {rejected}")
+
+    def unanswered_with(self, bad):
+        """Nobody knows whether a request without an answer was kept."""
+        with self.lock:
+            self.unanswered += 1
+            self.perhaps_rejected += bad
+
+    def rejected_range(self):
+        """How many rejected events the books may know of: those that were answered, and perhaps others."""
+        return self.rejected, self.rejected + self.perhaps_rejected
 
 
 class Sender(threading.Thread):
     """A client that sends single events and batches, now and then something twice, and everything until it is
-    acknowledged: always with the same ids."""
+    acknowledged: always with the same ids. A part of its events may be bad: nobody can send them."""
 
-    def __init__(self, gateway, ledger, name, seed, pace=0.0, stop=None):
+    def __init__(self, gateway, ledger, name, seed, pace=0.0, stop=None, bad=0.0):
         super().__init__(name=name, daemon=True)
         self.gateway, self.ledger, self.pace = gateway, ledger, pace
         self.random = random.Random(seed)
         self.finishing = stop or threading.Event()
         self.give_up = threading.Event()
         self.number = 0
+        self.bad = bad
         self.error = None
 
     def run(self):
@@ -65,6 +84,8 @@ class Sender(threading.Thread):
         events = [self.new_event() for _ in range(count)]
         if self.random.random() < 0.1:
             events.append(events[0])
+        if self.random.random() < self.bad:
+            events.append({**self.gateway.proof.event(BAD), "custom_data": {}})
         return events
 
     def new_event(self):
@@ -73,19 +94,20 @@ class Sender(threading.Thread):
 
     def send(self, events, client):
         """Sends until there is an acknowledgement; then sometimes once more."""
-        ids = [event["event_id"] for event in events]
+        ids = [event["event_id"] for event in events if event["event_id"] != BAD]
+        bad = len(events) - len(ids)
         body = json.dumps(events[0] if len(events) == 1 else events).encode()
         times = 2 if self.random.random() < 0.05 else 1
         while times and not self.give_up.is_set():
             try:
                 status, headers, answer = self.gateway.post(body, client)
             except (OSError, http.client.HTTPException, ValueError):
-                self.ledger.unanswered += 1
+                self.ledger.unanswered_with(bad)
                 time.sleep(0.02)
                 continue
             self.ledger.requests += 1
             if status == 202:
-                self.ledger.add(ids, answer)
+                self.ledger.add(ids, bad, answer)
                 times -= 1
             elif status == 503:
                 if not headers.get("Retry-After"):

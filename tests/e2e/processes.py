@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUICE = Path(os.environ.get("SLUICE", ROOT / "target/release/sluice")).resolve()
 STATES = {1: "delivered", 2: "refused", 3: "expired", 4: "withheld"}
 DATASET = "1234567890123456"
+REJECTED_ROWS_MAX = 10_000
 
 
 class Late(Exception):
@@ -348,7 +349,8 @@ class Gateway:
     def recount(self):
         """The same as `audit`, counted here from the rows of the stopped journal."""
         with self.rows() as rows:
-            count = dict.fromkeys(["accepted", "waiting", "duplicate", *STATES.values()], 0)
+            kinds = ["received", "rejected", "accepted", "waiting", "duplicate"]
+            count = dict.fromkeys([*kinds, *STATES.values()], 0)
             count["accepted"] = rows.execute("SELECT count(*) FROM event").fetchone()[0]
             for state, events in rows.execute("SELECT state, count(*) FROM outcome GROUP BY state"):
                 count[STATES[state]] = events
@@ -356,12 +358,20 @@ class Gateway:
             count["waiting"] = rows.execute(without).fetchone()[0]
             copies = rows.execute("SELECT sum(count) FROM tally WHERE state = 5").fetchone()[0]
             count["duplicate"] = copies or 0
+            for kind in ["received", "rejected"]:
+                count[kind] = rows.execute(f"SELECT sum(count) FROM {kind}_tally").fetchone()[0] or 0
+            # Each rejected event has a row, as long as there are not too many in an hour.
+            remains = rows.execute("SELECT count(*) FROM rejection").fetchone()[0]
             stray = "SELECT count(*) FROM outcome WHERE event NOT IN (SELECT id FROM event)"
             stray = rows.execute(stray).fetchone()[0]
             twice = "SELECT count(*) - count(DISTINCT hex(identity)) FROM event"
             twice = rows.execute(twice).fetchone()[0]
         states = sum(count[state] for state in STATES.values())
-        count["balanced"] = count["accepted"] == count["waiting"] + states and stray == 0 and twice == 0
+        arrivals = count["accepted"] + count["duplicate"] + count["rejected"]
+        count["balanced"] = (
+            count["accepted"] == count["waiting"] + states and stray == 0 and twice == 0
+            and count["received"] == arrivals and remains == min(count["rejected"], REJECTED_ROWS_MAX)
+        )
         return count
 
     def final_ids(self, state):

@@ -12,6 +12,11 @@ impl Code {
         self.rule().0
     }
 
+    /// The rule of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
     /// How much a finding of this rule matters.
     pub const fn severity(self) -> Severity {
         self.rule().1

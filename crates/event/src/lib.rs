@@ -40,6 +40,6 @@ pub use money::Currency;
 pub use normalize::{Context, Country, ExternalId, Normalized, normalize, remark, variants};
 pub use plain::Plain;
 pub use properties::{JsonText, Properties};
-pub use seal::{Moment, Rules, SealedEvent};
+pub use seal::{Moment, Remains, Rules, SealedEvent};
 pub use severity::Severity;
 pub use user_field::{Form, UserField};

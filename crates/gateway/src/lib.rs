@@ -362,7 +362,7 @@ async fn open_journal(config: &Config, watch: &Watch) -> Result<Arc<dyn Journal>
     let path = config.journal.path.clone();
     let watch = watch.clone();
     let options = Options {
-        observer: Some(Box::new(move |commit| watch.committed(commit.elapsed))),
+        observer: Some(Box::new(move |commit| watch.committed(&commit))),
         deletes_delivered: config.journal.retention.is_zero(),
     };
     Ok(Arc::new(

@@ -56,6 +56,7 @@ pub(crate) async fn run(upkeep: Upkeep) {
         )
     };
     upkeep.stop.run_until_cancelled(work).await;
+    upkeep.watch.tell_further(u64::MAX);
 }
 
 /// What was said of each secret last, by its number: the same is not said again each minute.
@@ -139,7 +140,10 @@ impl Upkeep {
         let mut look = ticks(LOOK);
         loop {
             tokio::select! {
-                _ = look.tick() => self.look_at_journal(),
+                _ = look.tick() => {
+                    self.look_at_journal();
+                    self.watch.tell_further(self.clock.unix_ms());
+                }
                 _ = sweep.tick() => self.sweep().await,
                 _ = versions.tick() => self.look_at_versions(),
             }

@@ -3,6 +3,11 @@
 /// Counts of events, of a whole journal or of a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
+    /// Events that came in: every one was accepted, a copy or rejected. The journal counts them by dataset and
+    /// source alone; in the books of one event name this is the sum of the three.
+    pub received: u64,
+    /// Events that no dataset could take.
+    pub rejected: u64,
     /// Events that were taken: every one is in exactly one of the five states below.
     pub accepted: u64,
     /// On disk, not yet delivered.
@@ -19,8 +24,10 @@ pub struct Tally {
     pub duplicate: u64,
 }
 
-/// Whether every accepted event is in exactly one state.
+/// Whether every event that came in was accepted, a copy or rejected, and every accepted one is in exactly one
+/// state.
 pub fn books_balance(tally: &Tally) -> bool {
+    let arrivals = [tally.accepted, tally.duplicate, tally.rejected];
     let states = [
         tally.waiting,
         tally.delivered,
@@ -28,10 +35,12 @@ pub fn books_balance(tally: &Tally) -> bool {
         tally.expired,
         tally.withheld,
     ];
-    states
-        .into_iter()
-        .try_fold(0_u64, u64::checked_add)
-        .is_some_and(|sum| sum == tally.accepted)
+    sum(&arrivals) == Some(tally.received) && sum(&states) == Some(tally.accepted)
+}
+
+fn sum(counts: &[u64]) -> Option<u64> {
+    let mut counts = counts.iter().copied();
+    counts.try_fold(0_u64, u64::checked_add)
 }
 
 #[cfg(test)]
@@ -41,6 +50,8 @@ mod tests {
     #[test]
     fn a_missing_event_and_one_too_many_are_noticed() {
         let mut tally = Tally {
+            received: 15,
+            rejected: 3,
             accepted: 5,
             waiting: 1,
             delivered: 2,
@@ -56,5 +67,22 @@ mod tests {
         assert!(!books_balance(&tally));
         tally.waiting = u64::MAX;
         assert!(!books_balance(&tally));
+    }
+
+    #[test]
+    fn an_event_that_came_in_and_left_no_trace_is_noticed() {
+        let mut tally = Tally {
+            received: 6,
+            rejected: 3,
+            accepted: 2,
+            waiting: 2,
+            duplicate: 1,
+            ..Tally::default()
+        };
+        assert!(books_balance(&tally));
+        for received in [5, 7] {
+            tally.received = received;
+            assert!(!books_balance(&tally));
+        }
     }
 }

@@ -12,7 +12,8 @@
 //!   event may be sent twice, which Meta's own deduplication by `event_id` makes harmless.
 //! - Where Meta does not deduplicate, [`Journal::intend`] puts on disk that an event is about to be sent, so
 //!   that it is known after a crash which events may have arrived.
-//! - Every accepted event is in exactly one state, and the counts say the same as the rows.
+//! - Every event that came in was accepted, a copy or rejected; every accepted one is in exactly one state,
+//!   and the counts say the same as the rows.
 //! - Time comes in with the calls; nothing here reads a clock.
 
 mod books;
@@ -30,13 +31,15 @@ use tokio::sync::{Notify, watch};
 
 pub use books::{Tally, books_balance};
 pub use embedded::{
-    Audit, AuditGroup, Books, CommitStats, DeadFilter, Dropped, DroppedWaiting, Embedded,
-    EventDetail, EventRecord, Health, HourTally, Observer, OpenError, Options, PAGE_MAX, Page,
-    PastOutcome, Replayed, Selection, SentRequest, WaitingFilter,
+    ArrivalKind, Audit, AuditGroup, AuditSource, Books, CodeCount, CommitStats, CommittedCount,
+    DeadFilter, Dropped, DroppedWaiting, Embedded, EventDetail, EventRecord, Health, HourTally,
+    Observer, OpenError, Options, PAGE_MAX, Page, PastOutcome, RejectionFilter, RejectionKey,
+    RejectionRecord, Replayed, Selection, SentRequest, WaitingFilter,
 };
 pub use types::{
-    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId,
-    Leased, Outcome, RequestRecord, SentEvents, SourceName, TestCode, Waiting,
+    Appended, Arrivals, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState,
+    InvalidName, LaneId, Leased, Outcome, Received, Rejection, RequestRecord, SentEvents,
+    SourceName, TestCode, Waiting,
 };
 
 /// A future that an engine answers with.
@@ -72,9 +75,14 @@ impl JournalError {
 
 /// Durable memory of every event and what became of it.
 pub trait Journal: Send + Sync {
-    /// Makes the events durable. Returns when they are; says of each, in order, whether it was a copy.
-    /// All of them are written, or none.
-    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
+    /// Makes what a request brought durable. Returns when it is; says of each entry, in order, whether it was
+    /// a copy. All of it is written, or nothing.
+    fn receive(&self, received: Received) -> Answer<'_, Vec<Appended>>;
+
+    /// The same of a request all of whose events can be sent.
+    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>> {
+        self.receive(entries.into())
+    }
 
     /// Takes waiting events of a lane, those close to expiry first and the rest in order of arrival:
     /// as many as fit into both limits, at least one if one waits. Nobody else gets them until they

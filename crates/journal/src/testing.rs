@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use sluice_event::{
-    ActionSource, DatasetId, Event, Findings, MessagingChannel, Moment, Rules, UserField,
+    ActionSource, Code, DatasetId, Event, Findings, MessagingChannel, Moment, Remains, Rules,
+    UserField,
 };
 
 use tokio::sync::Notify;
 
 use crate::types::{
-    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome,
-    RequestRecord, SentEvents, SourceName, TestCode,
+    Appended, Arrivals, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased,
+    Outcome, Received, Rejection, RequestRecord, SentEvents, SourceName, TestCode,
 };
 use crate::{Journal, Lease, LeaseLimits, Retention};
 
@@ -123,6 +124,37 @@ impl Sample {
             is_replay: false,
         }
     }
+}
+
+/// An event that no dataset could take.
+pub(crate) fn rejection(id: impl std::fmt::Display) -> Rejection {
+    Rejection {
+        dataset: dataset(0),
+        source: SourceName::parse("shop").unwrap(),
+        rejected_ms: T0_MS,
+        codes: vec![Code::PurchaseValueMissing, Code::EventTimeLate],
+        remains: Remains {
+            event_name: Some("Purchase".to_owned()),
+            event_id: Some(id.to_string()),
+            order_id: None,
+        },
+        request_id: "request-1".into(),
+    }
+}
+
+/// A request with entries and rejected events, all of them for the first dataset.
+pub(crate) fn received(entries: Vec<Entry>, rejections: Vec<Rejection>) -> Received {
+    let mut received = Received::from(entries);
+    for rejection in &rejections {
+        received.arrivals.push(Arrivals {
+            dataset: rejection.dataset.clone(),
+            source: rejection.source.clone(),
+            at_ms: rejection.rejected_ms,
+            events: 1,
+        });
+    }
+    received.rejections = rejections;
+    received
 }
 
 pub(crate) fn entries(ids: std::ops::Range<u32>) -> Vec<Entry> {

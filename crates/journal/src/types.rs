@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sluice_event::{DatasetId, EventIdentity, SealedEvent};
+use sluice_event::{Code, DatasetId, EventIdentity, Remains, SealedEvent};
 
 /// The name of a source, as the configuration gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +92,78 @@ impl Entry {
     /// The key by which copies are recognised.
     pub fn identity(&self) -> EventIdentity {
         self.event.identity(&self.dataset)
+    }
+}
+
+/// An event that no dataset could take: a row without a body.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    /// Where it was meant to go.
+    pub dataset: DatasetId,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// When it came, in milliseconds since 1970.
+    pub rejected_ms: u64,
+    /// The rules it broke, the one that decided first.
+    pub codes: Vec<Code>,
+    /// What may be kept of it in the clear.
+    pub remains: Remains,
+    /// The request that brought it.
+    pub request_id: Arc<str>,
+}
+
+/// How many events came in for a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Where they were meant to go.
+    pub dataset: DatasetId,
+    /// Where they come from.
+    pub source: SourceName,
+    /// When they came, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How many there were in the request, before it was decided what becomes of each.
+    pub events: u64,
+}
+
+/// All that one request brought. Each of its arrivals is an entry or a rejection.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    /// How many events came, for each dataset.
+    pub arrivals: Vec<Arrivals>,
+    /// Those that can be sent.
+    pub entries: Vec<Entry>,
+    /// Those that cannot.
+    pub rejections: Vec<Rejection>,
+}
+
+impl From<Vec<Entry>> for Received {
+    /// Entries, and none that could not be sent.
+    fn from(entries: Vec<Entry>) -> Self {
+        let mut arrivals: Vec<Arrivals> = Vec::new();
+        for entry in &entries {
+            let one = Arrivals {
+                dataset: entry.dataset.clone(),
+                source: entry.source.clone(),
+                at_ms: entry.accepted_ms,
+                events: 1,
+            };
+            match arrivals.last_mut() {
+                Some(last)
+                    if (Arrivals {
+                        events: 1,
+                        ..last.clone()
+                    }) == one =>
+                {
+                    last.events += 1;
+                }
+                _ => arrivals.push(one),
+            }
+        }
+        Self {
+            arrivals,
+            entries,
+            rejections: Vec::new(),
+        }
     }
 }
 

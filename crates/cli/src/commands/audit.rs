@@ -1,7 +1,7 @@
-//! `sluice audit`: whether every accepted event is in exactly one state, counted from the rows.
+//! `sluice audit`: whether it is known of every event that came in what became of it, counted from the rows.
 
 use serde::Serialize;
-use sluice_journal::{Audit, AuditGroup, Books, JournalError, Tally};
+use sluice_journal::{Audit, AuditGroup, AuditSource, Books, CodeCount, JournalError, Tally};
 
 use super::Ending;
 use crate::failure::Failure;
@@ -30,10 +30,13 @@ Examples:
   sluice audit --deep
       Looks for damage on the disk as well
 
-Every event is counted again from its own rows; nothing is taken from counters.
+Every accepted event is counted again from its own rows; nothing of that is taken from counters.
 The books balance when
+  received = accepted + duplicate + rejected
+for every dataset and source, and
   accepted = waiting + delivered + refused + expired + withheld
-for every dataset, source and event name, and when the counters kept on the way say the same.
+for every dataset, source and event name, and when the counters kept on the way say the same. An
+event that was meant for two datasets counts once for each.
 
 Exit code: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
 cannot be read. --deep counts what cannot be read as damage (1), and JSON has null for what could
@@ -92,10 +95,12 @@ impl Found {
     }
 }
 
-/// The JSON object; its first eight keys are the law of the books. Counts are null if the file is too damaged
-/// to be counted.
+/// The JSON object; its first keys are the law of the books. Counts are null if the file is too damaged to be
+/// counted.
 #[derive(Serialize)]
 struct Report<'a> {
+    received: Option<u64>,
+    rejected: Option<u64>,
     accepted: Option<u64>,
     waiting: Option<u64>,
     delivered: Option<u64>,
@@ -104,8 +109,32 @@ struct Report<'a> {
     withheld: Option<u64>,
     duplicate: Option<u64>,
     balanced: bool,
+    sources: Vec<Arrivals<'a>>,
     books: Vec<Book<'a>>,
+    rejected_by_code: Vec<Rejected<'a>>,
     problems: Vec<&'a str>,
+}
+
+/// What came in from one source for one dataset.
+#[derive(Serialize)]
+struct Arrivals<'a> {
+    dataset: &'a str,
+    source: &'a str,
+    received: u64,
+    accepted: u64,
+    duplicate: u64,
+    rejected: u64,
+    balanced: bool,
+}
+
+/// Events that were rejected by one rule.
+#[derive(Serialize)]
+struct Rejected<'a> {
+    dataset: &'a str,
+    source: &'a str,
+    event_name: &'a str,
+    code: &'a str,
+    events: u64,
 }
 
 /// The books of one dataset, source and event name.
@@ -114,6 +143,7 @@ struct Book<'a> {
     dataset: &'a str,
     source: &'a str,
     event_name: &'a str,
+    rejected: u64,
     accepted: u64,
     waiting: u64,
     delivered: u64,
@@ -128,7 +158,11 @@ impl<'a> Report<'a> {
     fn new(found: &'a Found) -> Self {
         let tally = found.audit.as_ref().map(|audit| &audit.tally);
         let groups = found.audit.iter().flat_map(|audit| &audit.groups);
+        let sources = found.audit.iter().flat_map(|audit| &audit.sources);
+        let rejected = found.audit.iter().flat_map(|audit| &audit.rejected);
         Self {
+            received: tally.map(|tally| tally.received),
+            rejected: tally.map(|tally| tally.rejected),
             accepted: tally.map(|tally| tally.accepted),
             waiting: tally.map(|tally| tally.waiting),
             delivered: tally.map(|tally| tally.delivered),
@@ -137,8 +171,36 @@ impl<'a> Report<'a> {
             withheld: tally.map(|tally| tally.withheld),
             duplicate: tally.map(|tally| tally.duplicate),
             balanced: found.is_balanced(),
+            sources: sources.map(Arrivals::new).collect(),
             books: groups.map(Book::new).collect(),
+            rejected_by_code: rejected.map(Rejected::new).collect(),
             problems: found.problems().collect(),
+        }
+    }
+}
+
+impl<'a> Arrivals<'a> {
+    fn new(source: &'a AuditSource) -> Self {
+        Self {
+            dataset: &source.dataset,
+            source: &source.source,
+            received: source.received,
+            accepted: source.accepted,
+            duplicate: source.duplicate,
+            rejected: source.rejected,
+            balanced: source.balances(),
+        }
+    }
+}
+
+impl<'a> Rejected<'a> {
+    fn new(count: &'a CodeCount) -> Self {
+        Self {
+            dataset: &count.dataset,
+            source: &count.source,
+            event_name: &count.event_name,
+            code: &count.code,
+            events: count.events,
         }
     }
 }
@@ -150,6 +212,7 @@ impl<'a> Book<'a> {
             dataset: &group.dataset,
             source: &group.source,
             event_name: &group.event_name,
+            rejected: rows.rejected,
             accepted: rows.accepted,
             waiting: rows.waiting,
             delivered: rows.delivered,
@@ -163,8 +226,10 @@ impl<'a> Book<'a> {
 }
 
 /// The counts in the order in which they are shown.
-fn counts(tally: &Tally) -> [(&'static str, u64); 7] {
+fn counts(tally: &Tally) -> [(&'static str, u64); 9] {
     [
+        ("received", tally.received),
+        ("rejected", tally.rejected),
         ("accepted", tally.accepted),
         ("waiting", tally.waiting),
         ("delivered", tally.delivered),
@@ -175,18 +240,29 @@ fn counts(tally: &Tally) -> [(&'static str, u64); 7] {
     ]
 }
 
+/// Those of one event name: what came in is counted by source alone.
+fn by_name(tally: &Tally) -> [(&'static str, u64); 8] {
+    let [_received, counts @ ..] = counts(tally);
+    counts
+}
+
 /// What stands behind a total.
 fn note(state: &str) -> &'static str {
     match state {
+        "received" => "came in: accepted, copies or rejected",
+        "rejected" => "no dataset could take them: `sluice dead list --state rejected`",
         "accepted" => "taken and kept on disk",
         "waiting" => "on disk, not yet delivered",
         "delivered" => "Meta took them",
         "refused" => "Meta refused them: `sluice dead list`",
         "expired" => "too old before Meta could take them",
         "withheld" => "kept back: damaged on disk, perhaps arrived already, or dropped by hand",
-        _ => "copies of accepted events, counted beside the books",
+        _ => "copies of accepted events, which go nowhere",
     }
 }
+
+/// What stands in the place of a name that a rejected event did not have, or that may not be kept.
+const NAMELESS: &str = "(no name)";
 
 /// Groups that are listed; --json has all of them.
 const GROUPS_MAX: usize = 30;
@@ -201,6 +277,7 @@ impl ForPeople {
         if let Some(audit) = &found.audit {
             self.totals(&audit.tally)?;
             self.groups(&audit.groups)?;
+            self.rejected(&audit.rejected)?;
         }
         self.conclusion(found)
     }
@@ -227,7 +304,7 @@ impl ForPeople {
             let cells = rows.iter().map(|row| row.cells[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let widths: [usize; 10] = std::array::from_fn(width);
+        let widths: [usize; 11] = std::array::from_fn(width);
         for (number, row) in rows.iter().enumerate() {
             let mut line = String::new();
             for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
@@ -248,6 +325,33 @@ impl ForPeople {
             writeln!(self.output, "  … and {more} more; --json lists all")?;
         }
         writeln!(self.output)
+    }
+
+    /// One line a dataset, source, event name and rule.
+    fn rejected(&mut self, counts: &[CodeCount]) -> Result<(), Failure> {
+        for count in counts.iter().take(GROUPS_MAX) {
+            let name = match count.event_name.as_str() {
+                "" => NAMELESS,
+                name => name,
+            };
+            writeln!(
+                self.output,
+                "  {} {} from {} for {}: rejected by {}",
+                grouped(count.events),
+                printable(name),
+                count.source,
+                count.dataset,
+                count.code
+            )?;
+        }
+        if counts.len() > GROUPS_MAX {
+            let more = counts.len() - GROUPS_MAX;
+            writeln!(self.output, "  … and {more} more; --json lists all")?;
+        }
+        if !counts.is_empty() {
+            writeln!(self.output)?;
+        }
+        Ok(())
     }
 
     fn conclusion(&mut self, found: &Found) -> Result<(), Failure> {
@@ -287,14 +391,14 @@ fn sentence(audit: &Audit) -> String {
 }
 
 struct Row {
-    cells: [String; 10],
+    cells: [String; 11],
     is_balanced: bool,
 }
 
 impl Row {
     fn head() -> Self {
         let words = ["dataset", "source", "event"];
-        let states = counts(&Tally::default()).map(|(state, _)| state);
+        let states = by_name(&Tally::default()).map(|(state, _)| state);
         let mut cells = words.into_iter().chain(states).map(str::to_owned);
         Self {
             cells: std::array::from_fn(|_| cells.next().unwrap_or_default()),
@@ -303,9 +407,13 @@ impl Row {
     }
 
     fn new(group: &AuditGroup) -> Self {
-        let words = [&group.dataset, &group.source, &group.event_name];
+        let name = match group.event_name.as_str() {
+            "" => NAMELESS,
+            name => name,
+        };
+        let words = [group.dataset.as_str(), &group.source, name];
         let words = words.map(|word| printable(word).into_owned());
-        let numbers = counts(&group.rows).map(|(_, count)| grouped(count));
+        let numbers = by_name(&group.rows).map(|(_, count)| grouped(count));
         let mut cells = words.into_iter().chain(numbers);
         Self {
             cells: std::array::from_fn(|_| cells.next().unwrap_or_default()),

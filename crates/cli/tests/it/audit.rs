@@ -26,15 +26,42 @@ fn programs_get_the_law_of_the_books_at_the_top() {
     let run = audit(&written(), &["--json"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let counts = json!({
-        "accepted": 5, "waiting": 1, "delivered": 1, "refused": 2, "expired": 1,
+        "received": 8, "rejected": 2, "accepted": 5, "waiting": 1, "delivered": 1, "refused": 2, "expired": 1,
         "withheld": 0, "duplicate": 1, "balanced": true,
     });
     let mut book = counts.clone();
     book["dataset"] = journal::DATASET.into();
     book["source"] = "shop".into();
     book["event_name"] = "Purchase".into();
+    // A name that may not be kept has a book of its own.
+    let mut nameless = json!({
+        "received": 1, "rejected": 1, "accepted": 0, "waiting": 0, "delivered": 0, "refused": 0,
+        "expired": 0, "withheld": 0, "duplicate": 0, "balanced": true,
+    });
+    for key in ["dataset", "source"] {
+        nameless[key] = book[key].clone();
+    }
+    nameless["event_name"] = "".into();
+    book["rejected"] = 1.into();
+    for book in [&mut book, &mut nameless] {
+        book.as_object_mut().unwrap().remove("received");
+    }
     let mut expected = counts;
-    expected["books"] = json!([book]);
+    let rejected = |name: &str, code: &str| {
+        json!({
+            "dataset": journal::DATASET, "source": "shop", "event_name": name, "code": code,
+            "events": 1,
+        })
+    };
+    expected["sources"] = json!([{
+        "dataset": journal::DATASET, "source": "shop", "received": 8, "accepted": 5,
+        "duplicate": 1, "rejected": 2, "balanced": true,
+    }]);
+    expected["rejected_by_code"] = json!([
+        rejected("Purchase", "purchase_value_missing"),
+        rejected("", "event_name_invalid"),
+    ]);
+    expected["books"] = json!([book, nameless]);
     expected["problems"] = json!([]);
     assert_eq!(run.json(), [expected]);
 }
@@ -48,16 +75,22 @@ fn people_get_a_table_and_a_sentence() {
         "\
 JOURNAL/journal.db
 
+  received   8  came in: accepted, copies or rejected
+  rejected   2  no dataset could take them: `sluice dead list --state rejected`
   accepted   5  taken and kept on disk
   waiting    1  on disk, not yet delivered
   delivered  1  Meta took them
   refused    2  Meta refused them: `sluice dead list`
   expired    1  too old before Meta could take them
   withheld   0  kept back: damaged on disk, perhaps arrived already, or dropped by hand
-  duplicate  1  copies of accepted events, counted beside the books
+  duplicate  1  copies of accepted events, which go nowhere
 
-  dataset           source  event     accepted  waiting  delivered  refused  expired  withheld  duplicate
-  1234567890123456  shop    Purchase         5        1          1        2        1         0          1
+  dataset           source  event      rejected  accepted  waiting  delivered  refused  expired  withheld  duplicate
+  1234567890123456  shop    Purchase          1         5        1          1        2        1         0          1
+  1234567890123456  shop    (no name)         1         0        0          0        0        0         0          0
+
+  1 Purchase from shop for 1234567890123456: rejected by purchase_value_missing
+  1 (no name) from shop for 1234567890123456: rejected by event_name_invalid
 
 The books balance: each of the 5 accepted events is in exactly one state.
 "

@@ -106,6 +106,78 @@ fn filters_choose() {
 }
 
 #[test]
+fn rejected_events_are_listed_and_shown_without_a_body() {
+    let journal = Journal::new();
+    let keys = |arguments: &[&str]| {
+        let run = journal.dead(&[&["list", "--json"], arguments].concat());
+        let keys = run.json().into_iter().map(|line| line["key"].clone());
+        Value::Array(keys.collect()).to_string()
+    };
+    for (arguments, expected) in [
+        (&["--state", "rejected"][..], r#"["r2","r1"]"#),
+        (
+            &["--state", "rejected", "--state", "expired"],
+            r#"[4,"r2","r1"]"#,
+        ),
+        (&["--state", "rejected", "--limit", "1"], r#"["r2"]"#),
+        (&["--state", "rejected", "--name", "Purchase"], r#"["r1"]"#),
+        (&["--state", "rejected", "--source", "crm"], "[]"),
+        (&["--state", "rejected", "--dataset", "99999"], "[]"),
+        (&["--state", "rejected", "--code", "100"], "[]"),
+        (
+            &["--state", "rejected", "--since", "2100-01-01T00:00:00Z"],
+            "[]",
+        ),
+    ] {
+        assert_eq!(keys(arguments), expected, "{arguments:?}");
+    }
+    let run = journal.dead(&["list", "--state", "rejected"]);
+    let listed = "r1 rejected Purchase order-6 → 1234567890123456 from shop
+    purchase_value_missing, event_time_late
+    help: ";
+    assert!(run.stdout.contains(listed), "{}", run.stdout);
+    assert!(
+        run.stdout
+            .ends_with("Rejected events have no body: mend them at their source.\n")
+    );
+
+    let run = journal.dead(&["show", "r1"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert!(
+        run.stdout.contains("  request    request-7\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("  order      1042\n"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("Its body was never written: "),
+        "{}",
+        run.stdout
+    );
+    let shown = journal.dead(&["show", "r2", "--json"]).json().remove(0);
+    assert_eq!(shown["event_name"], Value::Null);
+    assert_eq!(shown["event_id"], journal::HASHED_ID);
+    assert_eq!(shown["findings"][0]["code"], "event_name_invalid");
+    assert_eq!(journal.dead(&["show", "r3"]).code, Some(2));
+
+    for command in [
+        &["replay", "r1"][..],
+        &["drop", "r1", "--yes"],
+        &["replay", "--all", "--state", "rejected"],
+    ] {
+        let run = journal.dead(command);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(2), ""),
+            "{command:?}"
+        );
+        let why = "error: a rejected event has no body: it can neither be sent again nor dropped\n";
+        assert!(run.stderr.starts_with(why), "{}", run.stderr);
+    }
+    assert_eq!(journal.audit()["rejected"], 2);
+}
+
+#[test]
 fn programs_get_every_fact() {
     let run = Journal::new().dead(&["list", "--json", "--subcode", "2804016"]);
     let line = run.json().remove(0);

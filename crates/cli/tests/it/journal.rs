@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sluice_event::{ActionSource, DatasetId, Event, Findings, Moment, Rules, UserField};
+use sluice_event::{
+    ActionSource, Code, DatasetId, Event, Findings, Moment, Remains, Rules, UserField,
+};
 use sluice_journal::{
-    Cause, DeliveryReport, Embedded, Entry, EventKey, Journal as _, LaneId, LeaseLimits, Options,
-    Outcome, RequestRecord, SourceName,
+    Arrivals, Cause, DeliveryReport, Embedded, Entry, EventKey, Journal as _, LaneId, LeaseLimits,
+    Options, Outcome, Received, Rejection, RequestRecord, SourceName,
 };
 
 pub(crate) const DATASET: &str = "1234567890123456";
@@ -91,7 +93,44 @@ pub(crate) fn write_again(folder: &Path, id: &str) {
     });
 }
 
-/// Writes a journal of five events and a copy of one into the folder.
+/// The id of a rejected event as it is kept: a hash, because it held contact data.
+pub(crate) const HASHED_ID: &str =
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Two events that no dataset could take; the name of the second may not be kept.
+fn rejected() -> Received {
+    let dataset = DatasetId::parse(DATASET).unwrap();
+    let source = SourceName::parse("shop").unwrap();
+    let rejection = |codes: &[Code], remains: Remains| Rejection {
+        dataset: dataset.clone(),
+        source: source.clone(),
+        rejected_ms: now_ms(),
+        codes: codes.to_vec(),
+        remains,
+        request_id: "request-7".into(),
+    };
+    let remains = |name: Option<&str>, id: &str, order: Option<&str>| Remains {
+        event_name: name.map(str::to_owned),
+        event_id: Some(id.to_owned()),
+        order_id: order.map(str::to_owned),
+    };
+    let codes = [Code::PurchaseValueMissing, Code::EventTimeLate];
+    Received {
+        arrivals: vec![Arrivals {
+            dataset: dataset.clone(),
+            source: source.clone(),
+            at_ms: now_ms(),
+            events: 2,
+        }],
+        entries: Vec::new(),
+        rejections: vec![
+            rejection(&codes, remains(Some("Purchase"), "order-6", Some("1042"))),
+            rejection(&[Code::EventNameInvalid], remains(None, HASHED_ID, None)),
+        ],
+    }
+}
+
+/// Writes a journal of five events, a copy of one and two rejected ones into the folder.
 pub(crate) fn write(folder: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let journal = Embedded::open(folder, Options::default()).unwrap();
@@ -105,6 +144,7 @@ pub(crate) fn write(folder: &Path) {
             entry("order-1", 60_000),
         ];
         journal.append(entries.into()).await.unwrap();
+        journal.receive(rejected()).await.unwrap();
         let lane = LaneId {
             dataset: DatasetId::parse(DATASET).unwrap(),
             test_code: None,

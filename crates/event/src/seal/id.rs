@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::Sealing;
+use super::{Remains, Sealing};
 use crate::bytes::{self, UnusualInWord};
 use crate::code::Code;
 use crate::contact;
 use crate::digest::Hashed;
 use crate::finding::Path;
 use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::model::Event;
 use crate::normalize;
 
 impl<'e> Sealing<'e, '_> {
@@ -47,12 +48,12 @@ impl<'e> Sealing<'e, '_> {
     /// The id that an order gives, and where it stands. Part of a damaged number is none, nor is an order whose
     /// item is unknown: either would be that of other events, too.
     fn order(&self) -> Option<(Cow<'e, str>, &'static str)> {
-        let order = self.custom_text("order_id")?;
+        let order = self.event.custom_text("order_id")?;
         if !is_order(&order) || is_damaged(&order) {
             return None;
         }
         // The items of an order in a store are events of their own (Meta, Offline Events).
-        match self.custom_text("item_number") {
+        match self.event.custom_text("item_number") {
             Some(item) if is_damaged(&item) => None,
             Some(item) if !is_nothing(&item) => Some((
                 Cow::Owned(format!("{order}:{item}")),
@@ -62,27 +63,56 @@ impl<'e> Sealing<'e, '_> {
         }
     }
 
+    /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
+    fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
+        let clear = in_the_clear(id);
+        if matches!(clear, Cow::Borrowed(_)) {
+            return clear;
+        }
+        let message = format!(
+            "{field} holds contact data or control characters, or is too long; its hash is sent instead"
+        );
+        self.findings.add(Code::EventIdHashed, path(), message);
+        clear
+    }
+}
+
+impl Event<'_> {
     /// A property as text without white space around it, if it is a text or a number.
-    fn custom_text(&self, key: &str) -> Option<Cow<'e, str>> {
-        let raw = self.event.custom_data.get(key)?.raw();
+    fn custom_text(&self, key: &str) -> Option<Cow<'_, str>> {
+        let raw = self.custom_data.get(key)?.raw();
         Some(match raw.as_text().or(raw.as_digits())? {
             Cow::Borrowed(text) => text.trim().into(),
             Cow::Owned(text) => text.trim().to_owned().into(),
         })
     }
 
-    /// An id goes to Meta and to the disk in the clear, so contact data in it is hashed.
-    fn safe_id<'i>(&mut self, id: &'i str, field: &str, path: impl Fn() -> Path) -> Cow<'i, str> {
-        let is_safe = id.len() <= EVENT_ID_BYTES_MAX
-            && (bytes::is_free::<UnusualInWord>(id.as_bytes())
-                || !(contact::holds_contact(id) || id.contains(char::is_control)));
-        if is_safe {
-            return Cow::Borrowed(id);
+    /// What may be kept of an event that cannot be sent.
+    pub(super) fn remains(&self) -> Remains {
+        let written = self.event_name.as_deref().unwrap_or_default();
+        let cleaned = super::without_invisible(written);
+        let name = Some(cleaned.trim()).filter(|name| !name.is_empty() && !super::is_no_name(name));
+        let event_id = self.event_id.as_deref().map(str::trim);
+        let order_id = self.custom_text("order_id");
+        let is_id = |id: &str| !(is_nothing(id) || is_damaged(id));
+        let kept = |id: &str| is_id(id).then(|| in_the_clear(id).into_owned());
+        Remains {
+            event_name: name.map(str::to_owned),
+            event_id: event_id.and_then(kept),
+            order_id: order_id.as_deref().and_then(kept),
         }
-        let message = format!(
-            "{field} holds contact data or control characters, or is too long; its hash is sent instead"
-        );
-        self.findings.add(Code::EventIdHashed, path(), message);
+    }
+}
+
+/// An id as it may be written in the clear: its hash, if it holds contact data or control characters, or is too
+/// long.
+fn in_the_clear(id: &str) -> Cow<'_, str> {
+    let is_safe = id.len() <= EVENT_ID_BYTES_MAX
+        && (bytes::is_free::<UnusualInWord>(id.as_bytes())
+            || !(contact::holds_contact(id) || id.contains(char::is_control)));
+    if is_safe {
+        Cow::Borrowed(id)
+    } else {
         Cow::Owned(Hashed::of(id).as_str().to_owned())
     }
 }

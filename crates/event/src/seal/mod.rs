@@ -33,7 +33,7 @@ use crate::user_field::FieldSet;
 use object::{PathOf, Unknown, Writer};
 pub use rules::{Moment, Rules};
 use sealed::EventId;
-pub use sealed::SealedEvent;
+pub use sealed::{Remains, SealedEvent};
 
 impl Event<'_> {
     /// Checks and repairs the event, normalises and hashes the personal data, and encodes the result.
@@ -41,11 +41,25 @@ impl Event<'_> {
     /// `findings` gets everything there is to say. `None` if the event cannot be sent; then at least
     /// one finding is an error. The clear text is wiped when the event is dropped here.
     pub fn seal(
-        mut self,
+        self,
         rules: &Rules,
         moment: Moment,
         findings: &mut Findings,
     ) -> Option<SealedEvent> {
+        self.seal_or_remains(rules, moment, findings).ok()
+    }
+
+    /// The same for those who keep a record of what cannot be sent.
+    ///
+    /// # Errors
+    ///
+    /// What may be kept of the event, if it cannot be sent.
+    pub fn seal_or_remains(
+        mut self,
+        rules: &Rules,
+        moment: Moment,
+        findings: &mut Findings,
+    ) -> Result<SealedEvent, Remains> {
         if self.messaging_channel == Some(MessagingChannel::Instagram) {
             self.user_data.add_both_instagram_ids();
         }
@@ -56,8 +70,24 @@ impl Event<'_> {
             findings,
             out: String::with_capacity(1_536),
         };
-        sealing.run()
+        sealing.run().ok_or_else(|| self.remains())
     }
+}
+
+/// A name without marks that nobody sees.
+fn without_invisible(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.replace(is_invisible, ""))
+    }
+}
+
+/// Whether a text is no name of an event. It must be written nowhere: it may hold contact data.
+fn is_no_name(name: &str) -> bool {
+    name.len() > EVENT_NAME_BYTES_MAX
+        || name.chars().any(char::is_control)
+        || contact::holds_contact(name)
 }
 
 struct Sealing<'e, 'f> {
@@ -138,11 +168,7 @@ impl Sealing<'_, '_> {
     fn event_name(&mut self) -> Cow<'static, str> {
         let written = self.event.event_name.as_deref().unwrap_or_default();
         let path = || self.event.path("event_name");
-        let cleaned = if written.is_ascii() {
-            Cow::Borrowed(written)
-        } else {
-            Cow::Owned(written.replace(is_invisible, ""))
-        };
+        let cleaned = without_invisible(written);
         let name = cleaned.trim();
         if name.is_empty() {
             let message = "the event has no event_name";
@@ -158,10 +184,7 @@ impl Sealing<'_, '_> {
             return Cow::Borrowed(standard);
         }
         let length = name.chars().count();
-        if name.len() > EVENT_NAME_BYTES_MAX
-            || name.chars().any(char::is_control)
-            || contact::holds_contact(name)
-        {
+        if is_no_name(name) {
             let message = format!("found {}, no event name", shown(name));
             self.findings.add(Code::EventNameInvalid, path(), message);
         } else if let Some(standard) = names::standard_spelling(name) {

@@ -26,6 +26,18 @@ pub struct SealedEvent {
     pub(super) action_source: ActionSource,
 }
 
+/// What may be kept, in the clear, of an event that cannot be sent: what sealing would have written of it. A
+/// name that is none is left out, and so is a damaged id; an id that holds contact data or is too long is hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remains {
+    /// `event_name`
+    pub event_name: Option<String>,
+    /// The event's own `event_id`; none is made for it.
+    pub event_id: Option<String>,
+    /// `custom_data.order_id`
+    pub order_id: Option<String>,
+}
+
 /// The `event_id` of a sealed event.
 #[derive(Clone)]
 pub(super) enum EventId {

@@ -28,6 +28,12 @@ impl Doors {
         let keys = Arc::clone(&self.keys.borrow());
         keys.source(key)
     }
+
+    /// Counts a request that was refused as a whole: it brought no events that could be counted.
+    pub(crate) fn request_refused(&self, caller: Option<&Source>, code: &str) {
+        let source = caller.map(|source| source.name.as_str());
+        self.watch.request_refused(source, code);
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `POST /capi/{dataset}/events`: the door of Meta's own gateway. Its clients, Meta's PHP and Java SDKs,
-//! send `accessKey` beside `data`, and take 202 and nothing else for success.
+//! send `accessKey` beside `data`, and take 202 and nothing else for success. The body they do not read; it is that
+//! of the Graph API, for people who look at it.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ pub(crate) async fn post(
     axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
 ) -> Response {
-    match graph::take(&doors, &dataset, request).await {
-        Ok(_) => StatusCode::ACCEPTED.into_response(),
+    match graph::take(&doors, &dataset, request, &id).await {
+        Ok(outcome) => (StatusCode::ACCEPTED, graph::success(&outcome, &id)).into_response(),
         Err(problem) => problem.answer(&id),
     }
 }

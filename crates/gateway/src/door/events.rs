@@ -11,19 +11,39 @@ use serde::Serialize;
 use sluice_event::{DatasetId, Finding};
 use sluice_journal::TestCode;
 
-use super::intake::{Outcome, Rejected, Route, Warning};
+use super::intake::{Outcome, Rejected, Route};
 use super::problem::Problem;
-use super::{Doors, auth, body};
+use super::remarks::Warning;
+use super::{Doors, RequestId, auth, body};
 use crate::config::Source;
 
 /// Takes events.
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
+    axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
+) -> Response {
+    let mut caller = None;
+    match take(&doors, request, &id, &mut caller).await {
+        Ok(response) => response,
+        Err(problem) => {
+            doors.request_refused(caller.as_deref(), problem.code);
+            problem.into_response()
+        }
+    }
+}
+
+/// Takes the events of a request; `caller` is set as soon as it is known whose they are.
+async fn take(
+    doors: &Doors,
+    request: Request,
+    id: &RequestId,
+    caller: &mut Option<Arc<Source>>,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let key = auth::bearer(&head.headers).ok_or_else(Problem::no_key)?;
     let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
+    *caller = Some(Arc::clone(&source));
     let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
     let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
     let bytes = std::mem::take(&mut received.bytes);
@@ -47,7 +67,7 @@ pub(crate) async fn post(
         datasets: options.datasets,
         source,
     };
-    let outcome = doors.keep(sealed, &route).await?;
+    let outcome = doors.keep(sealed, &route, id).await?;
     let is_anything_taken = outcome.accepted + outcome.duplicates > 0;
     let status = if is_anything_taken {
         StatusCode::ACCEPTED

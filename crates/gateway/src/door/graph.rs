@@ -15,7 +15,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
-use sluice_event::{Code, DatasetId, batch};
+use sluice_event::{Code, DatasetId, Severity, batch};
 
 use super::body::{Held, Room};
 use super::events::requested_code;
@@ -23,15 +23,22 @@ use super::form::{self, Form, FormError};
 use super::intake::{self, IntakeError, Outcome, Rejected, Route, aside};
 use super::peers::Peer;
 use super::problem::{Problem, RETRY_AFTER_S};
+use super::remarks::Warning;
 use super::{Doors, RequestId, auth, body, is_version, no_door};
+use crate::config::Source;
 
 /// Rejected events that are named in `messages`.
 const MESSAGES_MAX: usize = 100;
+
+/// Remarks about the other events in `messages`: one for each rule.
+const REMARKS_MAX: usize = 10;
 
 /// An error as the Graph API writes it.
 #[derive(Debug)]
 pub(crate) struct GraphProblem {
     status: StatusCode,
+    /// Why the whole request was refused; `None` if its events were counted one by one.
+    name: Option<&'static str>,
     code: i64,
     subcode: Option<i64>,
     message: String,
@@ -49,17 +56,36 @@ pub(crate) async fn post(
     if !is_version(&version) {
         return no_door(request.uri().path()).into_response();
     }
-    match take(&doors, &dataset, request).await {
+    match take(&doors, &dataset, request, &id).await {
         Ok(outcome) => success(&outcome, &id),
         Err(problem) => problem.answer(&id),
     }
 }
 
-/// Takes the events of a request in any of the Graph API's forms.
+/// Takes the events of a request in any of the Graph API's forms, and counts one that is refused as a whole.
 pub(crate) async fn take(
     doors: &Doors,
     dataset: &str,
     request: Request,
+    id: &RequestId,
+) -> Result<Outcome, GraphProblem> {
+    let mut caller = None;
+    let taken = take_of(doors, dataset, request, (id, &mut caller)).await;
+    if let Err(GraphProblem {
+        name: Some(name), ..
+    }) = &taken
+    {
+        doors.request_refused(caller.as_deref(), name);
+    }
+    taken
+}
+
+/// The same; `caller` is set as soon as it is known whose events they are.
+async fn take_of(
+    doors: &Doors,
+    dataset: &str,
+    request: Request,
+    (id, caller): (&RequestId, &mut Option<Arc<Source>>),
 ) -> Result<Outcome, GraphProblem> {
     let (head, body) = request.into_parts();
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
@@ -96,6 +122,7 @@ pub(crate) async fn take(
         .or(bearer.map(str::to_owned))
         .ok_or_else(GraphProblem::no_token)?;
     let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
+    *caller = Some(Arc::clone(&source));
     let dataset = DatasetId::parse(dataset)
         .ok()
         .filter(|dataset| source.datasets.contains(dataset))
@@ -120,7 +147,7 @@ pub(crate) async fn take(
         datasets: vec![dataset],
         source,
     };
-    let outcome = doors.keep(sealed, &route).await?;
+    let outcome = doors.keep(sealed, &route, id).await?;
     if outcome.accepted + outcome.duplicates == 0 {
         return Err(GraphProblem::refused(&outcome.rejected));
     }
@@ -202,9 +229,13 @@ fn in_json(bytes: &[u8]) -> Result<Option<String>, IntakeError> {
     Ok(found.filter(|key| !key.is_empty()))
 }
 
-fn success(outcome: &Outcome, id: &RequestId) -> Response {
-    let rejected = outcome.rejected.iter().take(MESSAGES_MAX);
-    let messages: Vec<_> = rejected.map(message).collect();
+/// Success, with what there is to say about the events. A hint is nothing that a client has to be told.
+pub(crate) fn success(outcome: &Outcome, id: &RequestId) -> Response {
+    let rejected = outcome.rejected.iter().take(MESSAGES_MAX).map(message);
+    let is_told = |warning: &&Warning| warning.code.severity() < Severity::Hint;
+    let remarks = outcome.warnings.iter().filter(is_told);
+    let remarks = remarks.take(REMARKS_MAX).map(remark);
+    let messages: Vec<_> = rejected.chain(remarks).collect();
     Json(json!({
         "events_received": outcome.accepted + outcome.duplicates,
         "messages": messages,
@@ -218,15 +249,33 @@ fn message(rejected: &Rejected) -> String {
     match rejected.findings.first() {
         None => format!("data[{index}] was not taken"),
         Some(finding) => {
-            let (path, message, help) = (finding.path.as_str(), &finding.message, finding.help());
-            let dot = if path.is_empty() || path.starts_with('[') {
-                ""
-            } else {
-                "."
-            };
-            format!("data[{index}]{dot}{path} was not taken: {message}; {help}")
+            let (message, help) = (&finding.message, finding.help());
+            let place = place(index, finding.path.as_str());
+            format!("{place} was not taken: {message}; {help}")
         }
     }
+}
+
+/// `repaired in 3 events, first at data[1].user_data.ph: …`
+fn remark(warning: &Warning) -> String {
+    let (code, message, help) = (warning.code, &warning.message, warning.code.help());
+    let place = place(warning.index, &warning.path);
+    match warning.events {
+        1 => format!("{} at {place}: {message}; {help}", code.severity()),
+        events => format!(
+            "{} in {events} events, first at {place}: {message}; {help}",
+            code.severity()
+        ),
+    }
+}
+
+fn place(index: usize, path: &str) -> String {
+    let dot = if path.is_empty() || path.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
+    format!("data[{index}]{dot}{path}")
 }
 
 /// Meta's subcode for what a finding says (facts as recorded from Meta's answers).
@@ -260,6 +309,7 @@ impl GraphProblem {
     fn token(code: i64, message: &str) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
+            name: Some("key_unknown"),
             code,
             subcode: None,
             message: message.to_owned(),
@@ -272,6 +322,7 @@ impl GraphProblem {
     fn wrong(message: String) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
+            name: Some("request_invalid"),
             code: 100,
             subcode: None,
             message,
@@ -300,14 +351,18 @@ impl GraphProblem {
         } else {
             "a list of events"
         };
-        Self::wrong(format!(
-            "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
-        ))
+        Self {
+            name: Some("json_invalid"),
+            ..Self::wrong(format!(
+                "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
+            ))
+        }
     }
 
     fn unknown_dataset() -> Self {
         let message = "Unsupported post request: this source does not send to a dataset of this id";
         Self {
+            name: Some("dataset_forbidden"),
             subcode: Some(33),
             ..Self::wrong(message.to_owned())
         }
@@ -318,6 +373,7 @@ impl GraphProblem {
         let first = rejected.first().and_then(|it| it.findings.first());
         let told: Vec<_> = rejected.iter().take(MESSAGES_MAX).map(message).collect();
         Self {
+            name: None,
             subcode: first.map(|finding| subcode(finding.code)),
             user_message: Some(told.join("\n")),
             ..Self::wrong("Invalid parameter".to_owned())
@@ -354,6 +410,7 @@ impl From<Problem> for GraphProblem {
         let is_transient = problem.is_transient();
         Self {
             status: problem.status,
+            name: Some(problem.code),
             code: if is_transient { 2 } else { 100 },
             subcode: None,
             message: format!("{}; {}", problem.detail, problem.help),
@@ -394,6 +451,7 @@ pub(crate) async fn debug_token() -> Response {
 pub(crate) async fn other(axum::Extension(id): axum::Extension<RequestId>) -> Response {
     GraphProblem {
         status: StatusCode::NOT_FOUND,
+        name: None,
         code: 2_500,
         subcode: None,
         message: "Unknown path components: Sluice takes POST /{version}/{dataset}/events"

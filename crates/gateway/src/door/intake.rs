@@ -4,21 +4,21 @@
 //! is gone with it. Events that nobody could send are rejected one by one; the others go on.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sluice_event::json::SyntaxError;
 use sluice_event::{
-    Code, DatasetId, Event, Finding, Findings, Moment, SealedEvent, Severity, batch,
+    Code, DatasetId, Event, Finding, Findings, Moment, Remains, SealedEvent, batch,
 };
-use sluice_journal::{Appended, Entry, JournalError, TestCode};
+use sluice_journal::{Appended, Arrivals, Entry, JournalError, Received, Rejection, TestCode};
 
-use super::Doors;
 use super::body::{Held, Room};
+use super::remarks::{Remarks, Warning};
 use super::test_codes::TEST_CODES_MAX;
+use super::{Doors, RequestId};
 use crate::config::Source;
-use crate::watch::Taken;
+use crate::watch::Found;
 
 /// Findings that are reported of one rejected event.
 const FINDINGS_MAX: usize = 10;
@@ -29,11 +29,12 @@ const BESIDE_BYTES: usize = 256;
 /// What was read from a body, before anything was kept.
 #[derive(Default)]
 pub(crate) struct Sealed {
-    /// Where each accepted event stood.
-    places: Vec<usize>,
     events: Vec<SealedEvent>,
     rejected: Vec<Rejected>,
-    warnings: BTreeMap<(Severity, &'static str), Warning>,
+    /// About accepted events.
+    warnings: Remarks,
+    /// About rejected ones.
+    errors: Remarks,
     count: usize,
     /// For the events, which may take more than the text they come from: a hash is longer than a name.
     room: Held,
@@ -54,23 +55,8 @@ pub(crate) struct Rejected {
     pub(crate) event_id: Option<String>,
     /// Why.
     pub(crate) findings: Vec<Finding>,
-}
-
-/// A remark about accepted events, told once for all of them.
-#[derive(Debug)]
-pub(crate) struct Warning {
-    /// The rule.
-    pub(crate) code: Code,
-    /// How many events it is about.
-    pub(crate) events: usize,
-    /// The first of them.
-    pub(crate) index: usize,
-    /// Where in that event.
-    pub(crate) path: String,
-    /// What was found there.
-    pub(crate) message: String,
-    /// The last of them, by which an event with several findings of the rule counts once.
-    last: usize,
+    /// What may be kept of it.
+    remains: Remains,
 }
 
 /// What became of the events of a request.
@@ -180,43 +166,30 @@ impl Sealed {
             mut findings,
         } = item;
         let mut event_id = None;
-        let sealed = event.and_then(|event: Event<'_>| {
+        let sealed = event.map_or(Err(Remains::default()), |event: Event<'_>| {
             event_id = event.event_id.as_deref().map(str::to_owned);
-            event.seal(&source.rules, moment, &mut findings)
+            event.seal_or_remains(&source.rules, moment, &mut findings)
         });
         let texts = findings.iter().len().min(FINDINGS_MAX);
         let bytes = sealed
             .as_ref()
             .map_or(texts * BESIDE_BYTES, |event| event.json().len());
         match sealed {
-            Some(event) => {
-                self.places.push(index);
+            Ok(event) => {
                 self.events.push(event);
-                self.warn(index, &findings);
+                self.warnings.add(index, &findings);
             }
-            None => self.rejected.push(Rejected {
-                index,
-                event_id,
-                findings: told(&findings),
-            }),
+            Err(remains) => {
+                self.errors.add(index, &findings);
+                self.rejected.push(Rejected {
+                    index,
+                    event_id,
+                    findings: told(&findings),
+                    remains,
+                });
+            }
         }
         bytes + BESIDE_BYTES
-    }
-
-    fn warn(&mut self, index: usize, findings: &Findings) {
-        for finding in findings {
-            let key = (finding.severity(), finding.code.name());
-            let warning = self.warnings.entry(key).or_insert_with(|| Warning {
-                code: finding.code,
-                events: 1,
-                index,
-                path: finding.path.as_str().to_owned(),
-                message: finding.message.clone(),
-                last: index,
-            });
-            warning.events += usize::from(warning.last != index);
-            warning.last = index;
-        }
     }
 }
 
@@ -236,6 +209,61 @@ pub(crate) async fn aside<T: Send + 'static>(
         // It panics as it would have here: the request answers 500 and nothing else happens.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+impl Rejected {
+    /// The rule that decided.
+    fn code(&self) -> Option<Code> {
+        self.findings.first().map(|finding| finding.code)
+    }
+
+    /// All rules, that one first.
+    fn codes(&self) -> Vec<Code> {
+        let mut codes = Vec::new();
+        for finding in &self.findings {
+            if !codes.contains(&finding.code) {
+                codes.push(finding.code);
+            }
+        }
+        codes
+    }
+}
+
+/// How many events a request holds, for each dataset it is meant for.
+fn arrivals(events: usize, route: &Route, at_ms: u64) -> Vec<Arrivals> {
+    let of = |dataset: &DatasetId| Arrivals {
+        dataset: dataset.clone(),
+        source: route.source.name.clone(),
+        at_ms,
+        events: events as u64,
+    };
+    route.datasets.iter().map(of).collect()
+}
+
+/// What is kept of rejected events, once per dataset as of others.
+fn rejections(
+    rejected: &mut [Rejected],
+    route: &Route,
+    id: &RequestId,
+    rejected_ms: u64,
+) -> Vec<Rejection> {
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    let request_id: Arc<str> = id.as_str().into();
+    let mut rejections = Vec::with_capacity(rejected.len() * route.datasets.len());
+    for rejected in rejected {
+        let remains = std::mem::take(&mut rejected.remains);
+        rejections.extend(route.datasets.iter().map(|dataset| Rejection {
+            dataset: dataset.clone(),
+            source: route.source.name.clone(),
+            rejected_ms,
+            codes: rejected.codes(),
+            remains: remains.clone(),
+            request_id: Arc::clone(&request_id),
+        }));
+    }
+    rejections
 }
 
 /// The findings that are worth telling about a rejected event: errors first.
@@ -262,33 +290,29 @@ impl Doors {
         .await
     }
 
-    /// Writes sealed events to disk, once per dataset they go to.
-    pub(crate) async fn keep(&self, sealed: Sealed, route: &Route) -> Result<Outcome, IntakeError> {
+    /// Writes to disk what a request brought, once per dataset it goes to: sealed events, and what may be kept of
+    /// rejected ones.
+    pub(crate) async fn keep(
+        &self,
+        mut sealed: Sealed,
+        route: &Route,
+        id: &RequestId,
+    ) -> Result<Outcome, IntakeError> {
         if let Some(code) = &route.test_code
             && !(self.used_codes).may_use(&route.source.name, &route.datasets, code)
         {
             return Err(IntakeError::TooManyTestCodes);
         }
-        let entries = self.entries(sealed.events, route);
-        let appended = if entries.is_empty() {
-            Vec::new()
-        } else {
-            let appended = self.journal.append(entries).await;
-            self.watch.kept(appended.as_ref().err());
-            appended?
+        let (now_ms, in_doubt) = self.clock.now();
+        let received = Received {
+            arrivals: arrivals(sealed.count, route, now_ms),
+            rejections: rejections(&mut sealed.rejected, route, id, now_ms),
+            entries: self.entries(sealed.events, route, (now_ms, in_doubt)),
         };
-        let mut taken = Taken {
-            by_dataset: route.datasets.iter().map(|it| (it, 0, 0)).collect(),
-            rejected: BTreeMap::new(),
-        };
+        let appended = self.journal.receive(received).await;
+        self.watch.kept(appended.as_ref().err());
         let (mut accepted, mut duplicates) = (0, 0);
-        for one_event in appended.chunks(route.datasets.len().max(1)) {
-            for ((_, new, copies), appended) in taken.by_dataset.iter_mut().zip(one_event) {
-                match appended {
-                    Appended::New(_) => *new += 1,
-                    Appended::Copy(_) => *copies += 1,
-                }
-            }
+        for one_event in appended?.chunks(route.datasets.len().max(1)) {
             // An event that is new to one of its datasets is not a copy.
             if one_event.iter().any(|it| matches!(it, Appended::New(_))) {
                 accepted += 1;
@@ -296,24 +320,28 @@ impl Doors {
                 duplicates += 1;
             }
         }
-        for rejected in &sealed.rejected {
-            let code = rejected
-                .findings
-                .first()
-                .map_or("unknown", |it| it.code.name());
-            *taken.rejected.entry(code).or_default() += 1;
-        }
-        self.watch.taken(route.source.name.as_str(), &taken);
+        self.watch.found(&Found {
+            source: route.source.name.as_str(),
+            request_id: id.as_str(),
+            now_ms,
+            accepted: sealed.warnings.counts().collect(),
+            rejected: sealed.errors.counts().collect(),
+            decided: sealed.rejected.iter().filter_map(Rejected::code).collect(),
+        });
         Ok(Outcome {
             accepted,
             duplicates,
             rejected: sealed.rejected,
-            warnings: sealed.warnings.into_values().collect(),
+            warnings: sealed.warnings.into_list(),
         })
     }
 
-    fn entries(&self, events: Vec<SealedEvent>, route: &Route) -> Vec<Entry> {
-        let (accepted_ms, in_doubt) = self.clock.now();
+    fn entries(
+        &self,
+        events: Vec<SealedEvent>,
+        route: &Route,
+        (accepted_ms, in_doubt): (u64, bool),
+    ) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(events.len() * route.datasets.len());
         for event in events {
             let Some((last, others)) = route.datasets.split_last() else {

@@ -15,6 +15,7 @@ mod health;
 mod intake;
 mod peers;
 mod problem;
+mod remarks;
 mod server;
 mod stage;
 mod test_codes;

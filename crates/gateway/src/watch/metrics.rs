@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use sluice_journal::Tally;
 
 /// From where, to where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,11 +20,51 @@ pub(crate) struct Way {
     pub(crate) dataset: String,
 }
 
-/// A rule that an event broke.
+/// The rule for which events were rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Rule {
+pub(crate) struct Rejection {
+    pub(crate) source: String,
+    pub(crate) code: String,
+    pub(crate) dataset: String,
+}
+
+/// A rule that something was found by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Finding {
     pub(crate) source: String,
     pub(crate) code: &'static str,
+    pub(crate) severity: &'static str,
+}
+
+/// Why a whole request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusedRequest {
+    pub(crate) source: String,
+    pub(crate) code: String,
+}
+
+/// The source of a request without a key that somebody has; no source can have this name.
+pub(crate) const NO_SOURCE: &str = "(none)";
+
+/// A line of the books.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct State {
+    pub(crate) state: &'static str,
+}
+
+/// The lines of the books, as `sluice audit` has them.
+pub(crate) fn states(tally: &Tally) -> [(&'static str, u64); 9] {
+    [
+        ("received", tally.received),
+        ("accepted", tally.accepted),
+        ("duplicate", tally.duplicate),
+        ("rejected", tally.rejected),
+        ("waiting", tally.waiting),
+        ("delivered", tally.delivered),
+        ("refused", tally.refused),
+        ("expired", tally.expired),
+        ("withheld", tally.withheld),
+    ]
 }
 
 /// A dataset.
@@ -77,9 +118,11 @@ type Count = Gauge<i64, AtomicI64>;
 /// Every metric.
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
+    pub(crate) received: Family<Way, Counter>,
     pub(crate) accepted: Family<Way, Counter>,
     pub(crate) duplicate: Family<Way, Counter>,
-    pub(crate) rejected: Family<Rule, Counter>,
+    pub(crate) rejected: Family<Rejection, Counter>,
+    pub(crate) findings: Family<Finding, Counter>,
     pub(crate) delivered: Family<Dataset, Counter>,
     pub(crate) refused: Family<Refusal, Counter>,
     pub(crate) expired: Family<Dataset, Counter>,
@@ -97,9 +140,11 @@ pub(crate) struct Metrics {
     pub(crate) commits: Counter,
     pub(crate) commit: Histogram,
     pub(crate) door_requests: Family<Door, Counter>,
+    pub(crate) refused_requests: Family<RefusedRequest, Counter>,
     pub(crate) connections: Count,
     pub(crate) wrong_keys: Counter,
     pub(crate) not_kept: Counter,
+    pub(crate) journal_events: Family<State, Count>,
     pub(crate) db: Count,
     pub(crate) wal: Count,
     pub(crate) failing: Count,
@@ -111,9 +156,11 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut it = Self {
             registry: Registry::with_prefix("sluice"),
+            received: Family::default(),
             accepted: Family::default(),
             duplicate: Family::default(),
             rejected: Family::default(),
+            findings: Family::default(),
             delivered: Family::default(),
             refused: Family::default(),
             expired: Family::default(),
@@ -133,9 +180,11 @@ impl Metrics {
             commits: Counter::default(),
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             door_requests: Family::default(),
+            refused_requests: Family::default(),
             connections: Count::default(),
             wrong_keys: Counter::default(),
             not_kept: Counter::default(),
+            journal_events: Family::default(),
             db: Count::default(),
             wal: Count::default(),
             failing: Count::default(),
@@ -151,6 +200,11 @@ impl Metrics {
     fn register_events(&mut self) {
         let registry = &mut self.registry;
         registry.register(
+            "received_events",
+            "Events that came in, per dataset they were meant for",
+            self.received.clone(),
+        );
+        registry.register(
             "accepted_events",
             "Events written to disk and acknowledged, per dataset they go to",
             self.accepted.clone(),
@@ -164,6 +218,11 @@ impl Metrics {
             "rejected_events",
             "Events that no dataset could take, by the rule they broke",
             self.rejected.clone(),
+        );
+        registry.register(
+            "findings",
+            "Events in which something was found, by rule: wrong, repaired, left out or odd",
+            self.findings.clone(),
         );
         registry.register(
             "delivered_events",
@@ -263,9 +322,19 @@ impl Metrics {
             self.door_requests.clone(),
         );
         registry.register(
+            "refused_requests",
+            "Requests for events that were refused as a whole, by source and reason",
+            self.refused_requests.clone(),
+        );
+        registry.register(
             "not_kept_requests",
             "Requests that were answered 503 because the journal could not write",
             self.not_kept.clone(),
+        );
+        registry.register(
+            "journal_events",
+            "Events since the journal began, by state, as the audit counts them",
+            self.journal_events.clone(),
         );
         registry.register_with_unit(
             "journal_file",

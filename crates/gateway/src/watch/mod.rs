@@ -3,7 +3,9 @@
 //!
 //! Nothing here takes an event, a value of one, or a token: what cannot come in cannot leak.
 
+mod found;
 mod metrics;
+mod minutes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,16 +13,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sluice_event::DatasetId;
 use sluice_graph::{Usage, Version};
-use sluice_journal::{EventKey, Health, JournalError, LaneId, Outcome, RequestRecord, Waiting};
+use sluice_journal::{
+    ArrivalKind, CommitStats, EventKey, Health, JournalError, LaneId, Outcome, RequestRecord,
+    Waiting,
+};
 use tracing::{debug, error, info, warn};
 
 use crate::clock::seconds;
 use crate::door::Guesses;
 use crate::lane_state::{LaneState, Trouble};
 use crate::time::Doubt;
+pub(crate) use found::Found;
 use metrics::Metrics;
+use minutes::Minutes;
 
 /// So many events that stand back are named, in the log and on `/readyz`.
 pub(crate) const NAMED_MAX: usize = 10;
@@ -42,6 +48,7 @@ pub(crate) struct Watch {
     full_told_ms: Arc<AtomicU64>,
     refused_told_ms: Arc<AtomicU64>,
     is_skewed: Arc<AtomicBool>,
+    minutes: Arc<Minutes>,
 }
 
 /// How a lane is doing.
@@ -57,15 +64,6 @@ pub(crate) struct LaneReport {
     pub(crate) served: Option<Version>,
 }
 
-/// What a request at a door brought.
-#[derive(Debug, Default)]
-pub(crate) struct Taken<'a> {
-    /// Events accepted and copies, by dataset.
-    pub(crate) by_dataset: Vec<(&'a DatasetId, u64, u64)>,
-    /// Events that nobody could take, by the finding that says why.
-    pub(crate) rejected: BTreeMap<&'static str, u64>,
-}
-
 impl Watch {
     pub(crate) fn new() -> Self {
         Self {
@@ -76,6 +74,7 @@ impl Watch {
             full_told_ms: Arc::default(),
             refused_told_ms: Arc::default(),
             is_skewed: Arc::default(),
+            minutes: Arc::default(),
         }
     }
 
@@ -95,25 +94,6 @@ impl Watch {
             warn!(door, status, request_id, "answered with a server error");
         } else {
             debug!(door, status, request_id, "answered");
-        }
-    }
-
-    /// Events of a source were taken.
-    pub(crate) fn taken(&self, source: &str, taken: &Taken<'_>) {
-        for (dataset, accepted, copies) in &taken.by_dataset {
-            let way = metrics::Way {
-                source: source.to_owned(),
-                dataset: dataset.as_str().to_owned(),
-            };
-            self.metrics.accepted.get_or_create(&way).inc_by(*accepted);
-            self.metrics.duplicate.get_or_create(&way).inc_by(*copies);
-        }
-        for (code, count) in &taken.rejected {
-            let rule = metrics::Rule {
-                source: source.to_owned(),
-                code,
-            };
-            self.metrics.rejected.get_or_create(&rule).inc_by(*count);
         }
     }
 
@@ -190,10 +170,31 @@ impl Watch {
         }
     }
 
-    /// The journal has committed.
-    pub(crate) fn committed(&self, elapsed: Duration) {
+    /// The journal has committed. What came in is counted here and not where it is answered: a client that went
+    /// away has no answer, but its events are on disk.
+    pub(crate) fn committed(&self, commit: &CommitStats) {
         self.metrics.commits.inc();
-        self.metrics.commit.observe(elapsed.as_secs_f64());
+        self.metrics.commit.observe(commit.elapsed.as_secs_f64());
+        for count in &commit.counts {
+            let way = metrics::Way {
+                source: count.source.as_ref().to_owned(),
+                dataset: count.dataset.as_ref().to_owned(),
+            };
+            let metrics = &self.metrics;
+            let counter = match &count.arrival {
+                ArrivalKind::Received => metrics.received.get_or_create(&way),
+                ArrivalKind::Accepted => metrics.accepted.get_or_create(&way),
+                ArrivalKind::Duplicate => metrics.duplicate.get_or_create(&way),
+                ArrivalKind::Rejected(code) => {
+                    metrics.rejected.get_or_create(&metrics::Rejection {
+                        source: way.source,
+                        code: code.as_ref().to_owned(),
+                        dataset: way.dataset,
+                    })
+                }
+            };
+            counter.inc_by(count.events);
+        }
     }
 
     /// A request with a wrong key, or without one, was refused; once a minute the log says how many were.
@@ -508,6 +509,14 @@ impl Watch {
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         self.metrics.db.set(bytes(health.db_bytes));
         self.metrics.wal.set(bytes(health.wal_bytes));
+        for (state, events) in metrics::states(&health.tally) {
+            let events = i64::try_from(events).unwrap_or(i64::MAX);
+            let label = metrics::State { state };
+            self.metrics
+                .journal_events
+                .get_or_create(&label)
+                .set(events);
+        }
         let is_failing = i64::from(health.is_failing.is_some());
         self.metrics.failing.set(is_failing);
         let mut text = String::new();

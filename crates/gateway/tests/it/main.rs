@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod books;
 mod client;
 mod clocks;
 mod displaced;

@@ -83,8 +83,8 @@ impl<'c> Rows<'c> {
             known: conn.prepare_cached(KNOWN)?,
             event: conn.prepare_cached(
                 "INSERT INTO event (id, dataset, source, name, test_code, identity, event_id,
-                                    action_source, accepted_ms, expires_s, bytes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                    action_source, accepted_ms, expires_s, bytes, own_name)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?,
             body: conn.prepare_cached("INSERT INTO body (id, crc, json) VALUES (?1, ?2, ?3)")?,
         })
@@ -136,10 +136,12 @@ fn append_one(
         event,
     } = &arrival.entry;
     let mut term = |text: &str| state.terms.intern(rows.conn, text);
+    let (dataset_term, source_term) = (term(dataset.as_str())?, term(source.as_str())?);
+    let name = state.counted_name(rows.conn, staged, (source_term, event.event_name()))?;
     let group = Group {
-        dataset: term(dataset.as_str())?,
-        source: term(source.as_str())?,
-        name: term(event.event_name())?,
+        dataset: dataset_term,
+        source: source_term,
+        name: name.term,
     };
     staged.last_ms = *accepted_ms;
     if !in_doubt {
@@ -168,6 +170,7 @@ fn append_one(
         stored_ms(*accepted_ms),
         event.expires_at(),
         arrival.bytes(),
+        name.is_other.then(|| event.event_name()),
     ))?;
     let json = event.json();
     rows.body

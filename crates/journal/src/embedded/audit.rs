@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::arrivals::{self, AuditSource, CodeCount};
 use super::ledger::Books;
 use super::low_water::LowWater;
 use super::tally::{Counted, Group};
@@ -18,14 +19,19 @@ const PROBLEMS_MAX: usize = 100;
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Audit {
-    /// Counted from the rows; copies, which have no rows, from the tallies.
+    /// Counted from the rows; copies and rejected events, which have none, from the tallies.
     pub tally: Tally,
-    /// Whether every event is in exactly one state and the tallies say the same as the rows.
+    /// Whether every event that came in was accepted, a copy or rejected, every accepted one is in exactly one
+    /// state, and the tallies say the same as the rows.
     pub balanced: bool,
     /// What is wrong.
     pub problems: Vec<String>,
     /// The same per dataset, source and event name.
     pub groups: Vec<AuditGroup>,
+    /// What came in, per dataset and source.
+    pub sources: Vec<AuditSource>,
+    /// Rejected events per dataset, source, event name and code.
+    pub rejected: Vec<CodeCount>,
 }
 
 /// The books of one dataset, source and event name.
@@ -61,9 +67,15 @@ impl Books {
         let mut groups = Groups::default();
         count_rows(&transaction, &mut groups, &mut problems)?;
         count_tallies(&transaction, &mut groups, &mut problems)?;
+        let mut audit = Audit {
+            rejected: arrivals::count_rejected(&transaction, &texts, &mut groups, &mut problems)?,
+            ..Audit::default()
+        };
+        finish(&mut groups);
+        audit.sources = arrivals::count_received(&transaction, &texts, &groups, &mut problems)?;
+        arrivals::compare_sums(&transaction, &groups, &audit.sources, &mut problems)?;
         transaction.commit()?;
 
-        let mut audit = Audit::default();
         for (group, (rows, counted)) in groups {
             let group = AuditGroup {
                 dataset: texts.get(group.dataset).as_ref().to_owned(),
@@ -76,16 +88,18 @@ impl Books {
             add(&mut audit.tally, &rows);
             audit.groups.push(group);
         }
+        audit.tally.received = audit.sources.iter().map(|source| source.received).sum();
         audit.problems = problems.into_lines();
         audit.balanced = audit.problems.is_empty()
             && books_balance(&audit.tally)
-            && audit.groups.iter().all(AuditGroup::balances);
+            && audit.groups.iter().all(AuditGroup::balances)
+            && audit.sources.iter().all(AuditSource::balances);
         Ok(audit)
     }
 }
 
 /// What the rows say and what the tallies say.
-type Groups = BTreeMap<Group, (Tally, Tally)>;
+pub(super) type Groups = BTreeMap<Group, (Tally, Tally)>;
 
 fn add(sum: &mut Tally, tally: &Tally) {
     sum.accepted += tally.accepted;
@@ -95,6 +109,7 @@ fn add(sum: &mut Tally, tally: &Tally) {
     sum.expired += tally.expired;
     sum.withheld += tally.withheld;
     sum.duplicate += tally.duplicate;
+    sum.rejected += tally.rejected;
 }
 
 /// One pass over the rows of events, beside one over the outcomes: both are in order of keys.
@@ -179,30 +194,37 @@ fn count_tallies(
             problems.add(|| "a row of the tallies is damaged".to_owned());
             continue;
         };
-        let (rows, counted) = groups.entry(group).or_default();
+        let counted = &mut groups.entry(group).or_default().1;
         match Counted::of(state) {
-            Some(state) if count >= 0 => state.add_to(counted, count),
+            Some(state) if count >= 0 && state.is_in_tally() => state.add_to(counted, count),
             _ => problems.add(|| format!("a tally of kind {state} says {count}")),
         }
-        // Copies have no rows.
-        rows.duplicate = counted.duplicate;
-    }
-    for (_, counted) in groups.values_mut() {
-        let settled = counted.delivered + counted.refused + counted.expired + counted.withheld;
-        counted.waiting = counted.accepted.saturating_sub(settled);
     }
     Ok(())
 }
 
+/// What follows from the counts.
+fn finish(groups: &mut Groups) {
+    for (rows, counted) in groups.values_mut() {
+        let settled = counted.delivered + counted.refused + counted.expired + counted.withheld;
+        counted.waiting = counted.accepted.saturating_sub(settled);
+        // Copies have no rows; rejected events have some, but not all of them for ever.
+        (rows.duplicate, rows.rejected) = (counted.duplicate, counted.rejected);
+        for tally in [rows, counted] {
+            tally.received = tally.accepted + tally.duplicate + tally.rejected;
+        }
+    }
+}
+
 /// What is wrong, up to a limit.
 #[derive(Default)]
-struct Problems {
+pub(super) struct Problems {
     lines: Vec<String>,
     more: usize,
 }
 
 impl Problems {
-    fn add(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, line: impl FnOnce() -> String) {
         if self.lines.len() < PROBLEMS_MAX {
             self.lines.push(line());
         } else {

@@ -111,7 +111,7 @@ impl<'c> Rows<'c> {
         Ok(Self {
             event: conn.prepare_cached(
                 "SELECT name, event_id, accepted_ms, expires_s,
-                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source
+                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source, own_name
                  FROM event WHERE id = ?1",
             )?,
             body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
@@ -126,9 +126,11 @@ impl<'c> Rows<'c> {
             if row.get(4)? {
                 return Ok(None);
             }
+            let own_name: Option<String> = row.get(6)?;
+            let name = row.get(0)?;
             Ok(Some(Leased {
                 key,
-                event_name: texts.get(row.get(0)?).as_ref().to_owned(),
+                event_name: own_name.unwrap_or_else(|| texts.get(name).as_ref().to_owned()),
                 event_id: row.get(1)?,
                 accepted_ms: row.get(2)?,
                 expires_s: row.get(3)?,

@@ -183,7 +183,9 @@ impl Books {
             "SELECT hour, (SELECT text FROM term WHERE id = dataset) d,
                     (SELECT text FROM term WHERE id = source) s,
                     (SELECT text FROM term WHERE id = name) n, state, count
-             FROM tally WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, dataset, source, name, state",
+             FROM (SELECT hour, dataset, source, name, state, count FROM tally UNION ALL
+                   SELECT hour, dataset, source, name, 6, count FROM rejected_tally)
+             WHERE hour >= ?1 AND hour < ?2 ORDER BY hour, dataset, source, name, state",
         )?;
         let mut rows = statement.query((stored_ms(hours.start), stored_ms(hours.end)))?;
         let mut tallies: Vec<HourTally> = Vec::new();
@@ -244,7 +246,8 @@ type Bound<'a> = (
 pub(super) const DEAD: &str = "o.state > 1 AND (?1 >> o.state) & 1
     AND (?2 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?2))
     AND (?3 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?3))
-    AND (?4 IS NULL OR e.name = (SELECT id FROM term WHERE text = ?4))
+    AND (?4 IS NULL OR e.own_name = ?4
+         OR e.own_name IS NULL AND e.name = (SELECT id FROM term WHERE text = ?4))
     AND (?5 IS NULL OR o.code = ?5)
     AND (?6 IS NULL OR o.at_ms >= ?6)";
 

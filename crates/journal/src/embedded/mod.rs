@@ -11,6 +11,7 @@
 //! Not here: what an event may contain (`sluice-event`), when to send it (the lanes of the gateway).
 
 mod append;
+mod arrivals;
 mod audit;
 mod clock;
 mod copier;
@@ -24,10 +25,14 @@ mod ledger;
 mod lock;
 mod low_water;
 mod mark;
+mod names;
+mod observer;
 mod place;
 mod queue;
 mod readers;
 mod records;
+mod reject;
+mod rejections;
 mod schema;
 mod sent;
 mod settle;
@@ -47,20 +52,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
+pub use arrivals::{AuditSource, CodeCount};
 pub use audit::{Audit, AuditGroup};
 pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
 pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
+pub use observer::{ArrivalKind, CommitStats, CommittedCount, Observer};
 pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest};
+pub use rejections::{RejectionFilter, RejectionKey, RejectionRecord};
 pub use waiting::{DroppedWaiting, WaitingFilter};
 
 use crate::books::Tally;
 use crate::types::{
-    Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased, Outcome,
+    Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId, Leased, Outcome, Received,
     SentEvents, Waiting,
 };
 use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
@@ -81,18 +88,6 @@ const COMMANDS_MAX: usize = 1_024;
 
 /// Bytes of JSON that wait for the writer; whoever comes later waits as well.
 const BYTES_MAX: usize = 64 << 20;
-
-/// What the commit of a group cost.
-#[derive(Debug, Clone, Copy)]
-pub struct CommitStats {
-    /// Events that were appended.
-    pub events: usize,
-    /// From the start of the transaction until it was on disk.
-    pub elapsed: Duration,
-}
-
-/// Hears of every commit, on the writer's thread: it must not block.
-pub type Observer = Box<dyn Fn(CommitStats) + Send>;
 
 /// How to open a journal.
 #[derive(Default)]
@@ -316,9 +311,14 @@ fn resolved(lease: &Lease, report: &DeliveryReport) -> Vec<EventKey> {
 }
 
 impl Journal for Embedded {
-    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>> {
+    fn receive(&self, received: Received) -> Answer<'_, Vec<Appended>> {
         Box::pin(async move {
-            if entries.is_empty() {
+            let Received {
+                arrivals: counts,
+                entries,
+                rejections,
+            } = received;
+            if entries.is_empty() && rejections.is_empty() {
                 return Ok(Vec::new());
             }
             let arrivals: Vec<_> = entries.into_iter().map(Arrival::from).collect();
@@ -328,7 +328,9 @@ impl Journal for Embedded {
             let room = Arc::clone(&self.room).acquire_many_owned(kilobytes).await;
             let room = room.map_err(|_| JournalError::Closed)?;
             self.ask(|reply| Command::Append {
+                counts,
                 arrivals,
+                rejections,
                 _room: room,
                 reply,
             })

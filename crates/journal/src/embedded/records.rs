@@ -128,6 +128,8 @@ pub struct HourTally {
     pub withheld: i64,
     /// Copies that came in this hour.
     pub duplicate: i64,
+    /// Events that came in this hour and that no dataset could take.
+    pub rejected: i64,
 }
 
 impl HourTally {
@@ -147,7 +149,9 @@ impl HourTally {
             Some(Counted::Expired) => &mut self.expired,
             Some(Counted::Withheld) => &mut self.withheld,
             Some(Counted::Duplicate) => &mut self.duplicate,
-            None => return,
+            Some(Counted::Rejected) => &mut self.rejected,
+            // Counted without a name.
+            Some(Counted::Received) | None => return,
         };
         *count += change;
     }
@@ -158,7 +162,7 @@ pub(super) const RECORD: &str = concat!(
     "SELECT e.id,
     (SELECT text FROM term WHERE id = e.dataset),
     (SELECT text FROM term WHERE id = e.source),
-    (SELECT text FROM term WHERE id = e.name),
+    coalesce(e.own_name, (SELECT text FROM term WHERE id = e.name)),
     (SELECT text FROM term WHERE id = e.action_source),
     (SELECT text FROM term WHERE id = e.test_code),
     e.event_id, e.accepted_ms, e.expires_s,

@@ -10,7 +10,11 @@
 //! | `replay` | the outcome that an event had before it was sent again | never |
 //! | `dropped` | an event that a person gave up while it waited, for a gateway that runs | never |
 //! | `request` | a request to Meta and its answer | by retention |
+//! | `rejection` | an event that no dataset could take, without its body | by retention |
 //! | `tally` | a count per hour, dataset, source, event name and state | never |
+//! | `received_tally` | events that came in, per hour, dataset and source | never |
+//! | `rejected_tally` | rejected events, per hour, dataset, source, event name and code | never |
+//! | `tally_sum` | the sum of all counts of a state | never |
 //! | `mark` | a number that start and sweep begin from | never |
 //! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
@@ -20,7 +24,7 @@
 //! | `user_version` | Sluice |
 //! |---|---|
 //! | 1 | 0.1 |
-//! | 2 | not released |
+//! | 2 | not released: waiting events that were dropped; rejected events; names that are counted together |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +106,40 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     CREATE TABLE dropped (seq INTEGER PRIMARY KEY, event INTEGER NOT NULL) STRICT;
     CREATE TABLE intent (event INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
     CREATE TABLE straggler (event INTEGER PRIMARY KEY) STRICT;
+    -- The name of an event that is counted under another one.
+    ALTER TABLE event ADD COLUMN own_name TEXT;
+    CREATE TABLE rejection (
+        id INTEGER PRIMARY KEY,
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        codes TEXT NOT NULL,
+        event_name TEXT,
+        event_id TEXT,
+        order_id TEXT,
+        request_id TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE received_tally (
+        hour INTEGER NOT NULL,
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (hour, dataset, source)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE rejected_tally (
+        hour INTEGER NOT NULL,
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        code INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (hour, dataset, source, name, code)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tally_sum (state INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+    INSERT INTO received_tally SELECT hour, dataset, source, sum(count) FROM tally
+        WHERE state IN (0, 5) GROUP BY hour, dataset, source;
+    INSERT INTO tally_sum SELECT state, sum(count) FROM tally GROUP BY state;
+    INSERT INTO tally_sum SELECT 7, sum(count) FROM received_tally HAVING count(*) > 0;
 ",
 ];
 

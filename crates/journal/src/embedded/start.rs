@@ -10,6 +10,8 @@ use super::Shared;
 use super::lane::Lane;
 use super::low_water::LowWater;
 use super::mark;
+use super::names::Names;
+use super::reject::Rejections;
 use super::tally::Counted;
 use super::terms::{Term, Terms};
 use super::upkeep::{self, WaitingRow};
@@ -32,6 +34,8 @@ pub(super) fn load(
     state.next_request = number("SELECT coalesce(max(id), 0) FROM request")? + 1;
     state.seen_replay = number("SELECT coalesce(max(seq), 0) FROM replay")?;
     state.seen_drop = number("SELECT coalesce(max(seq), 0) FROM dropped")?;
+    state.names = Names::load(conn)?;
+    state.rejections = Rejections::load(conn)?;
     load_tally(conn, &mut state)?;
 
     let last_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
@@ -57,7 +61,7 @@ pub(super) fn load(
 /// Reads the counts of all events, but for what waits.
 pub(super) fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
     state.tally = Tally::default();
-    let mut statement = conn.prepare("SELECT state, sum(count) FROM tally GROUP BY state")?;
+    let mut statement = conn.prepare("SELECT state, count FROM tally_sum")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         if let Some(counted) = Counted::of(row.get(0)?) {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::append::stored_ms;
 use super::erase::{self, Run};
 use super::mark;
+use super::reject;
 use super::tally::Counted;
 use crate::Retention;
 use crate::types::EventKey;
@@ -25,9 +26,9 @@ const SWEPT: &str = "swept";
 /// No free page holds anything that was deleted. Kept in the file; those of earlier versions have none.
 const CLEAN: &str = "clean";
 
-/// Records of requests are kept for so long where bodies go at once, in milliseconds: 7 days. They tell why
-/// an event died, and hold nothing of it.
-const REQUESTS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Records of requests and of rejected events are kept for so long where bodies go at once, in milliseconds:
+/// 7 days. They tell why an event died, and hold nothing of its body.
+const RECORDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// Where a sweep is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +70,11 @@ impl Sweep {
         }
     }
 
-    /// Requests since then are kept.
-    fn requests_since_ms(&self) -> u64 {
+    /// Requests and rejected events since then are kept.
+    fn records_since_ms(&self) -> u64 {
         match self.retention {
             Retention::FinishedSince(since_ms) => since_ms,
-            Retention::Needed { now_ms } => now_ms.saturating_sub(REQUESTS_KEPT_MS),
+            Retention::Needed { now_ms } => now_ms.saturating_sub(RECORDS_KEPT_MS),
         }
     }
 
@@ -163,13 +164,14 @@ pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Swee
     }
     sweep.next = Some(next);
     if seen < EVENTS_PER_STEP || !has_old {
-        sweep.is_done = true;
+        let since_ms = stored_ms(sweep.records_since_ms());
+        sweep.is_done = reject::sweep(conn, since_ms, EVENTS_PER_STEP)? < EVENTS_PER_STEP;
         conn.prepare_cached(
             "DELETE FROM request WHERE id < coalesce(
                  (SELECT id FROM request WHERE sent_ms >= ?1 ORDER BY id LIMIT 1),
                  (SELECT max(id) FROM request))",
         )?
-        .execute([stored_ms(sweep.requests_since_ms())])?;
+        .execute([since_ms])?;
     }
     Ok(sweep)
 }

@@ -19,16 +19,20 @@ pub(super) enum Counted {
     Expired = 3,
     Withheld = 4,
     Duplicate = 5,
+    Rejected = 6,
+    Received = 7,
 }
 
 impl Counted {
-    pub(super) const ALL: [Counted; 6] = [
+    pub(super) const ALL: [Counted; 8] = [
         Counted::Accepted,
         Counted::Delivered,
         Counted::Refused,
         Counted::Expired,
         Counted::Withheld,
         Counted::Duplicate,
+        Counted::Rejected,
+        Counted::Received,
     ];
 
     pub(super) fn number(self) -> i64 {
@@ -39,6 +43,11 @@ impl Counted {
         Self::ALL
             .into_iter()
             .find(|counted| counted.number() == number)
+    }
+
+    /// Whether it is counted in the table `tally`; the others have tables of their own.
+    pub(super) fn is_in_tally(self) -> bool {
+        !matches!(self, Counted::Rejected | Counted::Received)
     }
 
     /// How a final state is counted; waiting events have no row and no count.
@@ -61,6 +70,8 @@ impl Counted {
             Counted::Expired => &mut tally.expired,
             Counted::Withheld => &mut tally.withheld,
             Counted::Duplicate => &mut tally.duplicate,
+            Counted::Rejected => &mut tally.rejected,
+            Counted::Received => &mut tally.received,
         };
         *count = count.saturating_add_signed(change);
     }
@@ -98,13 +109,22 @@ pub(super) struct Changes {
     by_key: HashMap<ChangeKey, i64>,
     /// The last one, not yet among the others: most events are counted like the one before.
     last: Option<(ChangeKey, i64)>,
+    received: HashMap<(i64, Term, Term), i64>,
+    /// By code as well.
+    rejected: HashMap<(i64, Group, Term), i64>,
 }
 
-type ChangeKey = (u64, Group, Counted);
+type ChangeKey = (i64, Group, Counted);
+
+/// The hour of a moment, as the file has it.
+fn hour(at_ms: u64) -> i64 {
+    i64::try_from(at_ms / HOUR_MS).unwrap_or(i64::MAX)
+}
 
 impl Changes {
+    /// Counts in the table `tally`.
     pub(super) fn add(&mut self, at_ms: u64, group: Group, counted: Counted, change: i64) {
-        let key = (at_ms / HOUR_MS, group, counted);
+        let key = (hour(at_ms), group, counted);
         match &mut self.last {
             Some((last, sum)) if *last == key => *sum += change,
             last => {
@@ -115,6 +135,19 @@ impl Changes {
         }
     }
 
+    /// Counts events that came in.
+    pub(super) fn receive(&mut self, at_ms: u64, (dataset, source): (Term, Term), events: i64) {
+        let key = (hour(at_ms), dataset, source);
+        *self.received.entry(key).or_default() += events;
+    }
+
+    /// Counts an event that no dataset could take.
+    pub(super) fn reject(&mut self, at_ms: u64, group: Group, code: Term) {
+        let key = (hour(at_ms), group, code);
+        *self.rejected.entry(key).or_default() += 1;
+    }
+
+    /// Writes them.
     pub(super) fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         if let Some((key, sum)) = self.last.take() {
             *self.by_key.entry(key).or_default() += sum;
@@ -125,14 +158,67 @@ impl Changes {
              ON CONFLICT DO UPDATE SET count = count + excluded.count",
         )?;
         for ((hour, group, counted), change) in &self.by_key {
-            let hour = i64::try_from(*hour).unwrap_or(i64::MAX);
-            let Group {
-                dataset,
-                source,
-                name,
-            } = group;
+            let (dataset, source, name) = (group.dataset, group.source, group.name);
             statement.execute((hour, dataset, source, name, counted.number(), change))?;
         }
+        self.write_arrivals(conn)?;
+        self.write_sums(conn)
+    }
+
+    fn write_arrivals(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut statement = conn.prepare_cached(
+            "INSERT INTO received_tally (hour, dataset, source, count) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        for ((hour, dataset, source), events) in &self.received {
+            statement.execute((hour, dataset, source, events))?;
+        }
+        let mut statement = conn.prepare_cached(
+            "INSERT INTO rejected_tally (hour, dataset, source, name, code, count)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        for ((hour, group, code), events) in &self.rejected {
+            let (dataset, source, name) = (group.dataset, group.source, group.name);
+            statement.execute((hour, dataset, source, name, code, events))?;
+        }
         Ok(())
+    }
+
+    /// The sums of all hours, so that nobody has to read them.
+    fn write_sums(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut sums = HashMap::<Counted, i64>::new();
+        for ((_, _, counted), change) in &self.by_key {
+            *sums.entry(*counted).or_default() += *change;
+        }
+        for (counted, events) in [
+            (Counted::Received, self.received.values().sum()),
+            (Counted::Rejected, self.rejected.values().sum()),
+        ] {
+            sums.insert(counted, events);
+        }
+        let mut statement = conn.prepare_cached(
+            "INSERT INTO tally_sum (state, count) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        for (counted, change) in sums.into_iter().filter(|(_, change)| *change != 0) {
+            statement.execute((counted.number(), change))?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with what was written: whose events, how they were counted, by which code they were rejected,
+    /// how many.
+    pub(super) fn each(&self, mut each: impl FnMut((Term, Term), Counted, Option<Term>, i64)) {
+        for ((_, dataset, source), events) in &self.received {
+            each((*dataset, *source), Counted::Received, None, *events);
+        }
+        for ((_, group, counted), change) in &self.by_key {
+            each((group.dataset, group.source), *counted, None, *change);
+        }
+        for ((_, group, code), events) in &self.rejected {
+            let of = (group.dataset, group.source);
+            each(of, Counted::Rejected, Some(*code), *events);
+        }
     }
 }

@@ -100,6 +100,11 @@ impl Terms {
         self.texts.len()
     }
 
+    /// The number of a text that is known.
+    pub(super) fn find(&self, text: &str) -> Option<Term> {
+        self.by_text.get(text).copied()
+    }
+
     /// The number of a text; a new text is written.
     pub(super) fn intern(&mut self, conn: &Connection, text: &str) -> rusqlite::Result<Term> {
         if let Some(term) = self.by_text.get(text) {

@@ -40,7 +40,8 @@ pub struct DroppedWaiting {
 const WAITING: &str = "o.event IS NULL AND e.id >= ?5 AND e.id < ?6
     AND (?1 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?1))
     AND (?2 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?2))
-    AND (?3 IS NULL OR e.name = (SELECT id FROM term WHERE text = ?3))
+    AND (?3 IS NULL OR e.own_name = ?3
+         OR e.own_name IS NULL AND e.name = (SELECT id FROM term WHERE text = ?3))
     AND (?4 IS NULL OR e.accepted_ms >= ?4)";
 
 /// Before the mark where a start begins, only these can wait.

@@ -19,17 +19,20 @@ use super::lane::Lane;
 use super::lock::Lock;
 use super::low_water::{self, LowWater};
 use super::mark;
+use super::names::{CountedName, Names};
+use super::observer::{CommitStats, Observer};
 use super::queue::Slot;
+use super::reject::{self, Rejections};
 use super::settle;
 use super::sweep::{self, Sweep};
 use super::tally::{Changes, Counted, Group};
 use super::terms::{Term, Terms};
 use super::unreadable::Unreadable;
-use super::{CommitStats, Observer, Shared, clock, upkeep};
+use super::{Shared, clock, observer, upkeep};
 use crate::JournalError;
 use crate::books::{Tally, books_balance};
 use crate::dedup::{Dedup, Identity};
-use crate::types::{Appended, DeliveryReport, EventKey, LaneId};
+use crate::types::{Appended, Arrivals, DeliveryReport, EventKey, LaneId, Rejection};
 
 /// Events of one group.
 const EVENTS_PER_COMMIT: usize = 4_096;
@@ -50,7 +53,9 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 /// What the writer is asked to do.
 pub(super) enum Command {
     Append {
+        counts: Vec<Arrivals>,
         arrivals: Vec<Arrival>,
+        rejections: Vec<Rejection>,
         /// What they take of [`super::BYTES_MAX`] until they are written.
         _room: OwnedSemaphorePermit,
         reply: Reply<Vec<Appended>>,
@@ -88,9 +93,13 @@ impl Command {
     /// Events and bytes that it adds to a group.
     fn weight(&self) -> (usize, usize) {
         match self {
-            Command::Append { arrivals, .. } => {
+            Command::Append {
+                arrivals,
+                rejections,
+                ..
+            } => {
                 let bytes = arrivals.iter().map(Arrival::bytes).sum();
-                (arrivals.len(), bytes)
+                (arrivals.len() + rejections.len(), bytes)
             }
             Command::Settle { report, .. } => (report.outcomes.len(), 0),
             Command::Forget { keys, .. } | Command::Intend { keys, .. } => (keys.len(), 0),
@@ -132,6 +141,8 @@ enum Done {
 /// What the writer keeps in memory between commits.
 pub(super) struct State {
     pub(super) terms: Terms,
+    pub(super) names: Names,
+    pub(super) rejections: Rejections,
     pub(super) dedup: Dedup,
     pub(super) next_event: i64,
     pub(super) next_request: i64,
@@ -163,6 +174,8 @@ impl State {
     pub(super) fn new(terms: Terms, shared: Arc<Shared>) -> Self {
         Self {
             terms,
+            names: Names::default(),
+            rejections: Rejections::default(),
             dedup: Dedup::new(),
             next_event: 1,
             next_request: 1,
@@ -186,6 +199,17 @@ impl State {
             .or_insert_with(|| self.shared.lanes.get(&id()));
         Arc::clone(lane)
     }
+
+    /// The name under which events of this one are counted.
+    pub(super) fn counted_name(
+        &mut self,
+        conn: &Connection,
+        staged: &mut Staged,
+        of: (Term, &str),
+    ) -> rusqlite::Result<CountedName> {
+        let added = &mut staged.names;
+        self.names.counted(conn, &mut self.terms, of, added)
+    }
 }
 
 /// What a group changes in memory, once it is committed.
@@ -195,11 +219,15 @@ pub(super) struct Staged {
     pub(super) inserted: Vec<(Identity, EventKey, ActionSource)>,
     pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
+    /// Event names that are counted apart from now on, by source.
+    names: Vec<(Term, Term)>,
     tally: Tally,
     has_mark: bool,
     /// Bodies were deleted.
     pub(super) has_deleted: bool,
     seen: Option<EventKey>,
+    /// As they were before, if they have changed.
+    pub(super) rejections: Option<Rejections>,
     /// As it was before.
     next_event: i64,
     next_request: i64,
@@ -214,10 +242,12 @@ impl Staged {
             inserted: Vec::new(),
             arrived: Vec::new(),
             settled: Vec::new(),
+            names: Vec::new(),
             tally: state.tally,
             has_mark: false,
             has_deleted: false,
             seen: None,
+            rejections: None,
             next_event: state.next_event,
             next_request: state.next_request,
             terms: state.terms.len(),
@@ -228,6 +258,18 @@ impl Staged {
     pub(super) fn count(&mut self, at_ms: u64, group: Group, counted: Counted, change: i64) {
         self.changes.add(at_ms, group, counted, change);
         counted.add_to(&mut self.tally, change);
+    }
+
+    /// Counts events that came in.
+    fn count_received(&mut self, at_ms: u64, of: (Term, Term), events: i64) {
+        self.changes.receive(at_ms, of, events);
+        Counted::Received.add_to(&mut self.tally, events);
+    }
+
+    /// Counts an event that no dataset could take.
+    pub(super) fn count_rejected(&mut self, at_ms: u64, group: Group, code: Term) {
+        self.changes.reject(at_ms, group, code);
+        Counted::Rejected.add_to(&mut self.tally, 1);
     }
 }
 
@@ -326,7 +368,7 @@ impl Writer {
                 let events = staged.arrived.len();
                 self.publish(&staged);
                 self.state.shared.note(None);
-                self.observe(events, started);
+                self.observe(events, started, &staged.changes);
                 group.into_iter().zip(done).for_each(answer);
             }
             // Perhaps one of them meets a damaged page that the others have nothing to do with.
@@ -349,12 +391,13 @@ impl Writer {
         }
     }
 
-    fn observe(&self, events: usize, started: Instant) {
+    fn observe(&self, events: usize, started: Instant, changes: &Changes) {
         self.state.shared.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(observer) = &self.observer {
             observer(CommitStats {
                 events,
                 elapsed: clock::now().saturating_duration_since(started),
+                counts: observer::counts(&self.state.terms.texts(), changes),
             });
         }
     }
@@ -390,7 +433,14 @@ impl Writer {
         let mut done = Vec::with_capacity(group.len());
         for command in group {
             done.push(match command {
-                Command::Append { arrivals, .. } => {
+                Command::Append {
+                    counts,
+                    arrivals,
+                    rejections,
+                    ..
+                } => {
+                    count_arrivals(conn, state, staged, counts)?;
+                    reject::reject(conn, state, staged, rejections)?;
                     Done::Appended(append::append(&mut rows, state, staged, arrivals)?)
                 }
                 Command::Settle {
@@ -491,6 +541,10 @@ impl Writer {
         for (identity, key, source) in &staged.inserted {
             state.dedup.remove(identity, *key, *source);
         }
+        state.names.remove(&staged.names);
+        if let Some(rejections) = &staged.rejections {
+            state.rejections.clone_from(rejections);
+        }
         state.terms.truncate(staged.terms);
         state.next_event = staged.next_event;
         state.next_request = staged.next_request;
@@ -517,6 +571,22 @@ impl Writer {
             ignore_who_left(reply.send(tidied.and(closed)).is_ok());
         }
     }
+}
+
+/// Counts what came in, whatever becomes of it.
+fn count_arrivals(
+    conn: &Connection,
+    state: &mut State,
+    staged: &mut Staged,
+    counts: &[Arrivals],
+) -> rusqlite::Result<()> {
+    for arrivals in counts {
+        let dataset = state.terms.intern(conn, arrivals.dataset.as_str())?;
+        let source = state.terms.intern(conn, arrivals.source.as_str())?;
+        let events = i64::try_from(arrivals.events).unwrap_or(i64::MAX);
+        staged.count_received(arrivals.at_ms, (dataset, source), events);
+    }
+    Ok(())
 }
 
 /// Says that nothing is written any more, however the thread ends.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
 
-use super::choice::{self, Filters, Next};
+use super::choice::{self, Filters, Key, Next};
 use crate::clock::Clock;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::output::{self, GREEN, Output, YELLOW, grouped, painted};
 struct Chosen {
     /// The numbers of the events, as `sluice dead list` shows them
     #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = choice::key)]
-    keys: Vec<EventKey>,
+    keys: Vec<Key>,
     /// All dead events, or those that fit the filters
     #[arg(long)]
     all: bool,
@@ -34,6 +34,9 @@ struct Chosen {
 impl Chosen {
     /// The keys of the events, no key twice.
     fn keys(&self, books: &Books) -> Result<Vec<EventKey>, Failure> {
+        if self.filters.has_rejected() {
+            return Err(bodiless());
+        }
         if !self.all {
             if !self.filters.is_empty() {
                 return Err(Failure::with_help(
@@ -41,7 +44,12 @@ impl Chosen {
                     "use either keys, or --all with filters",
                 ));
             }
-            let mut keys = self.keys.clone();
+            let event_key = |key: &Key| match key {
+                Key::Event(key) => Ok(*key),
+                Key::Rejected(_) => Err(bodiless()),
+            };
+            let keys: Result<Vec<_>, _> = self.keys.iter().map(event_key).collect();
+            let mut keys = keys?;
             keys.sort_unstable();
             keys.dedup();
             return Ok(keys);
@@ -53,6 +61,14 @@ impl Chosen {
         })?;
         Ok(keys)
     }
+}
+
+/// Rejected events cannot be changed.
+fn bodiless() -> Failure {
+    Failure::with_help(
+        "a rejected event has no body: it can neither be sent again nor dropped",
+        "mend it at its source and send it anew; its row goes away by itself, after journal.retention_days",
+    )
 }
 
 /// What `dead replay` takes.

@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use sluice_event::DatasetId;
 use sluice_journal::{
-    Books, DeadFilter, EventKey, EventRecord, EventState, PAGE_MAX, Page, SourceName,
+    Books, DeadFilter, EventKey, EventRecord, EventState, PAGE_MAX, Page, RejectionFilter,
+    RejectionKey, RejectionRecord, SourceName,
 };
 
 use crate::args::{self, Since};
@@ -45,14 +46,18 @@ enum State {
     Expired,
     /// Sluice keeps it back
     Withheld,
+    /// No dataset could take it when it came in; it has no body
+    Rejected,
 }
 
-impl From<State> for EventState {
-    fn from(state: State) -> Self {
-        match state {
-            State::Refused => EventState::Refused,
-            State::Expired => EventState::Expired,
-            State::Withheld => EventState::Withheld,
+impl State {
+    /// The state of an accepted event; a rejected one never became one.
+    fn of_accepted(self) -> Option<EventState> {
+        match self {
+            State::Refused => Some(EventState::Refused),
+            State::Expired => Some(EventState::Expired),
+            State::Withheld => Some(EventState::Withheld),
+            State::Rejected => None,
         }
     }
 }
@@ -79,7 +84,8 @@ impl Filters {
     }
 
     fn dead_filter(&self) -> DeadFilter {
-        let mut states: Vec<_> = self.states.iter().copied().map(EventState::from).collect();
+        let states = self.states.iter().copied();
+        let mut states: Vec<_> = states.filter_map(State::of_accepted).collect();
         if states.is_empty() {
             // To send a withheld event again is a decision about that event: it may be at Meta already.
             states = vec![EventState::Refused, EventState::Expired];
@@ -90,9 +96,54 @@ impl Filters {
             source: self.source.clone(),
             event_name: self.name.clone(),
             code: self.code,
-            since_ms: self
-                .since
-                .map(|since| since.unix_ms(Clock::System.unix_ms())),
+            since_ms: self.since_ms(),
+        }
+    }
+
+    fn since_ms(&self) -> Option<u64> {
+        self.since
+            .map(|since| since.unix_ms(Clock::System.unix_ms()))
+    }
+
+    /// Whether rejected events are asked for.
+    pub(super) fn has_rejected(&self) -> bool {
+        self.states.contains(&State::Rejected)
+    }
+
+    /// Whether nothing but rejected events is asked for.
+    pub(super) fn is_rejected_only(&self) -> bool {
+        !self.states.is_empty() && self.states.iter().all(|state| *state == State::Rejected)
+    }
+
+    /// Calls `each` with every rejected event that fits, the newest first, until it says stop.
+    pub(super) fn each_rejected(
+        &self,
+        books: &Books,
+        mut each: impl FnMut(RejectionRecord) -> Result<Next, Failure>,
+    ) -> Result<(), Failure> {
+        // Meta never saw them, so they have none of its codes.
+        if !self.has_rejected() || self.code.is_some() || self.subcode.is_some() {
+            return Ok(());
+        }
+        let filter = RejectionFilter {
+            dataset: self.dataset.clone(),
+            source: self.source.clone(),
+            event_name: self.name.clone(),
+            since_ms: self.since_ms(),
+        };
+        let mut before = None;
+        loop {
+            let events = books.rejections(&filter, before, PAGE_MAX)?;
+            let is_last = events.len() < PAGE_MAX;
+            before = events.last().map(|event| event.key);
+            for event in events {
+                if each(event)? == Next::Stop {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
         }
     }
 
@@ -102,6 +153,9 @@ impl Filters {
         books: &Books,
         mut each: impl FnMut(EventRecord) -> Result<Next, Failure>,
     ) -> Result<(), Failure> {
+        if self.is_rejected_only() {
+            return Ok(());
+        }
         let filter = self.dead_filter();
         let mut page = Page {
             before: None,
@@ -149,10 +203,34 @@ pub(super) enum Next {
     Stop,
 }
 
-/// Reads a key, the number in front of an event in the list.
-pub(in crate::commands) fn key(text: &str) -> Result<EventKey, &'static str> {
+/// Reads the number in front of an event in a list.
+pub(in crate::commands) fn event_key(text: &str) -> Result<EventKey, &'static str> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number
         .map(EventKey)
         .ok_or("a key is the number that `sluice dead list` and `sluice waiting list` show")
+}
+
+/// The key of an event: a number, or of a rejected one `r` and a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Event(EventKey),
+    Rejected(RejectionKey),
+}
+
+/// Reads a key, which stands in front of an event in the list.
+pub(super) fn key(text: &str) -> Result<Key, &'static str> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let key = match text.strip_prefix('r') {
+        Some(rest) => number(rest).map(RejectionKey).map(Key::Rejected),
+        None => number(text).map(EventKey).map(Key::Event),
+    };
+    key.ok_or(
+        "a key is the number that `sluice dead list` shows, r and a number for a rejected event",
+    )
+}
+
+/// A rejected event's key as it is shown.
+pub(super) fn shown_key(key: RejectionKey) -> String {
+    format!("r{}", key.0)
 }

@@ -1,10 +1,11 @@
 //! `sluice dead list`.
 
 use serde::Serialize;
-use sluice_journal::{Books, EventRecord, EventState};
+use sluice_journal::{Books, EventRecord, EventState, RejectionRecord};
 
 use super::choice::{Filters, Next};
 use super::reason::{Reason, is_dead};
+use super::rejected;
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -33,6 +34,7 @@ Examples:
   sluice dead list --since 24h --name Purchase
   sluice dead list --code 100 --subcode 2804003 --limit 0 --json | jq -r .event_id
   sluice dead list --state withheld
+  sluice dead list --state rejected --since 1h
 
 An event that was mended at its source and came again under the same id stays in the list, without
 a mark: the whole journal would have to be read for it. `sluice dead show KEY` says whether a later
@@ -56,6 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         is_cut: false,
     };
     arguments.filters.each(&books, |event| list.event(&event))?;
+    if !list.is_cut {
+        let each = |event: RejectionRecord| list.rejected(&event);
+        arguments.filters.each_rejected(&books, each)?;
+    }
     if !arguments.json {
         list.end(arguments, &books)?;
     }
@@ -72,12 +78,29 @@ struct List {
 }
 
 impl List {
-    fn event(&mut self, event: &EventRecord) -> Result<Next, Failure> {
-        if self.limit > 0 && self.listed == self.limit {
-            self.is_cut = true;
+    /// Whether there is room for one more, which is counted then.
+    fn has_room(&mut self) -> bool {
+        self.is_cut = self.limit > 0 && self.listed == self.limit;
+        self.listed += usize::from(!self.is_cut);
+        !self.is_cut
+    }
+
+    fn rejected(&mut self, event: &RejectionRecord) -> Result<Next, Failure> {
+        if !self.has_room() {
             return Ok(Next::Stop);
         }
-        self.listed += 1;
+        if self.is_json {
+            self.output.json(&rejected::Line::new(event))?;
+        } else {
+            rejected::in_list(&mut self.output, event)?;
+        }
+        Ok(Next::Go)
+    }
+
+    fn event(&mut self, event: &EventRecord) -> Result<Next, Failure> {
+        if !self.has_room() {
+            return Ok(Next::Stop);
+        }
         if self.is_json {
             self.output.json(&Line::new(event))?;
         } else {
@@ -134,10 +157,12 @@ impl List {
             (listed, false) => writeln!(output, "{}.", counted(listed, "dead event"))?,
         }
         if self.listed > 0 {
-            writeln!(
-                output,
+            let more = if arguments.filters.is_rejected_only() {
+                "`sluice dead show KEY` tells more. Rejected events have no body: mend them at their source."
+            } else {
                 "`sluice dead show KEY` tells more, `sluice dead replay KEY` sends one again."
-            )?;
+            };
+            writeln!(output, "{more}")?;
         }
         if arguments.filters.leaves_out_withheld(books)? {
             writeln!(output, "Withheld events are not listed: --state withheld.")?;

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sluice_journal::{EventDetail, EventKey, EventRecord, EventState, PastOutcome, SentRequest};
+use sluice_journal::{
+    EventDetail, EventRecord, EventState, PastOutcome, RejectionRecord, SentRequest,
+};
 
-use super::choice;
+use super::choice::{self, Key};
 use super::list::Line;
 use super::reason::{self, Reason, is_dead};
+use super::rejected;
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -19,7 +22,7 @@ use crate::output::{BOLD, CYAN, DIM, Output, counted, painted, printable};
 pub(super) struct Arguments {
     /// The number of the event, as `sluice dead list` shows it
     #[arg(value_parser = choice::key)]
-    key: EventKey,
+    key: Key,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -33,7 +36,7 @@ Examples:
   sluice dead show 1042 --json | jq .body
 
 The body is what Meta got, or would get: hashes in the place of personal data. It is kept for as
-long as journal.retention_days says.
+long as journal.retention_days says. A rejected event (r and a number) has none.
 
 A dead event is replaced when an event with the same name and id came later, and is delivered or
 waits: then nothing is left to do. With --json, \"replaced_by\" is the later one's KEY, or null.
@@ -43,13 +46,17 @@ Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
 /// Shows one event, whatever its state.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let books = arguments.journal.open()?;
-    let key = arguments.key;
-    let detail = books.event(key)?.ok_or_else(|| {
-        Failure::with_help(
-            format!("the journal has no event {}", key.0),
-            "`sluice dead list` shows which there are",
-        )
-    })?;
+    let key = match arguments.key {
+        Key::Event(key) => key,
+        Key::Rejected(key) => {
+            let event = books.rejection(key)?;
+            let event = event.ok_or_else(|| not_there(&choice::shown_key(key)))?;
+            let is_json = arguments.json;
+            return show_rejected(&event, is_json);
+        }
+    };
+    let detail = books.event(key)?;
+    let detail = detail.ok_or_else(|| not_there(&key.0.to_string()))?;
     let successor = books.successor(detail.record.key)?;
     let successor = successor.map(|later| books.event(later)).transpose()?;
     let successor = successor.flatten().map(|later| later.record);
@@ -62,6 +69,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         for_people(&mut output, &detail, successor.as_ref())?;
         output.finish()?;
     }
+    Ok(Ending::Clean)
+}
+
+fn not_there(key: &str) -> Failure {
+    Failure::with_help(
+        format!("the journal has no event {key}"),
+        "`sluice dead list` shows which there are",
+    )
+}
+
+fn show_rejected(event: &RejectionRecord, is_json: bool) -> Result<Ending, Failure> {
+    let mut output = if is_json {
+        Output::for_programs()
+    } else {
+        Output::for_people()
+    };
+    if is_json {
+        output.json(&rejected::Line::new(event))?;
+    } else {
+        rejected::show(&mut output, event)?;
+    }
+    output.finish()?;
     Ok(Ending::Clean)
 }
 

@@ -6,7 +6,7 @@ use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
 use super::Filters;
 use crate::clock::Clock;
 use crate::commands::Ending;
-use crate::commands::dead::{events, key};
+use crate::commands::dead::{event_key, events};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{self, Output};
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 #[derive(clap::Args)]
 struct Chosen {
     /// The numbers of the events, as `sluice waiting list` shows them
-    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = key)]
+    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = event_key)]
     keys: Vec<EventKey>,
     /// All events that wait now, or those that fit the filters
     #[arg(long)]

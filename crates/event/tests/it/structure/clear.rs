@@ -1,6 +1,7 @@
 //! Contact data at places that go to Meta in the clear: taken out, and said.
 
 use serde_json::json;
+use sluice_event::{Event, Findings, Hashed, Moment, Remains, Rules};
 
 use crate::support::merge;
 
@@ -300,4 +301,66 @@ fn what_em_takes_for_an_address_is_one_everywhere() {
         }
     }
     assert_none(&wrong);
+}
+
+/// What is kept of an event that cannot be sent is on disk in the clear, as the ids of others are.
+#[test]
+fn no_contact_data_remains_of_an_event_that_cannot_be_sent() {
+    let hashed = |text: &str| Hashed::of(text).as_str().to_owned();
+    let some = |text: &str| Some(text.to_owned());
+    let moment = Moment {
+        unix_ms: 1_751_000_000_000,
+        in_doubt: false,
+        entropy: [7; 10],
+    };
+    for (written, name, event_id, order_id) in [
+        (
+            json!({"event_name": " Lead ", "event_id": " A-1 ", "custom_data": {"order_id": 1042}}),
+            some("Lead"),
+            some("A-1"),
+            some("1042"),
+        ),
+        (
+            json!({
+                "event_name": "john@example.com", "event_id": "john@example.com",
+                "custom_data": {"order_id": "order of +1 650 555 1212"},
+            }),
+            None,
+            some(&hashed("john@example.com")),
+            some(&hashed("order of +1 650 555 1212")),
+        ),
+        (
+            json!({
+                "event_name": "call +49 30 1234567", "event_id": "+1 (650) 555-1212",
+                "custom_data": {"order_id": "john%40example.com"},
+            }),
+            None,
+            some(&hashed("+1 (650) 555-1212")),
+            some(&hashed("john%40example.com")),
+        ),
+        (
+            json!({"event_name": "a\nb", "event_id": "undefined", "custom_data": {"order_id": {}}}),
+            None,
+            None,
+            None,
+        ),
+        (
+            json!({"event_name": "", "event_id": "a\nb", "custom_data": {"order_id": "x".repeat(513)}}),
+            None,
+            some(&hashed("a\nb")),
+            some(&hashed(&"x".repeat(513))),
+        ),
+        (json!({}), None, None, None),
+    ] {
+        let text = written.to_string();
+        let mut findings = Findings::new();
+        let event = Event::parse(&text, &mut findings).unwrap();
+        let sealed = event.seal_or_remains(&Rules::default(), moment, &mut findings);
+        let expected = Remains {
+            event_name: name,
+            event_id,
+            order_id,
+        };
+        assert_eq!(sealed.err(), Some(expected), "{text}");
+    }
 }

@@ -5,8 +5,13 @@ use tempfile::TempDir;
 
 use super::super::writer::Writer;
 use super::{audit, open};
-use crate::testing::{HOUR_MS, Sample, T0_MS, drain, entries, key, lane, sample};
-use crate::{Appended, Embedded, Journal as _, JournalError, Outcome, Retention};
+use crate::testing::{
+    HOUR_MS, Sample, T0_MS, drain, entries, key, lane, received, rejection, sample,
+};
+use crate::{
+    Appended, Books, Embedded, Journal as _, JournalError, Outcome, RejectionFilter, RejectionKey,
+    Retention,
+};
 
 /// The file cannot grow beyond its size now and so many pages.
 async fn allow(journal: &Embedded, pages: i64) {
@@ -86,6 +91,36 @@ async fn a_disk_that_has_room_again_is_noticed_without_traffic() {
     journal.look_around().await;
     assert!(journal.health().is_failing.is_none());
     assert_eq!(audit(folder.path()).tally.accepted, 0);
+}
+
+#[tokio::test]
+async fn rejected_events_that_could_not_be_written_leave_no_trace() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    allow(&journal, 0).await;
+    let flood = |ids: std::ops::Range<u32>| {
+        let rejections = ids.map(|id| {
+            let mut one = rejection("x".repeat(900));
+            one.remains.event_name = Some(format!("Name{id}"));
+            one
+        });
+        received(Vec::new(), rejections.collect())
+    };
+    let refused = journal.receive(flood(0..30)).await;
+    assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
+    let tally = audit(folder.path()).tally;
+    assert_eq!((tally.received, tally.rejected), (10, 0));
+    assert_eq!(journal.health().tally, tally);
+
+    // Neither their number nor their names count any more.
+    allow(&journal, 1_000).await;
+    journal.receive(flood(30..48)).await.unwrap();
+    let books = Books::open(folder.path()).unwrap();
+    let rows = books.rejections(&RejectionFilter::default(), None, 100);
+    assert_eq!(rows.unwrap()[17].key, RejectionKey(1));
+    let names = audit(folder.path()).rejected.len();
+    assert_eq!(names, 18);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod laws;
 mod model;
 mod open;
 mod place;
+mod received;
 mod together;
 mod waiting;
 

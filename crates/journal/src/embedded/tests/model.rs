@@ -9,16 +9,19 @@ use tempfile::TempDir;
 
 use super::crash::copy;
 use super::{audit, open};
-use crate::testing::{HOUR_MS, Sample, T0_MS, limits, record, sample};
+use crate::testing::{HOUR_MS, Sample, T0_MS, limits, received, record, rejection, sample};
 use crate::{
     Appended, Books, Cause, DeadFilter, DeliveryReport, Embedded, EventKey, EventState,
-    Journal as _, LaneId, Lease, Outcome, Replayed, Retention, Selection, Tally, WaitingFilter,
+    Journal as _, LaneId, Lease, Outcome, Rejection, Replayed, Retention, Selection, Tally,
+    WaitingFilter,
 };
 
 #[derive(Debug, Clone)]
 enum Step {
     /// Events by number; a number that comes again is a copy inside the window.
     Append(Vec<(u8, u8)>),
+    /// A request with nothing but events that no dataset could take.
+    Reject(u64),
     Lease {
         lane: u8,
         is_replay: bool,
@@ -59,6 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let event = (0..60_u8, 0..3_u8);
     let step = prop_oneof![
         8 => prop::collection::vec(event, 1..12).prop_map(Step::Append),
+        2 => (1..20_u64).prop_map(Step::Reject),
         6 => (0..3_u8, prop::bool::weighted(0.3), 1..15_usize)
             .prop_map(|(lane, is_replay, count)| Step::Lease { lane, is_replay, count }),
         6 => (0..4_usize, 0..15_usize, state())
@@ -98,6 +102,7 @@ struct Model {
     now_ms: u64,
     events: BTreeMap<EventKey, Known>,
     duplicate: u64,
+    rejected: u64,
     leases: Vec<Lease>,
     /// Waiting events were dropped, and the journal has not committed since: its memory has them.
     is_untold: bool,
@@ -128,6 +133,7 @@ impl Model {
             now_ms: T0_MS + 1_000 * HOUR_MS,
             events: BTreeMap::new(),
             duplicate: 0,
+            rejected: 0,
             leases: Vec::new(),
             is_untold: false,
         }
@@ -140,6 +146,15 @@ impl Model {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Append(events) => self.append(&events).await,
+            Step::Reject(events) => {
+                let rejections = (0..events).map(|id| Rejection {
+                    rejected_ms: self.now_ms,
+                    ..rejection(id)
+                });
+                let request = received(Vec::new(), rejections.collect());
+                assert_eq!(self.journal().receive(request).await.unwrap(), []);
+                self.rejected += events;
+            }
             Step::Lease {
                 lane,
                 is_replay,
@@ -422,6 +437,8 @@ impl Model {
             events.count() as u64
         };
         let expected = Tally {
+            received: self.events.len() as u64 + self.duplicate + self.rejected,
+            rejected: self.rejected,
             accepted: self.events.len() as u64,
             waiting: count(EventState::Waiting),
             delivered: count(EventState::Delivered),
