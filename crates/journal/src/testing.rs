@@ -277,6 +277,7 @@ async fn what_goes_in_comes_out(journal: &dyn Journal) {
         assert_eq!(leased.json, entry.event.json());
         assert_eq!(leased.event_id, entry.event.event_id());
         assert_eq!(leased.event_name, "Purchase");
+        assert_eq!(leased.source, "shop");
         assert_eq!(leased.accepted_ms, T0_MS);
         assert_eq!(leased.expires_s, entry.event.expires_at());
     }

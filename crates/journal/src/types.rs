@@ -208,6 +208,8 @@ impl fmt::Display for LaneId {
 pub struct Leased {
     /// Its place in the journal.
     pub key: EventKey,
+    /// The name of the source that it comes from.
+    pub source: String,
     /// `event_name`
     pub event_name: String,
     /// `event_id`

@@ -89,6 +89,7 @@ mod tests {
         };
         let event = |number: usize| Leased {
             key: EventKey(i64::try_from(number).unwrap()),
+            source: "shop".to_owned(),
             event_name: "Lead".to_owned(),
             event_id: number.to_string(),
             json: "{}".to_owned(),

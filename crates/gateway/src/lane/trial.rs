@@ -6,6 +6,8 @@
 //! vague refusal again and again ([`Proof`]), and an error that may be about one event or about all of them.
 //! A witness that arrives is delivered with that.
 
+use std::collections::HashMap;
+
 use sluice_graph::{Arrival, Verdict};
 use sluice_journal::{Cause, EventKey, Leased, Outcome, RequestRecord};
 
@@ -143,7 +145,7 @@ impl Trial {
         });
         Self {
             batch: batch.collect(),
-            search: Search::new(requests),
+            search: Search::new(requests, groups(events)),
             posted: Posted::Nothing,
             sets_apart: None,
             has_delivered: false,
@@ -365,6 +367,19 @@ impl Effects {
             stop: Some(trouble),
         }
     }
+}
+
+/// A number for each event: those of one source and event name have mostly the same flaw.
+fn groups(events: &[Leased]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    let number = |event| {
+        let next = known.len();
+        *known.entry(event).or_insert(next)
+    };
+    let names = events
+        .iter()
+        .map(|it| (it.source.as_str(), it.event_name.as_str()));
+    names.map(number).collect()
 }
 
 /// What becomes of events before the first request: those that may have arrived with an earlier one, and

@@ -111,7 +111,7 @@ impl<'c> Rows<'c> {
         Ok(Self {
             event: conn.prepare_cached(
                 "SELECT name, event_id, accepted_ms, expires_s,
-                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source, own_name
+                        EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source, own_name, source
                  FROM event WHERE id = ?1",
             )?,
             body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
@@ -130,6 +130,7 @@ impl<'c> Rows<'c> {
             let name = row.get(0)?;
             Ok(Some(Leased {
                 key,
+                source: texts.get(row.get(7)?).as_ref().to_owned(),
                 event_name: own_name.unwrap_or_else(|| texts.get(name).as_ref().to_owned()),
                 event_id: row.get(1)?,
                 accepted_ms: row.get(2)?,

@@ -37,6 +37,7 @@ impl Result {
 fn event(key: i64, is_deduplicated: bool) -> Leased {
     Leased {
         key: EventKey(key),
+        source: "shop".to_owned(),
         event_name: "Purchase".to_owned(),
         event_id: key.to_string(),
         accepted_ms: 0,
