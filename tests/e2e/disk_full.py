@@ -17,6 +17,8 @@ from processes import Client, Gateway, Late, Sandbox, ask, until
 
 SIZE_MIB = 64
 BALLAST_MIB = 48
+# Four requests at a time, of a thousand events each.
+IN_FLIGHT_MAX = 4_000
 
 
 def body(proof):
@@ -42,9 +44,11 @@ def body(proof):
     free = os.statvfs(mount).f_bavail * os.statvfs(mount).f_frsize
     proof.figure("room left, KiB", free // 1024)
     sandbox.faults("")
-    until(lambda: sandbox.stats()["events_received"], 60, "delivery is tried while the disk is full")
     lively(proof, gateway)
-    if restarts(proof, gateway):
+    starts, unrecorded = restarts(proof, gateway, sandbox)
+    proof.figure("arrived before the kill", unrecorded)
+    proof.check(unrecorded <= IN_FLIGHT_MAX, "no more is posted than was in flight when the disk became full")
+    if starts:
         told = ledger.postponed
         until(lambda: ledger.postponed > told + 5, 30, "the door says again that the disk is full")
         proof.figure("killed and started on the full disk", "it starts")
@@ -63,7 +67,10 @@ def body(proof):
     gateway.drained(60)
     proof.check("events can be kept again" in gateway.process.text(), "the log says when they can again")
     proof.equal(gateway.stop(), 0, "the exit code after SIGTERM")
-    proof.balanced(gateway, ledger.acknowledged, sandbox.ids(), rejected=ledger.rejected_range())
+    ids = sandbox.ids()
+    proof.balanced(gateway, ledger.acknowledged, ids, rejected=ledger.rejected_range())
+    resent = sum(count[0] - 1 for count in ids.values())
+    proof.check(resent <= unrecorded, f"sent again is only what the killed gateway could not record: {resent}")
     proof.check(not ledger.wrong, f"202 or 503 with Retry-After, nothing else: {ledger.wrong[:3]}")
     proof.figure("answers 503", ledger.postponed)
 
@@ -117,17 +124,19 @@ def lively(proof, gateway):
     proof.check("answered with a server error" not in text, "and not once more for every request")
 
 
-def restarts(proof, gateway):
-    """SIGKILL while the disk is full. Starting may fail, but in words."""
+def restarts(proof, gateway, sandbox):
+    """SIGKILL while the disk is full. Starting may fail, but in words. Whether it starts, and how many events had
+    arrived before."""
     gateway.kill()
+    arrived = sandbox.stats()["events_received"]
     mark = len(gateway.process.text())
     try:
         gateway.start(10, "/healthz")
-        return True
+        return True, arrived
     except (RuntimeError, Late):
         said = gateway.process.text()[mark:]
         proof.check("no room" in said, f"what it says on a full disk: {said[-500:]!r}")
-        return False
+        return False, arrived
 
 
 if __name__ == "__main__":

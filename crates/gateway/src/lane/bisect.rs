@@ -32,14 +32,22 @@ pub(crate) struct Search {
 pub(crate) struct Part {
     /// Their places in the batch, in order.
     pub(crate) places: Vec<usize>,
-    /// It comes from a part that did not go through.
-    is_search: bool,
+    origin: Origin,
     /// The right twin is next on the list, and was refused together with this part.
     has_twin: bool,
     /// An offender is known to be among them.
     is_guilty: bool,
-    /// It was put off once.
-    is_last: bool,
+}
+
+/// Where a part comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was not posted yet.
+    Batch,
+    /// From a part that did not go through.
+    Search,
+    /// The same; and others go before it, because it hardly can go through.
+    PutOff,
 }
 
 /// How many events were refused, and how many went through.
@@ -80,10 +88,9 @@ impl Part {
     fn new(places: Vec<usize>) -> Self {
         Self {
             places,
-            is_search: false,
+            origin: Origin::Batch,
             has_twin: false,
             is_guilty: false,
-            is_last: false,
         }
     }
 }
@@ -107,17 +114,18 @@ impl Search {
     pub(crate) fn next(&mut self) -> Option<Part> {
         loop {
             let mut part = self.todo.pop()?;
-            if part.is_search && self.worst_of_many(&part).is_some() {
-                self.cut(part);
+            if part.origin != Origin::Batch && self.worst_of_many(&part).is_some() {
+                self.cut(&part);
                 continue;
             }
-            let is_hopeless = part.is_search && part.places.len() / 2 > self.piece(&part);
-            if is_hopeless && !part.is_last && !self.todo.is_empty() {
+            let is_hopeless =
+                part.origin != Origin::Batch && part.places.len() / 2 > self.piece(&part);
+            if is_hopeless && part.origin != Origin::PutOff && !self.todo.is_empty() {
                 // What may go through is not kept waiting by what hardly can.
-                part.is_last = true;
+                part.origin = Origin::PutOff;
                 self.todo.insert(0, part);
             } else if part.places.len() > 1 && (part.is_guilty || is_hopeless) {
-                self.cut(part);
+                self.cut(&part);
             } else {
                 return Some(part);
             }
@@ -149,7 +157,7 @@ impl Search {
         }
         if !rest.is_empty() {
             self.todo.push(Part {
-                is_search: true,
+                origin: Origin::Search,
                 ..Part::new(rest)
             });
         }
@@ -162,7 +170,7 @@ impl Search {
             self.found[self.groups[*place]].refused += 1;
             return Some(*place);
         }
-        self.cut(Part {
+        self.cut(&Part {
             is_guilty: true,
             ..part
         });
@@ -171,14 +179,14 @@ impl Search {
 
     /// Puts two pieces of a part on the list. One piece of a guilty part that goes through leaves the guilt to
     /// the other.
-    fn cut(&mut self, part: Part) {
-        let (left, right) = self.pieces(&part);
+    fn cut(&mut self, part: &Part) {
+        let (left, right) = self.pieces(part);
         self.todo.push(Part {
-            is_search: true,
+            origin: Origin::Search,
             ..Part::new(right)
         });
         self.todo.push(Part {
-            is_search: true,
+            origin: Origin::Search,
             has_twin: part.is_guilty,
             ..Part::new(left)
         });
