@@ -3,6 +3,7 @@
 //! All bodies together may hold a fixed number of bytes. A body asks for room while it arrives, so
 //! neither many clients at once nor a single slow one can fill the memory.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt as _;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use sluice_event::batch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for bodies is handed out in pieces of this size.
@@ -43,10 +45,18 @@ pub(crate) struct Room {
     of: Option<Arc<Room>>,
 }
 
-/// A body, and the room it takes.
+/// A body, and the room it takes. Both go together to the thread that works on it: a client that goes away ends its
+/// request here, and not the work.
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    _room: Vec<OwnedSemaphorePermit>,
+    room: Vec<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    /// Takes room for so many bytes that are made of the body.
+    pub(crate) fn more(&mut self, bytes: usize, room: &Room) -> Result<(), BodyError> {
+        room.take(bytes, &mut self.room)
+    }
 }
 
 /// Room for what is made of a body; it grows with that.
@@ -137,19 +147,18 @@ pub(crate) async fn receive(
 ) -> Result<Received, BodyError> {
     let encoding = encoding(headers)?;
     let read = read(headers, body, limits.bytes_max, room);
-    let mut received = tokio::time::timeout(limits.timeout, read)
+    let received = tokio::time::timeout(limits.timeout, read)
         .await
         .map_err(|_| BodyError::TooSlow)??;
     if encoding == Encoding::None {
         return Ok(received);
     }
-    let packed = std::mem::take(&mut received.bytes);
     let unpacking_room = room.clone();
     let max = limits.decoded_bytes_max;
     // Unpacking takes milliseconds, in which other requests should go on.
     let unpacked =
-        tokio::task::spawn_blocking(move || unpack(&packed, encoding, max, &unpacking_room)).await;
-    unpacked.map_err(|_| BodyError::Encoding)?
+        tokio::task::spawn_blocking(move || unpack(&received, encoding, max, &unpacking_room));
+    unpacked.await.map_err(|_| BodyError::Encoding)?
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, BodyError> {
@@ -205,10 +214,17 @@ async fn read(
     if stated.is_some_and(|stated| bytes.len() < stated) {
         return Err(BodyError::Torn);
     }
-    Ok(Received {
-        bytes,
-        _room: rooms,
-    })
+    Ok(Received { bytes, room: rooms })
+}
+
+/// The text of a body; where bytes that are no UTF-8 make it a copy, with room for that.
+pub(crate) fn text_of<'b>(bytes: &'b [u8], room: &Room) -> Result<(Cow<'b, str>, Held), BodyError> {
+    let mut held = Held::default();
+    let text = batch::text_of(bytes);
+    if let Cow::Owned(copy) = &text {
+        held.more(copy.len(), room)?;
+    }
+    Ok((text, held))
 }
 
 /// Why the next piece of a body could not be read. What is left of a connection that broke looks the same in both
@@ -228,14 +244,14 @@ fn flaw_of(error: &axum::Error) -> BodyError {
 }
 
 fn unpack(
-    packed: &[u8],
+    Received { bytes: packed, .. }: &Received,
     encoding: Encoding,
     max: usize,
     room: &Room,
 ) -> Result<Received, BodyError> {
     let mut reader: Box<dyn std::io::Read + '_> = match encoding {
-        Encoding::None => Box::new(packed),
-        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+        Encoding::None => Box::new(packed.as_slice()),
+        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed.as_slice())),
         Encoding::Zstd => Box::new(ZstdFrames {
             rest: packed,
             frame: None,
@@ -256,10 +272,7 @@ fn unpack(
             return Err(BodyError::TooLargeUnpacked { max });
         }
         if read < step {
-            return Ok(Received {
-                bytes,
-                _room: rooms,
-            });
+            return Ok(Received { bytes, room: rooms });
         }
     }
 }
@@ -305,6 +318,7 @@ fn without_skippable(mut rest: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use std::io::Write as _;
 
     const LIMITS: BodyLimits = BodyLimits {
@@ -426,6 +440,51 @@ mod tests {
         );
         drop(held);
         assert_eq!(Held::default().more(64 * 1024, &room), Ok(()));
+    }
+
+    /// One thread for work aside, which is busy, so that the body waits for it.
+    #[test]
+    fn a_body_takes_its_room_until_the_work_on_it_is_done() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (end, ends) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || ends.recv());
+            let room = Room::new(64 * 1024);
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+            let body = Body::from(gzip(&[b' '; 9_000]));
+            let mut request = Box::pin(receive(&headers, body, LIMITS, &room));
+            assert!((&mut request).now_or_never().is_none());
+            drop(request);
+            let whole = || Held::default().more(64 * 1024, &room);
+            assert_eq!(whole(), Err(BodyError::NoRoom), "the client went away");
+            end.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            // The work behind it in the queue.
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+            assert_eq!(whole(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn a_copy_of_a_text_takes_room() {
+        let room = Room::new(8 * 1024);
+        let sound = [b' '; 16 * 1024];
+        assert!(text_of(&sound, &room).is_ok());
+        let (text, held) = text_of(b"Jos\xe9", &room).map_err(|_| ()).unwrap();
+        assert_eq!(text, "Jos\u{fffd}");
+        let whole = || Held::default().more(8 * 1024, &room);
+        assert_eq!(whole(), Err(BodyError::NoRoom));
+        drop(held);
+        assert_eq!(whole(), Ok(()));
+        assert_eq!(
+            text_of(&[0xff; 4_000], &room).err(),
+            Some(BodyError::NoRoom)
+        );
     }
 
     #[tokio::test]

@@ -45,11 +45,8 @@ async fn take(
     let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
     *caller = Some(Arc::clone(&source));
     let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
-    let mut received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
-    let bytes = std::mem::take(&mut received.bytes);
-    let sealed = doors.seal(bytes, &source).await?;
-    // The body is gone; what was made of it has room of its own.
-    drop(received);
+    let received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
+    let sealed = doors.seal(received, &source).await?;
     if sealed.has_options_beside {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,

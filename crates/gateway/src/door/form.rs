@@ -85,9 +85,21 @@ impl Form {
         match texts.len() {
             0 => Err(FormError::NoData),
             1 => Ok(texts.remove(0).into_bytes()),
-            _ => Ok(format!("[{}]", texts.join(",")).into_bytes()),
+            _ => Ok(list_of(texts)),
         }
     }
+}
+
+/// A JSON list of the entries. Each is gone when it is written, so a large body is in memory twice at most.
+fn list_of(entries: Vec<String>) -> Vec<u8> {
+    let bytes: usize = entries.iter().map(|entry| entry.len() + 1).sum();
+    let mut list = Vec::with_capacity(bytes + 1);
+    for entry in entries {
+        list.push(if list.is_empty() { b'[' } else { b',' });
+        list.extend_from_slice(entry.as_bytes());
+    }
+    list.push(b']');
+    list
 }
 
 /// Whether a body is one JSON document, and no form.

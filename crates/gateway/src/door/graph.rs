@@ -6,6 +6,7 @@
 //! refused. `events_received` then says how many were taken, and `messages` names the others.
 
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,9 +16,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
-use sluice_event::{Code, DatasetId, Severity, batch};
+use sluice_event::{Code, DatasetId, Severity};
 
-use super::body::{Held, Room};
+use super::body::{Received, Room, text_of};
 use super::events::requested_code;
 use super::form::{self, Form, FormError};
 use super::intake::{self, IntakeError, Outcome, Rejected, Route, aside};
@@ -102,10 +103,9 @@ async fn take_of(
         None if known_bearer.is_some() => &doors.room,
         None => strangers_room,
     };
-    let mut received = body::receive(headers, body, doors.limits.body, room)
+    let received = body::receive(headers, body, doors.limits.body, room)
         .await
         .map_err(Problem::from)?;
-    let bytes = std::mem::take(&mut received.bytes);
     let content_type = headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
@@ -113,11 +113,15 @@ async fn take_of(
         in_query: in_query.map(Cow::into_owned),
         known_bearer: known_bearer.map(str::to_owned),
     };
-    let for_fields = room.clone();
-    let opened = aside(bytes.len(), move || {
-        Opened::of(&content_type, bytes, keys, &for_fields)
+    let room = room.clone();
+    let opened = aside(received.bytes.len(), move || {
+        Opened::of(&content_type, received, keys, &room)
     });
-    let Opened { form, key, fields } = opened.await?;
+    let Opened {
+        form,
+        key,
+        mut rest,
+    } = opened.await?;
     let key = key
         .or(bearer.map(str::to_owned))
         .ok_or_else(GraphProblem::no_token)?;
@@ -130,10 +134,9 @@ async fn take_of(
     let form_code = form.test_event_code();
     // A form has its field `data`, which may hold one event.
     let is_json = form.json().is_some();
-    let sealed = doors.seal(form.into_events()?, &source).await;
+    rest.bytes = form.into_events()?;
+    let sealed = doors.seal(rest, &source).await;
     let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
-    // The body is gone; what was made of it has room of its own.
-    drop((received, fields));
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
@@ -164,32 +167,32 @@ struct Shown {
 struct Opened {
     form: Form,
     key: Option<String>,
-    /// Room for the fields of a form, which are a copy of the body.
-    fields: Held,
+    /// Without its bytes, which are in the form: the room for them, and for the fields, which are a copy.
+    rest: Received,
 }
 
 impl Opened {
     fn of(
         content_type: &str,
-        bytes: Vec<u8>,
+        mut rest: Received,
         shown: Shown,
         room: &Room,
     ) -> Result<Self, GraphProblem> {
-        let mut fields = Held::default();
-        if !form::is_json(content_type, &bytes) {
-            let room = fields.more(bytes.len(), room);
-            room.map_err(Problem::from)?;
+        if !form::is_json(content_type, &rest.bytes) {
+            let fields = rest.more(rest.bytes.len(), room);
+            fields.map_err(Problem::from)?;
         }
-        let form = Form::read(content_type, bytes)?;
+        let form = Form::read(content_type, mem::take(&mut rest.bytes))?;
         let key = match (shown.in_query, shown.known_bearer, form.json()) {
             (Some(key), ..) => Some(key),
             (None, known, None) => in_field(&form).or(known),
             (None, Some(known), Some(_)) => Some(known),
             (None, None, Some(bytes)) => {
-                in_json(bytes).map_err(|error| GraphProblem::unreadable(error, true))?
+                let (text, _copy) = text_of(bytes, room).map_err(Problem::from)?;
+                in_json(&text).map_err(|error| GraphProblem::unreadable(error, true))?
             }
         };
-        Ok(Self { form, key, fields })
+        Ok(Self { form, key, rest })
     }
 }
 
@@ -210,14 +213,13 @@ fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
 ///
 /// # Errors
 ///
-/// [`IntakeError::Syntax`] if it is a broken object: that it holds no key would send somebody looking for one.
-fn in_json(bytes: &[u8]) -> Result<Option<String>, IntakeError> {
-    let text = batch::text_of(bytes);
+/// [`IntakeError::Syntax`] if it is a broken object: that it holds no key would send people looking for one.
+fn in_json(text: &str) -> Result<Option<String>, IntakeError> {
     if !text.trim_start().starts_with('{') {
         return Ok(None);
     }
     let mut found = None;
-    let mut reader = Reader::new(&text);
+    let mut reader = Reader::new(text);
     let read = reader.members(|reader, key| {
         let value: Raw<'_> = reader.value()?;
         if matches!(&*key, "access_token" | "accessKey") {
@@ -225,7 +227,7 @@ fn in_json(bytes: &[u8]) -> Result<Option<String>, IntakeError> {
         }
         Ok::<(), SyntaxError>(())
     });
-    read.map_err(|error| intake::syntax(&text, error))?;
+    read.map_err(|error| intake::syntax(text, error))?;
     Ok(found.filter(|key| !key.is_empty()))
 }
 

@@ -13,7 +13,7 @@ use sluice_event::{
 };
 use sluice_journal::{Appended, Arrivals, Entry, JournalError, Received, Rejection, TestCode};
 
-use super::body::{Held, Room};
+use super::body::{self, Held, Room, text_of};
 use super::remarks::{Remarks, Warning};
 use super::test_codes::TEST_CODES_MAX;
 use super::{Doors, RequestId};
@@ -275,17 +275,20 @@ fn told(findings: &Findings) -> Vec<Finding> {
 }
 
 impl Doors {
-    /// Seals the events of a text away from the threads that serve connections, when there are many.
+    /// Seals the events of a body away from the threads that serve connections, when there are many. The body is
+    /// gone then; what was made of it has room of its own.
     pub(crate) async fn seal(
         &self,
-        bytes: Vec<u8>,
+        body: body::Received,
         source: &Arc<Source>,
     ) -> Result<Sealed, IntakeError> {
         let now = (self.clock.now(), self.clock.chance());
         let events_max = self.limits.events_per_request_max;
         let (source, room) = (Arc::clone(source), self.room.clone());
-        aside(bytes.len(), move || {
-            seal(&batch::text_of(&bytes), &source, now, events_max, &room)
+        aside(body.bytes.len(), move || {
+            let body = body;
+            let (text, _copy) = text_of(&body.bytes, &room).map_err(|_| IntakeError::NoRoom)?;
+            seal(&text, &source, now, events_max, &room)
         })
         .await
     }
