@@ -186,7 +186,8 @@ impl Gateway {
         let roster = {
             let (mut config, environment) = (config.clone(), Arc::clone(&environment));
             if let Ok(listeners) = &listeners {
-                // That of a socket that was handed over is not in the file.
+                // That of a socket that was handed over is not in the file; keys may be short if no other machine
+                // reaches any of them.
                 config.server.listen = listeners.address;
             }
             Arc::new(blocking(move || Roster::read(&config, environment)).await??)

@@ -21,10 +21,10 @@ use crate::door::{ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving
 #[derive(Debug, Default)]
 pub struct Sockets {
     doors: Vec<TcpListener>,
-    admin: Option<TcpListener>,
+    admin: Vec<TcpListener>,
 }
 
-/// The name of the admin listener's socket among those that are handed over.
+/// The name of the admin listener's sockets among those that are handed over.
 const ADMIN: &str = "admin";
 
 /// A socket that was handed over cannot be used.
@@ -39,8 +39,8 @@ pub struct SocketsError {
 }
 
 impl Sockets {
-    /// The sockets that the environment names (`LISTEN_FDS`, `LISTEN_PID`), which are taken out of it. One that is
-    /// called `admin` (`LISTEN_FDNAMES`) is the admin listener's, all others are the doors'. To be called before any
+    /// The sockets that the environment names (`LISTEN_FDS`, `LISTEN_PID`), which are taken out of it. Those that are
+    /// called `admin` (`LISTEN_FDNAMES`) are the admin listener's, all others are the doors'. To be called before any
     /// thread is started, as the environment must not change beside one.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Sockets {
             let socket = listening(handed.take_tcp_listener(index));
             let socket = socket.map_err(|error| SocketsError { number, error })?;
             match names.next() {
-                Some(ADMIN) => sockets.admin = socket,
+                Some(ADMIN) => sockets.admin.extend(socket),
                 _ => sockets.doors.extend(socket),
             }
         }
@@ -80,7 +80,7 @@ fn listening(socket: io::Result<Option<TcpListener>>) -> io::Result<Option<TcpLi
 /// Everything that the gateway listens on.
 pub(crate) struct Listeners {
     doors: Vec<Listener>,
-    admin: Listener,
+    admin: Vec<Listener>,
     /// Where events are taken.
     pub(crate) address: SocketAddr,
     /// Where the gateway shows how it is doing.
@@ -96,23 +96,13 @@ impl Listeners {
         let at_doors = |error| StartError::listen("server.listen", server, error);
         let at_admin = |error| StartError::listen("admin.listen", admin, error);
         let is_shared = !sockets.doors.is_empty();
-        let doors = if is_shared {
-            let shared = sockets.doors.into_iter().map(Listener::shared);
-            shared.collect::<io::Result<Vec<_>>>().map_err(at_doors)?
-        } else {
-            vec![Listener::bind(server).map_err(at_doors)?]
-        };
-        let address = doors.first().map_or(Ok(server), Listener::address);
-        let admin = match sockets.admin {
-            Some(socket) => Listener::shared(socket),
-            None => Listener::bind(admin),
-        };
-        let admin = admin.map_err(at_admin)?;
+        let (doors, address) = listeners(sockets.doors, server).map_err(at_doors)?;
+        let (admin, admin_address) = listeners(sockets.admin, admin).map_err(at_admin)?;
         Ok(Self {
             doors,
-            address: address.map_err(at_doors)?,
-            admin_address: admin.address().map_err(at_admin)?,
             admin,
+            address,
+            admin_address,
             is_shared,
         })
     }
@@ -148,6 +138,53 @@ impl Listeners {
         }
         let admin = Arc::new(Admin::new(Arc::clone(doors)));
         let limits = limits(ADMIN_CONNECTIONS_MAX);
-        servers.spawn(serve(self.admin, admin, limits, stages.clone()));
+        for listener in self.admin {
+            let (admin, limits) = (Arc::clone(&admin), limits.clone());
+            servers.spawn(serve(listener, admin, limits, stages.clone()));
+        }
+    }
+}
+
+/// Listeners at the sockets that were handed over, else at the configured address; and the address of one that
+/// other machines reach, if there is one.
+fn listeners(
+    handed: Vec<TcpListener>,
+    configured: SocketAddr,
+) -> io::Result<(Vec<Listener>, SocketAddr)> {
+    let listeners = if handed.is_empty() {
+        vec![Listener::bind(configured)?]
+    } else {
+        let shared = handed.into_iter().map(Listener::shared);
+        shared.collect::<io::Result<Vec<_>>>()?
+    };
+    let addresses = listeners.iter().map(Listener::address);
+    let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
+    let reached = addresses.iter().find(|it| !it.ip().is_loopback());
+    let address = reached.or(addresses.first()).copied();
+    Ok((listeners, address.unwrap_or(configured)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(address: &str) -> TcpListener {
+        TcpListener::bind(address).unwrap()
+    }
+
+    #[tokio::test]
+    async fn all_sockets_are_served_and_one_that_others_reach_counts() {
+        let sockets = [socket("127.0.0.1:0"), socket("0.0.0.0:0")];
+        let [local, open] = sockets.each_ref().map(|it| it.local_addr().unwrap());
+        let (both, address) = listeners(sockets.into(), local).unwrap();
+        assert_eq!((both.len(), address), (2, open));
+
+        let sockets = [socket("127.0.0.1:0"), socket("127.0.0.1:0")];
+        let first = sockets[0].local_addr().unwrap();
+        let (both, address) = listeners(sockets.into(), open).unwrap();
+        assert_eq!((both.len(), address), (2, first));
+
+        let (own, address) = listeners(Vec::new(), "127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!((own.len(), own[0].address().unwrap()), (1, address));
     }
 }
