@@ -80,7 +80,7 @@ fn wrong_host() -> Problem {
         StatusCode::MISDIRECTED_REQUEST,
         "host_wrong",
         "the admin listener does not answer to this name",
-        "ask for it by its IP address, localhost, or a name without a dot",
+        "ask for it by its IP address, localhost, a name without a dot, or one that ends in .local, .internal or .home.arpa",
     )
 }
 
@@ -95,8 +95,11 @@ fn is_called_by_a_local_name(request: &Request) -> bool {
     }
 }
 
-/// Loopback names, IP addresses, and names of one word: no domain of the web is without a dot, and networks of
-/// containers name machines so.
+/// Ends of names that the web's DNS does not have (RFC 6761, 6762, 8375, and ICANN for `internal`).
+const LOCAL_ENDS: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
+
+/// Names under [`LOCAL_ENDS`], IP addresses, and names of one word: no domain of the web is without a dot, and
+/// networks of containers name machines so.
 fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -104,7 +107,8 @@ fn is_local(host: &str) -> bool {
     let name = authority.host().trim_end_matches('.');
     let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     let name = name.to_ascii_lowercase();
-    is_address || (!name.is_empty() && !name.contains('.')) || name.ends_with(".localhost")
+    let is_word = !name.is_empty() && !name.contains('.');
+    is_address || is_word || LOCAL_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -123,6 +127,10 @@ mod tests {
             ("LOCALHOST", true),
             ("sluice.localhost:8081", true),
             ("sluice:8081", true),
+            ("my_sluice:8081", true),
+            ("sluice.shop.svc.cluster.local:8081", true),
+            ("ip-10-0-3-7.eu-west-1.compute.internal:8081", true),
+            ("Box.home.arpa.:8081", true),
             ("evil.example", false),
             ("evil.example:8081", false),
             ("evil.example.:8081", false),
@@ -130,6 +138,8 @@ mod tests {
             ("localhost.evil.example", false),
             ("localhost@evil.example", false),
             ("notlocalhost.com", false),
+            ("internal.evil.example", false),
+            ("evil.notlocal", false),
             ("", false),
             (":8081", false),
             ("a b", false),
