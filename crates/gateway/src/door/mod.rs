@@ -38,7 +38,6 @@ use futures_util::FutureExt as _;
 use sluice_event::DatasetId;
 use sluice_journal::{Journal, LaneId, Waiting};
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
@@ -223,7 +222,7 @@ impl Service for Public {
         if let Some(Peer(peer)) = peer
             && response.status() == StatusCode::UNAUTHORIZED
         {
-            sleep(self.doors.wrong_key(peer.address)).await;
+            self.doors.wrong_key(peer.address).await;
         }
         response
     }
@@ -266,11 +265,11 @@ impl Doors {
         self.finish(door, &id, response)
     }
 
-    /// Counts a wrong key, or a request without one; tells how long to keep its answer back.
-    fn wrong_key(&self, address: IpAddr) -> Duration {
+    /// Counts a wrong key, or a request without one; waits as long as its answer is to be kept back.
+    async fn wrong_key(&self, address: IpAddr) {
         let (delay, guesses) = self.wrong_keys.met(address, self.clock.unix_ms());
         self.watch.wrong_key(guesses.as_ref());
-        delay
+        self.wrong_keys.keep_back(delay).await;
     }
 
     /// Gives an answer its name, and counts it.
@@ -282,7 +281,8 @@ impl Doors {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert("x-request-id", id.0.clone());
-        self.watch.answered(door, status, id.as_str(), is_stopping);
+        let now_ms = self.clock.unix_ms();
+        (self.watch).answered(door, status, id.as_str(), is_stopping, now_ms);
         response
     }
 }

@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
 /// Between two lines of the log, in milliseconds; the count of each address begins anew with it.
 const WINDOW_MS: u64 = 60_000;
 
@@ -18,12 +21,19 @@ const STEP: Duration = Duration::from_millis(100);
 /// The longest that an answer is kept back.
 const DELAY_MAX: Duration = Duration::from_secs(2);
 
+/// Answers that are kept back at the same time; beyond that they go out at once. Each keeps its connection, and a
+/// proxy has a limited number of them to the gateway, which right keys need, too.
+const KEPT_BACK_MAX: usize = 64;
+
 /// Addresses that are counted apart. All others count as one.
 const ADDRESSES_MAX: usize = 4_096;
 
 /// The wrong keys of the last minute.
-#[derive(Default)]
-pub(crate) struct WrongKeys(Mutex<Window>);
+pub(crate) struct WrongKeys {
+    window: Mutex<Window>,
+    /// For answers that are kept back.
+    places: Semaphore,
+}
 
 #[derive(Default)]
 struct Window {
@@ -45,12 +55,28 @@ pub(crate) struct Guesses {
     pub(crate) most_from: IpAddr,
 }
 
+impl Default for WrongKeys {
+    fn default() -> Self {
+        Self {
+            window: Mutex::default(),
+            places: Semaphore::new(KEPT_BACK_MAX),
+        }
+    }
+}
+
 impl WrongKeys {
     /// Counts one; tells how long to keep its answer back, and once a minute what to log.
     pub(crate) fn met(&self, address: IpAddr, now_ms: u64) -> (Duration, Option<Guesses>) {
         // Counts are whole numbers: there is no half-written state.
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.met(address, now_ms)
+    }
+
+    /// Waits with the answer, if not too many are kept back already.
+    pub(crate) async fn keep_back(&self, delay: Duration) {
+        if let Ok(_place) = self.places.try_acquire() {
+            sleep(delay).await;
+        }
     }
 }
 
@@ -86,6 +112,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn address(number: u32) -> IpAddr {
@@ -122,6 +150,19 @@ mod tests {
         let mut window = Window::default();
         assert!(window.met(address(1), 10_000_000).1.is_some());
         assert!(window.met(address(1), 1_000).1.is_some());
+    }
+
+    #[tokio::test]
+    async fn wrong_keys_cannot_take_all_connections_of_a_proxy() {
+        let keys = WrongKeys::default();
+        let keep_back = || Box::pin(keys.keep_back(DELAY_MAX));
+        let mut kept: Vec<_> = (0..KEPT_BACK_MAX).map(|_| keep_back()).collect();
+        for answer in &mut kept {
+            assert!(answer.now_or_never().is_none());
+        }
+        assert!(keep_back().now_or_never().is_some());
+        drop(kept);
+        assert!(keep_back().now_or_never().is_none());
     }
 
     #[test]

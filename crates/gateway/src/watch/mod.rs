@@ -43,10 +43,11 @@ pub(crate) struct Watch {
     is_failing: Arc<AtomicBool>,
     /// It was told that the journal takes nothing until the next start.
     is_lost: Arc<AtomicBool>,
-    /// When it was last told, in milliseconds since 1970, that all places are taken, and that one address has
-    /// too many.
+    /// When it was last told, in milliseconds since 1970, that all places are taken, that one address has too
+    /// many, and that a request was answered 503.
     full_told_ms: Arc<AtomicU64>,
     refused_told_ms: Arc<AtomicU64>,
+    busy_told_ms: Arc<AtomicU64>,
     is_skewed: Arc<AtomicBool>,
     minutes: Arc<Minutes>,
 }
@@ -73,27 +74,39 @@ impl Watch {
             is_lost: Arc::default(),
             full_told_ms: Arc::default(),
             refused_told_ms: Arc::default(),
+            busy_told_ms: Arc::default(),
             is_skewed: Arc::default(),
             minutes: Arc::default(),
         }
     }
 
-    /// A door answered.
+    /// A door answered. A server error that clients can cause is logged once a minute, a defect each time.
     pub(crate) fn answered(
         &self,
         door: &'static str,
         status: u16,
         request_id: &str,
         is_stopping: bool,
+        now_ms: u64,
     ) {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
-        // That the journal takes nothing, and that the gateway stops, was told when it began.
-        let is_told = self.is_failing() || is_stopping;
-        if status >= 500 && !is_told {
+        if self.is_worth_a_warning(status, is_stopping, now_ms) {
             warn!(door, status, request_id, "answered with a server error");
         } else {
             debug!(door, status, request_id, "answered");
+        }
+    }
+
+    fn is_worth_a_warning(&self, status: u16, is_stopping: bool, now_ms: u64) -> bool {
+        // That the journal takes nothing, and that the gateway stops, was told when it began.
+        let is_told = self.is_failing() || is_stopping;
+        match status {
+            _ if is_told => false,
+            503 => is_due(&self.busy_told_ms, now_ms),
+            // What the client asks for is not implemented.
+            501 => false,
+            _ => status >= 500,
         }
     }
 
@@ -613,4 +626,22 @@ fn some_of(keys: &[EventKey]) -> String {
         .collect();
     let more = if keys.len() > NAMED_MAX { ", …" } else { "" };
     format!("{}{more}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_cannot_fill_the_log_with_server_errors() {
+        let watch = Watch::new();
+        let is_told = |status, now_ms| watch.is_worth_a_warning(status, false, now_ms);
+        assert!(is_told(503, 100_000) && !is_told(503, 159_999) && is_told(503, 160_000));
+        assert!(
+            is_told(500, 160_001) && is_told(500, 160_001),
+            "each defect"
+        );
+        assert!(!is_told(501, 300_000) && !is_told(422, 300_000));
+        assert!(!watch.is_worth_a_warning(500, true, 300_000), "in a stop");
+    }
 }
