@@ -1,8 +1,11 @@
 //! Which journal a command reads, beside a running gateway or without one.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use sluice_journal::{Books, JournalError, OpenError};
+use sluice_gateway::body_keys;
+use sluice_gateway::config::{Environment as _, Journal, ProcessEnvironment, SecretRef};
+use sluice_journal::{BodyKeys, Books, JournalError, OpenError};
 
 use crate::config_file::{self, ConfigOption};
 use crate::failure::Failure;
@@ -35,10 +38,31 @@ impl JournalOption {
         }
     }
 
+    /// The keys that its bodies are encrypted with: those of the configuration, or of its variables where there is
+    /// none.
+    pub(crate) fn body_keys(&self) -> Result<BodyKeys, Failure> {
+        let journal = match self.config.path() {
+            Some(file) => config_file::load(&file)?.config.journal,
+            None => Journal {
+                path: self.folder()?,
+                retention: Duration::ZERO,
+                encryption_key: of_variable("SLUICE_JOURNAL_ENCRYPTION_KEY"),
+                encryption_key_previous: of_variable("SLUICE_JOURNAL_ENCRYPTION_KEY_PREVIOUS"),
+            },
+        };
+        body_keys(&journal, &ProcessEnvironment).map_err(|error| anyhow::Error::new(error).into())
+    }
+
     /// Opens the journal's books; makes nothing.
     pub(crate) fn open(&self) -> Result<Books, Failure> {
         Books::open(&self.folder()?).map_err(Failure::from)
     }
+}
+
+/// The secret in a variable, if that is set.
+fn of_variable(name: &str) -> Option<SecretRef> {
+    ProcessEnvironment.get(name)?;
+    Some(SecretRef::Env(name.to_owned()))
 }
 
 impl From<OpenError> for Failure {

@@ -3,6 +3,7 @@
 //! [`Gateway::start`] wires it and reads as the architecture does. Everything that runs is owned by the
 //! [`Gateway`] and finished by [`Gateway::stop`]: first the doors, then the lanes, then the journal.
 
+mod body_keys;
 mod clock;
 pub mod config;
 mod config_file;
@@ -22,13 +23,14 @@ use std::time::Duration;
 
 use sluice_event::{Context, ExternalId, UserField, normalize};
 use sluice_graph::{Client, ClientError, ClientSettings, Roots};
-use sluice_journal::{Embedded, Journal, OpenError, Options};
+use sluice_journal::{Embedded, Encryption, Journal, OpenError, Options};
 use tokio::sync::{Notify, watch as channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+pub use body_keys::body_keys;
 pub use clock::{Clock, SharedClock, SystemClock};
 use config::{Config, ConfigFile, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
 use door::{Doors, Stage, Stages};
@@ -200,7 +202,7 @@ impl Gateway {
         }
         let now_ms = clock.unix_ms();
         blocking(move || warm_up(now_ms)).await?;
-        let journal = open_journal(&config, &watch).await?;
+        let journal = open_journal(&config, &environment, &clock, &watch).await?;
         // After the journal's: a second gateway that was started by mistake is told that there is a first one,
         // and not to take another port.
         let listeners = listeners?;
@@ -359,12 +361,23 @@ fn warm_up(now_ms: u64) {
     let _normalized = normalize(UserField::Ph, "+16505551212", &context);
 }
 
-async fn open_journal(config: &Config, watch: &Watch) -> Result<Arc<dyn Journal>, StartError> {
+async fn open_journal(
+    config: &Config,
+    environment: &Arc<dyn Environment>,
+    clock: &Time,
+    watch: &Watch,
+) -> Result<Arc<dyn Journal>, StartError> {
     let path = config.journal.path.clone();
+    let (journal, environment) = (config.journal.clone(), Arc::clone(environment));
+    let keys = blocking(move || body_keys(&journal, &*environment)).await??;
     let watch = watch.clone();
     let options = Options {
         observer: Some(Box::new(move |commit| watch.committed(&commit))),
         deletes_delivered: config.journal.retention.is_zero(),
+        encryption: Some(Encryption {
+            keys,
+            chance: clock.chance(),
+        }),
     };
     Ok(Arc::new(
         blocking(move || Embedded::open(&path, options)).await??,

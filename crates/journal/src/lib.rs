@@ -31,10 +31,11 @@ use tokio::sync::{Notify, watch};
 
 pub use books::{Tally, books_balance};
 pub use embedded::{
-    ArrivalKind, Audit, AuditGroup, AuditSource, Books, CodeCount, CommitStats, CommittedCount,
-    DeadFilter, Dropped, DroppedWaiting, Embedded, EventDetail, EventRecord, Health, HourTally,
-    Observer, OpenError, Options, PAGE_MAX, Page, PastOutcome, RejectionFilter, RejectionKey,
-    RejectionRecord, Replayed, Selection, SentRequest, WaitingFilter,
+    ArrivalKind, Audit, AuditGroup, AuditSource, BodyKey, BodyKeyId, BodyKeys, Books, CodeCount,
+    CommitStats, CommittedCount, DeadFilter, Dropped, DroppedWaiting, Embedded, Encryption,
+    EventDetail, EventRecord, Health, HourTally, InvalidBodyKey, Observer, OpenError, Options,
+    PAGE_MAX, Page, PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed,
+    Selection, SentRequest, WaitingFilter,
 };
 pub use types::{
     Appended, Arrivals, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState,
@@ -162,6 +163,9 @@ pub struct Lease {
     pub events: Vec<Leased>,
     /// Events that would be here, but their bytes on disk are damaged. They are withheld already.
     pub damaged: Vec<EventKey>,
+    /// Events that would be here, but their bodies are encrypted with a key that is not given. They are withheld
+    /// already.
+    pub locked: Vec<(EventKey, BodyKeyId)>,
     /// Gives events back; the engine's own.
     give_back: Box<dyn Fn(Vec<Leased>) + Send + Sync>,
 }
@@ -177,6 +181,7 @@ impl Lease {
             lane,
             events,
             damaged: Vec::new(),
+            locked: Vec::new(),
             give_back: Box::new(give_back),
         }
     }

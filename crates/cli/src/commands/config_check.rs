@@ -86,11 +86,13 @@ fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
         0 => "until they are delivered".to_owned(),
         days => format!("for {}", counted(days, "day")),
     };
+    let is_encrypted = config.journal.encryption_key.is_some();
+    let encrypted = if is_encrypted { ", encrypted" } else { "" };
     writeln!(output, "listens on  http://{}", config.server.listen)?;
     writeln!(output, "admin       http://{}", config.admin.listen)?;
     writeln!(
         output,
-        "journal     {}, bodies are kept {kept}",
+        "journal     {}, bodies are kept {kept}{encrypted}",
         printable(&journal)
     )?;
     writeln!(output, "sends to    {}", config.graph.base_url)?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::journal::{self, DELIVERED, EMAIL, EXPIRED, REFUSED, TOO_OLD, WAITING};
-use crate::run::{Run, sluice};
+use crate::run::{Run, sluice, sluice_with};
 
 /// A journal of its own for each test.
 struct Journal(tempfile::TempDir);
@@ -229,6 +229,33 @@ fn shows_the_request_and_the_sealed_body() {
         .json()
         .remove(0);
     assert_eq!(shown["state"], "delivered");
+}
+
+#[test]
+fn an_encrypted_body_is_shown_to_those_who_have_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    journal::write_encrypted(folder.path());
+    let path = folder.path().to_str().unwrap();
+    let show =
+        |key: &[(&str, &str)]| sluice_with(key, &["dead", "show", REFUSED, "--journal", path], "");
+    let run = show(&[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let said = "The body is encrypted with the key ";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    for name in [
+        "SLUICE_JOURNAL_ENCRYPTION_KEY",
+        "SLUICE_JOURNAL_ENCRYPTION_KEY_PREVIOUS",
+    ] {
+        let run = show(&[(name, journal::BODY_KEY)]);
+        let is_shown = run.stdout.contains("\"event_id\": \"order-3\",");
+        assert!(is_shown && !run.stdout.contains(said), "{}", run.stdout);
+    }
+    let run = show(&[("SLUICE_JOURNAL_ENCRYPTION_KEY", "no-key")]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("expected 32 bytes"), "{}", run.stderr);
+    assert!(!run.stderr.contains("no-key"), "{}", run.stderr);
+    let run = sluice(&["audit", "--deep", "--journal", path], "");
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
 }
 
 #[test]

@@ -7,11 +7,16 @@ use sluice_event::{
     ActionSource, Code, DatasetId, Event, Findings, Moment, Remains, Rules, UserField,
 };
 use sluice_journal::{
-    Arrivals, Cause, DeliveryReport, Embedded, Entry, EventKey, Journal as _, LaneId, LeaseLimits,
-    Options, Outcome, Received, Rejection, RequestRecord, SourceName,
+    Arrivals, BodyKey, BodyKeys, Cause, DeliveryReport, Embedded, Encryption, Entry, EventKey,
+    Journal as _, LaneId, LeaseLimits, Options, Outcome, Received, Rejection, RequestRecord,
+    SourceName,
 };
 
 pub(crate) const DATASET: &str = "1234567890123456";
+
+/// A key for bodies on disk.
+pub(crate) const BODY_KEY: &str =
+    "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 /// The person in every event; nobody may print the address.
 pub(crate) const EMAIL: &str = "john.q.public@example.com";
@@ -132,8 +137,32 @@ fn rejected() -> Received {
 
 /// Writes a journal of five events, a copy of one and two rejected ones into the folder.
 pub(crate) fn write(folder: &Path) {
+    write_with(folder, Options::default());
+}
+
+/// The same with bodies that are encrypted with [`BODY_KEY`].
+pub(crate) fn write_encrypted(folder: &Path) {
+    let key = BodyKey::parse(BODY_KEY).unwrap();
+    let keys = BodyKeys {
+        current: Some(key.into()),
+        previous: None,
+    };
+    let encryption = Some(Encryption {
+        keys,
+        chance: [7; 16],
+    });
+    write_with(
+        folder,
+        Options {
+            encryption,
+            ..Options::default()
+        },
+    );
+}
+
+fn write_with(folder: &Path, options: Options) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let journal = Embedded::open(folder, Options::default()).unwrap();
+    let journal = Embedded::open(folder, options).unwrap();
     runtime.block_on(async {
         let entries = [
             entry("order-1", 60_000),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use sluice_graph::{AccessToken, AppSecret};
+use sluice_journal::BodyKey;
 
 use super::environment::Environment;
 use super::load::{self, LoadError, Reading, SecretPlace};
@@ -115,6 +116,7 @@ fn check_secrets(
         match secret.kind {
             SecretKind::AccessToken => token(&text, &mut note),
             SecretKind::AppSecret => app_secret(&text, &mut note),
+            SecretKind::EncryptionKey => encryption_key(&text, &mut note),
             SecretKind::SourceKey => {
                 key(&text, is_local, &mut note);
                 let same = read.iter().find(|(_, other)| *other == text);
@@ -145,6 +147,14 @@ fn app_secret(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
     if let Err(error) = AppSecret::new(text.expose().to_owned()) {
         let message = format!("this is no app secret: {error}");
         note(Severity::Error, &message, "");
+    }
+}
+
+fn encryption_key(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {
+    if let Err(error) = BodyKey::parse(text.expose()) {
+        let message = format!("this is no encryption key: {error}");
+        let help = "make one with `openssl rand -hex 32`";
+        note(Severity::Error, &message, help);
     }
 }
 

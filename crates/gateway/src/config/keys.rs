@@ -57,7 +57,12 @@ pub(super) const ADMIN: Section = Section {
 pub(super) const JOURNAL: Section = Section {
     name: "journal",
     shape: Shape::Single,
-    keys: &["path", "retention_days"],
+    keys: &[
+        "path",
+        "retention_days",
+        "encryption_key",
+        "encryption_key_previous",
+    ],
 };
 
 /// `[graph]`
@@ -138,7 +143,14 @@ pub(super) const TEST_CODE: Section = Section {
 };
 
 /// The keys whose values are secrets, or may hold one, as the arguments of a command may.
-const HIDDEN: [&str; 4] = ["access_token", "app_secret", "key", "command"];
+const HIDDEN: [&str; 6] = [
+    "access_token",
+    "app_secret",
+    "key",
+    "encryption_key",
+    "encryption_key_previous",
+    "command",
+];
 
 impl Section {
     /// The section as it is written: `[server]`, `[[dataset]]`.

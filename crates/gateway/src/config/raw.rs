@@ -23,6 +23,7 @@ pub(super) enum SecretKind {
     AccessToken,
     AppSecret,
     SourceKey,
+    EncryptionKey,
 }
 
 pub(super) struct RawConfig {
@@ -54,6 +55,8 @@ pub(super) struct RawAdmin {
 pub(super) struct RawJournal {
     pub(super) path: Text,
     pub(super) retention_days: Number,
+    pub(super) encryption_key: AnySecret,
+    pub(super) encryption_key_previous: AnySecret,
 }
 
 pub(super) struct RawGraph {
@@ -166,7 +169,12 @@ impl RawConfig {
         });
         let sources = self.sources.iter();
         let sources = sources.map(|source| (SecretKind::SourceKey, &source.key));
-        let all = datasets.chain(sources);
+        let journal = [
+            &self.journal.encryption_key,
+            &self.journal.encryption_key_previous,
+        ];
+        let journal = journal.map(|key| (SecretKind::EncryptionKey, key));
+        let all = datasets.chain(sources).chain(journal);
         all.filter_map(|(kind, secret)| Some((kind, secret.as_ref()?)))
     }
 }
@@ -319,6 +327,8 @@ impl RawJournal {
         Self {
             path: reader.text("path"),
             retention_days: reader.number("retention_days"),
+            encryption_key: raw_secret::read(reader, "encryption_key"),
+            encryption_key_previous: raw_secret::read(reader, "encryption_key_previous"),
         }
     }
 }

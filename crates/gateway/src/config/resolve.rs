@@ -18,6 +18,7 @@ use super::resolve_ends;
 use super::resolved::{
     Admin, AfterLostAnswer, Config, Delivery, Graph, Journal, Log, LogFormat, Server,
 };
+use super::secret::SecretRef;
 use super::written::{Notes, Origin, Written, quoted};
 
 const KIB: u64 = 1 << 10;
@@ -130,10 +131,13 @@ fn journal(raw: &RawJournal, notes: &mut Notes<'_>) -> Option<Journal> {
         }
         Some(PathBuf::from(&path.value))
     });
+    let place = |secret: &Option<Written<SecretRef>>| secret.as_ref().map(|it| it.value.clone());
     let days = within(raw.retention_days.as_ref(), 0..=3_650, notes);
     Some(Journal {
         path: path?,
         retention: Duration::from_secs(days? * DAY_S),
+        encryption_key: place(&raw.encryption_key),
+        encryption_key_previous: place(&raw.encryption_key_previous),
     })
 }
 

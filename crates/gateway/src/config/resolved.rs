@@ -67,6 +67,10 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long the bodies of finished events are kept. Zero: until they are delivered or Meta takes them no more.
     pub retention: Duration,
+    /// Where the key is that bodies are encrypted with on disk; without one they are in the clear.
+    pub encryption_key: Option<SecretRef>,
+    /// Where the key before this one is, for bodies that it was used for.
+    pub encryption_key_previous: Option<SecretRef>,
 }
 
 /// How Meta is reached.

@@ -348,6 +348,7 @@ impl Lane {
             }
         };
         context.watch.damaged(&context.id, &lease.damaged);
+        context.watch.locked(&context.id, &lease.locked);
         if lease.events.is_empty() {
             return false;
         }

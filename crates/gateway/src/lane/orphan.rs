@@ -67,6 +67,7 @@ impl Orphan {
         };
         let mut lease = self.journal.lease(&self.id, limits).await?;
         self.watch.damaged(&self.id, &lease.damaged);
+        self.watch.locked(&self.id, &lease.locked);
         // Nothing is sent here, so an event that may have arrived waits like all others.
         let outcomes = beforehand(&lease.events, now_s, AfterLostAnswer::Resend);
         let outcomes: Vec<_> = outcomes.collect();

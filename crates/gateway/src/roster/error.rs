@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use sha2::{Digest as _, Sha256};
 use sluice_graph::InvalidToken;
+use sluice_journal::InvalidBodyKey;
 
 use super::entry::Held;
 use crate::config::{KEY_HELP, SecretError};
@@ -32,6 +33,17 @@ pub enum RosterError {
         /// Why not.
         #[source]
         error: InvalidToken,
+    },
+    /// It is no key that bodies can be encrypted with.
+    #[error("{what} ({place}) cannot be used")]
+    NoBodyKey {
+        /// Which key it is.
+        what: String,
+        /// Where it is.
+        place: String,
+        /// Why not.
+        #[source]
+        error: InvalidBodyKey,
     },
     /// Two sources cannot be told apart.
     #[error("sources {first} and {second} have the same key")]

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use sluice_graph::{Usage, Version};
 use sluice_journal::{
-    ArrivalKind, CommitStats, EventKey, Health, JournalError, LaneId, Outcome, RequestRecord,
-    Waiting,
+    ArrivalKind, BodyKeyId, CommitStats, EventKey, Health, JournalError, LaneId, Outcome,
+    RequestRecord, Waiting,
 };
 use tracing::{debug, error, info, warn};
 
@@ -367,6 +367,24 @@ impl Watch {
                 dataset,
                 event = event.0,
                 "an event is damaged on disk and withheld; check the disk"
+            );
+        }
+    }
+
+    /// Events whose bodies are encrypted with a key that is not given; the journal withholds them.
+    pub(crate) fn locked(&self, lane: &LaneId, events: &[(EventKey, BodyKeyId)]) {
+        let dataset = lane.dataset.as_str();
+        let label = metrics::Dataset {
+            dataset: dataset.to_owned(),
+        };
+        for (event, key) in events {
+            self.metrics.withheld.get_or_create(&label).inc();
+            error!(
+                dataset,
+                event = event.0,
+                %key,
+                "an event is withheld: its body is encrypted with another key; set \
+                 journal.encryption_key_previous and send it again with `sluice dead replay`"
             );
         }
     }

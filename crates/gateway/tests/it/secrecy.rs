@@ -3,7 +3,41 @@
 use serde_json::json;
 
 use crate::client::request;
-use crate::harness::{CLEAR, KEY, TOKEN, start};
+use crate::harness::{CLEAR, KEY, TOKEN, TestGateway, start};
+
+/// A key for bodies on disk.
+const BODY_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
+/// Whether a text is in a file of the journal.
+fn is_on_disk(test: &TestGateway, what: &str) -> bool {
+    let files = std::fs::read_dir(test.journal()).unwrap();
+    let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let bytes: Vec<u8> = bytes.collect();
+    bytes.windows(what.len()).any(|it| it == what.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_encrypted_on_disk_when_there_is_a_key() {
+    let mut test = start().await;
+    test.reconfigure(|config| {
+        let key = format!("journal.encryption_key = \"{BODY_KEY}\"\n        journal.path");
+        config.replace("journal.path", &key)
+    });
+    test.restart().await;
+    test.post(&test.purchase("order")).await;
+    test.arrived(1).await;
+    assert!(
+        test.sandbox.received()[0]
+            .event
+            .get()
+            .contains("Mozilla/5.0")
+    );
+    for text in ["Mozilla/5.0", "shop.example", BODY_KEY] {
+        assert!(!is_on_disk(&test, text), "{text}");
+    }
+    assert!(is_on_disk(&test, "order"), "the row of the event");
+    test.finish().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_and_metrics_show_nothing() {

@@ -2,6 +2,7 @@
 
 use rusqlite::{CachedStatement, Connection};
 
+use super::cipher::{BodyKeyId, Sealer};
 use super::lease::unless_damaged;
 use super::queue::Slot;
 use super::tally::{Counted, Group};
@@ -9,27 +10,36 @@ use super::writer::{LaneTerms, Staged, State};
 use crate::dedup::Identity;
 use crate::types::{Appended, Entry, EventKey, LaneId};
 
-/// An entry with its identity, which was hashed on the caller's thread.
+/// An entry with its identity and its encrypted body, which were made on the caller's thread.
 pub(super) struct Arrival {
     entry: Entry,
     identity: Identity,
-}
-
-impl From<Entry> for Arrival {
-    fn from(entry: Entry) -> Self {
-        let identity = *entry.identity().as_bytes();
-        Self { entry, identity }
-    }
+    /// The encrypted body, and the key it is encrypted with.
+    sealed: Option<(BodyKeyId, Vec<u8>)>,
 }
 
 impl Arrival {
+    /// `None` if the body is too long for the cipher.
+    pub(super) fn new(entry: Entry, with: Option<&Sealer>) -> Option<Self> {
+        let identity = *entry.identity().as_bytes();
+        let sealed = match with {
+            None => None,
+            Some(sealer) => Some(sealer.seal(&identity, entry.event.json().as_bytes())?),
+        };
+        Some(Self {
+            entry,
+            identity,
+            sealed,
+        })
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.entry.event.json().len()
     }
 }
 
 /// The checksum of a body. The event's key is in it, so that a body in the wrong row is noticed too.
-fn checksum(key: EventKey, json: &[u8]) -> u32 {
+pub(super) fn checksum(key: EventKey, json: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&key.0.to_le_bytes());
     hasher.update(json);
@@ -86,7 +96,9 @@ impl<'c> Rows<'c> {
                                     action_source, accepted_ms, expires_s, bytes, own_name)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?,
-            body: conn.prepare_cached("INSERT INTO body (id, crc, json) VALUES (?1, ?2, ?3)")?,
+            body: conn.prepare_cached(
+                "INSERT INTO body (id, crc, json, key, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
         })
     }
 
@@ -172,9 +184,18 @@ fn append_one(
         arrival.bytes(),
         name.is_other.then(|| event.event_name()),
     ))?;
-    let json = event.json();
-    rows.body
-        .execute((key.0, checksum(key, json.as_bytes()), json))?;
+    match &arrival.sealed {
+        None => {
+            let json = event.json();
+            let crc = checksum(key, json.as_bytes());
+            rows.body
+                .execute((key.0, crc, json, None::<u32>, None::<&[u8]>))?;
+        }
+        Some((id, sealed)) => {
+            let crc = checksum(key, sealed);
+            rows.body.execute((key.0, crc, "", id.0, sealed))?;
+        }
+    }
     state.next_event += 1;
     state
         .dedup

@@ -204,12 +204,13 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
 /// Why the body of an event cannot be sent; `None` if it can.
 fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fate>> {
     let flaw = conn
-        .prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?
+        .prepare_cached("SELECT crc, coalesce(sealed, json) FROM body WHERE id = ?1")?
         .query_row([key.0], |row| {
-            let json = row.get_ref(1)?.as_bytes()?;
-            Ok(if is_whole(key, row.get(0)?, json) {
+            // Of an encrypted body the checksum is that of the encrypted bytes.
+            let bytes = row.get_ref(1)?.as_bytes()?;
+            Ok(if is_whole(key, row.get(0)?, bytes) {
                 None
-            } else if is_blank(json) {
+            } else if is_blank(bytes) {
                 Some(Fate::Gone)
             } else {
                 Some(Fate::Damaged)

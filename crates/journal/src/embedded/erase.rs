@@ -19,23 +19,35 @@ const MARGIN_BYTES: u64 = 3 * PAGE_BYTES;
 /// Of a row that takes pages of its own at least so much is among the others.
 const ROW_BYTES_MAX: u64 = 2_000;
 
-/// Whether the body of the event `e` is there, in SQL: one that was overwritten is blank.
+/// Whether the body of the event `e` is there, in SQL.
 macro_rules! has_body {
     () => {
-        "EXISTS (SELECT 1 FROM body WHERE id = e.id AND substr(json, 1, 1) <> ' ')"
+        concat!(
+            "EXISTS (SELECT 1 FROM body WHERE id = e.id AND NOT ",
+            $crate::embedded::erase::blank!(),
+            ")"
+        )
     };
 }
-pub(super) use has_body;
+/// Whether a body was overwritten, in SQL: with blanks, an encrypted one with zeros.
+macro_rules! blank {
+    () => {
+        "(substr(json, 1, 1) = ' ' OR substr(sealed, 1, 1) IS x'00')"
+    };
+}
+pub(super) use {blank, has_body};
 
-/// Whether a body was overwritten.
+/// Whether a body, in the clear or encrypted, was overwritten.
 pub(super) fn is_blank(json: &[u8]) -> bool {
-    json.first() == Some(&b' ')
+    matches!(json.first(), Some(b' ' | 0))
 }
 
 /// Overwrites the body of an event where it lies.
 pub(super) fn overwrite(conn: &Connection, key: EventKey) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "UPDATE body SET json = printf('%*s', octet_length(json), '') WHERE id = ?1",
+        "UPDATE body SET json = printf('%*s', octet_length(json), ''),
+                sealed = CASE WHEN sealed IS NOT NULL THEN zeroblob(octet_length(sealed)) END
+         WHERE id = ?1",
     )?
     .execute([key.0])
     .map(drop)

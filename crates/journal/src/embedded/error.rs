@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::cipher::BodyKeyId;
 use crate::JournalError;
 
 /// Why a journal could not be opened.
@@ -89,6 +90,14 @@ pub enum OpenError {
         /// What the system says.
         detail: String,
     },
+    /// Bodies of waiting events are encrypted with a key that was not given.
+    #[error("events that wait in {} are encrypted with the key {key}, which is not given", path.display())]
+    MissingKey {
+        /// The file.
+        path: PathBuf,
+        /// Which key.
+        key: BodyKeyId,
+    },
     /// The program was built with an SQLite that can corrupt the file.
     #[error("built with SQLite {found}, which can corrupt a journal")]
     OldSqlite {
@@ -131,6 +140,10 @@ impl OpenError {
             }
             OpenError::Full { .. } => "make room on the disk and start again",
             OpenError::Disk { .. } => "check the disk and the system's log",
+            OpenError::MissingKey { .. } => {
+                "set journal.encryption_key or journal.encryption_key_previous to it; `sluice waiting drop` gives \
+                 events up whose key is lost"
+            }
             OpenError::OldSqlite { .. } => {
                 "build with the bundled SQLite, as the project's Cargo.toml does"
             }

@@ -65,8 +65,9 @@ fn bodies(
     last: &mut EventKey,
     problems: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
-    let mut page =
-        conn.prepare_cached("SELECT id, crc, json FROM body WHERE id > ?1 ORDER BY id LIMIT 1000")?;
+    let mut page = conn.prepare_cached(
+        "SELECT id, crc, coalesce(sealed, json) FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
+    )?;
     while bodies_of_page(&mut page, last, problems)? {}
     Ok(())
 }

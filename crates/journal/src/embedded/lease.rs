@@ -6,7 +6,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _};
 
 use sluice_event::ActionSource;
 
-use super::append::is_whole;
+use super::body::{self, Body};
+use super::cipher::{BodyKeyId, BodyKeys};
 use super::lane::Lane;
 use super::queue::Slot;
 use super::readers::Readers;
@@ -31,16 +32,22 @@ impl Taken {
     }
 
     /// Reads the events. Blocks: not for async threads.
-    pub(super) fn read(self, readers: &Readers, texts: &Texts) -> Result<Read, JournalError> {
+    pub(super) fn read(
+        self,
+        readers: &Readers,
+        texts: &Texts,
+        keys: &BodyKeys,
+    ) -> Result<Read, JournalError> {
         let mut leased = Vec::with_capacity(self.slots.len());
-        let (mut damaged, mut settled) = (Vec::new(), Vec::new());
+        let (mut damaged, mut settled, mut locked) = (Vec::new(), Vec::new(), Vec::new());
         readers.read(|conn| {
-            let mut rows = Rows::prepare(conn, texts)?;
+            let mut rows = Rows::prepare(conn, texts, keys)?;
             for slot in &self.slots {
                 match rows.event(slot.key())? {
                     Found::Whole(event) => leased.push(event),
                     Found::Damaged => damaged.push(slot.key()),
                     Found::Settled => settled.push(slot.key()),
+                    Found::Locked(id) => locked.push((slot.key(), id)),
                 }
             }
             Ok(())
@@ -50,6 +57,7 @@ impl Taken {
             leased,
             damaged,
             settled,
+            locked,
         })
     }
 }
@@ -71,6 +79,8 @@ pub(super) struct Read {
     pub(super) damaged: Vec<EventKey>,
     /// Events that another process dropped.
     pub(super) settled: Vec<EventKey>,
+    /// Events whose bodies are encrypted with a key that is not here.
+    pub(super) locked: Vec<(EventKey, BodyKeyId)>,
 }
 
 impl Read {
@@ -96,6 +106,8 @@ enum Found {
     Damaged,
     /// It has its final state already.
     Settled,
+    /// Its body is encrypted with a key that is not here.
+    Locked(BodyKeyId),
 }
 
 /// The prepared statements of a lease. Point reads: keys of one lane may lie far apart.
@@ -104,19 +116,25 @@ struct Rows<'c> {
     body: CachedStatement<'c>,
     intent: CachedStatement<'c>,
     texts: &'c Texts,
+    keys: &'c BodyKeys,
 }
 
 impl<'c> Rows<'c> {
-    fn prepare(conn: &'c Connection, texts: &'c Texts) -> rusqlite::Result<Self> {
+    fn prepare(
+        conn: &'c Connection,
+        texts: &'c Texts,
+        keys: &'c BodyKeys,
+    ) -> rusqlite::Result<Self> {
         Ok(Self {
             event: conn.prepare_cached(
                 "SELECT name, event_id, accepted_ms, expires_s,
                         EXISTS (SELECT 1 FROM outcome WHERE event = ?1), action_source, own_name, source
                  FROM event WHERE id = ?1",
             )?,
-            body: conn.prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?,
+            body: conn.prepare_cached(body::BODY)?,
             intent: conn.prepare_cached("SELECT at_ms FROM intent WHERE event = ?1")?,
             texts,
+            keys,
         })
     }
 
@@ -150,17 +168,18 @@ impl<'c> Rows<'c> {
             let intended_ms = self.intent.query_row([key.0], |row| row.get(0));
             event.intended_ms = unless_damaged(intended_ms)?;
         }
-        let json = self.body.query_row([key.0], |row| {
-            let json = row.get_ref(1)?.as_bytes()?;
-            Ok(is_whole(key, row.get(0)?, json).then(|| json.to_vec()))
-        });
-        let json = unless_damaged(json)?.flatten();
-        // What has the right checksum was a string when it was written.
-        let json = json.and_then(|json| String::from_utf8(json).ok());
-        Ok(json.map_or(Found::Damaged, |json| {
-            event.json = json;
-            Found::Whole(event)
-        }))
+        let keys = self.keys;
+        let body = self
+            .body
+            .query_row([key.0], |row| body::read(row, key, keys));
+        Ok(match unless_damaged(body)? {
+            None | Some(Body::Damaged) => Found::Damaged,
+            Some(Body::Locked(id)) => Found::Locked(id),
+            Some(Body::Json(json)) => {
+                event.json = json;
+                Found::Whole(event)
+            }
+        })
     }
 }
 

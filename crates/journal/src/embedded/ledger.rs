@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::{DatasetId, EventIdentity};
 
 use super::FILE;
-use super::append::{is_whole, stored_ms};
+use super::append::stored_ms;
+use super::body::{self, Body};
+use super::cipher::BodyKeys;
 use super::error::OpenError;
 use super::records::{
     EventDetail, EventRecord, HourTally, PastOutcome, RECORD, REQUEST, SentRequest, cause, record,
@@ -24,6 +26,7 @@ pub const PAGE_MAX: usize = 1_000;
 pub struct Books {
     pub(super) conn: Connection,
     path: PathBuf,
+    keys: BodyKeys,
 }
 
 /// Which dead events: those that were refused, that expired or are withheld.
@@ -82,13 +85,23 @@ impl Books {
             0 => Err(OpenError::Missing {
                 folder: folder.to_owned(),
             }),
-            schema::VERSION => Ok(Self { conn, path }),
+            schema::VERSION => Ok(Self {
+                conn,
+                path,
+                keys: BodyKeys::default(),
+            }),
             found => Err(OpenError::Older {
                 path,
                 found,
                 known: schema::VERSION,
             }),
         }
+    }
+
+    /// Reads encrypted bodies with these keys.
+    #[must_use]
+    pub fn with_keys(self, keys: BodyKeys) -> Self {
+        Self { keys, ..self }
     }
 
     /// The journal's file.
@@ -128,15 +141,12 @@ impl Books {
         let Some(record) = found else {
             return Ok(None);
         };
-        let json = self
+        let body = self
             .conn
-            .prepare_cached("SELECT crc, json FROM body WHERE id = ?1")?
-            .query_row([key.0], |row| {
-                let json = row.get_ref(1)?.as_bytes()?;
-                Ok(is_whole(key, row.get(0)?, json).then(|| json.to_vec()))
-            })
+            .prepare_cached(body::BODY)?
+            .query_row([key.0], |row| body::read(row, key, &self.keys))
             .optional()?
-            .flatten();
+            .filter(|_| record.has_body);
         let past = self
             .conn
             .prepare_cached(
@@ -154,7 +164,14 @@ impl Books {
             .collect::<rusqlite::Result<_>>()?;
         Ok(Some(EventDetail {
             record,
-            json: json.and_then(|json| String::from_utf8(json).ok()),
+            missing_key: match body {
+                Some(Body::Locked(id)) => Some(id),
+                _ => None,
+            },
+            json: match body {
+                Some(Body::Json(json)) => Some(json),
+                _ => None,
+            },
             past,
         }))
     }

@@ -13,6 +13,8 @@
 mod append;
 mod arrivals;
 mod audit;
+mod body;
+mod cipher;
 mod clock;
 mod copier;
 mod dead;
@@ -57,6 +59,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 pub use arrivals::{AuditSource, CodeCount};
 pub use audit::{Audit, AuditGroup};
+pub use cipher::{BodyKey, BodyKeyId, BodyKeys, InvalidBodyKey};
 pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
 pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
@@ -72,6 +75,7 @@ use crate::types::{
 };
 use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
+use cipher::Sealer;
 use lane::Lanes;
 use lease::Taken;
 use place::Place;
@@ -96,6 +100,16 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// The body of an event is deleted in the transaction that records that it was delivered.
     pub deletes_delivered: bool,
+    /// How bodies are encrypted on disk.
+    pub encryption: Option<Encryption>,
+}
+
+/// How bodies are encrypted on disk.
+pub struct Encryption {
+    /// The keys.
+    pub keys: BodyKeys,
+    /// Never the same at two starts: nonces begin with it.
+    pub chance: [u8; 16],
 }
 
 /// How the journal is.
@@ -125,10 +139,12 @@ struct Shared {
     commits: AtomicU64,
     tally: Mutex<Tally>,
     failing: Mutex<Option<JournalError>>,
+    /// Bodies are read with them.
+    keys: BodyKeys,
 }
 
 impl Shared {
-    fn new(path: PathBuf, place: Place) -> Self {
+    fn new(path: PathBuf, place: Place, keys: BodyKeys) -> Self {
         let place = Arc::new(place);
         Self {
             readers: Readers::new(path.clone(), Arc::clone(&place)),
@@ -139,6 +155,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             tally: Mutex::default(),
             failing: Mutex::default(),
+            keys,
         }
     }
 
@@ -172,6 +189,8 @@ pub struct Embedded {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
     texts: Texts,
+    /// Encrypts new bodies.
+    sealer: Option<Sealer>,
     /// For the bytes of appends, in kilobytes.
     room: Arc<Semaphore>,
     _writer: WriterThread,
@@ -202,12 +221,23 @@ impl Embedded {
         let path = folder.join(FILE);
         let failed = |error| OpenError::of_sqlite(&path, &error);
         let conn = schema::open(&path)?;
-        let shared = Arc::new(Shared::new(path.clone(), Place::of(folder)?));
+        let (keys, chance) = options
+            .encryption
+            .map_or_else(Default::default, |encryption| {
+                (encryption.keys, encryption.chance)
+            });
+        if let Some(key) = body::missing_key(&conn, &keys).map_err(failed)? {
+            return Err(OpenError::MissingKey { path, key });
+        }
+        let current = keys.current.clone();
+        let sealer = current.map(|key| Sealer::new(key, chance));
+        let shared = Arc::new(Shared::new(path.clone(), Place::of(folder)?, keys));
         let terms = terms::Terms::load(&conn);
         let terms = terms.map_err(|error| OpenError::of_journal(&path, error))?;
         let texts = terms.texts();
         let mut state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
         state.deletes_delivered = options.deletes_delivered;
+        body::note_key(&conn, state.next_event, &shared.keys).map_err(failed)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let copier = copier::Copier::start(&path)?;
         let writer = Writer::new(conn, state, received, options.observer, copier, lock);
@@ -227,6 +257,7 @@ impl Embedded {
             commands,
             shared,
             texts,
+            sealer,
             room: Arc::new(Semaphore::new(BYTES_MAX / 1_024)),
             _writer: WriterThread(Some(thread)),
         })
@@ -242,23 +273,26 @@ impl Embedded {
 
     async fn lease_whole(&self, id: &LaneId, limits: LeaseLimits) -> Result<Lease, JournalError> {
         let lane = self.shared.lanes.get(id);
-        let mut damaged = Vec::new();
+        let (mut damaged, mut locked) = (Vec::new(), Vec::new());
         loop {
             let taken = Taken::take(Arc::clone(&lane), limits);
             let is_end = taken.is_empty();
             let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
-            let read = tokio::task::spawn_blocking(move || taken.read(&shared.readers, &texts));
+            let read = tokio::task::spawn_blocking(move || {
+                taken.read(&shared.readers, &texts, &shared.keys)
+            });
             let read = read.await.map_err(|_| JournalError::Closed)??;
-            if !read.damaged.is_empty() {
+            if !read.damaged.is_empty() || !read.locked.is_empty() {
                 self.withhold(&read).await?;
             }
             if !read.settled.is_empty() {
                 self.forget(&read).await?;
             }
             damaged.extend_from_slice(&read.damaged);
+            locked.extend_from_slice(&read.locked);
             let mut lease = read.into_lease();
             if is_end || !lease.events.is_empty() {
-                lease.damaged = damaged;
+                (lease.damaged, lease.locked) = (damaged, locked);
                 return Ok(lease);
             }
         }
@@ -271,17 +305,29 @@ impl Embedded {
             .await
     }
 
-    /// Sets aside events whose bytes are damaged, so that the lane goes on without them.
+    /// Sets aside events whose bodies are damaged or cannot be opened, so that the lane goes on without them.
     async fn withhold(&self, read: &lease::Read) -> Result<(), JournalError> {
-        let cause = Cause {
-            text: "the stored event is damaged; it was not sent".to_owned(),
-            ..Cause::default()
+        let withheld = |key: &EventKey, text: String| {
+            let cause = Cause {
+                text,
+                ..Cause::default()
+            };
+            (*key, Outcome::Withheld(cause))
         };
-        let withheld = |key: &_| (*key, Outcome::Withheld(cause.clone()));
+        let damaged = read.damaged.iter().map(|key| {
+            let text = "the stored event is damaged; it was not sent";
+            withheld(key, text.to_owned())
+        });
+        let locked = read.locked.iter().map(|(key, id)| {
+            let text = format!(
+                "its body is encrypted with the key {id}, which the gateway does not have; it was not sent"
+            );
+            withheld(key, text)
+        });
         let report = DeliveryReport {
             at_ms: self.shared.last_ms.load(Ordering::Relaxed),
             request: None,
-            outcomes: read.damaged.iter().map(withheld).collect(),
+            outcomes: damaged.chain(locked).collect(),
             ..DeliveryReport::default()
         };
         let lane = Arc::clone(read.lane());
@@ -321,7 +367,14 @@ impl Journal for Embedded {
             if entries.is_empty() && rejections.is_empty() {
                 return Ok(Vec::new());
             }
-            let arrivals: Vec<_> = entries.into_iter().map(Arrival::from).collect();
+            let sealer = self.sealer.as_ref();
+            let arrivals = entries
+                .into_iter()
+                .map(|entry| Arrival::new(entry, sealer))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| {
+                    JournalError::Disk("a body is too long to be encrypted".to_owned())
+                })?;
             let bytes: usize = arrivals.iter().map(Arrival::bytes).sum();
             // One that is larger than all the room gets all of it.
             let kilobytes = u32::try_from(bytes.min(BYTES_MAX) / 1_024).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use super::cipher::BodyKeyId;
 use super::erase::has_body;
 use super::tally::Counted;
 use crate::types::{Cause, EventKey, EventState};
@@ -46,6 +47,8 @@ pub struct EventDetail {
     pub record: EventRecord,
     /// The JSON object that goes to Meta, while it is kept and whole.
     pub json: Option<String>,
+    /// The key that the body is encrypted with, if it is not here.
+    pub missing_key: Option<BodyKeyId>,
     /// What became of it before it was sent again by hand, the oldest first.
     pub past: Vec<PastOutcome>,
 }

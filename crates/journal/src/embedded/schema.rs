@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `term` | a text that repeats: dataset, source, event name, test code | never |
 //! | `event` | an accepted event without its body, in order of arrival | never |
-//! | `body` | the JSON of an event, with a checksum | by retention |
+//! | `body` | the JSON of an event, in the clear or encrypted, with a checksum | by retention |
+//! | `encryption` | from which event on bodies are encrypted, and with which key | never |
 //! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
 //! | `intent` | an event that may be on its way to Meta and would count twice if it were sent again | when it is known what became of the event |
 //! | `replay` | the outcome that an event had before it was sent again | never |
@@ -140,6 +141,9 @@ pub(super) const MIGRATIONS: [&str; 2] = [
         WHERE state IN (0, 5) GROUP BY hour, dataset, source;
     INSERT INTO tally_sum SELECT state, sum(count) FROM tally GROUP BY state;
     INSERT INTO tally_sum SELECT 7, sum(count) FROM received_tally HAVING count(*) > 0;
+    ALTER TABLE body ADD COLUMN key INTEGER;
+    ALTER TABLE body ADD COLUMN sealed BLOB;
+    CREATE TABLE encryption (from_event INTEGER PRIMARY KEY, key INTEGER) STRICT;
 ",
 ];
 

@@ -89,7 +89,11 @@ impl Sweep {
     /// Overwrites the body of an event that is over, and deletes rows that may go by now.
     fn erase(&mut self, conn: &Connection, event: &Row) -> rusqlite::Result<()> {
         let is_blank = conn
-            .prepare_cached("SELECT substr(json, 1, 1) = ' ' FROM body WHERE id = ?1")?
+            .prepare_cached(concat!(
+                "SELECT ",
+                erase::blank!(),
+                " FROM body WHERE id = ?1"
+            ))?
             .query_row([event.id], |row| row.get::<_, bool>(0))
             .optional()?;
         let Some(is_blank) = is_blank else {

@@ -45,7 +45,7 @@ Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
 
 /// Shows one event, whatever its state.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let books = arguments.journal.open()?;
+    let mut books = arguments.journal.open()?;
     let key = match arguments.key {
         Key::Event(key) => key,
         Key::Rejected(key) => {
@@ -55,8 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             return show_rejected(&event, is_json);
         }
     };
-    let detail = books.event(key)?;
-    let detail = detail.ok_or_else(|| not_there(&key.0.to_string()))?;
+    let missing = || not_there(&key.0.to_string());
+    let mut detail = books.event(key)?.ok_or_else(missing)?;
+    if detail.missing_key.is_some() {
+        books = books.with_keys(arguments.journal.body_keys()?);
+        detail = books.event(key)?.ok_or_else(missing)?;
+    }
     let successor = books.successor(detail.record.key)?;
     let successor = successor.map(|later| books.event(later)).transpose()?;
     let successor = successor.flatten().map(|later| later.record);
@@ -104,6 +108,8 @@ struct Shown<'a> {
     past: Vec<Past<'a>>,
     /// As it was sealed, number by number.
     body: Option<Box<RawValue>>,
+    /// The key that the body is encrypted with, if it is not known.
+    missing_key: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +143,7 @@ impl<'a> Shown<'a> {
         Self {
             event: Line::new(&detail.record),
             replaced_by: successor.map(|later| later.key.0),
+            missing_key: detail.missing_key.map(|key| key.to_string()),
             request: detail.record.request.as_ref().map(Request::new),
             past: detail.past.iter().map(Past::new).collect(),
             body: body.and_then(|json| RawValue::from_string(json).ok()),
@@ -247,13 +254,18 @@ fn for_people(
         fact("before", &line)?;
     }
     writeln!(output)?;
-    match &detail.json {
-        Some(json) => {
+    match (&detail.json, detail.missing_key) {
+        (Some(json), _) => {
             writeln!(output, "{}", painted(CYAN, "body"))?;
             writeln!(output, "{}", printable_lines(&indented(json)))
         }
-        None if event.has_body => writeln!(output, "The stored body is damaged."),
-        None => writeln!(
+        (None, Some(key)) => writeln!(
+            output,
+            "The body is encrypted with the key {key}: name the gateway's configuration with --config, or set \
+             SLUICE_JOURNAL_ENCRYPTION_KEY."
+        ),
+        (None, None) if event.has_body => writeln!(output, "The stored body is damaged."),
+        (None, None) => writeln!(
             output,
             "The body was deleted, as journal.retention_days says; the event cannot be sent again."
         ),

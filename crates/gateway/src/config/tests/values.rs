@@ -78,6 +78,8 @@ body_bytes_max = 0x10_0000
 [journal]
 path = "/var/lib/sluice"
 retention_days = 0
+encryption_key = { file = "/etc/sluice/key" }
+encryption_key_previous = { env = "OLD_KEY" }
 [graph]
 base_url = "http://127.0.0.1:9100/"
 token_placement = "header"
@@ -116,6 +118,11 @@ allow_test_codes = false
     assert_eq!(config.server.listen.to_string(), "[::1]:9000");
     assert_eq!(config.server.body_bytes_max, 1 << 20);
     assert_eq!(config.journal.path, Path::new("/var/lib/sluice"));
+    assert_eq!(config.journal.retention, Duration::ZERO);
+    let key = SecretRef::File("/etc/sluice/key".into());
+    assert_eq!(config.journal.encryption_key, Some(key));
+    let previous = SecretRef::Env("OLD_KEY".to_owned());
+    assert_eq!(config.journal.encryption_key_previous, Some(previous));
     assert_eq!(config.graph.base_url.to_string(), "http://127.0.0.1:9100");
     assert_eq!(config.graph.token_placement, TokenPlacement::Header);
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Tests of the engine from its doors: laws, a model, crashes, damage, a full disk, what is deleted, and the books.
 
 mod books;
+mod cipher;
 mod clocks;
 mod crash;
 mod damage;
