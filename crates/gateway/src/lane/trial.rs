@@ -228,13 +228,22 @@ impl Trial {
                 if is_believed {
                     return Effects::answered(report);
                 }
+                // It is recorded with its outcomes, which may take a while. That nothing arrived is known now.
+                let not_taken = Report {
+                    not_taken: std::mem::take(&mut report.not_taken),
+                    ..Report::default()
+                };
                 // Without what Meta said: that may repeat what is in an event.
                 let trouble = Trouble::Operator {
                     reason: format!(
                         "Meta refuses one event after the other in the same way: {reason}"
                     ),
                 };
-                self.hear(Question::Refusal(report, trouble))
+                let mut effects = self.hear(Question::Refusal(report, trouble));
+                if !not_taken.not_taken.is_empty() {
+                    effects.reports.insert(0, not_taken);
+                }
+                effects
             }
             Decision::SetApart(trouble) => {
                 self.misses += usize::from(matches!(trouble, Trouble::Transient { .. }));
@@ -258,19 +267,34 @@ impl Trial {
     }
 
     fn told_of_witness(&mut self, place: usize, hearing: Hearing, heard: Heard) -> Effects {
+        let sent = Sent {
+            events: 1,
+            bytes: heard.record.bytes,
+            is_lasting: self.plan.is_lasting,
+        };
         let mut report = self.report(&[place], heard.arrival, heard.record);
-        if !has_arrived(&heard.verdict) {
-            let mut effects = self.go_on(hearing);
-            effects.reports.insert(0, report);
-            return effects;
+        match decide(heard.verdict, sent) {
+            Decision::Deliver => {
+                self.settle(&[place], &Outcome::Delivered, &mut report);
+                let mut effects = Effects::answered(report);
+                match hearing.about {
+                    Question::Apart(part, trouble) => self.set_apart(part, trouble),
+                    Question::Refusal(believed, _) => effects.reports.push(believed),
+                }
+                effects
+            }
+            Decision::Refuse(..) | Decision::SetApart(_) => {
+                let mut effects = self.go_on(hearing);
+                effects.reports.insert(0, report);
+                effects
+            }
+            // The next ones would meet the same, and messages be lost one after the other.
+            Decision::Stop(trouble) => {
+                let (doubted, _) = hearing.about.unanswered();
+                let reports = [report].into_iter().chain(doubted);
+                Effects::stopped(reports.collect(), trouble)
+            }
         }
-        self.settle(&[place], &Outcome::Delivered, &mut report);
-        let mut effects = Effects::answered(report);
-        match hearing.about {
-            Question::Apart(part, trouble) => self.set_apart(part, trouble),
-            Question::Refusal(believed, _) => effects.reports.push(believed),
-        }
-        effects
     }
 
     /// Looks for an event that goes through alone. Events that Meta deduplicates go first: of them nothing is
@@ -298,16 +322,8 @@ impl Trial {
             self.posted = Posted::Hearing(hearing);
             return Effects::default();
         }
-        match hearing.about {
-            Question::Apart(_, trouble) => Effects::stopped(Vec::new(), trouble),
-            Question::Refusal(mut doubted, trouble) => {
-                // What was lost on the way is so all the same.
-                doubted
-                    .outcomes
-                    .retain(|(_, outcome)| matches!(outcome, Outcome::Withheld(_)));
-                Effects::stopped(vec![doubted], trouble)
-            }
-        }
+        let (doubted, trouble) = hearing.about.unanswered();
+        Effects::stopped(doubted.into_iter().collect(), trouble)
     }
 
     fn set_apart(&mut self, mut part: Part, trouble: Trouble) {
@@ -346,6 +362,19 @@ impl Trial {
             let member = &mut self.batch[*place];
             if !std::mem::replace(&mut member.is_settled, true) {
                 report.outcomes.push((member.key, outcome.clone()));
+            }
+        }
+    }
+}
+
+impl Question {
+    /// No witness answers it. What is recorded all the same, and why the batch ends.
+    fn unanswered(self) -> (Option<Report>, Trouble) {
+        match self {
+            Question::Apart(_, trouble) => (None, trouble),
+            Question::Refusal(mut doubted, trouble) => {
+                doubted.outcomes.clear();
+                (Some(doubted), trouble)
             }
         }
     }

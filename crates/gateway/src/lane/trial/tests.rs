@@ -89,6 +89,12 @@ fn run_with(
     };
     let mut trial = Trial::new(events, plan);
     let mut result = Result::default();
+    let is_message = |key: &i64| {
+        !events
+            .iter()
+            .any(|event| event.key.0 == *key && event.is_deduplicated)
+    };
+    let mut records = 0;
     while let Some(keys) = trial.next() {
         let keys: Vec<i64> = keys.into_iter().map(|key| key.0).collect();
         let answer = judge(&keys);
@@ -97,27 +103,29 @@ fn run_with(
             arrival: Arrival::of(&answer),
             record: record(keys.len()),
         };
+        let mut intended: Vec<i64> = keys.iter().copied().filter(is_message).collect();
         result.requests.push(keys);
         let effects = trial.told(heard, proof);
-        let records = effects.reports.iter().filter(|it| it.record.is_some());
-        assert_eq!(
-            records.count(),
-            effects.reports.len(),
-            "each is of a request"
-        );
         for report in effects.reports {
+            records += usize::from(report.record.is_some());
             for (key, outcome) in report.outcomes {
+                intended.retain(|intended| *intended != key.0);
                 let before = result.states.insert(key.0, outcome.state());
                 assert_eq!(before, None, "{} is settled twice", key.0);
             }
-            let keys = report.not_taken.into_iter().map(|key| key.0);
+            let keys: Vec<_> = report.not_taken.into_iter().map(|key| key.0).collect();
+            intended.retain(|intended| !keys.contains(intended));
             result.not_taken.extend(keys);
         }
+        // Whatever ends the process now: a message that did not arrive is not taken for one that may have.
+        let is_known = intended.is_empty() || after_lost_answer == AfterLostAnswer::Resend;
+        assert!(is_known, "intents of {intended:?} are left");
         if effects.stop.is_some() {
             result.stop = effects.stop;
-            return result;
+            break;
         }
     }
+    assert_eq!(records, result.requests.len(), "each request is recorded");
     result.sets_apart = trial.sets_apart();
     result
 }
@@ -389,19 +397,53 @@ fn a_message_of_another_page_stands_back_without_a_second_copy_of_its_neighbours
     assert!(result.posted(17) > 1);
 }
 
-/// A witness whose answer is lost may have arrived, like any other.
+/// A witness whose answer is lost may have arrived, like any other. No further one is lost after it.
 #[test]
-fn a_lost_witness_is_withheld() {
+fn a_trouble_that_concerns_all_ends_the_search_for_a_witness() {
     let messages: Vec<_> = (10..30).map(|key| event(key, false)).collect();
-    let judge = |keys: &[i64]| match keys {
-        [29] => Answer::Lost(Lost::Reset),
-        [_] => success(1),
-        _ => error(MISMATCH),
-    };
-    let result = run(&messages, false, &Proof::default(), &judge);
-    assert_eq!(result.in_state(EventState::Withheld), [29]);
-    assert_eq!(result.posted(29), 2);
-    assert_eq!(result.in_state(EventState::Delivered).len(), 19);
+    let doubting = Proof::default();
+    while doubting.refused() {}
+    for (answer, withheld) in [
+        (Answer::Lost(Lost::Reset), 1),
+        (Answer::read(502, b"<html>"), 1),
+        (
+            Answer::Lost(Lost::Connect(sluice_graph::ConnectFailure::Dns)),
+            0,
+        ),
+        (error("4"), 0),
+        (error("190"), 0),
+    ] {
+        let first = r#"100,"message":"data[0]""#;
+        for (code, proof) in [(MISMATCH, &Proof::default()), (first, &doubting)] {
+            let judge = |keys: &[i64]| match keys {
+                [_] => answer.clone(),
+                _ => error(code),
+            };
+            let result = run(&messages, false, proof, &judge);
+            let states = &result.states;
+            assert!(
+                result.stop.is_some() && states.len() == withheld,
+                "{answer:?} {states:?}"
+            );
+            assert_eq!(
+                result.in_state(EventState::Withheld).len(),
+                withheld,
+                "{answer:?}"
+            );
+        }
+    }
+}
+
+/// Meta refused it, however little that is believed: it is not at Meta.
+#[test]
+fn a_message_whose_refusal_is_doubted_has_no_intent_left() {
+    let messages: Vec<_> = (10..30).map(|key| event(key, false)).collect();
+    for (bad, refused) in [(vec![10], 1), ((10..30).collect(), 0)] {
+        let proof = Proof::default();
+        while proof.refused() {}
+        let result = run(&messages, false, &proof, &refusing(&bad, VAGUE));
+        assert_eq!(result.in_state(EventState::Refused).len(), refused);
+    }
 }
 
 #[test]
