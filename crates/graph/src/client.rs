@@ -21,7 +21,9 @@ use crate::version::Version;
 pub struct ClientSettings {
     /// The time for a whole request: connecting, sending, and reading the answer to its end.
     pub timeout: Duration,
-    /// The time for connecting, TLS included.
+    /// The time for connecting, TLS included; at most three quarters of `timeout`. What had no connection must not
+    /// be taken for what lost its answer: events that Meta does not deduplicate are sent again only after the
+    /// former.
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
@@ -98,7 +100,7 @@ impl Client {
                 .retry(retry::never())
                 .referer(false)
                 .timeout(settings.timeout)
-                .connect_timeout(settings.connect_timeout)
+                .connect_timeout(settings.connect_timeout.min(settings.timeout * 3 / 4))
                 .pool_idle_timeout(settings.idle_timeout)
                 .pool_max_idle_per_host(settings.idle_connections_max)
                 .tcp_nodelay(true)

@@ -262,12 +262,16 @@ async fn no_connection_has_its_reason() {
 
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = deaf.local_addr().unwrap();
-    let settings = ClientSettings {
-        connect_timeout: Duration::from_millis(100),
-        ..ClientSettings::default()
-    };
-    let client = Client::new(&settings).unwrap();
     let silent = destination(&format!("https://{address}"));
-    let answer = client.send(&silent, body()).await.answer;
-    assert_eq!(answer, Answer::Lost(Lost::Connect(ConnectFailure::Timeout)));
+    // Also when a whole request has less time than a connection.
+    for (timeout_ms, connect_timeout_ms) in [(10_000, 100), (1_000, 1_000), (500, 3_000)] {
+        let settings = ClientSettings {
+            timeout: Duration::from_millis(timeout_ms),
+            connect_timeout: Duration::from_millis(connect_timeout_ms),
+            ..ClientSettings::default()
+        };
+        let client = Client::new(&settings).unwrap();
+        let answer = client.send(&silent, body()).await.answer;
+        assert_eq!(answer, Answer::Lost(Lost::Connect(ConnectFailure::Timeout)));
+    }
 }
