@@ -13,7 +13,7 @@ pub(crate) enum LaneState {
         /// Why, in plain words.
         reason: String,
     },
-    /// It waits for somebody to mend something.
+    /// It waits until a person mends something.
     Parked {
         /// When it looks again, in milliseconds since 1970.
         probe_ms: u64,
@@ -56,7 +56,7 @@ pub(crate) enum Trouble {
         /// In plain words.
         reason: String,
     },
-    /// Somebody has to do something.
+    /// A person has to do something.
     Operator {
         /// In plain words, and what to do.
         reason: String,

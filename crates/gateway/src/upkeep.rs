@@ -1,5 +1,5 @@
 //! What has to be done from time to time: reading secrets again, deleting old bodies, looking at versions.
-//! Secrets wait for nothing else: a new token frees a lane that somebody is waiting for.
+//! Secrets wait for nothing else: a parked lane waits for a new token.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -224,8 +224,7 @@ impl Upkeep {
         Retention::FinishedSince(now_ms.saturating_sub(retention_ms))
     }
 
-    /// A lane may be the first to meet a full disk, and the journal tries it again by itself; whoever waits for
-    /// that reads the log.
+    /// A lane may be the first to meet a full disk, and the journal tries it again by itself: the log tells both.
     fn look_at_journal(&self) {
         let failing = self.journal.health().is_failing;
         self.watch.journal_fails(failing.as_ref());
@@ -318,7 +317,7 @@ mod tests {
         watch.kept(Some(&JournalError::Full));
         assert!(watch.is_failing());
         let upkeep = tokio::spawn(run(upkeep));
-        until("somebody to look", || !watch.is_failing()).await;
+        until("a look at the journal", || !watch.is_failing()).await;
         stop.cancel();
         upkeep.await.unwrap();
     }

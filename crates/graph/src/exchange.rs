@@ -25,14 +25,14 @@ pub struct Exchange {
     pub answer: Answer,
     /// How much of the allowance is used, the worst of all headers.
     pub usage: Usage,
-    /// `Retry-After`, in seconds from the answer on. A server may write anything there: whoever waits
-    /// for it decides on a limit.
+    /// `Retry-After`, in seconds from the answer on. A server may write anything there: the caller
+    /// decides on a limit.
     pub retry_after_s: Option<u64>,
     /// The version that Meta really served (`facebook-api-version`): another one than was asked for
     /// when that has ended.
     pub served: Option<Version>,
-    /// The `Date` of the answer, in Unix seconds; `None` if it is not the Graph API's: whoever else answers may
-    /// have a wrong clock.
+    /// The `Date` of the answer, in Unix seconds; `None` if it is not the Graph API's: a proxy's clock may
+    /// be wrong.
     pub date_s: Option<u64>,
     /// From the call to the end of the answer.
     pub elapsed: Duration,

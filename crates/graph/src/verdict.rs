@@ -26,14 +26,14 @@ pub enum Verdict {
     /// The request has too many bytes for something on the way (HTTP 413), whatever the events are.
     /// Send them in smaller requests; one that is too large alone is refused.
     TooLarge(Reason),
-    /// Meta has a problem, or nobody answered: send the same bytes again later. How often is no
+    /// Meta has a problem, or no answer came: send the same bytes again later. How often is no
     /// question, not even for the error "unknown": an event waits until it is too old.
     Transient(Reason),
     /// Too much was sent.
     Throttled(Reason),
-    /// Somebody has to do something; until then the events wait.
+    /// A person has to do something; until then the events wait.
     Operator(Reason),
-    /// Some of the events and the dataset do not belong together, and Meta processed none. Somebody has to
+    /// Some of the events and the dataset do not belong together, and Meta processed none. A person has to
     /// do something; until then those wait, and the others may go through without them.
     Mismatch(Reason),
 }
@@ -158,7 +158,7 @@ fn of_error(error: &GraphError, sent: usize) -> Verdict {
     }
 }
 
-/// What to do when somebody else answers in Meta's place.
+/// What to do when something else answers in Meta's place.
 const CHECK_WAY: &str = "check base_url, and proxies on the way";
 
 /// A body that is not the Graph API's: the status is all there is.

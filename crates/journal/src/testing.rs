@@ -573,6 +573,7 @@ async fn what_was_sent_is_counted(journal: &dyn Journal) {
         (minute_ms + 59_999, 10, "delivered", 200),
         (minute_ms, 20, "fewer", 200),
         (minute_ms + 1, 40, "transient", 0),
+        (minute_ms + 1, 5, "transient", 502),
         (minute_ms + 60_000, 3, "delivered", 200),
         (minute_ms + 2, 80, "refused", 400),
         (minute_ms + 3, 160, "transient", 500),
@@ -581,6 +582,8 @@ async fn what_was_sent_is_counted(journal: &dyn Journal) {
         let request = RequestRecord {
             sent_ms,
             status,
+            // Meta's own errors have one.
+            code: matches!(status, 400 | 500).then_some(1),
             verdict,
             ..record(events)
         };
@@ -599,7 +602,7 @@ async fn what_was_sent_is_counted(journal: &dyn Journal) {
     };
     assert_eq!(
         journal.sent_since(minute_ms).await.unwrap(),
-        [sent(minute_ms, 70), sent(minute_ms + 60_000, 3)]
+        [sent(minute_ms, 75), sent(minute_ms + 60_000, 3)]
     );
     let since = journal.sent_since(minute_ms - 60_000).await.unwrap();
     assert_eq!(since[0], sent(minute_ms - 60_000, 7));

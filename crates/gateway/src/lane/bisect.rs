@@ -164,7 +164,7 @@ impl Search {
         refused
     }
 
-    /// The part was refused and nobody says why: a single event is the offender, more are cut.
+    /// The part was refused and Meta does not say for which event: a single one is the offender, more are cut.
     pub(crate) fn refused(&mut self, part: Part) -> Option<usize> {
         if let [place] = part.places.as_slice() {
             self.found[self.groups[*place]].refused += 1;

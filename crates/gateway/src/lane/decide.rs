@@ -71,8 +71,8 @@ pub(crate) fn has_arrived(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. })
 }
 
-/// What an answer says about the allowance. Meta leaves the headers out while little of it is used; an error
-/// page of somebody on the way has none either, and says nothing.
+/// What an answer says about the allowance. Meta leaves the headers out while little of it is used; the error
+/// page of a proxy has none either, and says nothing.
 pub(crate) fn told_usage(verdict: &Verdict, usage: Usage) -> Option<Usage> {
     (has_arrived(verdict) || usage != Usage::default()).then_some(usage)
 }

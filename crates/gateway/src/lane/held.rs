@@ -1,4 +1,5 @@
-//! Events that stand back for a while: they did not go through while others did, and nobody refused them.
+//! Events that stand back for a while: they did not go through while others did, and Meta refused none
+//! of them.
 //!
 //! They stay leased, so nothing else sends them, and in the books they wait. When their time is over, they
 //! join the queue again. If the process ends before, they wait like all others.
@@ -9,7 +10,7 @@ use sluice_journal::{EventKey, Lease};
 /// requests.
 const HELD_MS: u64 = 30 * 60 * 1_000;
 
-/// So many stand back at once. When there are more, it is not about single events any more.
+/// How many stand back at once. More of them are not about single events any more.
 const HELD_MAX: usize = 10_000;
 
 /// There are too many already.
@@ -63,7 +64,7 @@ impl Held {
         self.leases.clear();
     }
 
-    /// The clock was set back by so much.
+    /// The clock was set back by this time.
     pub(crate) fn set_back(&mut self, by_ms: u64) {
         for (until_ms, _) in &mut self.leases {
             *until_ms = until_ms.saturating_sub(by_ms);

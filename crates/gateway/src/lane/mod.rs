@@ -4,7 +4,7 @@
 //!
 //! A lane waits until a batch is full or has lingered, leases it from the journal, and lets it travel on
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
-//! owns its state; nobody else changes it. Everything it decides is in pure files: [`step`] what to do next,
+//! owns its state; nothing else changes it. Everything it decides is in pure files: [`step`] what to do next,
 //! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
 //! what a verdict means for the events, [`trial`] what a batch goes through, [`bisect`] who is to blame, [`proof`]
 //! what is believed, [`held`] who stands back for a while.
@@ -52,11 +52,15 @@ use trial::{Plan, beforehand};
 const URGENT_S: i64 = 6 * 60 * 60;
 
 /// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
-/// one that somebody forgot must not stay with a shop's events for ever.
+/// one that was forgotten must not stay with a shop's events for ever.
 const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How long a lane waits after the journal had nothing where there should have been something.
 const NOTHING_LEASED: Duration = Duration::from_secs(1);
+
+/// How often a lane whose hour is used up looks again: other lanes with the token may have given some of it back,
+/// and fresh events may need less of it.
+const BUDGET_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lane looks whether the journal can write again, in milliseconds.
 const JOURNAL_LOOK_MS: u64 = 1_000;
@@ -122,8 +126,6 @@ struct Lane {
     flights: JoinSet<Shipped>,
     held: Held,
     token: InForce,
-    /// As it was told last.
-    told: LaneState,
     /// When the last shipment left.
     shipped_ms: u64,
     /// The latest time that was seen.
@@ -163,7 +165,6 @@ pub(crate) async fn run(
         flights: JoinSet::new(),
         held: Held::default(),
         token: InForce::default(),
-        told: LaneState::Flowing,
         shipped_ms: 0,
         now_ms: 0,
     };
@@ -180,9 +181,8 @@ pub(crate) async fn run(
                 }
                 Some(NOTHING_LEASED)
             }
-            Step::WaitUntil(until_ms) | Step::OutOfBudget(until_ms) => {
-                Some(lane.time_until(until_ms))
-            }
+            Step::WaitUntil(until_ms) => Some(lane.time_until(until_ms)),
+            Step::OutOfBudget(_) => Some(BUDGET_LOOK),
             Step::Wait => lane.held.next_ms().map(|ms| lane.time_until(ms)),
         };
         tokio::select! {
@@ -267,15 +267,9 @@ impl Lane {
                 usize::try_from(limit.get()).unwrap_or(usize::MAX)
             });
         let mut budget = self.token.shared.budget();
-        let (left, free_ms) = (budget.left(limit, now_ms), budget.free_at_ms(now_ms));
-        match fresh {
-            None => (left, free_ms),
-            // The minute in which fresh events need less is not known: it is looked again soon.
-            Some(fresh) => (
-                left.saturating_sub(fresh.ready),
-                free_ms.min(now_ms + step::YIELD_MS),
-            ),
-        }
+        let needed = fresh.map_or(0, |fresh| fresh.ready);
+        let left = budget.left(limit, now_ms).saturating_sub(needed);
+        (left, budget.free_at_ms(now_ms))
     }
 
     /// How long it is until then.
@@ -291,7 +285,7 @@ impl Lane {
     }
 
     /// Tells what the lane does, if that has changed.
-    fn tell(&mut self, step: &Step) {
+    fn tell(&self, step: &Step) {
         let state = match step {
             Step::OutOfBudget(until_ms) => LaneState::Throttled {
                 until_ms: *until_ms,
@@ -308,10 +302,7 @@ impl Lane {
             ..LaneReport::default()
         };
         let waiting = || context.journal.waiting(&context.id);
-        context
-            .watch
-            .lane(&context.id, &self.told, &report, waiting);
-        self.told = report.state;
+        context.watch.lane(&context.id, &report, waiting);
     }
 
     /// A clock that was set back must not make the lane wait for the time that it had before.
@@ -352,10 +343,10 @@ impl Lane {
         if lease.events.is_empty() {
             return false;
         }
-        // What is set aside at once takes nothing of the hour.
         let set_aside = beforehand(&lease.events, seconds(now_ms), context.after_lost_answer);
-        let sent = lease.events.len() - set_aside.count();
-        self.token.shared.budget().take(sent, now_ms);
+        // What is set aside at once takes nothing of the hour.
+        let budgeted = lease.events.len() - set_aside.count();
+        self.token.shared.budget().take(budgeted, now_ms);
         let proof = if context.id.is_replay {
             let requests_are_right = self.token.shared.is_proven(&context.id.dataset);
             Arc::new(Proof::of_replays(requests_are_right))
@@ -365,7 +356,7 @@ impl Lane {
         let load = Load {
             to,
             lease,
-            budgeted: sent,
+            budgeted,
             proof,
             plan: Plan {
                 is_lasting: self.pace.is_lasting(),
@@ -400,9 +391,9 @@ impl Lane {
         // That a token is no good says nothing about the one that has taken its place meanwhile.
         let is_of_old_token = shipped.token != self.token.fingerprint;
         if !is_of_old_token {
-            let unsent = shipped.budgeted.saturating_sub(shipped.carried.posted);
+            let not_taken = shipped.budgeted.saturating_sub(shipped.carried.taken);
             let began_ms = shipped.began_ms;
-            self.token.shared.budget().give_back(unsent, began_ms);
+            self.token.shared.budget().give_back(not_taken, began_ms);
             if shipped.carried.has_delivered {
                 self.token.shared.prove(&self.context.id.dataset);
             }

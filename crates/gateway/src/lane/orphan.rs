@@ -18,11 +18,11 @@ use crate::watch::Watch;
 /// How often it is looked for events that have grown too old.
 pub(crate) const LOOK: Duration = Duration::from_mins(1);
 
-/// So much expires in one transaction. Bodies are read with their events.
+/// What expires in one transaction at most. Bodies are read with their events.
 const EVENTS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 1_000_000;
 
-/// A queue that nobody delivers.
+/// A queue that no lane delivers.
 pub(crate) struct Orphan {
     pub(crate) id: LaneId,
     pub(crate) journal: Arc<dyn Journal>,

@@ -14,9 +14,9 @@ const PAUSE_MS_MAX: u64 = 5 * 60_000;
 const PAUSE_MS_MIN: u64 = 50;
 /// No pause that Meta asks for is longer: then one request looks whether it still holds.
 const REGAIN_S_MAX: u64 = 60 * 60;
-/// How often a parked lane looks whether somebody mended the reason.
+/// How often a parked lane looks whether the reason was mended.
 const PROBE_MS: u64 = 60_000;
-/// So many pauses in a row, which take some 15 seconds, are no hiccup.
+/// From this many pauses in a row on, which take some 15 seconds, a trouble is lasting.
 const LASTING_PAUSES: u32 = 5;
 /// From here on a lane sends with half its requests, and with one.
 const USAGE_HIGH: u32 = 75;
@@ -122,12 +122,12 @@ impl Pace {
             },
             // A reason to park outlives the failures of what was in flight beside it.
             _ if is_same && matches!(self.state, LaneState::Parked { .. }) => return,
-            // "At once" is no answer to somebody who asks too much: then the pause doubles as it always does.
+            // "At once" is no answer to too many requests: then the pause doubles as it always does.
             Trouble::Throttled {
                 regain_s: Some(regain_s @ 1..),
                 reason,
             } => LaneState::Throttled {
-                until_ms: now_ms + regain_s.min(REGAIN_S_MAX) * 1_000,
+                until_ms: (now_ms + regain_s.min(REGAIN_S_MAX) * 1_000).max(asked_ms),
                 reason,
             },
             Trouble::Throttled { reason, .. } | Trouble::Transient { reason } => {
@@ -139,7 +139,7 @@ impl Pace {
         };
     }
 
-    /// The clock was set back by so much.
+    /// The clock was set back by this time.
     pub(crate) fn set_back(&mut self, by_ms: u64) {
         self.trouble_ms = self.trouble_ms.saturating_sub(by_ms);
         match &mut self.state {
@@ -301,13 +301,17 @@ mod tests {
     #[test]
     fn a_failure_beside_a_throttle_does_not_shorten_it() {
         let mut pace = Pace::new(4);
-        let trouble = Trouble::Throttled {
-            regain_s: Some(600),
+        let throttled = |regain_s| Trouble::Throttled {
+            regain_s,
             reason: "too many calls".to_owned(),
         };
-        pace.stopped(trouble, 1_000, 2_000, 0.5);
-        pace.stopped(transient(), 1_000, 3_000, 0.5);
-        assert_eq!(pace.pause_ms(), Some(602_000));
+        pace.stopped(throttled(Some(600)), 1_000, 2_000, 0.5);
+        for beside in [transient(), throttled(None), throttled(Some(30))] {
+            pace.stopped(beside, 1_000, 3_000, 0.5);
+            assert_eq!(pace.pause_ms(), Some(602_000));
+        }
+        pace.stopped(throttled(Some(700)), 1_000, 3_000, 0.5);
+        assert_eq!(pace.pause_ms(), Some(703_000));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! batch times out, and sending it again changes nothing. So a request that ran out of time halves what the
 //! next ones carry, and after any trouble a batch begins with one event, then [`SECOND_EVENTS`].
 
-use sluice_graph::{Answer, Lost};
+use sluice_graph::{Answer, Arrival, Lost};
 
 /// Events of the second request after trouble; the first has one.
 const SECOND_EVENTS: usize = 50;
@@ -25,8 +25,8 @@ pub(crate) struct Carried {
     answered: Size,
     /// The request that a smaller one might have fared better than.
     strained: Option<Size>,
-    /// Events of all requests; one that was sent twice counts twice.
-    pub(crate) posted: usize,
+    /// Events that Meta took, or may have taken; one that was sent twice counts twice.
+    pub(crate) taken: usize,
     /// Meta took some.
     pub(crate) has_delivered: bool,
 }
@@ -34,7 +34,9 @@ pub(crate) struct Carried {
 impl Carried {
     /// A request was answered, or not.
     pub(crate) fn note(&mut self, request: Size, answer: &Answer) {
-        self.posted += request.events;
+        if Arrival::of(answer) != Arrival::NotTaken {
+            self.taken += request.events;
+        }
         match answer {
             Answer::Success(_) | Answer::Error(_) => {
                 self.has_delivered |= matches!(answer, Answer::Success(_));
@@ -234,6 +236,22 @@ mod tests {
         ] {
             allowed.learn(&carried(size(events, 500_000), &answer));
             assert_eq!(allowed.now(), FULL, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn what_meta_did_not_take_takes_nothing_of_the_hour() {
+        let mut carried = Carried::default();
+        for (answer, taken) in [
+            (Answer::Lost(Lost::Connect(ConnectFailure::Dns)), 0),
+            (Answer::read(400, br#"{"error":{"code":190}}"#), 0),
+            (Answer::read(429, b""), 0),
+            (success(), 10),
+            (timeout(), 20),
+            (Answer::read(502, b"<html>"), 30),
+        ] {
+            carried.note(size(10, 1_000), &answer);
+            assert_eq!(carried.taken, taken, "{answer:?}");
         }
     }
 

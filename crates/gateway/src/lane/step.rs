@@ -34,7 +34,7 @@ pub(crate) struct View {
 const TURN_MS: u64 = 60_000;
 
 /// How long events that were sent again wait until it is looked whether fresh events still fill batches.
-pub(crate) const YIELD_MS: u64 = 1_000;
+const YIELD_MS: u64 = 1_000;
 
 /// Until when events that were sent again let fresh ones go first, which fill batches or do not.
 pub(crate) fn yields_until(fresh_fill_batches: bool, shipped_ms: u64, now_ms: u64) -> Option<u64> {
@@ -45,11 +45,11 @@ pub(crate) fn yields_until(fresh_fill_batches: bool, shipped_ms: u64, now_ms: u6
 /// What a lane does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Send a batch of at most so many events.
+    /// Send a batch of at most this many events.
     Ship(usize),
     /// Look again at this time, or when something happens.
     WaitUntil(u64),
-    /// The same, because the budget of the hour is used up until then.
+    /// The budget of the hour is used up, at the latest until this time. Look again soon.
     OutOfBudget(u64),
     /// Look again when something happens.
     Wait,
@@ -67,7 +67,7 @@ pub(crate) fn next(view: &View) -> Step {
         return Step::WaitUntil(until_ms);
     }
     if view.budget == 0 {
-        return Step::OutOfBudget(view.budget_free_ms.max(view.now_ms + 1));
+        return Step::OutOfBudget(view.budget_free_ms);
     }
     let full_ms = view.ready_since_ms.saturating_add(view.linger_ms);
     if !view.is_full && full_ms > view.now_ms {

@@ -390,21 +390,15 @@ impl Watch {
     }
 
     /// How a lane is doing now; what is new about that is logged.
-    pub(crate) fn lane(
-        &self,
-        lane: &LaneId,
-        told: &LaneState,
-        now: &LaneReport,
-        waiting: impl FnOnce() -> Waiting,
-    ) {
-        {
+    pub(crate) fn lane(&self, lane: &LaneId, now: &LaneReport, waiting: impl FnOnce() -> Waiting) {
+        let told = {
             let mut lanes = self.lanes();
             let report = lanes.entry(lane.clone()).or_default();
-            report.state.clone_from(&now.state);
             report.usage = now.usage;
             report.held = now.held;
             report.held_first.clone_from(&now.held_first);
-        }
+            std::mem::replace(&mut report.state, now.state.clone())
+        };
         let state = &now.state;
         if told.name() == state.name() && told.parked_for() == state.parked_for() {
             return;

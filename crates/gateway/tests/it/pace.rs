@@ -170,24 +170,23 @@ async fn events_that_were_sent_again_arrive_when_the_reason_was_mended() {
     assert_eq!((audit.tally.delivered, audit.tally.refused), (5, 0));
 }
 
-/// Both datasets have one token, and so one budget.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_budget_of_the_hour_survives_a_restart() {
-    let mut test = start_with("events_per_hour_max = 10", "").await;
+/// Posts five purchases that go to both datasets.
+async fn post_five_to_both(test: &TestGateway) {
     let authorization = format!("Bearer {OTHER_KEY}");
     let headers = [
         ("Authorization", authorization.as_str()),
         ("Content-Type", "application/json"),
     ];
-    let body = purchases(&test, "both", 5).to_string();
-    request(
-        test.address(),
-        "POST",
-        "/v1/events",
-        &headers,
-        body.as_bytes(),
-    )
-    .await;
+    let body = purchases(test, "both", 5).to_string();
+    let body = body.as_bytes();
+    request(test.address(), "POST", "/v1/events", &headers, body).await;
+}
+
+/// Both datasets have one token, and so one budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_of_the_hour_survives_a_restart() {
+    let mut test = start_with("events_per_hour_max = 10", "").await;
+    post_five_to_both(&test).await;
     test.arrived(10).await;
     test.restart().await;
     test.post(&purchases(&test, "later", 5)).await;
@@ -203,11 +202,10 @@ async fn the_budget_of_the_hour_survives_a_restart() {
 /// Requests that take nothing to Meta take nothing of the hour.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_sent_takes_nothing_of_the_hour() {
-    let test = start_with("events_per_hour_max = 2000", "").await;
+    let test = start_with("events_per_hour_max = 600", "").await;
     test.token(TOKEN, TokenState::Expired);
     test.post(&purchases(&test, "order", 600)).await;
     test.lane("parked").await;
-    // The first batch went out whole. Each look takes one event of the hour, and not all that wait.
     for looks in 2..=4 {
         until(&test, "a look", async || {
             test.reload();
@@ -219,6 +217,24 @@ async fn what_was_not_sent_takes_nothing_of_the_hour() {
     until(&test, "all of them", async || {
         test.reload();
         test.sandbox.stats().distinct == 600
+    })
+    .await;
+    test.finish().await;
+}
+
+/// Both datasets have one token, and so one budget: what one of them has taken and not used is the other's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_hears_that_another_one_gave_back_what_it_took_of_the_hour() {
+    let test = start_with("events_per_hour_max = 10\ntimeout_s = 60", "").await;
+    test.faults(&format!(
+        "slow 3s x 1 on {DATASET}; throttle 80004 x 1 regain 50m on {DATASET}"
+    ));
+    // Ten are on their way, and the last one finds nothing left.
+    test.post(&purchases(&test, "order", 11)).await;
+    test.lane("throttled").await;
+    post_five_to_both(&test).await;
+    until(&test, "the other dataset's events", async || {
+        test.sandbox.stats().distinct == 5
     })
     .await;
     test.finish().await;

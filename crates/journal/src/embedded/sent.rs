@@ -18,7 +18,8 @@ const DISORDER_MS: u64 = 10 * 60 * 1_000;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// Counts the events that Meta took since then, or may have taken because its answer was lost.
+/// Counts the events that Meta took since then, or may have taken because no answer of Meta's came. That there
+/// was no connection looks the same here.
 pub(super) fn since(
     conn: &Connection,
     texts: &Texts,
@@ -26,7 +27,8 @@ pub(super) fn since(
 ) -> rusqlite::Result<Vec<SentEvents>> {
     let mut minutes = BTreeMap::<(Term, u64), u64>::new();
     let mut statement = conn.prepare_cached(
-        "SELECT dataset, sent_ms, events, verdict IN ('delivered', 'fewer') OR status = 0
+        "SELECT dataset, sent_ms, events,
+                verdict IN ('delivered', 'fewer') OR (verdict = 'transient' AND code IS NULL)
          FROM request ORDER BY id DESC LIMIT ?1",
     )?;
     let mut rows = statement.query([ROWS_MAX])?;
