@@ -38,8 +38,8 @@ Examples:
   sluice waiting drop 1042 1043
   sluice waiting drop --all --source shop-backend --since 2h --dry-run
 
-Events wait while Meta slows down or is gone, while a lane is parked, and for good when their dataset
-left the configuration. All commands work beside a running gateway.
+Events wait while Meta slows down or is gone, while a lane is parked, and for good when their
+dataset left the configuration. All commands work beside a running gateway.
 
 Exit code: 0 when all is done, 1 when an event named by its KEY does not wait, or nobody wanted it
 dropped, 2 when the command could not do its work.";
