@@ -82,11 +82,38 @@ impl<'a> Body<'a> {
 /// The text of a body; bytes that are not UTF-8 become U+FFFD, which costs the values they are in
 /// and nothing else. A byte-order mark is removed.
 pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    let Ok(text) = text_within(bytes, |_| Ok::<_, Infallible>(()));
+    text
+}
+
+/// As [`text_of`]. Where the text has to be a copy, `room` is asked first for its bytes: they may be three times
+/// as many.
+///
+/// # Errors
+///
+/// That of `room`.
+pub fn text_within<E>(
+    bytes: &[u8],
+    room: impl FnOnce(usize) -> Result<(), E>,
+) -> Result<Cow<'_, str>, E> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(bytes),
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+        return Ok(Cow::Borrowed(text));
     }
+    let pieces = || {
+        let chunks = bytes.utf8_chunks();
+        chunks.flat_map(|chunk| [chunk.valid(), mark_of(chunk.invalid())])
+    };
+    let size = pieces().map(str::len).sum();
+    room(size)?;
+    let mut text = String::with_capacity(size);
+    text.extend(pieces());
+    Ok(Cow::Owned(text))
+}
+
+/// What stands for bytes that are not UTF-8.
+fn mark_of(invalid: &[u8]) -> &'static str {
+    if invalid.is_empty() { "" } else { "\u{fffd}" }
 }
 
 /// Calls `each` with every event of a body, in order.
@@ -410,6 +437,26 @@ mod tests {
         let text = r#"{"data_processing_options":["LDU"],"data":[]}"#;
         let body = read(text, |_| {}).unwrap();
         assert!(body.has_data_processing_options());
+    }
+
+    #[test]
+    fn room_for_a_copy_is_asked_for_before_it_is_made() {
+        for bytes in [
+            &b"\xff"[..],
+            b"a\xffb\xe2\x82",
+            b"\xf0\x9f\x98 \xed\xa0\x80",
+        ] {
+            let mut asked = 0;
+            let text = text_within(bytes, |size| {
+                asked = size;
+                Ok::<_, Infallible>(())
+            });
+            let Ok(text) = text;
+            assert_eq!(text, String::from_utf8_lossy(bytes));
+            assert_eq!(text.len(), asked);
+        }
+        assert_eq!(text_within(b"sound", Err), Ok("sound".into()));
+        assert_eq!(text_within(b"\xff\xff", Err), Err(6));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Takes room for so many bytes that are made of the body.
+    /// Takes room for this many bytes that are made of the body.
     pub(crate) fn more(&mut self, bytes: usize, room: &Room) -> Result<(), BodyError> {
         room.take(bytes, &mut self.room)
     }
@@ -68,7 +68,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Room for so many bytes more.
+    /// Takes room for this many more bytes.
     pub(crate) fn more(&mut self, bytes: usize, room: &Room) -> Result<(), BodyError> {
         self.used += bytes;
         if self.used > self.bytes {
@@ -111,7 +111,7 @@ enum Encoding {
 }
 
 impl Room {
-    /// Room for so many bytes.
+    /// Room of this size, in bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
             pieces: Arc::new(Semaphore::new(bytes / PIECE_BYTES)),
@@ -220,10 +220,7 @@ async fn read(
 /// The text of a body; where bytes that are no UTF-8 make it a copy, with room for that.
 pub(crate) fn text_of<'b>(bytes: &'b [u8], room: &Room) -> Result<(Cow<'b, str>, Held), BodyError> {
     let mut held = Held::default();
-    let text = batch::text_of(bytes);
-    if let Cow::Owned(copy) = &text {
-        held.more(copy.len(), room)?;
-    }
+    let text = batch::text_within(bytes, |size| held.more(size, room))?;
     Ok((text, held))
 }
 

@@ -1,13 +1,14 @@
 //! From the text of a body to events on disk: the hot path, the same for every door.
 //!
 //! Each event is sealed right after it was read, so the clear text of a body lives once, in the body, and
-//! is gone with it. Events that nobody could send are rejected one by one; the others go on.
+//! is gone with it. Events that cannot be sent are rejected one by one; the others go on.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sluice_event::json::SyntaxError;
+use sluice_event::limits::EVENT_ID_BYTES_MAX;
 use sluice_event::{
     Code, DatasetId, Event, Finding, Findings, Moment, Remains, SealedEvent, batch,
 };
@@ -23,7 +24,7 @@ use crate::watch::Found;
 /// Findings that are reported of one rejected event.
 const FINDINGS_MAX: usize = 10;
 
-/// What an event takes beside its bytes, and a finding with its texts: about so many bytes.
+/// About what an event takes beside its JSON, and what a finding takes with its texts, in bytes.
 const BESIDE_BYTES: usize = 256;
 
 /// What was read from a body, before anything was kept.
@@ -46,12 +47,12 @@ pub(crate) struct Sealed {
     pub(crate) has_options_beside: bool,
 }
 
-/// An event that nobody can send.
+/// An event that cannot be sent.
 #[derive(Debug)]
 pub(crate) struct Rejected {
     /// Its place in the request, counted from 0.
     pub(crate) index: usize,
-    /// Its `event_id`, if it has one.
+    /// Its `event_id`, if it has one that is not too long for one.
     pub(crate) event_id: Option<String>,
     /// Why.
     pub(crate) findings: Vec<Finding>,
@@ -86,7 +87,7 @@ pub(crate) enum IntakeError {
     /// There is no memory for what is made of it.
     #[error("too many bodies at the same time")]
     NoRoom,
-    /// Test codes are made up faster than anybody can look at them.
+    /// The source makes up test codes.
     #[error("the source has used {TEST_CODES_MAX} other test codes for the dataset")]
     TooManyTestCodes,
     /// It cannot be kept.
@@ -109,7 +110,7 @@ pub(crate) fn seal(
     events_max: usize,
     room: &Room,
 ) -> Result<Sealed, IntakeError> {
-    // The reader calls it no JSON, which is true and tells nobody that an upload was empty.
+    // The reader would call it no JSON, which does not say that an upload was empty.
     if text.trim().is_empty() {
         return Err(IntakeError::Empty);
     }
@@ -167,13 +168,18 @@ impl Sealed {
         } = item;
         let mut event_id = None;
         let sealed = event.map_or(Err(Remains::default()), |event: Event<'_>| {
-            event_id = event.event_id.as_deref().map(str::to_owned);
+            event_id = event.event_id.as_deref().filter(is_id).map(str::to_owned);
             event.seal_or_remains(&source.rules, moment, &mut findings)
         });
-        let texts = findings.iter().len().min(FINDINGS_MAX);
-        let bytes = sealed
-            .as_ref()
-            .map_or(texts * BESIDE_BYTES, |event| event.json().len());
+        let bytes = match &sealed {
+            Ok(event) => event.json().len(),
+            Err(remains) => {
+                let findings = findings.iter().len().min(FINDINGS_MAX);
+                findings * BESIDE_BYTES
+                    + event_id.as_ref().map_or(0, String::len)
+                    + bytes_of(remains)
+            }
+        };
         match sealed {
             Ok(event) => {
                 self.events.push(event);
@@ -193,7 +199,17 @@ impl Sealed {
     }
 }
 
-/// Does what a body of so many bytes asks for: away from the threads that serve connections if it takes long.
+/// Whether an `event_id` is short enough to be told.
+fn is_id(id: &&str) -> bool {
+    id.len() <= EVENT_ID_BYTES_MAX
+}
+
+fn bytes_of(remains: &Remains) -> usize {
+    let texts = [&remains.event_name, &remains.event_id, &remains.order_id];
+    texts.into_iter().flatten().map(String::len).sum()
+}
+
+/// Does work on a body of this size: away from the threads that serve connections if it takes long.
 pub(crate) async fn aside<T: Send + 'static>(
     body_bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -122,8 +122,12 @@ async fn an_answer_lists_some_rejected_events_and_counts_the_rest() {
     let answer = answer.json();
     assert_eq!(answer["rejected"].as_array().unwrap().len(), 1_000);
     assert_eq!(answer["rejected_unlisted"], 2);
-    let answer = test.post(&json!([1])).await.json();
+    let long = "x".repeat(513);
+    let body = json!([1, {"event_id": &long[1..]}, {"event_id": long}]);
+    let answer = test.post(&body).await.json();
     assert_eq!(answer["rejected_unlisted"], Value::Null);
+    assert_eq!(answer["rejected"][1]["event_id"], long[1..]);
+    assert_eq!(answer["rejected"][2]["event_id"], Value::Null);
     test.finish().await;
 }
 
