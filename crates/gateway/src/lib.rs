@@ -55,7 +55,7 @@ pub enum StartError {
     /// A socket that was handed over cannot be used.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
-    /// Nobody can connect.
+    /// An address cannot be listened at.
     #[error("listening on {address}")]
     Listen {
         /// The key of the configuration.

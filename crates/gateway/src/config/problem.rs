@@ -80,7 +80,7 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-/// What a piece of a shown problem is, for whoever gives it a colour.
+/// What a piece of a shown problem is, for the code that gives it a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
     /// The word for the severity, and the marks below what is meant.

@@ -148,7 +148,7 @@ impl Drop for Running {
         if self.has_ended {
             return;
         }
-        // Nobody has waited for it, so its number is still its own. Whatever of the group has ended by
+        // It was not waited for, so its process id is still its own. Whatever of the group has ended by
         // itself just now needs no signal.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         // It may have left the group.

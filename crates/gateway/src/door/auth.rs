@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use super::Doors;
 use crate::config::Source;
 
-/// Keys longer than this are nobody's.
+/// No source has a key of more bytes.
 const KEY_BYTES_MAX: usize = crate::config::SECRET_BYTES_MAX;
 
 /// The key in `Authorization: Bearer KEY`.

@@ -6,7 +6,7 @@ use tracing::warn;
 /// File descriptors that connections leave to the journal, requests to Meta, and the rest.
 const RESERVED: u64 = 256;
 
-/// How many connections there may be when so many are configured. Raises the limit of open files of the
+/// How many of the configured connections there may be. Raises the limit of open files of the
 /// process as far as the system lets it; where that is not far enough, a line of the log says so.
 pub(crate) fn connections_max(configured: usize) -> usize {
     let limit = raised();

@@ -1,4 +1,4 @@
-//! The rest of a body that nobody reads.
+//! The rest of a body that is not used.
 //!
 //! A client that still sends when its connection is closed gets a reset, often before it looks for the answer
 //! (RFC 9112 §9.6): it would not learn that its key is wrong or its body too large, and send the same again.
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::clock::deadline;
 
-/// Bytes of one body that are thrown away; whoever sends more is cut off.
+/// Bytes of one body that are thrown away; a client that sends more is cut off.
 const DISCARDED_BYTES_MAX: u64 = 128 << 20;
 
 /// A body whose rest is discarded when it is dropped before its end.
@@ -77,7 +77,7 @@ impl Drop for Discarding {
         if body.is_end_stream() || self.waits || body.size_hint().lower() > DISCARDED_BYTES_MAX {
             return;
         }
-        // The connection stays as long as somebody reads from it, and ends when this does.
+        // The connection stays as long as its body is read, and ends when this does.
         tokio::spawn(tokio::time::timeout_at(self.until, discard(body)));
     }
 }

@@ -126,7 +126,7 @@ fn within_limit(fields: Vec<(String, String)>) -> Result<Form, FormError> {
     Ok(Form::Fields(fields))
 }
 
-/// PHP labels its parts with content types of its own; nobody needs them.
+/// PHP labels its parts with content types of its own, which say nothing here.
 async fn multipart(content_type: &str, body: Vec<u8>) -> Result<Form, FormError> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| FormError::Multipart)?;
     let body = Bytes::from(body);

@@ -92,7 +92,7 @@ async fn take_of(
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     let in_query = parameter(query, "access_token");
     let bearer = auth::bearer(headers);
-    // One that is nobody's here may be for somebody on the way.
+    // One that no source has may be meant for a proxy on the way.
     let known_bearer = bearer.filter(|key| doors.source(key).is_some());
     let peer = head.extensions.get::<Peer>();
     let strangers_room = peer.map_or(&doors.strangers_room, |Peer(peer)| peer.strangers_room());

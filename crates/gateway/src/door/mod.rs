@@ -288,7 +288,7 @@ impl Doors {
 }
 
 /// What the router answers. A panic costs this request only: what it leaves behind is the state of this one
-/// request, which nobody sees again.
+/// request, which is not used again.
 async fn answered(mut router: Router, request: Request) -> Response {
     if let Some(problem) = head::flaw(&request) {
         return problem.into_response();
@@ -311,7 +311,7 @@ fn stopping(path: &str, id: &RequestId) -> Response {
     }
 }
 
-/// A short name for a path: metrics must not have a label for every path that somebody tries.
+/// A short name for a path: metrics must not have a label for every path that is tried.
 fn door_name(path: &str) -> &'static str {
     match path {
         "/v1/events" | "/v1/events/" => "events",

@@ -45,7 +45,7 @@ impl Problem {
         Self::key("the request has no key")
     }
 
-    /// Nobody has this key.
+    /// No source has this key.
     pub(crate) fn unknown_key() -> Self {
         Self::key("no source has this key")
     }

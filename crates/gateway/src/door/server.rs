@@ -238,7 +238,7 @@ async fn connection<S: Service>(
         }
     };
     tokio::select! {
-        // A client that went away, or spoke no HTTP, needs no answer and nobody to know.
+        // A client that went away, or spoke no HTTP, needs neither an answer nor a line of the log.
         _ = connection.as_mut() => return,
         () = closed => connection.as_mut().graceful_shutdown(),
     }

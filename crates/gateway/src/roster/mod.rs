@@ -174,7 +174,7 @@ impl Roster {
         self.refresh_those(|entry| !entry.is_command(), wakes)
     }
 
-    /// The same with one secret that a command prints. This may take long, and nobody else waits meanwhile.
+    /// The same with one secret that a command prints. This may take long, and nothing else waits meanwhile.
     pub(crate) fn refresh_command(&self, command: Command) -> Reading {
         let Command(index) = command;
         let read = self.entries[index].read(&*self.environment);

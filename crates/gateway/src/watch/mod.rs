@@ -28,10 +28,10 @@ pub(crate) use found::Found;
 use metrics::Metrics;
 use minutes::Minutes;
 
-/// So many events that stand back are named, in the log and on `/readyz`.
+/// How many events that stand back are named at most, in the log and on `/readyz`.
 pub(crate) const NAMED_MAX: usize = 10;
 
-/// From so many seconds on the clock of this computer is said to be wrong, and below so many to be right again.
+/// Seconds from which on the clock of this computer is said to be wrong, and below which to be right again.
 const SKEW_TOLD_S: u64 = 30;
 const SKEW_OVER_S: u64 = 15;
 
@@ -495,7 +495,7 @@ impl Watch {
         );
     }
 
-    /// Whether a lane waits for somebody to mend something.
+    /// Whether a lane waits for a person to mend something.
     pub(crate) fn has_parked(&self) -> bool {
         let is_parked = |report: &LaneReport| {
             // A dataset that the configuration does not name is nothing that a new token mends.
