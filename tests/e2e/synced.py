@@ -36,8 +36,8 @@ def body(proof):
     proof.equal(gateway.stop(60), 0, "the exit code after SIGTERM")
     proof.equal(gateway.audit()["accepted"], requests, "accepted")
 
-    over = f"{gateway.process.pid} +++ exited"
-    until(lambda: over in trace.read_text(errors="replace"), 10, "strace has written everything", 0.1)
+    over = re.compile(rf"^{gateway.process.pid} +\+\+\+ exited", re.MULTILINE)
+    until(lambda: over.search(trace.read_text(errors="replace")), 10, "strace has written everything", 0.1)
     calls = list(read(trace))
     answers, without, syncs = judge(calls, gateway.journal / "journal.db-wal")
     proof.equal(answers, requests, "answers of success in the trace")
@@ -46,7 +46,7 @@ def body(proof):
     for folder in [proof.folder, *above, gateway.journal]:
         proof.check(str(folder) in synced, f"the folder {folder} is synced after something was made in it")
     proof.figure("requests, one after the other", requests)
-    proof.figure("syncs of the journal's log between arrival and answer", syncs)
+    proof.figure("syncs of the journal's log, in all", syncs)
     proof.figure("answers without one", without)
 
 

@@ -1,10 +1,12 @@
 //! Why a journal does not open, and what SQLite's errors mean.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
 use super::cipher::BodyKeyId;
+use super::folder;
 use crate::JournalError;
 
 /// Why a journal could not be opened.
@@ -23,6 +25,14 @@ pub enum OpenError {
     Missing {
         /// Where it was looked for.
         folder: PathBuf,
+    },
+    /// Other users could change what is in the folder.
+    #[error("the journal's folder {} {why}", folder.display())]
+    Exposed {
+        /// The journal's folder.
+        folder: PathBuf,
+        /// Who can.
+        why: &'static str,
     },
     /// The path of the folder leads to a file.
     #[error("{} is not a folder", path.display())]
@@ -120,6 +130,9 @@ impl OpenError {
             OpenError::Missing { .. } => {
                 "name the folder that the gateway writes to; it makes a journal when it starts"
             }
+            OpenError::Exposed { .. } => {
+                "give it to the gateway's user alone (chown, chmod 700), or name a folder below it, which is then made so"
+            }
             OpenError::NotAFolder { .. } => "name a folder; it is made if it does not exist",
             OpenError::NotAJournal { .. } => {
                 "another program wrote this file; move it away or name another folder"
@@ -207,8 +220,13 @@ impl OpenError {
 /// Why a small file beside this one cannot be written.
 fn probe(path: &Path) -> Option<std::io::Error> {
     let probe = path.with_extension("probe");
-    let written = std::fs::write(&probe, vec![1; 64 << 10]);
-    // Where it could not be made there is nothing to remove.
+    // Of the name it may have nothing is touched that is there already.
+    let mut file = match folder::new_file(&probe) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return None,
+        Err(error) => return Some(error),
+    };
+    let written = file.write_all(&[1; 64 << 10]);
     let _removed = std::fs::remove_file(&probe);
     written.err()
 }

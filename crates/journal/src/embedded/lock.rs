@@ -6,11 +6,11 @@
 //! kernel frees it when the process ends. A gateway whose folder was removed still keeps a second one from
 //! the same path. Where there are no such sockets, the file alone has to do.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use super::OpenError;
+use super::{OpenError, folder};
 
 /// The file in the journal's folder.
 pub(super) const NAME: &str = "journal.lock";
@@ -36,16 +36,10 @@ impl Lock {
     }
 }
 
-fn take_file(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join(NAME);
+fn take_file(place: &Path) -> Result<File, OpenError> {
+    let path = place.join(NAME);
     let failed = |error: std::io::Error| OpenError::of_io(&path, &error);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file = folder::open_file(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -54,7 +48,7 @@ fn take_file(folder: &Path) -> Result<File, OpenError> {
             let is_known = file.read_to_string(&mut holder).is_ok();
             let pid = holder.trim().parse().ok().filter(|_| is_known);
             return Err(OpenError::InUse {
-                folder: folder.to_owned(),
+                folder: place.to_owned(),
                 pid,
             });
         }

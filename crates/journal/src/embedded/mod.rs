@@ -20,6 +20,7 @@ mod copier;
 mod dead;
 mod erase;
 mod error;
+mod folder;
 mod inspect;
 mod lane;
 mod lease;
@@ -216,10 +217,12 @@ impl Embedded {
     ///
     /// [`OpenError`] with what is wrong and, from [`OpenError::help`], what to do.
     pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
-        make_folder(folder)?;
+        folder::make(folder)?;
+        folder::refuse_exposed(folder)?;
         let lock = lock::Lock::take(folder)?;
         let path = folder.join(FILE);
         let failed = |error| OpenError::of_sqlite(&path, &error);
+        folder::keep_private(&path)?;
         let conn = schema::open(&path)?;
         let (keys, chance) = options
             .encryption
@@ -503,31 +506,4 @@ impl Journal for Embedded {
             }
         })
     }
-}
-
-/// Makes the folder, for this user only, and sees to it that it is still there after a power failure: every
-/// folder in which another one was made is synced.
-fn make_folder(folder: &Path) -> Result<(), OpenError> {
-    let parent = |path: &Path| {
-        let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
-        parent.unwrap_or(Path::new(".")).to_owned()
-    };
-    let mut changed = vec![parent(folder)];
-    while let Some(missing) = changed.last().filter(|path| !path.exists()) {
-        changed.push(parent(missing));
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .map_err(|error| OpenError::of_io(folder, &error))?;
-    for folder in changed {
-        // Not every system can sync a folder; then there is nothing more to do.
-        if let Ok(folder) = std::fs::File::open(folder) {
-            let _synced = folder.sync_all();
-        }
-    }
-    Ok(())
 }

@@ -161,6 +161,12 @@ impl Writer {
         }
     }
 
+    /// Whether the log is being copied into the file.
+    #[cfg(test)]
+    pub(super) fn is_copying(&self) -> bool {
+        self.upkeep.copier.is_busy()
+    }
+
     fn tidy_wal(&mut self) -> rusqlite::Result<()> {
         let shared = &self.state.shared;
         let commits = shared.commits.load(Ordering::Relaxed);

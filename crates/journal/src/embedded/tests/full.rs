@@ -141,3 +141,25 @@ async fn retention_makes_room() {
     assert!(are_new(&journal.append(entries(800..1_100)).await.unwrap()));
     assert_eq!(audit(folder.path()).tally.waiting, 300);
 }
+
+#[tokio::test]
+async fn events_after_a_failed_commit_go_to_their_own_lane() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..1)).await.unwrap();
+    let of = |dataset: u32, ids: std::ops::Range<u32>| {
+        let samples = ids.map(|id| Sample {
+            dataset,
+            ..sample(id)
+        });
+        samples.map(|sample| sample.entry()).collect::<Vec<_>>()
+    };
+    allow(&journal, 0).await;
+    // The text of dataset 1 gets a number, which is taken back and given to dataset 2.
+    assert!(journal.append(of(1, 0..500)).await.is_err());
+    allow(&journal, 1_000).await;
+    journal.append(of(2, 0..5)).await.unwrap();
+    journal.append(of(1, 0..7)).await.unwrap();
+    let ready = [0, 1, 2].map(|dataset| journal.waiting(&lane(dataset)).ready);
+    assert_eq!(ready, [1, 7, 5]);
+}

@@ -259,3 +259,81 @@ fn a_new_folder_is_nobody_elses_to_read() {
     let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = TempDir::new().unwrap();
+    let allow = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path(), permissions).unwrap();
+    };
+    for mode in [0o777, 0o1777, 0o770, 0o702] {
+        allow(mode);
+        let error = refusal(folder.path());
+        assert!(
+            matches!(error, OpenError::Exposed { .. }),
+            "{mode:o}: {error}"
+        );
+        assert!(error.help().contains("chmod 700"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    allow(0o755);
+    drop(open(folder.path()));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = TempDir::new().unwrap();
+    let files = [
+        "journal.db",
+        "journal.db-wal",
+        "journal.db-shm",
+        "journal.lock",
+    ];
+    let modes = || {
+        files.map(|file| {
+            let metadata = std::fs::metadata(folder.path().join(file)).unwrap();
+            metadata.permissions().mode() & 0o777
+        })
+    };
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    assert_eq!(modes(), [0o600; 4]);
+    // What an earlier version left to be read by all.
+    let killed = super::crash::copy(&journal, folder.path()).await;
+    for file in ["journal.db", "journal.db-wal"] {
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(killed.path().join(file), open).unwrap();
+    }
+    let journal = open(killed.path());
+    assert_eq!(journal.health().tally.waiting, 3);
+    for file in ["journal.db", "journal.db-wal"] {
+        let metadata = std::fs::metadata(killed.path().join(file)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{file}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let folder = TempDir::new().unwrap();
+    let theirs = folder.path().join("theirs");
+    std::fs::write(&theirs, "precious").unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(&theirs, data.join("journal.lock")).unwrap();
+    assert!(matches!(refusal(&data), OpenError::Disk { .. }));
+    std::fs::remove_file(data.join("journal.lock")).unwrap();
+    // The probe looks for the reason of an error that says none.
+    std::os::unix::fs::symlink(&theirs, data.join("journal.probe")).unwrap();
+    std::fs::create_dir(data.join("journal.db")).unwrap();
+    let _error = refusal(&data);
+    assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "precious");
+    assert!(data.join("journal.probe").is_symlink());
+}
