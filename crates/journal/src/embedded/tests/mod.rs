@@ -8,6 +8,7 @@ mod damage;
 mod erase;
 mod full;
 mod laws;
+mod low_water;
 mod model;
 mod open;
 mod place;

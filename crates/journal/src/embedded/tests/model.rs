@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use super::crash::copy;
 use super::{audit, open};
-use crate::testing::{HOUR_MS, Sample, T0_MS, limits, received, record, rejection, sample};
+use crate::testing::{
+    HOUR_MS, Sample, T0_MS, keys, limits, received, record, rejection, report, sample,
+};
 use crate::{
     Appended, Books, Cause, DeadFilter, DeliveryReport, Embedded, EventKey, EventState,
     Journal as _, LaneId, Lease, Outcome, Rejection, Replayed, Retention, Selection, Tally,
@@ -34,6 +36,11 @@ enum Step {
         state: EventState,
     },
     DropLease(usize),
+    /// The disk fails while events come in and some of a lease is settled: nothing of it happened.
+    Fail {
+        events: Vec<(u8, u8)>,
+        lease: usize,
+    },
     /// Time passes, now and then backwards.
     Wait(i64),
     Replay(EventState),
@@ -59,9 +66,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             EventState::Withheld,
         ])
     };
-    let event = (0..60_u8, 0..3_u8);
+    let event = || (0..60_u8, 0..3_u8);
     let step = prop_oneof![
-        8 => prop::collection::vec(event, 1..12).prop_map(Step::Append),
+        8 => prop::collection::vec(event(), 1..12).prop_map(Step::Append),
+        2 => (prop::collection::vec(event(), 1..12), 0..4_usize)
+            .prop_map(|(events, lease)| Step::Fail { events, lease }),
         2 => (1..20_u64).prop_map(Step::Reject),
         6 => (0..3_u8, prop::bool::weighted(0.3), 1..15_usize)
             .prop_map(|(lane, is_replay, count)| Step::Lease { lane, is_replay, count }),
@@ -166,6 +175,7 @@ impl Model {
                 state,
             } => self.settle(lease, count, state).await,
             Step::DropLease(index) => self.drop_lease(index),
+            Step::Fail { events, lease } => self.fail(&events, lease).await,
             Step::Wait(hours) => {
                 self.now_ms = self.now_ms.saturating_add_signed(hours * 3_600_000 / 2);
             }
@@ -246,6 +256,32 @@ impl Model {
             is_replay,
             ..of(0, lane, self.now_ms).lane()
         }
+    }
+
+    async fn fail(&mut self, events: &[(u8, u8)], lease: usize) {
+        let journal = self.journal.as_ref().unwrap();
+        journal
+            .on_writer(|writer| writer.conn.commit_hook(Some(|| true)).unwrap())
+            .await;
+        let entries = events
+            .iter()
+            .map(|(number, lane)| of(*number, *lane, self.now_ms).entry());
+        assert!(journal.append(entries.collect()).await.is_err());
+        let lease = self.leases.get_mut(lease);
+        if let Some(lease) = lease.filter(|lease| !lease.events.is_empty()) {
+            let held = keys(lease);
+            let settled = report(held.clone(), &Outcome::Delivered);
+            assert!(journal.settle(lease, settled).await.is_err());
+            assert_eq!(keys(lease), held);
+        }
+        assert!(journal.health().is_failing.is_some());
+        journal
+            .on_writer(|writer| {
+                writer.conn.commit_hook(None::<fn() -> bool>).unwrap();
+            })
+            .await;
+        journal.look_around().await;
+        assert!(journal.health().is_failing.is_none());
     }
 
     async fn lease(&mut self, lane: u8, is_replay: bool, count: usize) {
