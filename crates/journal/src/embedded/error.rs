@@ -226,7 +226,7 @@ fn probe(path: &Path) -> Option<std::io::Error> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return None,
         Err(error) => return Some(error),
     };
-    let written = file.write_all(&[1; 64 << 10]);
+    let written = file.write_all(&vec![1; 64 << 10]);
     let _removed = std::fs::remove_file(&probe);
     written.err()
 }
