@@ -51,9 +51,9 @@ Examples:
 
 Dropped events count as withheld from then on, with the note \"dropped by hand\", and a running
 gateway does not send them any more. Those that it has in its hands at that moment, at most a few
-batches a lane, may be on their way to Meta already: what Meta takes of them counts as delivered, not as
-withheld, so look at `sluice audit` afterwards. `sluice dead replay KEY` sends a dropped event
-after all, as long as its body is kept and Meta takes it. Events that come later are not dropped.
+batches a lane, may be on their way to Meta already: what Meta takes of them counts as delivered,
+not as withheld, so look at `sluice audit` afterwards. `sluice dead replay KEY` sends a dropped
+event after all, as long as its body is kept and Meta takes it. Events that come later stay.
 
 Without a terminal to ask at, --yes is needed.
 
