@@ -49,10 +49,9 @@ Examples:
 
 An event is dead when Meta refused it (refused), when it grew too old before Meta could take it
 (expired), or when Sluice keeps it back (withheld: damaged on disk, dropped by hand, or a business
-messaging event that may have arrived already). Only `--state withheld` lists withheld events. Events
-that no dataset could take when they came in (rejected) have no body and keys that begin with r;
-`--state rejected` lists them. All
-commands work beside a running gateway.
+messaging event that may have arrived already). Only `--state withheld` lists withheld events.
+Events that no dataset could take when they came in (rejected) have no body and keys that begin
+with r; `--state rejected` lists them. All commands work beside a running gateway.
 
 Exit code: 0 when all is done, 1 when an event named by its KEY could not be sent again or dropped,
 or nobody wanted it dropped, 2 when the command could not do its work.";
