@@ -76,10 +76,12 @@ def read_only_folder(proof, sandbox):
         said = said_at_the_end(proof, gateway, "no permission")
         gateway.journal.chmod(0o700)
         return said
-    # Nothing is forbidden to root: it runs as somebody else, who may read everything but not write.
+    # Nothing is forbidden to root: it runs as another user, whose folder it is, and who may not write there.
     nobody = pwd.getpwnam("nobody")
-    for folder in [proof.folder, proof.folder / "secrets", gateway.journal]:
+    for folder in [proof.folder, proof.folder / "secrets"]:
         folder.chmod(0o755)
+    gateway.journal.chmod(0o500)
+    os.chown(gateway.journal, nobody.pw_uid, nobody.pw_gid)
     mark = proof.folder / "logs" / "readonly-nobody.log"
     gateway.write_config()
     environment = {"PATH": os.environ["PATH"]}
@@ -90,8 +92,9 @@ def read_only_folder(proof, sandbox):
     mark.write_text(done.stdout + done.stderr)
     proof.equal(done.returncode, 2, "read-only folder: the exit code")
     proof.check("no permission" in done.stderr, f"read-only folder: the message: {done.stderr!r}")
-    for folder in [proof.folder, proof.folder / "secrets"]:
+    for folder in [proof.folder, proof.folder / "secrets", gateway.journal]:
         folder.chmod(0o700)
+    os.chown(gateway.journal, os.geteuid(), os.getegid())
     gateway.start()
     gateway.stop()
     proof.check(gateway.audit()["balanced"], "and the journal is as it was")
