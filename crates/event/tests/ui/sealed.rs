@@ -4,7 +4,7 @@ use sluice_event::SealedEvent;
 
 fn forged(sealed: SealedEvent) -> SealedEvent {
     SealedEvent {
-        json: String::from("john@example.com"),
+        json: "john@example.com".into(),
         ..sealed
     }
 }
