@@ -38,10 +38,13 @@ class Stranger(threading.Thread):
         self.give_up = threading.Event()
 
     def run(self):
-        while not self.finishing.is_set():
-            self.number += 1
-            self.send(f"{self.name}-{self.number}")
-            time.sleep(self.random.uniform(0.002, 0.01))
+        try:
+            while not self.finishing.is_set():
+                self.number += 1
+                self.send(f"{self.name}-{self.number}")
+                time.sleep(self.random.uniform(0.002, 0.01))
+        except Exception as error:
+            self.error = error
 
     def send(self, event_id):
         """Sends one event until it is taken."""
@@ -57,7 +60,7 @@ class Stranger(threading.Thread):
             finally:
                 client.close()
             if status == 202:
-                return self.ledger.add([event_id], answer)
+                return self.ledger.add([event_id], 0, answer)
             if status != 503 or not headers.get("Retry-After"):
                 return self.ledger.wrong.append(f"{status}: {answer}")
             self.ledger.postponed += 1
