@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::audit::{Groups, Problems};
+use super::audit::{self, Groups, Problems};
 use super::tally::{Counted, Group};
 use super::terms::{Term, Texts};
 use crate::books::Tally;
@@ -139,13 +139,7 @@ pub(super) fn compare_sums(
 ) -> rusqlite::Result<()> {
     let mut counted = Tally::default();
     for (_, tally) in groups.values() {
-        counted.accepted += tally.accepted;
-        counted.delivered += tally.delivered;
-        counted.refused += tally.refused;
-        counted.expired += tally.expired;
-        counted.withheld += tally.withheld;
-        counted.duplicate += tally.duplicate;
-        counted.rejected += tally.rejected;
+        audit::add(&mut counted, tally);
     }
     counted.received = sources.iter().map(|source| source.received).sum();
     let mut kept = Tally::default();

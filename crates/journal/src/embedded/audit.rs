@@ -101,7 +101,8 @@ impl Books {
 /// What the rows say and what the tallies say.
 pub(super) type Groups = BTreeMap<Group, (Tally, Tally)>;
 
-fn add(sum: &mut Tally, tally: &Tally) {
+/// Adds up everything that is counted for an event name; what came in is counted by source alone.
+pub(super) fn add(sum: &mut Tally, tally: &Tally) {
     sum.accepted += tally.accepted;
     sum.waiting += tally.waiting;
     sum.delivered += tally.delivered;
