@@ -13,7 +13,6 @@ use socket2::SockRef;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::StartError;
 use crate::config::{Config, Environment, Server};
 use crate::door::{ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving, Stages, serve};
 
@@ -36,6 +35,38 @@ pub struct SocketsError {
     /// Why not.
     #[source]
     error: io::Error,
+}
+
+/// An address cannot be listened at.
+#[derive(Debug, thiserror::Error)]
+#[error("listening on {address}")]
+pub struct ListenError {
+    /// The key of the configuration.
+    pub key: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Why not.
+    #[source]
+    error: io::Error,
+}
+
+impl ListenError {
+    /// What would help.
+    pub(crate) fn help(&self) -> String {
+        let key = self.key;
+        let variable = format!("SLUICE_{}", key.replace('.', "_").to_ascii_uppercase());
+        let (why, to) = match self.error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                ("ports below 1024 take special rights", "one from 1024 on")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                ("this machine has no such address", "one that it has")
+            }
+            io::ErrorKind::AddrInUse => ("another program listens there", "another port"),
+            _ => return format!("see {key}, or {variable}"),
+        };
+        format!("{why}: set {key} ({variable}) to {to}")
+    }
 }
 
 impl Sockets {
@@ -91,13 +122,20 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Takes the sockets that were handed over, and opens what they leave to the configuration.
-    pub(crate) fn open(config: &Config, sockets: Sockets) -> Result<Self, StartError> {
+    pub(crate) fn open(config: &Config, sockets: Sockets) -> Result<Self, ListenError> {
         let (server, admin) = (config.server.listen, config.admin.listen);
-        let at_doors = |error| StartError::listen("server.listen", server, error);
-        let at_admin = |error| StartError::listen("admin.listen", admin, error);
+        let cannot = |key, address| {
+            move |error| ListenError {
+                key,
+                address,
+                error,
+            }
+        };
         let is_shared = !sockets.doors.is_empty();
-        let (doors, address) = listeners(sockets.doors, server).map_err(at_doors)?;
-        let (admin, admin_address) = listeners(sockets.admin, admin).map_err(at_admin)?;
+        let (doors, address) =
+            listeners(sockets.doors, server).map_err(cannot("server.listen", server))?;
+        let (admin, admin_address) =
+            listeners(sockets.admin, admin).map_err(cannot("admin.listen", admin))?;
         Ok(Self {
             doors,
             admin,
@@ -186,5 +224,31 @@ mod tests {
 
         let (own, address) = listeners(Vec::new(), "127.0.0.1:0".parse().unwrap()).unwrap();
         assert_eq!((own.len(), own[0].address().unwrap()), (1, address));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_had_says_why() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "ports below 1024"),
+            (io::ErrorKind::AddrInUse, "another program listens there"),
+            (io::ErrorKind::AddrNotAvailable, "no such address"),
+            (io::ErrorKind::OutOfMemory, "see "),
+        ] {
+            for (key, variable) in [
+                ("server.listen", "SLUICE_SERVER_LISTEN"),
+                ("admin.listen", "SLUICE_ADMIN_LISTEN"),
+            ] {
+                let address = SocketAddr::from(([127, 0, 0, 1], 80));
+                let error = kind.into();
+                let help = ListenError {
+                    key,
+                    address,
+                    error,
+                }
+                .help();
+                let is_right = [expected, key, variable].iter().all(|it| help.contains(it));
+                assert!(is_right, "{kind}: {help}");
+            }
+        }
     }
 }

@@ -18,8 +18,9 @@ use axum::routing::get;
 
 use super::peers::Entered;
 use super::problem::Problem;
+use super::request_id::RequestId;
 use super::server::Service;
-use super::{Doors, RequestId, answered, health, wrong_method};
+use super::{answer::answered, doors::Doors, health, public::wrong_method};
 
 /// Connections of those who run the gateway, at the same time.
 pub(crate) const CONNECTIONS_MAX: usize = 64;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
-use super::Doors;
+use super::doors::Doors;
 use crate::config::Source;
 
 /// No source has a key of more bytes.

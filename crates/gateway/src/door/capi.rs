@@ -8,7 +8,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{Doors, RequestId, graph};
+use super::doors::Doors;
+use super::graph;
+use super::request_id::RequestId;
 
 /// Takes events as Meta's gateway does.
 pub(crate) async fn post(

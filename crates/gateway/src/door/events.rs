@@ -9,12 +9,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sluice_event::{DatasetId, Finding};
-use sluice_journal::TestCode;
 
-use super::intake::{Outcome, Rejected, Route};
+use super::doors::Doors;
+use super::intake::{Receipt, Rejected, Route};
 use super::problem::Problem;
 use super::remarks::Warning;
-use super::{Doors, RequestId, auth, body};
+use super::request_id::RequestId;
+use super::test_codes::requested_code;
+use super::{auth, body};
 use crate::config::Source;
 
 /// Takes events.
@@ -120,29 +122,6 @@ impl Options {
     }
 }
 
-/// The test code that a request asks for; `None` for an empty one.
-pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestCode>, Problem> {
-    if code.is_empty() {
-        return Ok(None);
-    }
-    if !source.allow_test_codes {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "test_code_forbidden",
-            "this source may not send test events",
-            "leave test_event_code out, or set allow_test_codes for the source",
-        ));
-    }
-    TestCode::parse(code).map(Some).map_err(|_| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "test_code_invalid",
-            "test_event_code is none of Meta's",
-            "copy the code from Events Manager, Test Events",
-        )
-    })
-}
-
 /// Rejected events that an answer lists. Three bytes of a body make one, and a listed one is 190 bytes and more.
 const REJECTED_MAX: usize = 1_000;
 
@@ -193,7 +172,7 @@ fn is_none(count: &usize) -> bool {
 }
 
 impl<'a> Answer<'a> {
-    fn of(outcome: &'a Outcome) -> Self {
+    fn of(outcome: &'a Receipt) -> Self {
         Self {
             accepted: outcome.accepted,
             duplicates: outcome.duplicates,

@@ -11,41 +11,26 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
-use sluice_event::{Code, DatasetId, Severity};
+use sluice_event::{DatasetId, Severity};
 
-use super::body::{Received, Room, text_of};
-use super::events::requested_code;
+use super::body::{ReadBody, Room, text_of};
+use super::doors::Doors;
 use super::form::{self, Form, FormError};
-use super::intake::{self, IntakeError, Outcome, Rejected, Route, aside};
+use super::graph_problem::GraphProblem;
+use super::intake::{self, IntakeError, Receipt, Route, aside};
+use super::messages::{MESSAGES_MAX, REMARKS_MAX, message, remark};
+use super::paths::{is_version, no_door};
 use super::peers::Peer;
-use super::problem::{Problem, RETRY_AFTER_S};
+use super::problem::Problem;
 use super::remarks::Warning;
-use super::{Doors, RequestId, auth, body, is_version, no_door};
+use super::request_id::RequestId;
+use super::test_codes::requested_code;
+use super::{auth, body};
 use crate::config::Source;
-
-/// Rejected events that are named in `messages`.
-const MESSAGES_MAX: usize = 100;
-
-/// Remarks about the other events in `messages`: one for each rule.
-const REMARKS_MAX: usize = 10;
-
-/// An error as the Graph API writes it.
-#[derive(Debug)]
-pub(crate) struct GraphProblem {
-    status: StatusCode,
-    /// Why the whole request was refused; `None` if its events were counted one by one.
-    name: Option<&'static str>,
-    code: i64,
-    subcode: Option<i64>,
-    message: String,
-    user_message: Option<String>,
-    is_transient: bool,
-}
 
 /// Takes events as the Graph API does.
 pub(crate) async fn post(
@@ -69,7 +54,7 @@ pub(crate) async fn take(
     dataset: &str,
     request: Request,
     id: &RequestId,
-) -> Result<Outcome, GraphProblem> {
+) -> Result<Receipt, GraphProblem> {
     let mut caller = None;
     let taken = take_of(doors, dataset, request, (id, &mut caller)).await;
     if let Err(GraphProblem {
@@ -87,7 +72,7 @@ async fn take_of(
     dataset: &str,
     request: Request,
     (id, caller): (&RequestId, &mut Option<Arc<Source>>),
-) -> Result<Outcome, GraphProblem> {
+) -> Result<Receipt, GraphProblem> {
     let (head, body) = request.into_parts();
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     let in_query = parameter(query, "access_token");
@@ -168,13 +153,13 @@ struct Opened {
     form: Form,
     key: Option<String>,
     /// Without its bytes, which are in the form: the room for them, and for the fields, which are a copy.
-    rest: Received,
+    rest: ReadBody,
 }
 
 impl Opened {
     fn of(
         content_type: &str,
-        mut rest: Received,
+        mut rest: ReadBody,
         shown: Shown,
         room: &Room,
     ) -> Result<Self, GraphProblem> {
@@ -232,7 +217,7 @@ fn in_json(text: &str) -> Result<Option<String>, IntakeError> {
 }
 
 /// Success, with what there is to say about the events. A hint is nothing that a client has to be told.
-pub(crate) fn success(outcome: &Outcome, id: &RequestId) -> Response {
+pub(crate) fn success(outcome: &Receipt, id: &RequestId) -> Response {
     let rejected = outcome.rejected.iter().take(MESSAGES_MAX).map(message);
     let is_told = |warning: &&Warning| warning.code.severity() < Severity::Hint;
     let remarks = outcome.warnings.iter().filter(is_told);
@@ -244,194 +229,6 @@ pub(crate) fn success(outcome: &Outcome, id: &RequestId) -> Response {
         "fbtrace_id": id.as_str(),
     }))
     .into_response()
-}
-
-fn message(rejected: &Rejected) -> String {
-    let index = rejected.index;
-    match rejected.findings.first() {
-        None => format!("data[{index}] was not taken"),
-        Some(finding) => {
-            let (message, help) = (&finding.message, finding.help());
-            let place = place(index, finding.path.as_str());
-            format!("{place} was not taken: {message}; {help}")
-        }
-    }
-}
-
-/// `repaired in 3 events, first at data[1].user_data.ph: …`
-fn remark(warning: &Warning) -> String {
-    let (code, message, help) = (warning.code, &warning.message, warning.code.help());
-    let place = place(warning.index, &warning.path);
-    match warning.events {
-        1 => format!("{} at {place}: {message}; {help}", code.severity()),
-        events => format!(
-            "{} in {events} events, first at {place}: {message}; {help}",
-            code.severity()
-        ),
-    }
-}
-
-fn place(index: usize, path: &str) -> String {
-    let dot = if path.is_empty() || path.starts_with('[') {
-        ""
-    } else {
-        "."
-    };
-    format!("data[{index}]{dot}{path}")
-}
-
-/// Meta's subcode for what a finding says (facts as recorded from Meta's answers).
-fn subcode(code: Code) -> i64 {
-    match code {
-        Code::EventTimeTooOld => 2_804_003,
-        Code::EventTimeFuture => 2_804_004,
-        Code::PurchaseValueMissing => 2_804_009,
-        Code::PurchaseCurrencyMissing => 2_804_010,
-        Code::ExtinfoMissing | Code::ExtinfoInvalid => 2_804_043,
-        Code::UserDataMissing | Code::UserDataTooBroad => 2_804_050,
-        Code::MessagingChannelMissing => 2_804_063,
-        Code::MessagingEventName => 2_804_066,
-        Code::MessagingAccountMissing => 2_804_079,
-        Code::MessagingPageMissing => 2_804_116,
-        _ => 2_804_019,
-    }
-}
-
-impl GraphProblem {
-    fn no_token() -> Self {
-        let message = "An access token is required: use the key of a source";
-        Self::token(104, message)
-    }
-
-    fn unknown_token() -> Self {
-        let message = "Invalid OAuth access token: no source has this key";
-        Self::token(190, message)
-    }
-
-    fn token(code: i64, message: &str) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            name: Some("key_unknown"),
-            code,
-            subcode: None,
-            message: message.to_owned(),
-            user_message: None,
-            is_transient: false,
-        }
-    }
-
-    /// The request is not what it should be.
-    fn wrong(message: String) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            name: Some("request_invalid"),
-            code: 100,
-            subcode: None,
-            message,
-            user_message: None,
-            is_transient: false,
-        }
-    }
-
-    /// The events cannot be read; of a form they are the field `data`.
-    fn unreadable(error: IntakeError, is_json: bool) -> Self {
-        let IntakeError::Syntax {
-            expected,
-            line,
-            column,
-        } = error
-        else {
-            return error.into();
-        };
-        let what = if is_json {
-            "the body"
-        } else {
-            "the field data"
-        };
-        let help = if is_json {
-            "{\"data\": [event, …]}"
-        } else {
-            "a list of events"
-        };
-        Self {
-            name: Some("json_invalid"),
-            ..Self::wrong(format!(
-                "{what} is not JSON: expected {expected} at line {line}, column {column}; send {help}"
-            ))
-        }
-    }
-
-    fn unknown_dataset() -> Self {
-        let message = "Unsupported post request: this source does not send to a dataset of this id";
-        Self {
-            name: Some("dataset_forbidden"),
-            subcode: Some(33),
-            ..Self::wrong(message.to_owned())
-        }
-    }
-
-    /// No event of the request could be taken.
-    fn refused(rejected: &[Rejected]) -> Self {
-        let first = rejected.first().and_then(|it| it.findings.first());
-        let told: Vec<_> = rejected.iter().take(MESSAGES_MAX).map(message).collect();
-        Self {
-            name: None,
-            subcode: first.map(|finding| subcode(finding.code)),
-            user_message: Some(told.join("\n")),
-            ..Self::wrong("Invalid parameter".to_owned())
-        }
-    }
-
-    /// The error as a Graph API answer.
-    pub(crate) fn answer(self, id: &RequestId) -> Response {
-        let mut error = json!({
-            "message": self.message,
-            "type": if self.subcode == Some(33) { "GraphMethodException" } else { "OAuthException" },
-            "code": self.code,
-            "is_transient": self.is_transient,
-            "fbtrace_id": id.as_str(),
-        });
-        if let Some(subcode) = self.subcode {
-            error["error_subcode"] = subcode.into();
-        }
-        if let Some(user_message) = self.user_message {
-            error["error_user_title"] = "The events were not taken".into();
-            error["error_user_msg"] = user_message.into();
-        }
-        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
-        if self.is_transient {
-            let headers = response.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-        }
-        response
-    }
-}
-
-impl From<Problem> for GraphProblem {
-    fn from(problem: Problem) -> Self {
-        let is_transient = problem.is_transient();
-        Self {
-            status: problem.status,
-            name: Some(problem.code),
-            code: if is_transient { 2 } else { 100 },
-            subcode: None,
-            message: format!("{}; {}", problem.detail, problem.help),
-            user_message: None,
-            is_transient,
-        }
-    }
-}
-
-impl From<IntakeError> for GraphProblem {
-    fn from(error: IntakeError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-impl From<FormError> for GraphProblem {
-    fn from(error: FormError) -> Self {
-        Self::wrong(error.to_string())
-    }
 }
 
 /// Asks about a token. Node's SDK does so after a crash, takes an error of the answer for the next crash,
@@ -451,15 +248,5 @@ pub(crate) async fn debug_token() -> Response {
 /// What is asked of the Graph API besides events: crash reports of SDKs and the like. It is answered as
 /// Meta answers what it does not know, and goes nowhere.
 pub(crate) async fn other(axum::Extension(id): axum::Extension<RequestId>) -> Response {
-    GraphProblem {
-        status: StatusCode::NOT_FOUND,
-        name: None,
-        code: 2_500,
-        subcode: None,
-        message: "Unknown path components: Sluice takes POST /{version}/{dataset}/events"
-            .to_owned(),
-        user_message: None,
-        is_transient: false,
-    }
-    .answer(&id)
+    GraphProblem::unknown_path().answer(&id)
 }

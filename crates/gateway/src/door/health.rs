@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_journal::JournalError;
 
+use super::doors::Doors;
 use super::problem::Problem;
-use super::{Doors, Stage};
+use super::stage::Stage;
+use crate::doubt::Doubt;
 use crate::lane_state::LaneState;
-use crate::time::Doubt;
 use crate::watch::LaneReport;
 
 /// `GET /healthz`: the process answers, and could keep an event.
@@ -110,7 +111,7 @@ mod tests {
 
     use sluice_journal::{Embedded, Journal, Options};
 
-    use super::super::Stages;
+    use super::super::stage::Stages;
     use super::*;
     use crate::clock::SystemClock;
     use crate::config::tests::LEAST;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use sluice_event::json::SyntaxError;
 use sluice_event::limits::EVENT_ID_BYTES_MAX;
 use sluice_event::{
@@ -14,10 +15,12 @@ use sluice_event::{
 };
 use sluice_journal::{Appended, Arrivals, Entry, JournalError, Received, Rejection, TestCode};
 
-use super::body::{self, Held, Room, text_of};
+use super::body::{self, BodyError, Reserved, Room, text_of};
+use super::doors::Doors;
+use super::problem::Problem;
 use super::remarks::{Remarks, Warning};
+use super::request_id::RequestId;
 use super::test_codes::TEST_CODES_MAX;
-use super::{Doors, RequestId};
 use crate::config::Source;
 use crate::watch::Found;
 
@@ -38,7 +41,7 @@ pub(crate) struct Sealed {
     errors: Remarks,
     count: usize,
     /// For the events, which may take more than the text they come from: a hash is longer than a name.
-    room: Held,
+    room: Reserved,
     /// The body was one event, and no list of them in any form.
     pub(crate) is_single: bool,
     /// What stood beside the events as their test code.
@@ -61,7 +64,7 @@ pub(crate) struct Rejected {
 }
 
 /// What became of the events of a request.
-pub(crate) struct Outcome {
+pub(crate) struct Receipt {
     pub(crate) accepted: usize,
     pub(crate) duplicates: usize,
     pub(crate) rejected: Vec<Rejected>,
@@ -93,6 +96,36 @@ pub(crate) enum IntakeError {
     /// It cannot be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let (status, code, help) = match &error {
+            IntakeError::Syntax { .. } => (
+                StatusCode::BAD_REQUEST,
+                "json_invalid",
+                "send one event, an array of events, {\"data\": [...]}, or one event a line",
+            ),
+            IntakeError::Empty => (
+                StatusCode::BAD_REQUEST,
+                "no_events",
+                "send at least one event",
+            ),
+            IntakeError::TooMany { .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_many_events",
+                "send fewer events in a request",
+            ),
+            IntakeError::NoRoom => return BodyError::NoRoom.into(),
+            IntakeError::TooManyTestCodes => (
+                StatusCode::BAD_REQUEST,
+                "test_codes_too_many",
+                "use the code that Events Manager shows under Test Events",
+            ),
+            IntakeError::Journal(journal) => return journal.into(),
+        };
+        Self::new(status, code, error.to_string(), help)
+    }
 }
 
 /// Where the events of a request go, and how.
@@ -295,7 +328,7 @@ impl Doors {
     /// gone then; what was made of it has room of its own.
     pub(crate) async fn seal(
         &self,
-        body: body::Received,
+        body: body::ReadBody,
         source: &Arc<Source>,
     ) -> Result<Sealed, IntakeError> {
         let now = (self.clock.now(), self.clock.chance());
@@ -316,7 +349,7 @@ impl Doors {
         mut sealed: Sealed,
         route: &Route,
         id: &RequestId,
-    ) -> Result<Outcome, IntakeError> {
+    ) -> Result<Receipt, IntakeError> {
         if let Some(code) = &route.test_code
             && !(self.used_codes).may_use(&route.source.name, &route.datasets, code)
         {
@@ -347,7 +380,7 @@ impl Doors {
             rejected: sealed.errors.counts().collect(),
             decided: sealed.rejected.iter().filter_map(Rejected::code).collect(),
         });
-        Ok(Outcome {
+        Ok(Receipt {
             accepted,
             duplicates,
             rejected: sealed.rejected,

@@ -144,7 +144,7 @@ fn may_be_a_proxy(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::door::body::Held;
+    use crate::door::body::Reserved;
 
     fn peers(places: usize) -> Arc<Peers> {
         let room = Room::new(64 * 1024);
@@ -201,7 +201,7 @@ mod tests {
         let one = peers.enter(address("203.0.113.1")).unwrap();
         let same = peers.enter(address("203.0.113.1")).unwrap();
         let other = peers.enter(address("203.0.113.2")).unwrap();
-        let [mut first, mut second, mut third] = <[Held; 3]>::default();
+        let [mut first, mut second, mut third] = <[Reserved; 3]>::default();
         assert!(first.more(30 * 1024, one.strangers_room()).is_ok());
         assert!(second.more(30 * 1024, same.strangers_room()).is_err());
         assert!(third.more(30 * 1024, other.strangers_room()).is_ok());

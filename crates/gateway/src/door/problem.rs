@@ -8,7 +8,6 @@ use serde_json::json;
 use sluice_journal::JournalError;
 
 use super::body::BodyError;
-use super::intake::IntakeError;
 
 /// When to come back after a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: u16 = 5;
@@ -113,36 +112,6 @@ impl From<BodyError> for Problem {
                 "encoding_unknown",
                 "use gzip, zstd or no compression",
             ),
-        };
-        Self::new(status, code, error.to_string(), help)
-    }
-}
-
-impl From<IntakeError> for Problem {
-    fn from(error: IntakeError) -> Self {
-        let (status, code, help) = match &error {
-            IntakeError::Syntax { .. } => (
-                StatusCode::BAD_REQUEST,
-                "json_invalid",
-                "send one event, an array of events, {\"data\": [...]}, or one event a line",
-            ),
-            IntakeError::Empty => (
-                StatusCode::BAD_REQUEST,
-                "no_events",
-                "send at least one event",
-            ),
-            IntakeError::TooMany { .. } => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_many_events",
-                "send fewer events in a request",
-            ),
-            IntakeError::NoRoom => return BodyError::NoRoom.into(),
-            IntakeError::TooManyTestCodes => (
-                StatusCode::BAD_REQUEST,
-                "test_codes_too_many",
-                "use the code that Events Manager shows under Test Events",
-            ),
-            IntakeError::Journal(journal) => return journal.into(),
         };
         Self::new(status, code, error.to_string(), help)
     }

@@ -4,8 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use axum::http::StatusCode;
 use sluice_event::DatasetId;
 use sluice_journal::{SourceName, TestCode};
+
+use super::problem::Problem;
+use crate::config::Source;
 
 /// Test codes of one source for one dataset since the start.
 pub(crate) const TEST_CODES_MAX: usize = 50;
@@ -29,4 +33,27 @@ impl TestCodes {
             codes.contains(code) || (codes.len() < TEST_CODES_MAX && codes.insert(code.clone()))
         })
     }
+}
+
+/// The test code that a request asks for; `None` for an empty one.
+pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestCode>, Problem> {
+    if code.is_empty() {
+        return Ok(None);
+    }
+    if !source.allow_test_codes {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "test_code_forbidden",
+            "this source may not send test events",
+            "leave test_event_code out, or set allow_test_codes for the source",
+        ));
+    }
+    TestCode::parse(code).map(Some).map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "test_code_invalid",
+            "test_event_code is none of Meta's",
+            "copy the code from Events Manager, Test Events",
+        )
+    })
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
+use crate::watch::Guesses;
+
 /// Between two lines of the log, in milliseconds; the count of each address begins anew with it.
 const WINDOW_MS: u64 = 60_000;
 
@@ -42,17 +44,6 @@ struct Window {
     keys: u64,
     by_address: HashMap<IpAddr, u32>,
     others: u32,
-}
-
-/// What the log is told.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Guesses {
-    /// Wrong keys since the last time.
-    pub(crate) keys: u64,
-    /// Addresses that sent them.
-    pub(crate) addresses: usize,
-    /// The one that sent most of them.
-    pub(crate) most_from: IpAddr,
 }
 
 impl Default for WrongKeys {

@@ -7,6 +7,8 @@
 //!   server with a wrong clock must not expire what waits.
 //! - From the start until Meta's first answer nothing is known, and the time is in doubt.
 
+use crate::doubt::Doubt;
+
 /// How far two clocks may be apart that tell the same time, in milliseconds: more than an answer of Meta's takes
 /// and NTP sets at once, less than matters to any rule.
 const FAR_MS: u64 = 120_000;
@@ -18,28 +20,6 @@ pub(crate) struct Reading {
     pub(crate) wall_ms: u64,
     /// Milliseconds since some moment; nobody sets this clock. It may stand still while the computer sleeps.
     pub(crate) monotonic_ms: u64,
-}
-
-/// Why the time is in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// Meta has not answered since the start.
-    Unheard,
-    /// The wall clock has leapt against the monotonic one.
-    Leapt,
-    /// Meta says another time, once so far.
-    Contradicted,
-}
-
-impl Doubt {
-    /// The word for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Doubt::Unheard => "unheard",
-            Doubt::Leapt => "leapt",
-            Doubt::Contradicted => "contradicted",
-        }
-    }
 }
 
 /// A time at a moment of the monotonic clock.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sluice_graph::{BaseUrl, Client, Dated, Version};
 
 use crate::clock::SharedClock;
+use crate::doubt::Doubt;
 use crate::watch::Watch;
-pub(crate) use belief::Doubt;
 use belief::{Belief, Reading, ahead_ms};
 
 /// How often Meta is asked in a row: a time that contradicts the computer's needs two witnesses.

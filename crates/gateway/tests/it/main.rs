@@ -13,6 +13,7 @@ mod clocks;
 mod displaced;
 mod doors;
 mod failing_journal;
+mod graph_door;
 mod graph_errors;
 mod harness;
 mod http;

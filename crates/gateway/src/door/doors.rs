@@ -1,0 +1,143 @@
+//! What all doors share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sluice_event::DatasetId;
+use sluice_journal::{Journal, LaneId, Waiting};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::body::{BodyLimits, Room};
+use super::descriptors;
+use super::peers::Peers;
+use super::stage::Stages;
+use super::test_codes::TestCodes;
+use super::wrong_keys::WrongKeys;
+use crate::config::{Config, TestEventCode};
+use crate::roster::Keys;
+use crate::time::Time;
+use crate::watch::Watch;
+
+/// Bytes that all bodies together may hold in memory.
+const ROOM_BYTES: usize = 192 * 1024 * 1024;
+
+/// What those of them may hold whose callers are not known before the body is read: half of it.
+const STRANGERS_PART: usize = 2;
+
+/// A gateway whose last request with events is older than this, in milliseconds, is not in use.
+const IN_USE_MS: u64 = 60_000;
+
+/// How much a request may bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(super) body: BodyLimits,
+    pub(super) events_per_request_max: usize,
+}
+
+/// What all doors share.
+pub(crate) struct Doors {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<Time>,
+    pub(super) watch: Watch,
+    pub(super) keys: watch::Receiver<Arc<Keys>>,
+    pub(super) limits: Limits,
+    pub(super) room: Room,
+    /// A part of the room.
+    pub(super) strangers_room: Room,
+    pub(super) wrong_keys: WrongKeys,
+    pub(super) peers: Arc<Peers>,
+    /// Connections that may be open.
+    pub(crate) places: usize,
+    pub(super) test_codes: HashMap<DatasetId, TestEventCode>,
+    pub(super) used_codes: TestCodes,
+    pub(crate) stages: Stages,
+    /// Requests that are being answered.
+    pub(super) running: TaskTracker,
+    /// When the last request with events came, in milliseconds since 1970; 0 before the first.
+    pub(super) asked_ms: AtomicU64,
+}
+
+impl Doors {
+    pub(crate) fn new(
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        clock: Arc<Time>,
+        watch: Watch,
+        keys: watch::Receiver<Arc<Keys>>,
+        stages: Stages,
+    ) -> Self {
+        let server = &config.server;
+        let test_codes = config.datasets.iter().filter_map(|dataset| {
+            let code = dataset.test_event_code.clone()?;
+            Some((dataset.id.clone(), code))
+        });
+        let room_bytes = ROOM_BYTES.max(2 * server.decoded_bytes_max);
+        let room = Room::new(room_bytes);
+        let places = descriptors::connections_max(server.connections_max);
+        let strangers_room = room.part(room_bytes / STRANGERS_PART);
+        Self {
+            journal,
+            clock,
+            watch,
+            keys,
+            limits: Limits {
+                body: BodyLimits {
+                    bytes_max: server.body_bytes_max,
+                    decoded_bytes_max: server.decoded_bytes_max,
+                    timeout: server.read_timeout,
+                },
+                events_per_request_max: server.events_per_request_max,
+            },
+            peers: Arc::new(Peers::new(
+                places,
+                (strangers_room.clone(), room_bytes / STRANGERS_PART),
+                server.decoded_bytes_max.max(server.body_bytes_max),
+            )),
+            strangers_room,
+            wrong_keys: WrongKeys::default(),
+            places,
+            room,
+            test_codes: test_codes.collect(),
+            used_codes: TestCodes::default(),
+            stages,
+            running: TaskTracker::new(),
+            asked_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether clients were here lately.
+    pub(crate) fn are_in_use(&self) -> bool {
+        let asked_ms = self.asked_ms.load(Ordering::Relaxed);
+        asked_ms > 0 && self.clock.unix_ms().saturating_sub(asked_ms) < IN_USE_MS
+    }
+
+    /// Waits, as long as the grace is, until the requests that have begun are answered. To be called when new
+    /// ones are refused.
+    pub(crate) async fn answered(&self, grace: Duration) {
+        self.running.close();
+        // What has not finished by then meets a closed journal: its client is told, and will send again.
+        let _ = tokio::time::timeout(grace, self.running.wait()).await;
+    }
+
+    /// How many events are on disk and not delivered.
+    pub(crate) fn waiting(&self) -> usize {
+        let lanes = self.lanes().into_iter();
+        lanes
+            .map(|(_, waiting)| waiting.ready + waiting.leased)
+            .sum()
+    }
+
+    /// What waits in every lane.
+    pub(super) fn lanes(&self) -> Vec<(LaneId, Waiting)> {
+        let ids = self.journal.lanes().borrow().clone();
+        ids.into_iter()
+            .map(|id| {
+                let waiting = self.journal.waiting(&id);
+                (id, waiting)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! What a path says: which door it is, and how that door speaks.
+
+use axum::http::StatusCode;
+
+use super::problem::Problem;
+
+/// A short name for a path: metrics must not have a label for every path that is tried.
+pub(crate) fn door_name(path: &str) -> &'static str {
+    match path {
+        "/v1/events" | "/v1/events/" => "events",
+        "/healthz" | "/hub/health" | "/hub/health/" | "/readyz" => "operations",
+        _ if !path.trim_end_matches('/').ends_with("/events") => "other",
+        _ if path.starts_with("/capi/") => "capi",
+        _ => "graph",
+    }
+}
+
+pub(crate) fn no_door(path: &str) -> Problem {
+    let help = match path {
+        "/metrics" => "metrics are at the admin listener: see admin.listen",
+        _ => {
+            "send events to POST /v1/events, or to POST /{version}/{dataset}/events as to the Graph API"
+        }
+    };
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "path_unknown",
+        "there is no door at this path",
+        help,
+    )
+}
+
+/// Whether a path begins with a version of the Graph API, such as `/v26.0`. Meta's SDKs take any JSON
+/// without `error` for success, so they have to be refused in their own way.
+pub(crate) fn is_of_the_graph_api(path: &str) -> bool {
+    is_version(path.split('/').nth(1).unwrap_or_default())
+}
+
+pub(crate) fn is_version(first: &str) -> bool {
+    let numbers = first.strip_prefix('v').and_then(|it| it.split_once('.'));
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}

@@ -1,0 +1,147 @@
+//! The doors and the ways to them, as the listeners at `server.listen` serve them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+
+use super::answer::answered;
+use super::doors::Doors;
+use super::graph_problem::GraphProblem;
+use super::paths::{door_name, is_of_the_graph_api, no_door};
+use super::peers::{Entered, Peer};
+use super::problem::Problem;
+use super::request_id::RequestId;
+use super::server::Service;
+use super::stage::Stage;
+use super::{capi, events, graph, health};
+
+/// Every way in.
+fn router(doors: Arc<Doors>) -> Router {
+    Router::new()
+        .route("/v1/events", post(events::post))
+        .route("/v1/events/", post(events::post))
+        .route("/capi/{dataset}/events", post(capi::post))
+        .route("/capi/{dataset}/events/", post(capi::post))
+        .route("/{version}/{dataset}/events", post(graph::post))
+        .route("/{version}/{dataset}/events/", post(graph::post))
+        .route("/{version}/debug_token", get(graph::debug_token))
+        .route("/{version}/{node}/instruments", any(graph::other))
+        .route("/healthz", get(health::alive))
+        .route("/hub/health", get(health::alive))
+        .route("/hub/health/", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(doors)
+}
+
+/// The doors and the ways to them, as a listener serves them.
+pub(crate) struct Public {
+    doors: Arc<Doors>,
+    router: Router,
+}
+
+impl Public {
+    pub(crate) fn new(doors: Arc<Doors>) -> Self {
+        let router = router(Arc::clone(&doors));
+        Self { doors, router }
+    }
+}
+
+impl Service for Public {
+    async fn answer(&self, request: Request) -> Response {
+        let peer = request.extensions().get::<Peer>().cloned();
+        let response = self.doors.answer(self.router.clone(), request).await;
+        if let Some(Peer(peer)) = peer
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            self.doors.wrong_key(peer.address).await;
+        }
+        response
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Entered> {
+        let entered = self.doors.peers.enter(address);
+        if entered.is_none() {
+            let now_ms = self.doors.clock.unix_ms();
+            self.doors.watch.address_has_too_many(address, now_ms);
+        }
+        entered
+    }
+
+    fn is_full(&self) {
+        self.doors.watch.is_full(self.doors.clock.unix_ms());
+    }
+
+    fn connections(&self, change: i64) {
+        self.doors.watch.connections(change);
+    }
+}
+
+impl Doors {
+    /// Answers a request: gives it a name, sees to it that a defect costs this request only, and counts.
+    async fn answer(&self, router: Router, mut request: Request) -> Response {
+        let id = RequestId::of(&request, self.clock.chance());
+        let door = door_name(request.uri().path());
+        if matches!(door, "events" | "capi" | "graph") {
+            self.asked_ms.store(self.clock.unix_ms(), Ordering::Relaxed);
+        }
+        // Before the stage is looked at: a request that is not refused is waited for.
+        let _running = self.running.token();
+        let is_refused = door != "operations" && self.stages.has_reached(Stage::Refusing);
+        let response = if is_refused {
+            stopping(request.uri().path(), &id)
+        } else {
+            request.extensions_mut().insert(id.clone());
+            answered(router, request).await
+        };
+        self.finish(door, &id, response)
+    }
+
+    /// Counts a wrong key, or a request without one; waits as long as its answer is to be kept back.
+    async fn wrong_key(&self, address: IpAddr) {
+        let (delay, guesses) = self.wrong_keys.met(address, self.clock.unix_ms());
+        self.watch.wrong_key(guesses.as_ref());
+        self.wrong_keys.keep_back(delay).await;
+    }
+}
+
+/// The answer to a request that comes while the gateway stops, in the words of the door.
+fn stopping(path: &str, id: &RequestId) -> Response {
+    let problem = Problem::stopping();
+    if is_of_the_graph_api(path) || path.starts_with("/capi/") {
+        GraphProblem::from(problem).answer(id)
+    } else {
+        problem.into_response()
+    }
+}
+
+async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
+    if is_of_the_graph_api(uri.path()) {
+        return graph::other(id).await;
+    }
+    no_door(uri.path()).into_response()
+}
+
+pub(crate) async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
+    if is_of_the_graph_api(uri.path()) {
+        return graph::other(id).await;
+    }
+    let help = match door_name(uri.path()) {
+        "events" | "capi" | "graph" => "send events with POST",
+        _ => "use GET or HEAD",
+    };
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_wrong",
+        "this door does not take this method",
+        help,
+    )
+    .into_response()
+}
