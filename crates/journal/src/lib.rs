@@ -19,195 +19,24 @@
 mod books;
 mod dedup;
 mod embedded;
+mod error;
+mod journal;
 #[cfg(test)]
 mod testing;
 mod types;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use tokio::sync::{Notify, watch};
-
 pub use books::{Tally, books_balance};
 pub use embedded::{
-    ArrivalKind, Audit, AuditGroup, AuditSource, BodyKey, BodyKeyId, BodyKeys, Books, CodeCount,
-    CommitStats, CommittedCount, DeadFilter, Dropped, DroppedWaiting, Embedded, Encryption,
-    EventDetail, EventRecord, Health, HourTally, InvalidBodyKey, Observer, OpenError, Options,
-    PAGE_MAX, Page, PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed,
-    Selection, SentRequest, WaitingFilter,
+    ArrivalKind, Audit, AuditGroup, AuditSource, BodyKey, BodyKeys, Books, CodeCount, CommitStats,
+    CommittedCount, DeadFilter, Dropped, DroppedWaiting, Embedded, Encryption, EventDetail,
+    EventRecord, HourTally, InvalidBodyKey, Observer, OpenError, Options, PAGE_MAX, Page,
+    PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed, Selection, SentRequest,
+    WaitingFilter,
 };
+pub use error::JournalError;
+pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 pub use types::{
-    Appended, Arrivals, BatchLimits, Cause, DeliveryReport, Entry, EventKey, EventState,
+    Appended, Arrivals, BatchLimits, BodyKeyId, Cause, DeliveryReport, Entry, EventKey, EventState,
     InvalidName, LaneId, Leased, Outcome, Received, Rejection, RequestRecord, SentEvents,
     SourceName, TestCode, Waiting,
 };
-
-/// A future that an engine answers with.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
-
-/// Why the journal could not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum JournalError {
-    /// There is no room on the disk. Nothing was written; it goes on when there is room.
-    #[error("no room on the journal's disk")]
-    Full,
-    /// The disk or the file fails. Nothing was written.
-    #[error("the journal's disk fails: {0}")]
-    Disk(String),
-    /// The file says what it cannot say.
-    #[error("the journal is damaged: {0}")]
-    Damaged(String),
-    /// The journal's folder or a file in it was removed, moved or replaced under the running gateway. Nothing
-    /// more is acknowledged until the journal is opened again.
-    #[error("{0} while the gateway runs; nothing more is kept until it is started again")]
-    Displaced(String),
-    /// The journal was closed.
-    #[error("the journal is closed")]
-    Closed,
-}
-
-impl JournalError {
-    /// Whether no later attempt can succeed: it takes a new start.
-    pub fn is_lasting(&self) -> bool {
-        matches!(self, JournalError::Displaced(_) | JournalError::Closed)
-    }
-}
-
-/// Durable memory of every event and what became of it.
-pub trait Journal: Send + Sync {
-    /// Makes what a request brought durable. Returns when it is; says of each entry, in order, whether it was
-    /// a copy. All of it is written, or nothing.
-    fn receive(&self, received: Received) -> Answer<'_, Vec<Appended>>;
-
-    /// The same of a request all of whose events can be sent.
-    fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>> {
-        self.receive(entries.into())
-    }
-
-    /// Takes waiting events of a lane, those close to expiry first and the rest in order of arrival:
-    /// as many as fit into both limits, at least one if one waits. Nobody else gets them until they
-    /// are settled or the lease is dropped.
-    fn lease<'a>(&'a self, lane: &'a LaneId, limits: LeaseLimits) -> Answer<'a, Lease>;
-
-    /// Records what became of events of the lease, and the request that carried them. Events that the
-    /// report names leave the lease. When this fails, nothing is recorded and they stay leased.
-    fn settle<'a>(&'a self, lease: &'a mut Lease, report: DeliveryReport) -> Answer<'a, ()>;
-
-    /// Records that a request with these events of the lease is about to be sent. Returns when that is on
-    /// disk; only then the request may go. Of events that Meta deduplicates nothing is recorded.
-    ///
-    /// An intent stays until the event is delivered, refused or expired, until a report says that Meta did not
-    /// take it, or until a person sends the event again. A lease names it in [`Leased::intended_ms`]. An event
-    /// that is withheld keeps its intent: it may have arrived, so a later event with its id is a copy.
-    fn intend<'a>(
-        &'a self,
-        lease: &'a mut Lease,
-        keys: &'a [EventKey],
-        at_ms: u64,
-    ) -> Answer<'a, ()>;
-
-    /// What waits in a lane.
-    fn waiting(&self, lane: &LaneId) -> Waiting;
-
-    /// Rings when a lane has something to do again, when what it has fills a batch, and when events come
-    /// back to it. One holder listens, and says when a batch of its own is full.
-    fn bell(&self, lane: &LaneId, full: BatchLimits) -> Arc<Notify>;
-
-    /// Every lane that has waiting events, or had some since the start; changes when one is added.
-    fn lanes(&self) -> watch::Receiver<Vec<LaneId>>;
-
-    /// The events that Meta took, or may have taken because its answer was lost, in requests since this
-    /// moment, in milliseconds since 1970; by dataset and minute.
-    fn sent_since(&self, since_ms: u64) -> Answer<'_, Vec<SentEvents>>;
-
-    /// How the journal is doing.
-    fn health(&self) -> Health;
-
-    /// Deletes bodies of finished events, so that no byte of them stays on disk, and the rows nobody needs
-    /// any more. Returns how many bodies.
-    fn sweep(&self, retention: Retention) -> Answer<'_, u64>;
-
-    /// Stops taking appends, finishes those under way, and closes the files.
-    fn close(&self) -> Answer<'_, ()>;
-}
-
-/// Which bodies of finished events are kept. Those of waiting events always are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retention {
-    /// Those of events that reached their final state at this time or later, in milliseconds since 1970.
-    FinishedSince(u64),
-    /// Those that can still be sent: of events that did not reach Meta and that it would still take.
-    Needed {
-        /// Now, in milliseconds since 1970.
-        now_ms: u64,
-    },
-}
-
-/// How much a lease may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseLimits {
-    /// Events.
-    pub events_max: usize,
-    /// Bytes of JSON, with a comma for each event.
-    pub bytes_max: usize,
-    /// Events that expire before this Unix second go first.
-    pub urgent_before_s: i64,
-}
-
-/// Events in the hands of one holder. What is still in it when it is dropped waits again.
-pub struct Lease {
-    /// Where they go.
-    pub lane: LaneId,
-    /// The events, in the order in which they should be sent.
-    pub events: Vec<Leased>,
-    /// Events that would be here, but their bytes on disk are damaged. They are withheld already.
-    pub damaged: Vec<EventKey>,
-    /// Events that would be here, but their bodies are encrypted with a key that is not given. They are withheld
-    /// already.
-    pub locked: Vec<(EventKey, BodyKeyId)>,
-    /// Gives events back; the engine's own.
-    give_back: Box<dyn Fn(Vec<Leased>) + Send + Sync>,
-}
-
-impl Lease {
-    /// A lease whose remaining events go to `give_back` when it is dropped.
-    pub fn new(
-        lane: LaneId,
-        events: Vec<Leased>,
-        give_back: impl Fn(Vec<Leased>) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            lane,
-            events,
-            damaged: Vec::new(),
-            locked: Vec::new(),
-            give_back: Box::new(give_back),
-        }
-    }
-
-    /// Keeps some of the events; the others wait again.
-    pub fn retain(&mut self, keep: impl Fn(&Leased) -> bool) {
-        let events = std::mem::take(&mut self.events);
-        let (kept, others): (Vec<_>, Vec<_>) = events.into_iter().partition(keep);
-        self.events = kept;
-        if !others.is_empty() {
-            (self.give_back)(others);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.retain(|_| false);
-    }
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease")
-            .field("lane", &self.lane)
-            .field("events", &self.events.len())
-            .finish_non_exhaustive()
-    }
-}

@@ -388,3 +388,13 @@ pub struct SentEvents {
     /// How many.
     pub events: u64,
 }
+
+/// Which key a body is encrypted with. It tells nothing about the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BodyKeyId(pub(crate) u32);
+
+impl fmt::Display for BodyKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}

@@ -2,13 +2,14 @@
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::cipher::{BodyKeyId, Sealer};
-use super::lease::unless_damaged;
+use super::body::checksum;
+use super::cipher::Sealer;
 use super::queue::Slot;
+use super::row::{stored_ms, unless_damaged};
+use super::state::{LaneTerms, Staged, State};
 use super::tally::{Counted, Group};
-use super::writer::{LaneTerms, Staged, State};
 use crate::dedup::Identity;
-use crate::types::{Appended, Entry, EventKey, LaneId};
+use crate::types::{Appended, Arrivals, BodyKeyId, Entry, EventKey, LaneId};
 
 /// An entry with its identity and its encrypted body, which were made on the caller's thread.
 pub(super) struct Arrival {
@@ -38,17 +39,20 @@ impl Arrival {
     }
 }
 
-/// The checksum of a body. The event's key is in it, so that a body in the wrong row is noticed too.
-pub(super) fn checksum(key: EventKey, json: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&key.0.to_le_bytes());
-    hasher.update(json);
-    hasher.finalize()
-}
-
-/// Whether a body is what was written.
-pub(super) fn is_whole(key: EventKey, crc: i64, json: &[u8]) -> bool {
-    crc == i64::from(checksum(key, json))
+/// Counts what came in, whatever becomes of it.
+pub(super) fn count(
+    conn: &Connection,
+    state: &mut State,
+    staged: &mut Staged,
+    counts: &[Arrivals],
+) -> rusqlite::Result<()> {
+    for arrivals in counts {
+        let dataset = state.terms.intern(conn, arrivals.dataset.as_str())?;
+        let source = state.terms.intern(conn, arrivals.source.as_str())?;
+        let events = i64::try_from(arrivals.events).unwrap_or(i64::MAX);
+        staged.count_received(arrivals.at_ms, (dataset, source), events);
+    }
+    Ok(())
 }
 
 /// Writes the rows of one append.
@@ -102,12 +106,12 @@ impl<'c> Rows<'c> {
         })
     }
 
-    /// The event in the window that this one is a copy of. One that never reached Meta and never will has
-    /// no copies: whoever mends an event that was refused sends it again under the same id. One with an intent
-    /// may have reached Meta.
+    /// The event in the window that this one is a copy of. An event that never reached Meta and never will has
+    /// no copies: when a refused event is mended, it comes again under the same id. One with an intent may have
+    /// reached Meta.
     fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
         let mut newest = None;
-        // An original that cannot be read is none: the new event is whole, and may be all that is left.
+        // An event whose row cannot be read is no original: the new one is whole, and may be all that is left.
         let candidates = state.dedup.candidates(&arrival.identity);
         for candidate in candidates.filter(|known| !state.unreadable.contains(known.key)) {
             let known = self.known.query_row([candidate.key.0], |row| {
@@ -117,7 +121,7 @@ impl<'c> Rows<'c> {
                 Ok((is_same && may_be_there, row.get::<_, u64>(1)?))
             });
             let known = unless_damaged(known)?;
-            // A clock that went backwards makes the age 0; by one in doubt nothing has an age.
+            // A clock that went backwards makes the age 0; while the clock is in doubt no event is too old.
             let is_young = |accepted_ms: u64| {
                 let entry = &arrival.entry;
                 entry.in_doubt
@@ -215,9 +219,4 @@ fn append_one(
     let slot = Slot::new(key, *accepted_ms, event.expires_at(), arrival.bytes());
     staged.arrived.push((lane, slot));
     Ok(Appended::New(key))
-}
-
-/// SQLite's numbers are signed.
-pub(super) fn stored_ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

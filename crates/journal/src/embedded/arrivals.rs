@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::audit::{self, Groups, Problems};
-use super::tally::{Counted, Group};
+use super::problems::Problems;
+use super::tally::{self, Counted, Group, Groups};
 use super::terms::{Term, Texts};
 use crate::books::Tally;
 
@@ -139,7 +139,7 @@ pub(super) fn compare_sums(
 ) -> rusqlite::Result<()> {
     let mut counted = Tally::default();
     for (_, tally) in groups.values() {
-        audit::add(&mut counted, tally);
+        tally::add(&mut counted, tally);
     }
     counted.received = sources.iter().map(|source| source.received).sum();
     let mut kept = Tally::default();

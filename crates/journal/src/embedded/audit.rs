@@ -1,20 +1,16 @@
 //! The audit: every event counted again from its rows, and compared with what was counted on the way.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 
 use super::arrivals::{self, AuditSource, CodeCount};
 use super::ledger::Books;
 use super::low_water::LowWater;
-use super::tally::{Counted, Group};
+use super::problems::Problems;
+use super::tally::{self, Counted, Group, Groups};
 use super::terms::Texts;
-use crate::JournalError;
 use crate::books::{Tally, books_balance};
+use crate::error::JournalError;
 use crate::types::EventKey;
-
-/// Problems that are listed one by one.
-const PROBLEMS_MAX: usize = 100;
 
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,8 +80,8 @@ impl Books {
                 rows,
                 counted,
             };
-            problems.compare(&group);
-            add(&mut audit.tally, &rows);
+            compare(&mut problems, &group);
+            tally::add(&mut audit.tally, &rows);
             audit.groups.push(group);
         }
         audit.tally.received = audit.sources.iter().map(|source| source.received).sum();
@@ -96,21 +92,6 @@ impl Books {
             && audit.sources.iter().all(AuditSource::balances);
         Ok(audit)
     }
-}
-
-/// What the rows say and what the tallies say.
-pub(super) type Groups = BTreeMap<Group, (Tally, Tally)>;
-
-/// Adds up everything that is counted for an event name; what came in is counted by source alone.
-pub(super) fn add(sum: &mut Tally, tally: &Tally) {
-    sum.accepted += tally.accepted;
-    sum.waiting += tally.waiting;
-    sum.delivered += tally.delivered;
-    sum.refused += tally.refused;
-    sum.expired += tally.expired;
-    sum.withheld += tally.withheld;
-    sum.duplicate += tally.duplicate;
-    sum.rejected += tally.rejected;
 }
 
 /// One pass over the rows of events, beside one over the outcomes: both are in order of keys.
@@ -217,49 +198,25 @@ fn finish(groups: &mut Groups) {
     }
 }
 
-/// What is wrong, up to a limit.
-#[derive(Default)]
-pub(super) struct Problems {
-    lines: Vec<String>,
-    more: usize,
-}
-
-impl Problems {
-    pub(super) fn add(&mut self, line: impl FnOnce() -> String) {
-        if self.lines.len() < PROBLEMS_MAX {
-            self.lines.push(line());
-        } else {
-            self.more += 1;
+/// Names every count of a group that differs.
+fn compare(problems: &mut Problems, group: &AuditGroup) {
+    let (rows, counted) = (&group.rows, &group.counted);
+    let counts = [
+        ("accepted", rows.accepted, counted.accepted),
+        ("waiting", rows.waiting, counted.waiting),
+        ("delivered", rows.delivered, counted.delivered),
+        ("refused", rows.refused, counted.refused),
+        ("expired", rows.expired, counted.expired),
+        ("withheld", rows.withheld, counted.withheld),
+    ];
+    for (state, rows, counted) in counts {
+        if rows != counted {
+            problems.add(|| {
+                format!(
+                    "{} {} from {}: {rows} {state} by the rows, {counted} by the tallies",
+                    group.dataset, group.event_name, group.source
+                )
+            });
         }
-    }
-
-    /// Names every count that differs.
-    fn compare(&mut self, group: &AuditGroup) {
-        let (rows, counted) = (&group.rows, &group.counted);
-        let counts = [
-            ("accepted", rows.accepted, counted.accepted),
-            ("waiting", rows.waiting, counted.waiting),
-            ("delivered", rows.delivered, counted.delivered),
-            ("refused", rows.refused, counted.refused),
-            ("expired", rows.expired, counted.expired),
-            ("withheld", rows.withheld, counted.withheld),
-        ];
-        for (state, rows, counted) in counts {
-            if rows != counted {
-                self.add(|| {
-                    format!(
-                        "{} {} from {}: {rows} {state} by the rows, {counted} by the tallies",
-                        group.dataset, group.event_name, group.source
-                    )
-                });
-            }
-        }
-    }
-
-    fn into_lines(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.lines.push(format!("and {} more", self.more));
-        }
-        self.lines
     }
 }

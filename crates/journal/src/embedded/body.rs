@@ -2,9 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::append::is_whole;
-use super::cipher::{BodyKeyId, BodyKeys, Opened};
-use crate::types::EventKey;
+use super::cipher::{BodyKeys, Opened};
+use crate::types::{BodyKeyId, EventKey};
 
 /// The body of an event, for [`read`].
 pub(super) const BODY: &str = "SELECT crc, json, key, sealed,
@@ -18,6 +17,19 @@ pub(super) enum Body {
     Damaged,
     /// It is encrypted with a key that is not here.
     Locked(BodyKeyId),
+}
+
+/// The checksum of a body. The event's key is in it, so that a body in the wrong row is noticed too.
+pub(super) fn checksum(key: EventKey, json: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&key.0.to_le_bytes());
+    hasher.update(json);
+    hasher.finalize()
+}
+
+/// Whether a body is what was written.
+pub(super) fn is_whole(key: EventKey, crc: i64, json: &[u8]) -> bool {
+    crc == i64::from(checksum(key, json))
 }
 
 /// Reads a row of [`BODY`].

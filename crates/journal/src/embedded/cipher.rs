@@ -15,22 +15,13 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::dedup::Identity;
+use crate::types::BodyKeyId;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 
 /// The first byte of a sealed body. One that was overwritten begins with 0.
 const FORM: u8 = 1;
-
-/// Which key a body is encrypted with. It tells nothing about the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BodyKeyId(pub(super) u32);
-
-impl fmt::Display for BodyKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
 
 /// A text that is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
-use super::OpenError;
+use super::error::OpenError;
 use super::schema::{self, Access};
 
 /// The thread, and what it was asked for.

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::append::{is_whole, stored_ms};
+use super::body::is_whole;
 use super::erase::is_blank;
-use super::lease::unless_damaged;
 use super::ledger::{Books, DEAD, DeadFilter};
 use super::low_water;
 use super::records::{cause, state};
+use super::row::{stored_ms, unless_damaged};
 use super::settle::resolve;
 use super::tally::{Changes, Counted, Group};
-use crate::JournalError;
+use crate::error::JournalError;
 use crate::types::{Cause, EventKey, EventState};
 
 /// Events of one transaction: a gateway that commits at the same time waits for it.

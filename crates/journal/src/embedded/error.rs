@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::cipher::BodyKeyId;
-use super::folder;
-use crate::JournalError;
+use super::files;
+use crate::error::JournalError;
+use crate::types::BodyKeyId;
 
 /// Why a journal could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -221,7 +221,7 @@ impl OpenError {
 fn probe(path: &Path) -> Option<std::io::Error> {
     let probe = path.with_extension("probe");
     // Of the name it may have nothing is touched that is there already.
-    let mut file = match folder::new_file(&probe) {
+    let mut file = match files::new_file(&probe) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return None,
         Err(error) => return Some(error),

@@ -1,19 +1,15 @@
 //! The journal's folder: made to last, and nobody else's to write or read.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-use super::{OpenError, schema};
-
-/// What the group and others may do with a file of the journal: nothing.
-const PRIVATE: u32 = 0o600;
+use super::error::OpenError;
+use super::files::{PRIVATE, new_file};
+use super::schema;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -84,23 +80,4 @@ pub(super) fn keep_private(path: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
-}
-
-/// Makes a file that was not there, neither as a file nor as a link.
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    options().create_new(true).open(path)
-}
-
-/// Opens a file for writing, or makes it. A link in its place is an error.
-pub(super) fn open_file(path: &Path) -> io::Result<File> {
-    options().read(true).create(true).open(path)
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .mode(PRIVATE)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    options
 }

@@ -2,10 +2,10 @@
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::append::is_whole;
+use super::body::is_whole;
 use super::erase::is_blank;
 use super::ledger::Books;
-use crate::JournalError;
+use crate::error::JournalError;
 use crate::types::EventKey;
 
 impl Books {

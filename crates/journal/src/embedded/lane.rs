@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::queue::{Queue, Slot};
-use crate::LeaseLimits;
+use crate::journal::LeaseLimits;
 use crate::types::{BatchLimits, EventKey, LaneId, Waiting};
 
 /// One lane's waiting events.

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _};
+use rusqlite::{CachedStatement, Connection};
 
 use sluice_event::ActionSource;
 
 use super::body::{self, Body};
-use super::cipher::{BodyKeyId, BodyKeys};
+use super::cipher::BodyKeys;
 use super::lane::Lane;
 use super::queue::Slot;
 use super::readers::Readers;
+use super::row::unless_damaged;
 use super::terms::Texts;
-use crate::types::{EventKey, Leased};
-use crate::{JournalError, Lease, LeaseLimits};
+use crate::error::JournalError;
+use crate::journal::{Lease, LeaseLimits};
+use crate::types::{BodyKeyId, EventKey, Leased};
 
 /// Events that were taken from the queue; they go back when this is dropped before it became a lease.
 pub(super) struct Taken {
@@ -180,14 +182,5 @@ impl<'c> Rows<'c> {
                 Found::Whole(event)
             }
         })
-    }
-}
-
-/// `None` for a row that is gone or broken. Other failures are the disk's, not the event's.
-pub(super) fn unless_damaged<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
-    match row.optional() {
-        Err(error) if error.sqlite_error_code().is_none() => Ok(None),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(None),
-        other => other,
     }
 }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::{DatasetId, EventIdentity};
 
-use super::FILE;
-use super::append::stored_ms;
 use super::body::{self, Body};
 use super::cipher::BodyKeys;
 use super::error::OpenError;
@@ -14,9 +12,10 @@ use super::records::{
     EventDetail, EventRecord, HourTally, PastOutcome, RECORD, REQUEST, SentRequest, cause, record,
     request, state, text,
 };
-use super::schema::{self, Access};
+use super::row::stored_ms;
+use super::schema::{self, Access, FILE};
 use super::tally::Counted;
-use crate::JournalError;
+use crate::error::JournalError;
 use crate::types::{EventKey, EventState, SourceName};
 
 /// The most rows that one list has.

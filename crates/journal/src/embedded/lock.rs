@@ -10,7 +10,8 @@ use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use super::{OpenError, folder};
+use super::error::OpenError;
+use super::files;
 
 /// The file in the journal's folder.
 pub(super) const NAME: &str = "journal.lock";
@@ -39,7 +40,7 @@ impl Lock {
 fn take_file(place: &Path) -> Result<File, OpenError> {
     let path = place.join(NAME);
     let failed = |error: std::io::Error| OpenError::of_io(&path, &error);
-    let mut file = folder::open_file(&path).map_err(failed)?;
+    let mut file = files::open_file(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -71,7 +72,7 @@ mod site {
         sockopt,
     };
 
-    use super::super::OpenError;
+    use super::super::error::OpenError;
     use super::super::place::Site;
 
     /// A socket that nobody talks to: that it is there says everything.

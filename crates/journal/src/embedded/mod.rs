@@ -16,10 +16,12 @@ mod audit;
 mod body;
 mod cipher;
 mod clock;
+mod command;
 mod copier;
 mod dead;
 mod erase;
 mod error;
+mod files;
 mod folder;
 mod inspect;
 mod lane;
@@ -30,16 +32,22 @@ mod low_water;
 mod mark;
 mod names;
 mod observer;
+mod others;
 mod place;
+mod problems;
 mod queue;
 mod readers;
 mod records;
 mod reject;
+mod rejection_rows;
 mod rejections;
+mod row;
 mod schema;
 mod sent;
 mod settle;
+mod shared;
 mod start;
+mod state;
 mod sweep;
 mod tally;
 mod terms;
@@ -48,19 +56,20 @@ mod tests;
 mod unreadable;
 mod upkeep;
 mod waiting;
+mod waiting_row;
 mod writer;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 pub use arrivals::{AuditSource, CodeCount};
 pub use audit::{Audit, AuditGroup};
-pub use cipher::{BodyKey, BodyKeyId, BodyKeys, InvalidBodyKey};
+pub use cipher::{BodyKey, BodyKeys, InvalidBodyKey};
 pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
 pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
@@ -69,29 +78,27 @@ pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest}
 pub use rejections::{RejectionFilter, RejectionKey, RejectionRecord};
 pub use waiting::{DroppedWaiting, WaitingFilter};
 
-use crate::books::Tally;
+use crate::error::JournalError;
+use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 use crate::types::{
     Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId, Leased, Outcome, Received,
     SentEvents, Waiting,
 };
-use crate::{Answer, Journal, JournalError, Lease, LeaseLimits, Retention};
 use append::Arrival;
 use cipher::Sealer;
-use lane::Lanes;
+use command::{Command, Reply};
 use lease::Taken;
 use place::Place;
-use readers::Readers;
+use schema::FILE;
+use shared::Shared;
 use sweep::Sweep;
 use terms::Texts;
-use writer::{Command, Reply, Writer};
+use writer::Writer;
 
-/// The journal's file in its folder.
-const FILE: &str = "journal.db";
-
-/// Commands that wait for the writer; whoever comes later waits in `append` itself.
+/// Commands that wait for the writer; further callers wait before theirs is sent.
 const COMMANDS_MAX: usize = 1_024;
 
-/// Bytes of JSON that wait for the writer; whoever comes later waits as well.
+/// Bytes of JSON that wait for the writer; further callers wait before theirs is sent.
 const BYTES_MAX: usize = 64 << 20;
 
 /// How to open a journal.
@@ -111,77 +118,6 @@ pub struct Encryption {
     pub keys: BodyKeys,
     /// Never the same at two starts: nonces begin with it.
     pub chance: [u8; 16],
-}
-
-/// How the journal is.
-#[derive(Debug, Clone)]
-pub struct Health {
-    /// Commits since the start.
-    pub commits: u64,
-    /// Bytes of the database file.
-    pub db_bytes: u64,
-    /// Bytes of the write-ahead log.
-    pub wal_bytes: u64,
-    /// Counts of all events, ever.
-    pub tally: Tally,
-    /// The last commit failed, and so has every attempt since; or the journal's files are not those at its
-    /// path any more; or it is closed.
-    pub is_failing: Option<JournalError>,
-}
-
-/// What the writer and the handle both know.
-struct Shared {
-    path: PathBuf,
-    place: Arc<Place>,
-    lanes: Lanes,
-    readers: Readers,
-    /// The time that came in last with a call. Not the greatest: one that was wrong would stay for ever.
-    last_ms: AtomicU64,
-    commits: AtomicU64,
-    tally: Mutex<Tally>,
-    failing: Mutex<Option<JournalError>>,
-    /// Bodies are read with them.
-    keys: BodyKeys,
-}
-
-impl Shared {
-    fn new(path: PathBuf, place: Place, keys: BodyKeys) -> Self {
-        let place = Arc::new(place);
-        Self {
-            readers: Readers::new(path.clone(), Arc::clone(&place)),
-            path,
-            place,
-            lanes: Lanes::new(),
-            last_ms: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            tally: Mutex::default(),
-            failing: Mutex::default(),
-            keys,
-        }
-    }
-
-    /// Notes how the last attempt to write went.
-    fn note(&self, error: Option<JournalError>) {
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    }
-
-    fn failing(&self) -> Option<JournalError> {
-        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let displaced = || self.place.displaced();
-        match &*failing {
-            Some(JournalError::Closed) => Some(JournalError::Closed),
-            // No later attempt makes it good.
-            other => displaced().or_else(|| other.clone()),
-        }
-    }
-
-    fn set_tally(&self, tally: Tally) {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
-    }
-
-    fn tally(&self) -> Tally {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A journal in a folder of this machine, open for a gateway.
@@ -240,12 +176,12 @@ impl Embedded {
         let texts = terms.texts();
         let mut state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
         state.deletes_delivered = options.deletes_delivered;
+        state.check_books();
         body::note_key(&conn, state.next_event, &shared.keys).map_err(failed)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let copier = copier::Copier::start(&path)?;
         let writer = Writer::new(conn, state, received, options.observer, copier, lock);
-        let mut writer = writer.map_err(failed)?;
-        writer.check_books();
+        let writer = writer.map_err(failed)?;
 
         let failed = |error| OpenError::of_io(&path, &error);
         let alarm = tokio::runtime::Builder::new_current_thread()

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
-use crate::LeaseLimits;
+use crate::journal::LeaseLimits;
 use crate::types::{EventKey, Waiting};
 
 /// What is kept in memory about a waiting event.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::place::Place;
 use super::schema::{self, Access};
-use crate::JournalError;
+use crate::error::JournalError;
 
 /// Connections that are kept when nobody uses them.
 const IDLE_MAX: usize = 4;

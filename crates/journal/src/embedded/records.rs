@@ -2,10 +2,9 @@
 
 use rusqlite::Row;
 
-use super::cipher::BodyKeyId;
 use super::erase::has_body;
 use super::tally::Counted;
-use crate::types::{Cause, EventKey, EventState};
+use crate::types::{BodyKeyId, Cause, EventKey, EventState};
 
 /// An event as its rows say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,69 +1,12 @@
 //! Rejected events: a row without a body for each, up to a number an hour and source, and counts for all.
 
-use std::collections::HashMap;
-
 use rusqlite::Connection;
 use sluice_event::Code;
 
-use super::append::stored_ms;
+use super::row::stored_ms;
+use super::state::{Staged, State};
 use super::tally::Group;
-use super::terms::Term;
-use super::writer::{Staged, State};
 use crate::types::Rejection;
-
-/// Rejected events of one source that leave a row, in an hour; further ones are counted only. A program that
-/// sends nothing but broken events must not fill the disk. Tests mean to meet it.
-const ROWS_PER_HOUR_MAX: u32 = if cfg!(test) { 30 } else { 10_000 };
-
-const HOUR_MS: u64 = 3_600_000;
-
-/// What the writer knows of the rows.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Rejections {
-    next_id: i64,
-    /// Rows of each source in the latest hour that it had any in.
-    of_source: HashMap<Term, (u64, u32)>,
-}
-
-impl Rejections {
-    /// Reads the last number, and how many rows the last hour has.
-    pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        let last = "SELECT coalesce(max(id), 0), coalesce(max(at_ms), 0) FROM
-                    (SELECT id, at_ms FROM rejection ORDER BY id DESC LIMIT 1)";
-        let (last_id, at_ms) = conn.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (last_id, at_ms): (i64, u64) = (last_id, at_ms);
-        let hour = at_ms / HOUR_MS;
-        let mut rejections = Self {
-            next_id: last_id + 1,
-            of_source: HashMap::new(),
-        };
-        let mut statement = conn.prepare("SELECT source, at_ms FROM rejection ORDER BY id DESC")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            if row.get::<_, u64>(1)? / HOUR_MS < hour {
-                break;
-            }
-            let of_source = rejections.of_source.entry(row.get(0)?);
-            of_source.or_insert((hour, 0)).1 += 1;
-        }
-        Ok(rejections)
-    }
-
-    /// The number of the next row, if the source may have one. A clock that went backwards makes no new hour.
-    fn next(&mut self, source: Term, at_ms: u64) -> Option<i64> {
-        let hour = at_ms / HOUR_MS;
-        let (latest, rows) = self.of_source.entry(source).or_default();
-        if hour > *latest {
-            (*latest, *rows) = (hour, 0);
-        }
-        if *rows >= ROWS_PER_HOUR_MAX {
-            return None;
-        }
-        *rows += 1;
-        self.next_id += 1;
-        Some(self.next_id - 1)
-    }
-}
 
 /// Writes and counts the rejected events of one request.
 pub(super) fn reject(
@@ -75,9 +18,7 @@ pub(super) fn reject(
     if rejections.is_empty() {
         return Ok(());
     }
-    if staged.rejections.is_none() {
-        staged.rejections = Some(state.rejections.clone());
-    }
+    staged.keep_rejection_rows(&state.rejection_rows);
     let mut insert = conn.prepare_cached(
         "INSERT INTO rejection (id, dataset, source, at_ms, codes, event_name, event_id, order_id,
                                 request_id)
@@ -104,7 +45,7 @@ pub(super) fn reject(
         let code = codes.first().map_or("", |code| code.name());
         let code = state.terms.intern(conn, code)?;
         staged.count_rejected(*rejected_ms, group, code);
-        if let Some(id) = state.rejections.next(source, *rejected_ms) {
+        if let Some(id) = state.rejection_rows.next(source, *rejected_ms) {
             insert.execute((
                 id,
                 dataset,

@@ -3,10 +3,10 @@
 use rusqlite::{OptionalExtension as _, Row};
 use sluice_event::DatasetId;
 
-use super::append::stored_ms;
 use super::ledger::{Books, PAGE_MAX};
 use super::records::text;
-use crate::JournalError;
+use super::row::stored_ms;
+use crate::error::JournalError;
 use crate::types::SourceName;
 
 /// The number of a rejected event: it counts up in order of arrival and is never used again. It is no

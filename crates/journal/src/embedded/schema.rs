@@ -33,7 +33,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::OpenError;
+use super::error::OpenError;
+
+/// The journal's file in its folder.
+pub(super) const FILE: &str = "journal.db";
 
 /// The size of a page, the smallest part that is written.
 pub(super) const PAGE_BYTES: u64 = 16_384;

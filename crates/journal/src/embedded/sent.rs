@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use sluice_event::DatasetId;
 
-use super::append::stored_ms;
+use super::row::stored_ms;
 use super::terms::{Term, Texts};
 use crate::types::SentEvents;
 

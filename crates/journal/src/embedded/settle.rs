@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::append::stored_ms;
 use super::erase;
 use super::lane::Lane;
-use super::lease::unless_damaged;
+use super::row::{stored_ms, unless_damaged};
+use super::state::{Staged, State};
 use super::tally::{Counted, Group};
-use super::writer::{Staged, State};
 use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
 
 /// What is read of an event to count its outcome.
@@ -31,8 +30,11 @@ pub(super) fn intend(
     Ok(())
 }
 
-/// Deletes intents: it is known what became of these events.
+/// Deletes intents: it is known what became of these events. Most reports name none.
 pub(super) fn resolve(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     let mut delete = conn.prepare_cached("DELETE FROM intent WHERE event = ?1")?;
     for key in keys {
         delete.execute([key.0])?;
@@ -66,7 +68,7 @@ pub(super) fn settle(
             unless_damaged(group_of.query_row([key.0], |row| Group::read(row, 0)))?
         };
         let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
-            // Its row is gone or broken: there is nothing to count, and nothing to wait for either.
+            // Its row is gone or broken: it cannot be counted, and it must not wait for ever.
             staged.settled.push((Arc::clone(lane), *key));
             continue;
         };
@@ -99,8 +101,8 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// An event that was dropped by hand while it was on its way: Meta took it, and that is what counts. Any other
-/// state that is final already stays: a holder that lost its lease and settles late.
+/// Corrects the outcome of an event that was dropped by hand while it was leased and that Meta took all the same.
+/// Any other final state stays: then the report is that of a holder that lost its lease and settles late.
 fn correct(
     conn: &Connection,
     key: EventKey,

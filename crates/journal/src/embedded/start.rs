@@ -6,17 +6,16 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use sluice_event::ActionSource;
 
-use super::Shared;
 use super::lane::Lane;
 use super::low_water::LowWater;
 use super::mark;
 use super::names::Names;
-use super::reject::Rejections;
-use super::tally::Counted;
+use super::rejection_rows::RejectionRows;
+use super::shared::Shared;
+use super::state::{LaneTerms, State};
+use super::tally;
 use super::terms::{Term, Terms};
-use super::upkeep::{self, WaitingRow};
-use super::writer::{LaneTerms, State};
-use crate::books::Tally;
+use super::waiting_row::WaitingRow;
 use crate::dedup::Identity;
 use crate::types::EventKey;
 
@@ -35,8 +34,8 @@ pub(super) fn load(
     state.seen_replay = number("SELECT coalesce(max(seq), 0) FROM replay")?;
     state.seen_drop = number("SELECT coalesce(max(seq), 0) FROM dropped")?;
     state.names = Names::load(conn)?;
-    state.rejections = Rejections::load(conn)?;
-    load_tally(conn, &mut state)?;
+    state.rejection_rows = RejectionRows::load(conn)?;
+    state.tally = tally::load(conn)?;
 
     let last_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
     let last_ms = u64::try_from(last_ms).unwrap_or_default();
@@ -56,19 +55,6 @@ pub(super) fn load(
     state.tally.waiting = state.shared.lanes.waiting() as u64;
     snapshot.commit()?;
     Ok(state)
-}
-
-/// Reads the counts of all events, but for what waits.
-pub(super) fn load_tally(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
-    state.tally = Tally::default();
-    let mut statement = conn.prepare("SELECT state, count FROM tally_sum")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if let Some(counted) = Counted::of(row.get(0)?) {
-            counted.add_to(&mut state.tally, row.get(1)?);
-        }
-    }
-    Ok(())
 }
 
 /// The waiting events that a person sent again.
@@ -106,7 +92,7 @@ impl Scan {
         let waiting_from = self.waiting_from;
         for key in named.iter().filter(|key| key.0 < waiting_from) {
             let is_replay = self.replayed.contains(&key.0);
-            if let Some(waiting) = upkeep::read_waiting(conn, *key, is_replay).optional()? {
+            if let Some(waiting) = WaitingRow::of(conn, *key, is_replay).optional()? {
                 self.queue(&waiting, state);
             }
         }

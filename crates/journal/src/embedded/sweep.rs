@@ -3,12 +3,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::append::stored_ms;
 use super::erase::{self, Run};
 use super::mark;
 use super::reject;
+use super::row::stored_ms;
 use super::tally::Counted;
-use crate::Retention;
+use crate::journal::Retention;
 use crate::types::EventKey;
 
 /// How many events one step looks at.

@@ -1,6 +1,6 @@
 //! Hourly counts per dataset, source and event name, changed in the transaction that changes the rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, Row};
 
@@ -103,6 +103,34 @@ impl Group {
     }
 }
 
+/// What the rows say and what the tallies say, for each group.
+pub(super) type Groups = BTreeMap<Group, (Tally, Tally)>;
+
+/// Adds up everything that is counted for an event name; what came in is counted by source alone.
+pub(super) fn add(sum: &mut Tally, tally: &Tally) {
+    sum.accepted += tally.accepted;
+    sum.waiting += tally.waiting;
+    sum.delivered += tally.delivered;
+    sum.refused += tally.refused;
+    sum.expired += tally.expired;
+    sum.withheld += tally.withheld;
+    sum.duplicate += tally.duplicate;
+    sum.rejected += tally.rejected;
+}
+
+/// Reads the counts of all events, but for what waits.
+pub(super) fn load(conn: &Connection) -> rusqlite::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut statement = conn.prepare_cached("SELECT state, count FROM tally_sum")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(counted) = Counted::of(row.get(0)?) {
+            counted.add_to(&mut tally, row.get(1)?);
+        }
+    }
+    Ok(tally)
+}
+
 /// What a transaction changes: one row is written per key, however many events there are.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -185,7 +213,7 @@ impl Changes {
         Ok(())
     }
 
-    /// The sums of all hours, so that nobody has to read them.
+    /// The sums of all hours, which otherwise had to be read at each start.
     fn write_sums(&self, conn: &Connection) -> rusqlite::Result<()> {
         let mut sums = HashMap::<Counted, i64>::new();
         for ((_, _, counted), change) in &self.by_key {

@@ -7,13 +7,10 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::append;
-use super::lease::unless_damaged;
-use super::settle;
-use super::writer::{Command, Writer};
+use super::row::unless_damaged;
 use crate::types::EventKey;
 
-/// Rows that are remembered, beyond which those that meet one fail.
+/// Rows that are remembered; commands that meet further ones fail.
 const KNOWN_MAX: usize = 100_000;
 
 /// Events whose rows cannot be read.
@@ -28,30 +25,17 @@ impl Unreadable {
     pub(super) fn contains(&self, key: EventKey) -> bool {
         self.0.contains(&key)
     }
-}
 
-impl Writer {
-    /// Looks for rows that a command reads and that cannot be read. Whether there are some that were not
-    /// known, so that another attempt may succeed. Outside of a transaction.
-    pub(super) fn find_unreadable(&mut self, command: &Command) -> bool {
-        let Self { conn, state, .. } = self;
-        let (sql, keys) = match command {
-            Command::Append { arrivals, .. } => {
-                (append::KNOWN, append::candidates(state, arrivals))
-            }
-            Command::Settle { report, .. } => {
-                let keys = report.outcomes.iter().map(|(key, _)| *key).collect();
-                (settle::GROUP_OF, keys)
-            }
-            _ => return false,
-        };
-        let before = state.unreadable.0.len();
+    /// Reads the rows of these events, outside of a transaction. Whether there are some that cannot be read and
+    /// were not known, so that another attempt may succeed.
+    pub(super) fn find(&mut self, conn: &Connection, sql: &str, keys: Vec<EventKey>) -> bool {
+        let before = self.0.len();
         for key in keys {
-            if state.unreadable.0.len() < KNOWN_MAX && !can_read(conn, sql, key) {
-                state.unreadable.0.insert(key);
+            if self.0.len() < KNOWN_MAX && !can_read(conn, sql, key) {
+                self.0.insert(key);
             }
         }
-        state.unreadable.0.len() > before
+        self.0.len() > before
     }
 }
 

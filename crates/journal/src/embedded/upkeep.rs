@@ -1,5 +1,5 @@
-//! What the writer does now and then: hear of events that another process dropped or made wait again, try a
-//! failing disk anew, keep the write-ahead log short.
+//! What the writer does now and then: follow what other processes wrote, try a failing disk anew, keep the
+//! write-ahead log short.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,55 +7,49 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, Row, TransactionBehavior};
-use sluice_event::DatasetId;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::copier::{self, Copier};
-use super::lane::Lane;
-use super::lease::unless_damaged;
 use super::low_water::{self, LowWater};
-use super::queue::Slot;
-use super::writer::{LaneTerms, State, Writer};
-use super::{schema, start, sweep};
-use crate::JournalError;
-use crate::types::{EventKey, LaneId, TestCode};
+use super::others::Others;
+use super::shared::Shared;
+use super::state::State;
+use super::{schema, sweep};
+use crate::error::JournalError;
+use crate::types::EventKey;
 
 /// A log longer than this is emptied even while there is work. A reader at the wrong moment keeps
 /// SQLite from starting it over, which many short ones can do for a long time.
 const WAL_BYTES_MAX: u64 = 64 << 20;
 
-/// So many new pages of the log are copied into the file, 16 MB: more would make the file grow in
-/// bursts, fewer would copy busy pages again and again. Tests write less and mean to meet it.
+/// New pages of the log after which it is copied into the file: 16 MB. More would make the file grow in bursts,
+/// fewer would copy busy pages again and again. Tests write less and mean to meet it.
 const COPIED_PAGES: i32 = if cfg!(test) { 200 } else { 1_000 };
 
-/// So many are few enough for the writer to copy them itself.
+/// New pages of the log that are few enough for the writer to copy them itself.
 const LAST_PAGES: i32 = COPIED_PAGES / 16;
 
-/// So many times the copier tries to get there. Then the writer copies what is left, however much it is:
-/// this is what keeps the log short when events come faster than they can be copied.
+/// Copies by the copier before the writer copies what is left, however much it is: this keeps the log short
+/// when events come faster than they can be copied.
 const COPIES_MAX: u32 = 3;
 
-/// After so many looks without a commit the log is emptied, so that a copy of the file is whole.
+/// Looks without a commit after which the log is emptied, so that a copy of the file is whole.
 const IDLE_LOOKS: u32 = 3;
 
-/// After so many looks since something was deleted the log is emptied as well: it still holds pages as they
-/// were before.
+/// Looks since something was deleted after which the log is emptied as well: it still holds pages as they were
+/// before.
 pub(super) const SCRUB_LOOKS: u32 = 10;
 
 /// How long emptying the log may wait for readers.
 const WAL_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Replays that are read at once.
-const REPLAYS_PER_READ: usize = 10_000;
-
-/// A failing disk is tried with so many bytes.
+/// Bytes that are written to try a failing disk.
 const PROBE_BYTES: i64 = 256 << 10;
 
 /// What the looks remember.
 pub(super) struct Upkeep {
     copier: Copier,
-    /// Changes when another connection committed; not known before the first look.
-    data_version: Option<i64>,
+    others: Others,
     commits: u64,
     idle_looks: u32,
     /// Looks since something was deleted that may still be in the log.
@@ -66,7 +60,7 @@ pub(super) struct Upkeep {
     wal_pages: Arc<AtomicI32>,
     /// How many of them are in the file already.
     copied_pages: i32,
-    /// How often the copier has copied since the log was started over.
+    /// Copies by the copier since the log restarted.
     copies: u32,
 }
 
@@ -81,7 +75,7 @@ impl Upkeep {
         }))?;
         Ok(Self {
             copier,
-            data_version: None,
+            others: Others::default(),
             commits: 0,
             idle_looks: 0,
             // The log may be that of a process that was killed.
@@ -106,103 +100,107 @@ impl Upkeep {
         }
         pages - self.copied_pages
     }
-}
 
-fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("PRAGMA data_version")?
-        .query_row([], |row| row.get(0))
-}
+    /// Follows what another process wrote, within a transaction. Returns whether there was anything.
+    pub(super) fn follow_others(
+        &mut self,
+        conn: &Connection,
+        state: &mut State,
+    ) -> rusqlite::Result<bool> {
+        let has_news = self.others.follow(conn, state)?;
+        if has_news {
+            // The other one may have deleted something.
+            self.deleted();
+        }
+        Ok(has_news)
+    }
 
-impl Writer {
-    /// Looks around. What fails is tried again at the next look.
-    pub(super) fn look_around(&mut self) {
+    /// Does what is due. What fails is tried again at the next look.
+    pub(super) fn look(&mut self, conn: &mut Connection, state: &mut State) {
         // In files that went away there is nothing to tidy.
-        if self.state.shared.place.check().is_ok()
-            && let Err(error) = self.try_look()
+        if state.shared.place.check().is_ok()
+            && let Err(error) = self.try_look(conn, state)
         {
-            self.state.shared.note(Some(JournalError::from(error)));
+            state.shared.note(Some(JournalError::from(error)));
         }
     }
 
-    fn try_look(&mut self) -> rusqlite::Result<()> {
+    fn try_look(&mut self, conn: &mut Connection, state: &mut State) -> rusqlite::Result<()> {
         // Rows and counts of one and the same moment.
-        let transaction = self.conn.unchecked_transaction()?;
-        let has_news = follow_others(&transaction, &mut self.state, &mut self.upkeep)?;
+        let transaction = conn.unchecked_transaction()?;
+        let has_news = self.follow_others(&transaction, state)?;
         transaction.commit()?;
         if has_news {
-            self.check_books();
+            state.check_books();
         }
-        if self.state.shared.failing().is_some() {
-            probe(&self.conn)?;
-            self.state.shared.note(None);
+        if state.shared.failing().is_some() {
+            probe(conn)?;
+            state.shared.note(None);
         }
-        self.tidy_wal()?;
-        self.tidy_pages()
+        self.tidy_wal(conn, &state.shared)?;
+        self.tidy_pages(conn)
     }
 
     /// Has the log copied into the file when there is enough of it. Comes after the answers: what is in
     /// the log is on disk already. SQLite then starts the log over, unless a reader is in the way.
-    pub(super) fn checkpoint(&mut self) {
-        let upkeep = &mut self.upkeep;
-        if let Some(copied) = upkeep.copier.finished() {
-            upkeep.copied_pages = copied;
-            upkeep.copies += 1;
+    pub(super) fn checkpoint(&mut self, conn: &Connection) {
+        if let Some(copied) = self.copier.finished() {
+            self.copied_pages = copied;
+            self.copies += 1;
         }
-        if upkeep.copier.is_busy() {
+        if self.copier.is_busy() {
             return;
         }
-        let new_pages = upkeep.new_pages();
-        let is_close = upkeep.copies > 0 && new_pages <= LAST_PAGES;
-        if is_close || upkeep.copies == COPIES_MAX {
-            upkeep.copies = 0;
-            upkeep.copied_pages = copier::copy(&self.conn).unwrap_or(upkeep.copied_pages);
-        } else if upkeep.copies > 0 || new_pages >= COPIED_PAGES {
-            upkeep.copier.begin();
+        let new_pages = self.new_pages();
+        let is_close = self.copies > 0 && new_pages <= LAST_PAGES;
+        if is_close || self.copies == COPIES_MAX {
+            self.copies = 0;
+            self.copied_pages = copier::copy(conn).unwrap_or(self.copied_pages);
+        } else if self.copies > 0 || new_pages >= COPIED_PAGES {
+            self.copier.begin();
         }
     }
 
     /// Whether the log is being copied into the file.
     #[cfg(test)]
     pub(super) fn is_copying(&self) -> bool {
-        self.upkeep.copier.is_busy()
+        self.copier.is_busy()
     }
 
-    fn tidy_wal(&mut self) -> rusqlite::Result<()> {
-        let shared = &self.state.shared;
+    fn tidy_wal(&mut self, conn: &mut Connection, shared: &Shared) -> rusqlite::Result<()> {
         let commits = shared.commits.load(Ordering::Relaxed);
-        let is_idle = commits == self.upkeep.commits;
-        self.upkeep.commits = commits;
-        self.upkeep.idle_looks = if is_idle {
-            self.upkeep.idle_looks.saturating_add(1)
+        let is_idle = commits == self.commits;
+        self.commits = commits;
+        self.idle_looks = if is_idle {
+            self.idle_looks.saturating_add(1)
         } else {
             0
         };
-        if let Some(looks) = &mut self.upkeep.unclean_looks {
+        if let Some(looks) = &mut self.unclean_looks {
             *looks = looks.saturating_add(1);
         }
-        let unclean_looks = self.upkeep.unclean_looks;
-        let is_unclean = unclean_looks.is_some_and(|looks| looks >= SCRUB_LOOKS);
+        let is_unclean = self.unclean_looks.is_some_and(|looks| looks >= SCRUB_LOOKS);
         let bytes = bytes_of(&schema::wal_path(&shared.path));
-        let is_due = is_unclean || self.upkeep.idle_looks == IDLE_LOOKS;
-        if (bytes > WAL_BYTES_MAX || (bytes > 0 && is_due)) && !truncate_wal(&mut self.conn)? {
+        let is_due = is_unclean || self.idle_looks == IDLE_LOOKS;
+        if (bytes > WAL_BYTES_MAX || (bytes > 0 && is_due)) && !truncate_wal(conn)? {
             // A reader is in the way; the next look tries again.
             return Ok(());
         }
         if is_due {
-            self.upkeep.unclean_looks = None;
+            self.unclean_looks = None;
         }
         Ok(())
     }
 
     /// Gives free pages back to the disk: many of them at any time, and once all of those that an earlier
     /// version left, which did not overwrite what it deleted.
-    fn tidy_pages(&mut self) -> rusqlite::Result<()> {
-        if self.upkeep.has_clean_pages {
-            return sweep::shrink(&self.conn, sweep::FREE_PAGES_KEPT);
+    fn tidy_pages(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        if self.has_clean_pages {
+            return sweep::shrink(conn, sweep::FREE_PAGES_KEPT);
         }
-        self.upkeep.has_clean_pages = sweep::clean(&self.conn)?;
-        if !self.upkeep.has_clean_pages {
-            self.upkeep.deleted();
+        self.has_clean_pages = sweep::clean(conn)?;
+        if !self.has_clean_pages {
+            self.deleted();
         }
         Ok(())
     }
@@ -254,125 +252,4 @@ fn probe(conn: &Connection) -> rusqlite::Result<()> {
     conn.prepare_cached("DELETE FROM mark WHERE name = 'probe'")?
         .execute([])?;
     Ok(())
-}
-
-/// Hears of what another process did, in a transaction: events that a person dropped, and that were sent again.
-/// Says whether there was anything.
-pub(super) fn follow_others(
-    conn: &Connection,
-    state: &mut State,
-    upkeep: &mut Upkeep,
-) -> rusqlite::Result<bool> {
-    let version = Some(data_version(conn)?);
-    if version == upkeep.data_version {
-        return Ok(false);
-    }
-    // Drops first: one that was sent again since joins the queue anew.
-    pick_up_drops(conn, state)?;
-    pick_up_replays(conn, state)?;
-    start::load_tally(conn, state)?;
-    upkeep.data_version = version;
-    // What the other one did may have been to delete.
-    upkeep.deleted();
-    Ok(true)
-}
-
-/// Takes events that a person dropped out of the queues.
-fn pick_up_drops(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
-    let mut drops =
-        conn.prepare_cached("SELECT seq, event FROM dropped WHERE seq > ?1 ORDER BY seq")?;
-    let mut rows = drops.query([state.seen_drop])?;
-    while let Some(row) = rows.next()? {
-        state.shared.lanes.forget(EventKey(row.get(1)?));
-        state.seen_drop = row.get(0)?;
-    }
-    Ok(())
-}
-
-/// Puts events that a person sent again into the queues.
-fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
-    loop {
-        let replays: Vec<(i64, EventKey)> = conn
-            .prepare_cached("SELECT seq, event FROM replay WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-            .query_map((state.seen_replay, REPLAYS_PER_READ), |row| {
-                Ok((row.get(0)?, EventKey(row.get(1)?)))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        for (seq, key) in &replays {
-            // A damaged row must not keep the others from being heard of, nor a failing disk from being tried.
-            if let Some(waiting) = unless_damaged(read_waiting(conn, *key, true))? {
-                let lane = waiting.lane(state);
-                if let Some(lane) = lane
-                    && !lane.contains(*key)
-                {
-                    lane.push([waiting.slot]);
-                    state.shared.lanes.announce(&lane);
-                }
-            }
-            state.seen_replay = *seq;
-        }
-        if replays.len() < REPLAYS_PER_READ {
-            return Ok(());
-        }
-    }
-}
-
-/// An event as its row says, for the queue.
-pub(super) struct WaitingRow {
-    pub(super) slot: Slot,
-    pub(super) lane: LaneTerms,
-}
-
-impl WaitingRow {
-    /// Reads `accepted_ms, expires_s, bytes, dataset, test_code`, from this column on. Times and sizes that are
-    /// damaged are taken for 0: then the event is first in its lane, which finds out and withholds it.
-    pub(super) fn read(
-        row: &Row<'_>,
-        key: EventKey,
-        column: usize,
-        is_replay: bool,
-    ) -> rusqlite::Result<Self> {
-        Ok(Self {
-            slot: Slot::new(
-                key,
-                row.get(column).unwrap_or_default(),
-                row.get(column + 1).unwrap_or_default(),
-                row.get(column + 2).unwrap_or_default(),
-            ),
-            lane: LaneTerms {
-                dataset: row.get(column + 3)?,
-                test_code: row.get(column + 4)?,
-                is_replay,
-            },
-        })
-    }
-
-    /// Its lane; `None` if the row names none, which only a damaged file does.
-    pub(super) fn lane(&self, state: &mut State) -> Option<Arc<Lane>> {
-        let texts = state.terms.texts();
-        let terms = self.lane;
-        let dataset = DatasetId::parse(&texts.get(terms.dataset)).ok()?;
-        let test_code = terms
-            .test_code
-            .map(|term| TestCode::parse(&texts.get(term)));
-        let test_code = test_code.transpose().ok()?;
-        Some(state.lane(terms, || LaneId {
-            dataset,
-            test_code,
-            is_replay: terms.is_replay,
-        }))
-    }
-}
-
-/// The row of an event; none if it is final.
-pub(super) fn read_waiting(
-    conn: &Connection,
-    key: EventKey,
-    is_replay: bool,
-) -> rusqlite::Result<WaitingRow> {
-    conn.prepare_cached(
-        "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
-         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
-    )?
-    .query_row([key.0], |row| WaitingRow::read(row, key, 0, is_replay))
 }

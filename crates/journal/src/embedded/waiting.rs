@@ -6,13 +6,13 @@
 use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::DatasetId;
 
-use super::append::stored_ms;
 use super::dead::{EVENTS_PER_COMMIT, PAUSE, in_transaction};
 use super::ledger::{Books, PAGE_MAX};
 use super::low_water::LowWater;
 use super::records::{EventRecord, RECORD, record};
+use super::row::stored_ms;
 use super::tally::{Changes, Counted, Group};
-use crate::JournalError;
+use crate::error::JournalError;
 use crate::types::{EventKey, SourceName};
 
 /// Which waiting events.

@@ -179,7 +179,7 @@ async fn a_sealed_body_in_the_wrong_row_is_noticed() {
     let sealed: Vec<u8> = other
         .query_row("SELECT sealed FROM body WHERE id = 3", [], |row| row.get(0))
         .unwrap();
-    let crc = crate::embedded::append::checksum(EventKey(1), &sealed);
+    let crc = crate::embedded::body::checksum(EventKey(1), &sealed);
     other
         .execute(
             "UPDATE body SET crc = ?1, sealed = ?2 WHERE id = 1",

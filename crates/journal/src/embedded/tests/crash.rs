@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::super::writer::Command as Inspect;
+use super::super::command::Command as Inspect;
 use super::{audit, open};
 use crate::testing::{self, drain, entries, keys, lane, limits, refused};
 use crate::{Appended, Embedded, Journal as _, JournalError, Outcome};

@@ -19,7 +19,8 @@ mod waiting;
 use std::path::Path;
 
 use super::Embedded;
-use super::writer::{Command, Writer};
+use super::command::Command;
+use super::writer::Writer;
 use crate::{Audit, Books, Options};
 
 fn open(folder: &Path) -> Embedded {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sluice_event::{Event, Findings, Moment, Rules, UserField};
 use tempfile::TempDir;
 
+use super::super::command::Command;
 use super::super::sweep;
-use super::super::writer::{Command, Writer};
+use super::super::writer::Writer;
 use super::crash::copy;
 use super::{audit, open};
 use crate::testing::{

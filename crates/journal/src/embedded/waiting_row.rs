@@ -1,0 +1,67 @@
+//! A waiting event as its row says, for the queue of its lane.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row};
+use sluice_event::DatasetId;
+
+use super::lane::Lane;
+use super::queue::Slot;
+use super::state::{LaneTerms, State};
+use crate::types::{EventKey, LaneId, TestCode};
+
+/// What a queue needs to know of an event.
+pub(super) struct WaitingRow {
+    pub(super) slot: Slot,
+    pub(super) lane: LaneTerms,
+}
+
+impl WaitingRow {
+    /// Reads `accepted_ms, expires_s, bytes, dataset, test_code`, from this column on. Times and sizes that are
+    /// damaged are taken for 0: then the event is first in its lane, which finds out and withholds it.
+    pub(super) fn read(
+        row: &Row<'_>,
+        key: EventKey,
+        column: usize,
+        is_replay: bool,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            slot: Slot::new(
+                key,
+                row.get(column).unwrap_or_default(),
+                row.get(column + 1).unwrap_or_default(),
+                row.get(column + 2).unwrap_or_default(),
+            ),
+            lane: LaneTerms {
+                dataset: row.get(column + 3)?,
+                test_code: row.get(column + 4)?,
+                is_replay,
+            },
+        })
+    }
+
+    /// Reads the row of an event; [`rusqlite::Error::QueryReturnedNoRows`] if the event is final or not there.
+    pub(super) fn of(conn: &Connection, key: EventKey, is_replay: bool) -> rusqlite::Result<Self> {
+        conn.prepare_cached(
+            "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
+             WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
+        )?
+        .query_row([key.0], |row| Self::read(row, key, 0, is_replay))
+    }
+
+    /// Its lane; `None` if the row names none, which only a damaged file does.
+    pub(super) fn lane(&self, state: &mut State) -> Option<Arc<Lane>> {
+        let texts = state.terms.texts();
+        let terms = self.lane;
+        let dataset = DatasetId::parse(&texts.get(terms.dataset)).ok()?;
+        let test_code = terms
+            .test_code
+            .map(|term| TestCode::parse(&texts.get(term)));
+        let test_code = test_code.transpose().ok()?;
+        Some(state.lane(terms, || LaneId {
+            dataset,
+            test_code,
+            is_replay: terms.is_replay,
+        }))
+    }
+}
