@@ -28,8 +28,8 @@ pub trait Journal: Send + Sync {
     }
 
     /// Takes waiting events of a lane, those close to expiry first and the rest in order of arrival:
-    /// as many as fit into both limits, at least one if one waits. Nobody else gets them until they
-    /// are settled or the lease is dropped.
+    /// as many as fit into both limits, at least one if one waits. No other lease gets them until they
+    /// are settled or this one is dropped.
     fn lease<'a>(&'a self, lane: &'a LaneId, limits: LeaseLimits) -> Answer<'a, Lease>;
 
     /// Records what became of events of the lease, and the request that carried them. Events that the
@@ -66,8 +66,8 @@ pub trait Journal: Send + Sync {
     /// How the journal is doing.
     fn health(&self) -> Health;
 
-    /// Deletes bodies of finished events, so that no byte of them stays on disk, and the rows nobody needs
-    /// any more. Returns how many bodies.
+    /// Deletes bodies of finished events, so that no byte of them stays on disk, and rows that are
+    /// of no use any more. Returns how many bodies.
     fn sweep(&self, retention: Retention) -> Answer<'_, u64>;
 
     /// Stops taking appends, finishes those under way, and closes the files.
@@ -113,7 +113,7 @@ pub struct LeaseLimits {
     pub urgent_before_s: i64,
 }
 
-/// Events in the hands of one holder. What is still in it when it is dropped waits again.
+/// Events that one holder has. What is still in it when it is dropped waits again.
 pub struct Lease {
     /// Where they go.
     pub lane: LaneId,

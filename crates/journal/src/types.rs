@@ -350,7 +350,7 @@ pub struct DeliveryReport {
 /// What waits in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Waiting {
-    /// Events on disk that nobody has leased.
+    /// Events on disk that are not leased.
     pub ready: usize,
     /// Bytes of their JSON, with a comma for each.
     pub ready_bytes: usize,
@@ -372,7 +372,7 @@ pub struct BatchLimits {
 }
 
 impl Waiting {
-    /// Whether the events that nobody has leased fill a batch.
+    /// Whether the events that are not leased fill a batch.
     pub fn fills(&self, batch: BatchLimits) -> bool {
         self.ready >= batch.events_max || self.ready_bytes >= batch.bytes_max
     }

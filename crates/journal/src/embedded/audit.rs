@@ -107,7 +107,7 @@ fn count_rows(
     let mut next_outcome = || -> rusqlite::Result<Option<(i64, i64)>> {
         outcomes
             .next()?
-            // A state of another type is one that nobody knows.
+            // A state of another type is an unknown one.
             .map(|row| Ok((row.get(0)?, row.get(1).unwrap_or(-1))))
             .transpose()
     };

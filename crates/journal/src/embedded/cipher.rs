@@ -110,7 +110,7 @@ impl fmt::Debug for BodyKey {
     }
 }
 
-/// The bytes of a text whose characters stand for so many bits each. Base64 may be of either alphabet.
+/// The bytes of a text whose characters stand for this number of bits each. Base64 may be of either alphabet.
 fn digits(text: &str, bits: u32, base: u32) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut held, mut held_bits) = (0_u32, 0);

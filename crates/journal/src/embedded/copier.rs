@@ -85,7 +85,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Copies what can be copied without waiting for anybody. Returns how many pages of the log are in the
+/// Copies what can be copied without waiting for readers or writers. Returns how many pages of the log are in the
 /// file now.
 pub(super) fn copy(conn: &Connection) -> Option<i32> {
     let copied = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE);

@@ -1,7 +1,7 @@
 //! What a person does about dead events: send them again, or drop them.
 //!
-//! A gateway may run meanwhile, so transactions are short. It hears of events that wait again within a
-//! second (`upkeep.rs`).
+//! A gateway may run meanwhile, so transactions are short. It reads which events wait again within a
+//! second (`others.rs`).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -157,7 +157,7 @@ impl Books {
     }
 }
 
-/// Does something in a transaction that nobody else writes beside.
+/// Does something in a transaction that keeps other writers out.
 pub(super) fn in_transaction(
     conn: &mut Connection,
     act: impl FnOnce(&Connection) -> rusqlite::Result<()>,
@@ -223,8 +223,8 @@ fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fat
     }
 }
 
-/// Events that came after dead ones under the same id. Whoever mends an event that was refused sends it again
-/// so, and the old one beside it would count twice.
+/// Events that came after dead ones under the same id: mended successors of refused events. Beside one of them
+/// the old event would count twice.
 ///
 /// Identities have no index, so this looks at every later row, once for all the dead events. A gateway goes on
 /// meanwhile; what it appended is read in the transaction that acts on it, which then is not much.
@@ -296,7 +296,7 @@ impl Twins {
     }
 }
 
-/// What is to become of an event that somebody wants to be sent again.
+/// What is to become of an event that a person wants to be sent again.
 enum Fate {
     Replay(EventKey, Dead),
     TooOld,
@@ -398,7 +398,7 @@ fn replay_some(conn: &Connection, fates: &[Fate], now_ms: u64) -> rusqlite::Resu
         .execute((key.0, stored_ms(now_ms)))?;
         conn.prepare_cached("DELETE FROM outcome WHERE event = ?1")?
             .execute([key.0])?;
-        // Whoever sends an event again has decided that it did not arrive.
+        // A person who sends an event again has decided that it did not arrive.
         resolve(conn, &[*key])?;
         changes.add(now_ms, dead.group, dead.counted, -1);
         first = first.into_iter().chain([*key]).min();

@@ -13,10 +13,10 @@ use rusqlite::Connection;
 use super::schema::PAGE_BYTES;
 use crate::types::EventKey;
 
-/// Moving rows concerns a page and at most two beside it: so many bytes away nothing is moved.
+/// Moving rows concerns a page and at most two beside it: rows this many bytes away are not moved.
 const MARGIN_BYTES: u64 = 3 * PAGE_BYTES;
 
-/// Of a row that takes pages of its own at least so much is among the others.
+/// Of a row that takes pages of its own, at least this many bytes are among the other rows.
 const ROW_BYTES_MAX: u64 = 2_000;
 
 /// Whether the body of the event `e` is there, in SQL.

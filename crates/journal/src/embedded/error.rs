@@ -20,7 +20,7 @@ pub enum OpenError {
         /// The process that holds it, if it said so.
         pid: Option<u32>,
     },
-    /// There is none, and whoever asked does not create one.
+    /// There is none, and the command that asked for it does not create one.
     #[error("there is no journal in {}", folder.display())]
     Missing {
         /// Where it was looked for.
@@ -194,7 +194,7 @@ impl OpenError {
 
     pub(super) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let owned = path.to_owned();
-        let told = match error.sqlite_error_code() {
+        let error_of_open = match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => return OpenError::NotAJournal { path: owned },
             Some(ErrorCode::DatabaseCorrupt) | None => {
                 let detail = damage(error);
@@ -213,7 +213,7 @@ impl OpenError {
             },
         };
         // SQLite says little of a file beside the journal's that it could not make, or not make larger.
-        probe(path).map_or(told, |error| OpenError::of_io(path, &error))
+        probe(path).map_or(error_of_open, |error| OpenError::of_io(path, &error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The journal's folder: made to last, and nobody else's to write or read.
+//! The journal's folder: made to last, and closed to other users.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};

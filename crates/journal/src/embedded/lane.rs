@@ -14,9 +14,9 @@ use crate::types::{BatchLimits, EventKey, LaneId, Waiting};
 pub(super) struct Lane {
     pub(super) id: LaneId,
     bell: Arc<Notify>,
-    /// When a batch is full. A lane that lingers for one has to hear of it.
+    /// When a batch is full. The bell wakes a lane that lingers for one.
     full: Mutex<BatchLimits>,
-    /// Whether those who watch were told of it.
+    /// Whether it is in the list of lanes that is watched.
     is_known: AtomicBool,
     /// Held for microseconds, never across an await.
     queue: Mutex<Queue>,
@@ -95,7 +95,7 @@ impl Lanes {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lane; one that nobody knew so far is empty.
+    /// The lane; a new one is empty.
     pub(super) fn get(&self, id: &LaneId) -> Arc<Lane> {
         let mut by_id = self.by_id();
         if let Some(lane) = by_id.get(id) {

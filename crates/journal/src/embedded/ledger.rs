@@ -50,7 +50,7 @@ pub struct DeadFilter {
 pub struct Page {
     /// Only events before this one: the last of the page before.
     pub before: Option<EventKey>,
-    /// At most so many, and never more than [`PAGE_MAX`].
+    /// The most rows, and never more than [`PAGE_MAX`].
     pub limit: usize,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The file says who holds it, works on every system, and between machines and containers that share a
 //! disk. But it goes away with the folder. The place is held by a socket in Linux's abstract namespace,
-//! named after the folder above and the folder's name there: no file, so nobody can remove it, and the
+//! named after the folder above and the folder's name there: no file, so it cannot be removed, and the
 //! kernel frees it when the process ends. A gateway whose folder was removed still keeps a second one from
 //! the same path. Where there are no such sockets, the file alone has to do.
 
@@ -75,7 +75,7 @@ mod site {
     use super::super::error::OpenError;
     use super::super::place::Site;
 
-    /// A socket that nobody talks to: that it is there says everything.
+    /// A socket that carries no data: it only has to exist.
     #[derive(Debug)]
     pub(super) struct Held {
         _socket: OwnedFd,
@@ -99,7 +99,7 @@ mod site {
             return Ok(None);
         };
         match bind(&socket, &address) {
-            // Whoever finds it in use asks it whose it is, which takes one that listens.
+            // A second gateway connects to it to learn whose it is, so it has to listen.
             Ok(()) => Ok(listen(&socket, 1)
                 .is_ok()
                 .then_some(Held { _socket: socket })),

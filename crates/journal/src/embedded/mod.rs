@@ -104,7 +104,7 @@ const BYTES_MAX: usize = 64 << 20;
 /// How to open a journal.
 #[derive(Default)]
 pub struct Options {
-    /// Hears of every commit.
+    /// Is called with every commit.
     pub observer: Option<Observer>,
     /// The body of an event is deleted in the transaction that records that it was delivered.
     pub deletes_delivered: bool,
@@ -139,7 +139,7 @@ struct WriterThread(Option<JoinHandle<()>>);
 impl Drop for WriterThread {
     fn drop(&mut self) {
         if let Some(thread) = self.0.take() {
-            // It panicked, and said so; its callers were told that the journal is closed.
+            // The panic hook has reported it; the callers got `Closed`.
             let _panicked = thread.join().is_err();
         }
     }
@@ -336,7 +336,7 @@ impl Journal for Embedded {
 
     fn settle<'a>(&'a self, lease: &'a mut Lease, mut report: DeliveryReport) -> Answer<'a, ()> {
         Box::pin(async move {
-            // Only what is leased can be settled; the rest of the report is somebody's mistake.
+            // Only what is leased can be settled; the rest of the report is a mistake of the caller.
             let mut leased: HashSet<_> = lease.events.iter().map(|event| event.key).collect();
             report.outcomes.retain(|(key, _)| leased.remove(key));
             let settled: HashSet<_> = report.outcomes.iter().map(|(key, _)| *key).collect();

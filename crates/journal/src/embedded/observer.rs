@@ -17,7 +17,7 @@ pub struct CommitStats {
     pub counts: Vec<CommittedCount>,
 }
 
-/// Hears of every commit, on the writer's thread and before anyone is answered: it must not block.
+/// Is called with every commit, on the writer's thread and before the callers are answered: it must not block.
 pub type Observer = Box<dyn Fn(CommitStats) + Send>;
 
 /// Events of one source for one dataset that were committed together and came to the same.

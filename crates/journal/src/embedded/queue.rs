@@ -1,9 +1,9 @@
-//! The waiting events of one lane, in memory: which is next, and which is in a hurry.
+//! The waiting events of one lane, in memory: which is next, and which expires soon.
 //!
 //! Arrival is in order of keys, so the line is a sorted queue; an event that leaves it out of turn is
-//! marked in place. Events that come back after the line has moved on wait in a small ordered map
-//! beside it. A heap knows who expires first; entries of events that are gone are skipped when they
-//! come up. Together that is 40 bytes an event.
+//! marked in place. Events that are given back after the line has moved past their place wait in a small
+//! ordered map beside it. A heap is ordered by expiry; its entries of events that are gone are skipped when
+//! they are first. Together that is 40 bytes an event.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -23,7 +23,7 @@ pub(super) struct Slot {
 
 const TAKEN: u32 = u32::MAX;
 
-/// Below this the structures are too small to be worth tidying.
+/// Entries of a structure below which tidying it is not worth the work.
 const TIDY_FROM: usize = 4_096;
 
 impl Slot {
@@ -65,7 +65,7 @@ pub(super) struct Queue {
     in_line: usize,
     /// Of all that are ready, with a comma for each.
     ready_bytes: usize,
-    /// By key: events that came back after the line had moved on.
+    /// By key: events that were given back after the line had moved past their place.
     returned: BTreeMap<i64, Slot>,
     /// Every ready event is in here at least once.
     by_expiry: BinaryHeap<Reverse<(i64, i64)>>,
@@ -77,7 +77,7 @@ impl Queue {
         self.in_line + self.returned.len()
     }
 
-    /// How many events are ready, and their bytes; the rest is left out, which takes longer to say.
+    /// How many events are ready, and their bytes; the other numbers are left out, because they take longer.
     pub(super) fn ready_sum(&self) -> Waiting {
         Waiting {
             ready: self.ready(),
@@ -135,7 +135,7 @@ impl Queue {
     pub(super) fn give_back(&mut self, keys: impl IntoIterator<Item = EventKey>) -> bool {
         let before = self.leased.len();
         for key in keys {
-            // One that was settled meanwhile is gone already.
+            // An event that was settled meanwhile is not here any more.
             if let Some(slot) = self.leased.remove(&key.0) {
                 self.push(slot);
             }
@@ -177,13 +177,13 @@ impl Queue {
         let first_to_expire = self.first_to_expire();
         let heads = [self.line.front(), self.returned.values().next()];
         let oldest = heads.into_iter().flatten().chain(self.leased.values());
-        let hurried = first_to_expire.iter().chain(self.leased.values());
+        let expiring = first_to_expire.iter().chain(self.leased.values());
         Waiting {
             ready: self.ready(),
             ready_bytes: self.ready_bytes,
             leased: self.leased.len(),
             oldest_ms: oldest.map(|slot| slot.accepted_ms).min(),
-            first_expiry_s: hurried.map(|slot| slot.expires_s()).min(),
+            first_expiry_s: expiring.map(|slot| slot.expires_s()).min(),
         }
     }
 
@@ -237,7 +237,7 @@ impl Queue {
         }
     }
 
-    /// Keeps marks and left-over entries from piling up.
+    /// Bounds what marks and entries of events that are gone take.
     fn tidy(&mut self) {
         if self.line.len() > TIDY_FROM && self.in_line < self.line.len() / 2 {
             self.line.retain(|slot| slot.bytes != TAKEN);

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::schema::{self, Access};
 use crate::error::JournalError;
 
-/// Connections that are kept when nobody uses them.
+/// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
 
 /// The pool.

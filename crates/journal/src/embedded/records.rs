@@ -220,7 +220,7 @@ pub(super) fn cause(row: &Row<'_>, column: usize) -> rusqlite::Result<Cause> {
     })
 }
 
-/// A state that the file's number stands for; one that nobody knows is kept back.
+/// A state that the file's number stands for; an unknown one is taken for withheld.
 pub(super) fn state(number: i64) -> EventState {
     Counted::of(number)
         .and_then(Counted::state)

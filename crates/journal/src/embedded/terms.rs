@@ -23,7 +23,7 @@ impl types::FromSql for Term {
     }
 }
 
-/// The texts by number, for everyone who reads rows.
+/// The texts by number, for all that read rows.
 #[derive(Clone, Default)]
 pub(super) struct Texts(Arc<RwLock<Vec<Arc<str>>>>);
 

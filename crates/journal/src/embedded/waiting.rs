@@ -1,7 +1,7 @@
 //! What a person does about waiting events: look at them, or drop them, beside a running gateway.
 //!
-//! The gateway has its queues in memory. It hears of dropped events before its next commit, at the latest within
-//! a second (`upkeep.rs`); a lease that is read until then leaves them out.
+//! The gateway has its queues in memory. It reads what was dropped before its next commit, at the latest within
+//! a second (`others.rs`); a lease that is read until then leaves them out.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use sluice_event::DatasetId;
