@@ -9,7 +9,7 @@ pub enum JournalError {
     /// The disk or the file fails. Nothing was written.
     #[error("the journal's disk fails: {0}")]
     Disk(String),
-    /// The file says what it cannot say.
+    /// The rows are not what was written, or do not take what is to be written. Other events may be well.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
     /// The journal's folder or a file in it was removed, moved or replaced under the running gateway. Nothing

@@ -45,7 +45,7 @@ pub struct Replayed {
     pub gone: u64,
     /// Their bodies are not what was written; they stay withheld.
     pub damaged: u64,
-    /// An event with the same id came after them, and is delivered, waits, or is sent again now.
+    /// An event with the same id came after them, and is delivered, waits, may have arrived, or is sent again now.
     pub superseded: u64,
     /// They are not dead, or not there.
     pub not_dead: u64,
@@ -94,8 +94,8 @@ impl Books {
         Ok(replay.sum)
     }
 
-    /// The newest event that came after this dead one under the same id, and is delivered or waits. Because of
-    /// it [`Books::replay`] leaves this one alone. Reads every later event's row: for people, not for programs.
+    /// The newest event that came after this dead one under the same id, and is delivered, waits or may have
+    /// arrived. Because of it [`Books::replay`] leaves this one alone. Reads every later event's row: for people, not for programs.
     pub fn successor(&self, key: EventKey) -> Result<Option<EventKey>, JournalError> {
         let mut twins = Twins::of(&self.conn, &[key])?;
         twins.catch_up(&self.conn)?;
@@ -281,20 +281,22 @@ impl Twins {
         Ok(self.next != before)
     }
 
-    /// The newest one of an event that is delivered or waits.
+    /// The newest one of an event that arrived or may still arrive.
     fn successor(&self, conn: &Connection, key: EventKey) -> rusqlite::Result<Option<EventKey>> {
+        let mut may_arrive = conn.prepare_cached(MAY_ARRIVE)?;
         for later in self.later.get(&key).into_iter().flatten().rev() {
-            let state = conn
-                .prepare_cached("SELECT state FROM outcome WHERE event = ?1")?
-                .query_row([later.0], |row| row.get::<_, i64>(0))
-                .optional()?;
-            if matches!(state, None | Some(1)) {
+            if may_arrive.query_row([later.0], |row| row.get(0))? {
                 return Ok(Some(*later));
             }
         }
         Ok(None)
     }
 }
+
+/// Whether an event is delivered or waits, or has an intent: then it may be at Meta, whatever its state. The
+/// state 1 is [`Counted::Delivered`].
+const MAY_ARRIVE: &str = "SELECT NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1 AND state <> 1)
+    OR EXISTS (SELECT 1 FROM intent WHERE event = ?1)";
 
 /// What is to become of an event that a person wants to be sent again.
 enum Fate {

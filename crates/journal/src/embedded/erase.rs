@@ -95,11 +95,6 @@ impl Run {
         })
     }
 
-    /// The first row that is left and could go later.
-    pub(super) fn first_pending(&self) -> Option<i64> {
-        self.pending.front().map(|(id, _)| *id)
-    }
-
     /// A body follows that is kept: nothing near it goes, and the next run begins.
     pub(super) fn end(&mut self) {
         self.before = 0;
@@ -125,15 +120,12 @@ mod tests {
         assert_eq!(removed(&mut run), [] as [i64; 0]);
         run.add(51, 1_000);
         assert_eq!(removed(&mut run), [1]);
-        assert_eq!(run.first_pending(), Some(2));
         // However long it is, its page holds little of a large one.
         run.add(52, 1_000_000);
         assert_eq!(removed(&mut run), [2, 3]);
 
         run.end();
-        assert_eq!(run.first_pending(), None);
         (61..=160).for_each(|id| run.add(id, 1_000));
-        assert_eq!(run.first_pending(), Some(111));
         assert_eq!(removed(&mut run), [] as [i64; 0]);
         run.add(161, 1_000);
         assert_eq!(removed(&mut run), [111]);

@@ -236,12 +236,28 @@ impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => JournalError::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => {
-                JournalError::Damaged(damage(&error))
-            }
-            Some(_) => JournalError::Disk(error.to_string()),
+            Some(code) if is_of_the_disk(code) => JournalError::Disk(error.to_string()),
+            _ => JournalError::Damaged(damage(&error)),
         }
     }
+}
+
+/// Whether an error says something about the disk, or about this moment, and nothing about the rows that were
+/// read or written: whatever else was to be written would have met it as well.
+fn is_of_the_disk(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SystemIoFailure
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted
+    )
 }
 
 /// What SQLite says; or, where the error is not SQLite's, which value has not the type that its column

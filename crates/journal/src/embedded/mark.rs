@@ -1,4 +1,4 @@
-//! Marks: numbers in the file from which start and sweep begin.
+//! Marks: numbers in the file from which the start begins.
 
 use rusqlite::{Connection, OptionalExtension as _};
 

@@ -16,7 +16,7 @@
 //! | `received_tally` | events that came in, per hour, dataset and source | never |
 //! | `rejected_tally` | rejected events, per hour, dataset, source, event name and code | never |
 //! | `tally_sum` | the sum of all counts of a state | never |
-//! | `mark` | a number that start and sweep begin from | never |
+//! | `mark` | a number that the start begins from | never |
 //! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
 //! Events and bodies are two tables so that start-up reads only small rows. No table that is written per

@@ -1,7 +1,10 @@
-//! Retention: bodies of events that are final since long, and old requests, in small steps between
-//! the commits of others.
+//! Retention: deletes bodies of events that became final before a moment, and old records, in small steps
+//! between other commits.
+//!
+//! A sweep goes through the bodies that are there and not through the events, so events whose bodies are gone
+//! cost nothing, however long a single one before them waits.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::erase::{self, Run};
 use super::mark;
@@ -11,8 +14,8 @@ use super::tally::Counted;
 use crate::journal::Retention;
 use crate::types::EventKey;
 
-/// How many events one step looks at.
-const EVENTS_PER_STEP: usize = 2_000;
+/// Bodies that one step looks at. Tests have fewer and mean to take several steps.
+pub(super) const BODIES_PER_STEP: usize = if cfg!(test) { 500 } else { 2_000 };
 
 /// Free pages that are left for new rows; only more than that goes back to the disk.
 pub(super) const FREE_PAGES_KEPT: i64 = 4_096;
@@ -20,26 +23,20 @@ pub(super) const FREE_PAGES_KEPT: i64 = 4_096;
 /// Pages that one step gives back. Tests have fewer and mean to take several steps.
 const PAGES_PER_STEP: i64 = if cfg!(test) { 32 } else { 512 };
 
-/// Every event before it has no row of a body any more. Kept in the file.
-const SWEPT: &str = "swept";
-
 /// No free page holds anything that was deleted. Kept in the file; those of earlier versions have none.
 const CLEAN: &str = "clean";
 
-/// Records of requests and of rejected events are kept for so long where bodies go at once, in milliseconds:
-/// 7 days. They tell why an event died, and hold nothing of its body.
+/// How long records of requests and of rejected events are kept where bodies go at once, in milliseconds: 7 days.
+/// They tell why an event died, and hold nothing of its body.
 const RECORDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// Where a sweep is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sweep {
     retention: Retention,
-    /// The next event to look at; `None` until the mark was read.
-    next: Option<i64>,
+    /// The next event to look at.
+    next: i64,
     run: Run,
-    /// The first event whose body, or whose overwritten row, was left between others: a later sweep has to
-    /// look at it again.
-    left: Option<i64>,
     /// Bodies that were deleted.
     pub(super) deleted: u64,
     pub(super) is_done: bool,
@@ -49,9 +46,8 @@ impl Sweep {
     pub(super) fn new(retention: Retention) -> Self {
         Self {
             retention,
-            next: None,
+            next: 0,
             run: Run::first(),
-            left: None,
             deleted: 0,
             is_done: false,
         }
@@ -88,18 +84,7 @@ impl Sweep {
 
     /// Overwrites the body of an event that is over, and deletes rows that may go by now.
     fn erase(&mut self, conn: &Connection, event: &Row) -> rusqlite::Result<()> {
-        let is_blank = conn
-            .prepare_cached(concat!(
-                "SELECT ",
-                erase::blank!(),
-                " FROM body WHERE id = ?1"
-            ))?
-            .query_row([event.id], |row| row.get::<_, bool>(0))
-            .optional()?;
-        let Some(is_blank) = is_blank else {
-            return Ok(());
-        };
-        if !is_blank {
+        if !event.is_blank {
             erase::overwrite(conn, EventKey(event.id))?;
             self.deleted += 1;
         }
@@ -109,13 +94,6 @@ impl Sweep {
             delete.execute([id])?;
         }
         Ok(())
-    }
-
-    /// Leaves the body of an event where it is.
-    fn keep(&mut self, event: &Row) {
-        let first = self.run.first_pending().unwrap_or(event.id);
-        self.left.get_or_insert(first);
-        self.run.end();
     }
 }
 
@@ -127,49 +105,51 @@ struct Row {
     bytes: u64,
     /// Its final state, and since when.
     finished: Option<(i64, i64)>,
+    /// The body was overwritten by an earlier sweep, but was too near to one that is kept to be deleted.
+    is_blank: bool,
 }
 
-/// Takes one step.
-pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
-    let from = match sweep.next {
-        Some(next) => next,
-        None => mark::read(conn, SWEPT)?.unwrap_or(1),
-    };
-    let mut select = conn.prepare_cached(
-        "SELECT e.id, e.accepted_ms, e.expires_s, e.bytes, o.state, o.at_ms
-         FROM event e LEFT JOIN outcome o ON o.event = e.id
-         WHERE e.id >= ?1 ORDER BY e.id LIMIT ?2",
-    )?;
-    let mut rows = select.query((from, EVENTS_PER_STEP))?;
-    let mut next = from;
-    let (mut seen, mut has_old) = (0, false);
-    while let Some(row) = rows.next()? {
+/// The bodies that are there. The outer loop is that over `body`, whatever SQLite thinks of it.
+const BODIES: &str = concat!(
+    "SELECT e.id, e.accepted_ms, e.expires_s, e.bytes, o.state, o.at_ms, ",
+    erase::blank!(),
+    " FROM body b CROSS JOIN event e ON e.id = b.id LEFT JOIN outcome o ON o.event = b.id
+      WHERE b.id >= ?1 ORDER BY b.id LIMIT ?2"
+);
+
+/// The next bodies, in order of their keys.
+fn next_bodies(conn: &Connection, sweep: &Sweep) -> rusqlite::Result<Vec<Row>> {
+    let mut select = conn.prepare_cached(BODIES)?;
+    let rows = select.query_map((sweep.next, BODIES_PER_STEP), |row| {
         let state: Option<i64> = row.get(4)?;
-        let event = Row {
+        Ok(Row {
             id: row.get(0)?,
             accepted_ms: row.get(1)?,
             expires_s: row.get(2)?,
             bytes: row.get(3)?,
             finished: state.zip(row.get(5)?),
-        };
-        (next, seen) = (event.id + 1, seen + 1);
-        // What came later cannot have been final before: a whole step of such events is the end.
-        has_old |= sweep.is_old(&event);
-        if sweep.is_over(&event) {
-            sweep.erase(conn, &event)?;
+            is_blank: row.get(6)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Takes one step.
+pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
+    let bodies = next_bodies(conn, &sweep)?;
+    for event in &bodies {
+        sweep.next = event.id + 1;
+        if sweep.is_over(event) {
+            sweep.erase(conn, event)?;
         } else {
-            sweep.keep(&event);
+            sweep.run.end();
         }
     }
-    drop(rows);
-    let swept = sweep.left.or(sweep.run.first_pending()).unwrap_or(next);
-    if swept > from {
-        mark::save(conn, SWEPT, swept)?;
-    }
-    sweep.next = Some(next);
-    if seen < EVENTS_PER_STEP || !has_old {
+    // What came later cannot have been final before: a whole step of such events is the end.
+    let has_old = bodies.iter().any(|event| sweep.is_old(event));
+    if bodies.len() < BODIES_PER_STEP || !has_old {
         let since_ms = stored_ms(sweep.records_since_ms());
-        sweep.is_done = reject::sweep(conn, since_ms, EVENTS_PER_STEP)? < EVENTS_PER_STEP;
+        sweep.is_done = reject::sweep(conn, since_ms, BODIES_PER_STEP)? < BODIES_PER_STEP;
         conn.prepare_cached(
             "DELETE FROM request WHERE id < coalesce(
                  (SELECT id FROM request WHERE sent_ms >= ?1 ORDER BY id LIMIT 1),

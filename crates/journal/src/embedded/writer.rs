@@ -1,8 +1,9 @@
 //! The one writer: commands that arrive while a commit is on its way to disk are written by the next one.
 //!
-//! A group is written whole or not at all. When it fails, the transaction is rolled back, what it left in
-//! memory is taken back, and each caller gets the error. The next group tries anew, so service resumes by
-//! itself when there is room.
+//! A group is written whole or not at all. When it fails, the transaction is rolled back and what it left in
+//! memory is taken back. An error of the disk goes to every caller; the next group tries anew, so service
+//! resumes by itself when there is room. After an error that lies in the rows, each command is tried alone, so
+//! that it fails alone.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -140,7 +141,7 @@ impl Writer {
                     command.answer(done);
                 }
             }
-            // Perhaps the rows of one of them are damaged, with which the others have nothing to do.
+            // The rows that one of them reads or writes are not what they should be. That is not the others' fault.
             Err(JournalError::Damaged(_)) if group.len() > 1 => {
                 self.undo(&staged);
                 for command in group {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{audit, open};
+use super::{audit, bytes_on_disk, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, replays};
 use crate::{
     BodyKey, BodyKeys, Books, Embedded, Encryption, EventKey, EventState, Journal as _, OpenError,
@@ -37,9 +37,7 @@ fn try_open(folder: &Path, keys: BodyKeys, chance: u8) -> Result<Embedded, OpenE
 
 /// How often the user agent of all sample events is on disk.
 fn in_the_clear(folder: &Path) -> usize {
-    let files = std::fs::read_dir(folder).unwrap();
-    let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    let bytes: Vec<u8> = bytes.collect();
+    let bytes = bytes_on_disk(folder);
     let windows = bytes.windows(7);
     windows.filter(|window| window == b"Mozilla").count()
 }
@@ -199,9 +197,7 @@ async fn encrypted_bodies_are_overwritten_as_well() {
     drain(&journal, &lane(0), &Outcome::Delivered).await;
     // A sealed body begins with its form, 1, and the chance of the start.
     let sealed_on_disk = || {
-        let files = std::fs::read_dir(folder.path()).unwrap();
-        let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
-        let bytes: Vec<u8> = bytes.collect();
+        let bytes = bytes_on_disk(folder.path());
         bytes
             .windows(17)
             .filter(|window| *window == [1; 17])

@@ -6,22 +6,16 @@ use std::path::Path;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{audit, open};
+use super::{audit, bytes_on_disk, open};
 use crate::embedded::schema;
+use crate::embedded::sweep::BODIES_PER_STEP;
 use crate::testing::{
-    HOUR_MS, T0_MS, drain, entries, key, lane, limits, refused, replays, report, sample,
+    HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, refused, replays, report, sample,
 };
 use crate::{
     Books, Cause, DeadFilter, Embedded, EventKey, Journal as _, Options, Outcome, Retention,
     Selection,
 };
-
-/// All that is on disk, the log included.
-fn bytes_on_disk(folder: &Path) -> Vec<u8> {
-    let files = std::fs::read_dir(folder).unwrap();
-    let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    files.flatten().collect()
-}
 
 /// How often a text is on disk.
 fn count(folder: &Path, text: &str) -> usize {
@@ -214,4 +208,30 @@ async fn delivered_bodies_of_before_go_as_well() {
     assert_eq!(journal.sweep(needed).await.unwrap(), 100);
     tidy(&journal).await;
     assert_eq!(ids_on_disk(folder.path()), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn one_event_that_waits_does_not_make_each_sweep_read_all_since() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let old = Sample {
+        dataset: 1,
+        ..sample("old")
+    };
+    journal.append(vec![old.entry()]).await.unwrap();
+    journal.append(entries(0..2_500)).await.unwrap();
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    let swept = async || {
+        let commits = journal.health().commits;
+        let finished = Retention::FinishedSince(T0_MS + HOUR_MS);
+        let deleted = journal.sweep(finished).await.unwrap();
+        (deleted, journal.health().commits - commits)
+    };
+    // A step is a commit, and looks at up to 500 bodies.
+    assert_eq!(BODIES_PER_STEP, 500);
+    assert_eq!(swept().await, (2_500, 6));
+    // Left are the body of the one that waits, and rows near it that were overwritten and cannot be deleted.
+    assert_eq!(swept().await, (0, 1));
+    assert_eq!(drain(&journal, &old.lane(), &refused()).await.len(), 1);
+    assert_eq!(swept().await, (1, 1));
 }

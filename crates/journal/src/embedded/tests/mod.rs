@@ -7,15 +7,20 @@ mod crash;
 mod damage;
 mod erase;
 mod full;
+mod group;
 mod laws;
 mod low_water;
 mod model;
 mod open;
 mod place;
 mod received;
+mod replay;
 mod together;
 mod waiting;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use super::Embedded;
@@ -32,6 +37,24 @@ fn audit(folder: &Path) -> Audit {
     let audit = Books::open(folder).unwrap().audit().unwrap();
     assert!(audit.balanced, "{:#?}", audit.problems);
     audit
+}
+
+/// Leaves a file open that SQLite may have open as well. When a process closes any descriptor of a file, it loses
+/// all its locks on that file (`fcntl`), SQLite's too: then a command of another process could take itself for the
+/// last one and delete the log of a journal that is open here. So only SQLite may open the journal's files in a
+/// process that has the journal open; tests that have to read them keep what they opened.
+fn keep_open(file: File) -> ManuallyDrop<File> {
+    ManuallyDrop::new(file)
+}
+
+/// All that is on disk in a journal's folder, the log included.
+fn bytes_on_disk(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let mut file = keep_open(File::open(file.unwrap().path()).unwrap());
+        file.read_to_end(&mut bytes).unwrap();
+    }
+    bytes
 }
 
 impl Embedded {
