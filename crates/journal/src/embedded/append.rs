@@ -109,11 +109,21 @@ impl<'c> Rows<'c> {
     /// The event in the window that this one is a copy of. An event that never reached Meta and never will has
     /// no copies: when a refused event is mended, it comes again under the same id. One with an intent may have
     /// reached Meta.
-    fn original(&mut self, state: &State, arrival: &Arrival) -> rusqlite::Result<Option<EventKey>> {
+    fn original(
+        &mut self,
+        state: &State,
+        staged: &Staged,
+        arrival: &Arrival,
+    ) -> rusqlite::Result<Option<EventKey>> {
         let mut newest = None;
         // An event whose row cannot be read is no original: the new one is whole, and may be all that is left.
         let candidates = state.dedup.candidates(&arrival.identity);
         for candidate in candidates.filter(|known| !state.unreadable.contains(known.key)) {
+            // What this group has written itself cannot be final, and is not read: other rows may be damaged.
+            if let Some(identity) = staged.identity(candidate.key) {
+                newest = newest.max((*identity == arrival.identity).then_some(candidate.key));
+                continue;
+            }
             let known = self.known.query_row([candidate.key.0], |row| {
                 let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
                 let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
@@ -163,7 +173,7 @@ fn append_one(
     if !in_doubt {
         state.dedup.forget(*accepted_ms);
     }
-    if let Some(key) = rows.original(state, arrival)? {
+    if let Some(key) = rows.original(state, staged, arrival)? {
         staged.count(*accepted_ms, group, Counted::Duplicate, 1);
         return Ok(Appended::Copy(key));
     }

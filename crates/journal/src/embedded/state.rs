@@ -215,6 +215,12 @@ impl Staged {
         Counted::Rejected.add_to(&mut self.tally, 1);
     }
 
+    /// The identity of an event that the group has written; its keys follow each other.
+    pub(super) fn identity(&self, key: EventKey) -> Option<&Identity> {
+        let place = usize::try_from(key.0 - self.next_event).ok()?;
+        self.inserted.get(place).map(|(identity, ..)| identity)
+    }
+
     /// Keeps the rows of rejected events as they are before the group changes them.
     pub(super) fn keep_rejection_rows(&mut self, rows: &RejectionRows) {
         self.rejection_rows.get_or_insert_with(|| rows.clone());

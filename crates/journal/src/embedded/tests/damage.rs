@@ -1,14 +1,14 @@
 //! Damaged bytes: a bad event harms only itself.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::mem::ManuallyDrop;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use tempfile::TempDir;
 
-use super::{audit, in_one_group, open};
+use super::{audit, in_one_group, keep_open, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
 use crate::{
     Appended, Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, JournalError,
@@ -166,9 +166,25 @@ async fn an_overwritten_page_is_named_whichever_it_is() {
     );
 }
 
-/// Overwrites the head of the page with a table's first rows, as a failing disk does. The file stays open: to
-/// close it here would drop SQLite's locks on it.
-async fn damage_first_rows(journal: &Embedded, folder: &Path, table: &str) {
+/// A page of an open journal that cannot be read.
+pub(super) struct DamagedPage {
+    file: ManuallyDrop<File>,
+    /// Where it begins in the file, in bytes.
+    at: u64,
+    was: [u8; 64],
+    /// The last row on it; `None` if it has none.
+    last: Option<EventKey>,
+    /// Whether the table has no other page.
+    pub(super) is_only_one: bool,
+    other: Connection,
+}
+
+/// Overwrites the head of the page with a table's first rows, as a failing disk does.
+pub(super) async fn damage_first_rows(
+    journal: &Embedded,
+    folder: &Path,
+    table: &str,
+) -> DamagedPage {
     // Everything into the file, and the log empty.
     for _ in 0..6 {
         journal.look_around().await;
@@ -176,21 +192,46 @@ async fn damage_first_rows(journal: &Embedded, folder: &Path, table: &str) {
     assert_eq!(journal.health().wal_bytes, 0);
     let path = folder.join("journal.db");
     let other = Connection::open(&path).unwrap();
-    let page: u64 = other
-        .query_row(
-            "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path LIMIT 1",
-            [table],
-            |row| row.get(0),
-        )
+    let leaf = "SELECT pageno, ncell, path = '/' FROM dbstat
+         WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path LIMIT 1";
+    let (page, rows, is_only_one): (u64, i64, bool) = other
+        .query_row(leaf, [table], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .unwrap();
-    let mut file = ManuallyDrop::new(File::options().write(true).open(&path).unwrap());
-    file.seek(SeekFrom::Start((page - 1) * PAGE_BYTES as u64))
-        .unwrap();
-    file.write_all(&[0xff; 64]).unwrap();
-    // What another connection wrote makes the writer read pages again.
-    other
-        .execute("INSERT OR REPLACE INTO mark VALUES ('test', 1)", [])
-        .unwrap();
+    let last = format!("SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET ?1 - 1");
+    let last = other.query_row(&last, [rows], |row| row.get(0).map(EventKey));
+    let mut page = DamagedPage {
+        file: keep_open(File::options().read(true).write(true).open(&path).unwrap()),
+        at: (page - 1) * PAGE_BYTES as u64,
+        was: [0; 64],
+        last: last.optional().unwrap(),
+        is_only_one,
+        other,
+    };
+    page.file.read_exact_at(&mut page.was, page.at).unwrap();
+    page.write(&[0xff; 64]);
+    page
+}
+
+impl DamagedPage {
+    /// Whether the row of an event is, or would be, on it.
+    pub(super) fn has(&self, key: EventKey) -> bool {
+        self.is_only_one || self.last.is_some_and(|last| key <= last)
+    }
+
+    /// Makes it as it was.
+    pub(super) fn repair(&self) {
+        self.write(&self.was);
+    }
+
+    fn write(&self, head: &[u8]) {
+        self.file.write_all_at(head, self.at).unwrap();
+        // What another connection wrote makes the writer read pages again; SQLite does not write what is there.
+        let touch = "INSERT INTO mark VALUES ('test', 1)
+             ON CONFLICT DO UPDATE SET value = value + 1";
+        self.other.execute(touch, []).unwrap();
+    }
 }
 
 #[tokio::test]

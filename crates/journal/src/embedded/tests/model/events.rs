@@ -1,0 +1,307 @@
+//! Events in the model: what comes in, what is a copy, what is leased and settled.
+
+use sluice_event::ActionSource;
+
+use super::Model;
+use crate::testing::{HOUR_MS, Sample, limits, record, sample};
+use crate::{Appended, Cause, DeliveryReport, Entry, EventKey, EventState, Journal as _, Outcome};
+
+/// Times that lie this far apart may need two generations of the window for copies.
+const EPOCH_MS: u64 = 24 * HOUR_MS;
+
+/// Generations of the window for copies that are remembered in any case.
+const EPOCHS_KEPT: usize = 8;
+
+/// The clock that the journal is given.
+pub(super) struct Clock {
+    pub(super) now_ms: u64,
+    pub(super) is_sure: bool,
+    /// Times at which events came in, none near an earlier one.
+    epochs: Vec<u64>,
+}
+
+impl Clock {
+    pub(super) fn new(now_ms: u64) -> Self {
+        Self {
+            now_ms,
+            is_sure: true,
+            epochs: Vec::new(),
+        }
+    }
+
+    pub(super) fn turn(&mut self, half_hours: i64, is_sure: bool) {
+        let half_hour_ms = i64::try_from(HOUR_MS / 2).unwrap();
+        self.now_ms = self.now_ms.saturating_add_signed(half_hours * half_hour_ms);
+        self.is_sure = is_sure;
+    }
+
+    /// The first epoch that an event of now may belong to.
+    fn epoch(&mut self) -> usize {
+        let is_near = |epoch: &u64| epoch.abs_diff(self.now_ms) < EPOCH_MS;
+        self.epochs.iter().position(is_near).unwrap_or_else(|| {
+            self.epochs.push(self.now_ms);
+            self.epochs.len() - 1
+        })
+    }
+}
+
+/// What the model knows of an event.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) number: u8,
+    pub(super) lane: u8,
+    accepted_ms: u64,
+    pub(super) expires_s: i64,
+    window_ms: u64,
+    pub(super) state: EventState,
+    /// Since when it is in its final state.
+    pub(super) at_ms: u64,
+    pub(super) is_leased: bool,
+    pub(super) has_body: bool,
+    /// It was sent again, and so travels apart.
+    pub(super) is_replay: bool,
+    memory: Memory,
+}
+
+/// Whether the journal still has an event's identity in memory.
+#[derive(Debug, Clone)]
+struct Memory {
+    /// The earliest sure time at which events came in since this one did.
+    ages_from_ms: u64,
+    epoch: usize,
+    /// It may have been forgotten: a whole window has passed, by a clock that was sure of it.
+    is_forgettable: bool,
+}
+
+impl Memory {
+    /// Events come in, at a time that may be sure, when there were this many epochs.
+    fn pass_time(&mut self, sure_ms: Option<u64>, window_ms: u64, epochs: usize) {
+        if let Some(now_ms) = sure_ms {
+            self.ages_from_ms = self.ages_from_ms.min(now_ms);
+            self.is_forgettable |= now_ms - self.ages_from_ms >= window_ms;
+        }
+        self.is_forgettable |= epochs - self.epoch > EPOCHS_KEPT;
+    }
+}
+
+impl Known {
+    /// Whether both have the same dataset, name and id.
+    pub(super) fn is_twin(&self, (number, lane): (u8, u8)) -> bool {
+        self.number == number && dataset(self.lane) == dataset(lane)
+    }
+
+    /// Whether an event that comes now is a copy of this one, if it is remembered.
+    fn is_original(&self, event: (u8, u8), clock: &Clock) -> bool {
+        let is_alive = matches!(self.state, EventState::Waiting | EventState::Delivered);
+        let age_ms = clock.now_ms.saturating_sub(self.accepted_ms);
+        self.is_twin(event) && is_alive && (!clock.is_sure || age_ms < self.window_ms)
+    }
+}
+
+/// Three lanes that are often used: two datasets, and a test code of the first, where copies are shared. Each
+/// of the others is a dataset of its own.
+fn dataset(lane: u8) -> u32 {
+    match lane {
+        2 => 0,
+        0 | 1 => u32::from(lane),
+        _ => u32::from(lane) - 1,
+    }
+}
+
+/// An event by its number.
+pub(super) fn of(number: u8, lane: u8, now_ms: u64) -> Sample {
+    Sample {
+        dataset: dataset(lane),
+        test_code: (lane == 2).then_some("TEST1"),
+        name: ["Purchase", "Lead", "Waved", "Sang"][usize::from(number % 4)],
+        source: if number.is_multiple_of(5) {
+            ActionSource::PhysicalStore
+        } else {
+            ActionSource::Website
+        },
+        accepted_ms: now_ms,
+        age_ms: u64::from(number % 7) * 20 * HOUR_MS,
+        ..sample(number)
+    }
+}
+
+impl Model {
+    pub(super) fn entries(&self, events: &[(u8, u8)]) -> Vec<Entry> {
+        let entry = |(number, lane): &(u8, u8)| Entry {
+            in_doubt: !self.clock.is_sure,
+            ..of(*number, *lane, self.clock.now_ms).entry()
+        };
+        events.iter().map(entry).collect()
+    }
+
+    pub(super) async fn append(&mut self, events: &[(u8, u8)]) {
+        let entries = self.entries(events);
+        let appended = self.journal().append(entries).await.unwrap();
+        self.told();
+        self.appended(events, &appended, |_| true);
+    }
+
+    /// Compares what became of events that came in with what the model knows. Of earlier events only those
+    /// count that `can_be_read`.
+    pub(super) fn appended(
+        &mut self,
+        events: &[(u8, u8)],
+        appended: &[Appended],
+        can_be_read: impl Fn(EventKey) -> bool,
+    ) {
+        assert_eq!(events.len(), appended.len());
+        for (event, appended) in events.iter().zip(appended) {
+            self.pass_time();
+            let known = self.events.iter().rev();
+            let originals: Vec<(EventKey, bool)> = known
+                .filter(|(key, known)| known.is_original(*event, &self.clock) && can_be_read(**key))
+                .map(|(key, known)| (*key, known.memory.is_forgettable))
+                .collect();
+            // The newest one that is remembered counts.
+            let surely = originals.iter().find(|(_, is_forgettable)| !is_forgettable);
+            match *appended {
+                Appended::Copy(key) => {
+                    let is_original = originals.iter().any(|(original, _)| *original == key);
+                    assert!(
+                        is_original,
+                        "{event:?} is no copy of {key:?}: {originals:?}"
+                    );
+                    assert!(surely.is_none_or(|(surely, _)| *surely <= key));
+                    self.duplicate += 1;
+                }
+                Appended::New(key) => {
+                    assert_eq!(surely, None, "{event:?} is a copy");
+                    self.accept(key, *event);
+                }
+            }
+        }
+    }
+
+    /// What a moment at which events come in does to earlier ones.
+    pub(super) fn pass_time(&mut self) {
+        let epochs = self.clock.epochs.len();
+        let sure_ms = self.clock.is_sure.then_some(self.clock.now_ms);
+        for known in self.events.values_mut() {
+            let window_ms = known.window_ms;
+            known.memory.pass_time(sure_ms, window_ms, epochs);
+        }
+    }
+
+    fn accept(&mut self, key: EventKey, (number, lane): (u8, u8)) {
+        assert!(self.events.keys().all(|older| *older < key));
+        let now_ms = self.clock.now_ms;
+        let event = of(number, lane, now_ms).entry().event;
+        let window_s = event.action_source().dedup_window_s();
+        let known = Known {
+            number,
+            lane,
+            accepted_ms: now_ms,
+            expires_s: event.expires_at(),
+            window_ms: u64::try_from(window_s).unwrap() * 1_000,
+            state: EventState::Waiting,
+            at_ms: 0,
+            is_leased: false,
+            has_body: true,
+            is_replay: false,
+            memory: Memory {
+                ages_from_ms: now_ms,
+                epoch: self.clock.epoch(),
+                is_forgettable: false,
+            },
+        };
+        self.events.insert(key, known);
+    }
+
+    /// The keys of a lane's events that are ready, in order.
+    pub(super) fn ready(&self, lane: u8, is_replay: bool) -> Vec<EventKey> {
+        self.events
+            .iter()
+            .filter(|(_, known)| known.lane == lane && known.state == EventState::Waiting)
+            .filter(|(_, known)| !known.is_leased && known.is_replay == is_replay)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    pub(super) async fn lease(&mut self, lane: u8, is_replay: bool, count: usize) {
+        let id = self.lane(lane, is_replay);
+        let lease = self.journal().lease(&id, limits(count)).await.unwrap();
+        let mut expected = self.ready(lane, is_replay);
+        expected.truncate(count);
+        let leased: Vec<EventKey> = lease.events.iter().map(|event| event.key).collect();
+        if self.is_untold {
+            // Dropped ones took their places.
+            assert!(expected.starts_with(&leased));
+            assert_eq!(leased.is_empty(), expected.is_empty());
+            self.look_around().await;
+        } else {
+            assert_eq!(leased, expected);
+        }
+        for event in &lease.events {
+            let known = self.events.get_mut(&event.key).unwrap();
+            assert_eq!(event.event_id, known.number.to_string());
+            assert_eq!(event.expires_s, known.expires_s);
+            known.is_leased = true;
+        }
+        self.leases.push(lease);
+    }
+
+    pub(super) async fn settle(&mut self, index: usize, count: usize, state: EventState) {
+        let Some(lease) = self.leases.get_mut(index) else {
+            return;
+        };
+        let keys: Vec<_> = lease
+            .events
+            .iter()
+            .map(|event| event.key)
+            .take(count)
+            .collect();
+        let report = outcomes(&keys, state, self.clock.now_ms);
+        let journal = self.journal.as_ref().unwrap();
+        journal.settle(lease, report).await.unwrap();
+        self.told();
+        self.settled(&keys, state);
+    }
+
+    /// Notes what became of leased events.
+    pub(super) fn settled(&mut self, keys: &[EventKey], state: EventState) {
+        for key in keys {
+            let known = self.events.get_mut(key).unwrap();
+            known.is_leased = false;
+            // One that was dropped on its way stays so, unless Meta took it.
+            let is_corrected =
+                known.state == EventState::Withheld && state == EventState::Delivered;
+            if known.state == EventState::Waiting || is_corrected {
+                (known.state, known.at_ms) = (state, self.clock.now_ms);
+            }
+        }
+    }
+
+    pub(super) fn drop_lease(&mut self, index: usize) {
+        if index < self.leases.len() {
+            for event in &self.leases.remove(index).events {
+                self.events.get_mut(&event.key).unwrap().is_leased = false;
+            }
+        }
+    }
+}
+
+/// A report that these events came to this state.
+pub(super) fn outcomes(keys: &[EventKey], state: EventState, at_ms: u64) -> DeliveryReport {
+    let cause = Cause {
+        code: Some(100),
+        subcode: None,
+        text: "because".to_owned(),
+    };
+    let outcome = match state {
+        EventState::Delivered => Outcome::Delivered,
+        EventState::Refused => Outcome::Refused(cause),
+        EventState::Expired => Outcome::Expired,
+        _ => Outcome::Withheld(cause),
+    };
+    DeliveryReport {
+        at_ms,
+        request: Some(record(keys.len())),
+        outcomes: keys.iter().map(|key| (*key, outcome.clone())).collect(),
+        ..DeliveryReport::default()
+    }
+}
