@@ -1,6 +1,6 @@
 //! `sluice config schema`: what an editor needs to complete and check `sluice.toml` while it is written.
 
-use sluice_gateway::config::SCHEMA;
+use sluice_gateway::config;
 
 use super::Ending;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {}
 /// Prints the schema.
 pub(crate) fn run(Arguments {}: &Arguments) -> Result<Ending, Failure> {
     let mut output = Output::for_programs();
-    output.bytes(SCHEMA.as_bytes())?;
+    output.bytes(config::schema().as_bytes())?;
     output.finish()?;
     Ok(Ending::Clean)
 }

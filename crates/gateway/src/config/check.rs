@@ -7,9 +7,9 @@ use sluice_graph::{AccessToken, AppSecret};
 use sluice_journal::BodyKey;
 
 use super::environment::Environment;
+use super::key::SecretKind;
 use super::load::{self, LoadError, Reading, SecretPlace};
 use super::problem::{Problem, Problems, Severity};
-use super::raw::SecretKind;
 use super::resolved::Config;
 use super::secret::Secret;
 
@@ -46,7 +46,7 @@ impl Config {
         environment: &dyn Environment,
         now_s: i64,
     ) -> Result<Checked, LoadError> {
-        let (name, text) = match load::read(path) {
+        let (name, text) = match load::content(path) {
             Err(LoadError::Problems(problems)) => {
                 return Ok(Checked {
                     config: None,

@@ -98,7 +98,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 fn text(path: &Path) -> Text {
-    let (_, text) = load::read(path).ok()?;
+    let (_, text) = load::content(path).ok()?;
     Some(Sha256::digest(text.as_bytes()).into())
 }
 

@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::keys;
-use super::raw_secret::is_variable;
+use super::forms::is_variable;
+use super::key::is_plain;
 
 /// A value that is longer is not shown whatever its key is: access tokens are, addresses are not.
 const SHOWN_CHARS_MAX: usize = 64;
@@ -51,6 +51,15 @@ impl Excerpt {
 pub(super) fn may_be_shown(value: &str) -> bool {
     let is_telling = value.contains("://") && value.contains(['@', '?', '#']);
     value.chars().count() <= SHOWN_CHARS_MAX && !is_telling
+}
+
+/// A text in quotes, if it may be shown.
+pub(super) fn quoted(text: &str, may_show: bool) -> String {
+    if may_show && may_be_shown(text) {
+        format!("{text:?}")
+    } else {
+        "a text".to_owned()
+    }
 }
 
 /// The start of the character at or before an offset.
@@ -96,7 +105,7 @@ impl Shown {
                 }
                 // A token that was put where the name of its variable belongs.
                 Kind::Word if key == Some("env") => is_short && is_variable(unquoted(text)),
-                Kind::Word => is_short && (is_header || key.is_some_and(keys::is_plain)),
+                Kind::Word => is_short && (is_header || key.is_some_and(is_plain)),
             };
             shown.push(token.range.start, text, !is_shown);
         }

@@ -1,273 +1,226 @@
-//! The names of everything that can be set.
+//! Everything that can be set: one row, one key.
+//!
+//! The reader, the defaults, the bounds, the environment variables, the JSON Schema and the tables of
+//! `docs/configuration.md` all come from these rows. A row whose name ends in a unit is a number of it: `_s` seconds,
+//! `_ms` milliseconds, `_days` days, `_bytes_max` bytes. The meaning is Markdown, as the documentation shows it.
+//!
+//! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-/// A section of the file and its keys.
-#[derive(Debug, Clone, Copy)]
-pub struct Section {
-    /// Its name: `server`.
-    pub name: &'static str,
-    /// How it is written.
-    pub shape: Shape,
-    /// Its keys.
-    pub keys: &'static [&'static str],
-}
+use super::forms::{
+    ACTION_SOURCE, ADDRESS, BASE_URL, COUNTRY, DATASET_ID, DATASET_NAME, FILE, FILTER, FOLDER,
+    MOMENT, PARTNER_AGENT, SHORT_NAME, VARIABLE, VERSION,
+};
+use super::key::Kind::{Command, Flag, Ids, Moment, Number, Secret, Table, Text, Words};
+use super::key::{Key, SecretKind, Section, Shape, needed, optional, set};
 
-/// How a section is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// Once: `[server]`. Its keys have environment variables.
-    Single,
-    /// Once or several times: `[[dataset]]`. The first of its keys tells them apart; the others have
-    /// environment variables.
-    Repeated,
-    /// As a value of a key: `test_event_code = { … }`.
-    Inline,
-}
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 
-/// What all environment variables start with.
-pub(super) const PREFIX: &str = "SLUICE_";
+/// Every section, in the order of the documentation.
+pub(super) static SECTIONS: [&Section; 7] =
+    [&SERVER, &ADMIN, &JOURNAL, &GRAPH, &LOG, &DATASET, &SOURCE];
 
-/// Every section.
-pub const SECTIONS: [Section; 7] = [SERVER, ADMIN, JOURNAL, GRAPH, LOG, DATASET, SOURCE];
-
-/// `[server]`
-pub(super) const SERVER: Section = Section {
+#[rustfmt::skip]
+pub(super) static SERVER: Section = Section {
     name: "server",
     shape: Shape::Single,
+    about: "Where requests come in, and how much of them is taken",
     keys: &[
-        "listen",
-        "body_bytes_max",
-        "decoded_bytes_max",
-        "events_per_request_max",
-        "read_timeout_s",
-        "idle_timeout_s",
-        "connections_max",
-        "drain_s",
-        "shutdown_grace_s",
+        set("listen", Text(&ADDRESS), "127.0.0.1:8080",
+            "where requests come in. Sluice speaks plain HTTP: for anything but this machine, put a reverse proxy with TLS in front"),
+        set("body_bytes_max", Number(KIB, GIB), "8_388_608",
+            "bytes of a request body, as it comes over the wire"),
+        set("decoded_bytes_max", Number(KIB, GIB), "33_554_432",
+            "bytes of a request body once gzip or zstd is unpacked; not below `body_bytes_max`"),
+        set("events_per_request_max", Number(1, 1_000_000), "10_000",
+            "events in one request"),
+        set("read_timeout_s", Number(1, 3_600), "30",
+            "seconds a client may take to send the body of a request"),
+        set("idle_timeout_s", Number(1, 3_600), "75",
+            "seconds a connection is kept open between requests"),
+        set("connections_max", Number(1, 1_000_000), "20_000",
+            "connections at the same time, further ones wait. Fewer where the limit of open files is lower"),
+        set("drain_s", Number(0, 3_600), "5",
+            "seconds for which a gateway that gets SIGTERM goes on taking events while `/readyz` says 503, so that load \
+             balancers send clients elsewhere. Skipped when no request with events came in the last minute, and with \
+             [sockets from systemd](operations.md#a-systemd-unit)"),
+        set("shutdown_grace_s", Number(0, 3_600), "10",
+            "seconds that running requests may take to finish when the gateway stops"),
     ],
+    common: &[],
 };
 
-/// `[admin]`
-pub(super) const ADMIN: Section = Section {
+#[rustfmt::skip]
+pub(super) static ADMIN: Section = Section {
     name: "admin",
     shape: Shape::Single,
-    keys: &["listen"],
+    about: "Where those who run the gateway see how it is doing",
+    keys: &[
+        set("listen", Text(&ADDRESS), "127.0.0.1:8081",
+            "where [metrics and the state of the lanes](operations.md#the-admin-listener) are shown. It asks for no key"),
+    ],
+    common: &[],
 };
 
-/// `[journal]`
-pub(super) const JOURNAL: Section = Section {
+#[rustfmt::skip]
+pub(super) static JOURNAL: Section = Section {
     name: "journal",
     shape: Shape::Single,
+    about: "Where events are kept",
     keys: &[
-        "path",
-        "retention_days",
-        "encryption_key",
-        "encryption_key_previous",
+        set("path", Text(&FOLDER), "./sluice-data",
+            "the folder; it is made when it is not there"),
+        set("retention_days", Number(0, 3_650), "30",
+            "days for which the bodies of finished events are kept; what became of them is kept for good. With 0 a body \
+             goes [when its event is delivered](operations.md#growth-and-retention)"),
+        optional("encryption_key", Secret(SecretKind::EncryptionKey),
+            "where the key is that bodies are encrypted with on disk: 32 bytes, as 64 hexadecimal digits (`openssl rand \
+             -hex 32`) or in base64. Without one they are in the clear. See [what it covers](operations.md#encryption)"),
+        optional("encryption_key_previous", Secret(SecretKind::EncryptionKey),
+            "where the key before that one is: bodies that were encrypted with it are still read"),
     ],
+    common: &[],
 };
 
-/// `[graph]`
-pub(super) const GRAPH: Section = Section {
+#[rustfmt::skip]
+pub(super) static GRAPH: Section = Section {
     name: "graph",
     shape: Shape::Single,
+    about: "How Meta is reached. The keys from `version` on hold for every dataset that does not set them itself.",
     keys: &[
-        "base_url",
-        "timeout_s",
-        "connect_timeout_s",
-        "token_placement",
-        "messaging_after_lost_answer",
-        "partner_agent",
-        "version",
-        "linger_ms",
-        "batch_events_max",
-        "batch_bytes_max",
-        "in_flight_max",
-        "events_per_hour_max",
+        set("base_url", Text(&BASE_URL), "https://graph.facebook.com",
+            "the Graph API, or what stands in for it; without the version"),
+        set("timeout_s", Number(1, 300), "10",
+            "seconds a request may take"),
+        set("connect_timeout_s", Number(1, 60), "3",
+            "seconds a connection may take; never more than three quarters of `timeout_s`"),
+        set("token_placement", Words(&["query", "header"]), "query",
+            "where the access token goes: `\"query\"`, as Meta documents it, or `\"header\"`, into `Authorization`. No log \
+             shows it either way"),
+        set("messaging_after_lost_answer", Words(&["withhold", "resend"]), "withhold",
+            "what becomes of `business_messaging` events when the answer to their request was lost: Meta recognises no \
+             copies of them. `\"withhold\"`: they are kept back for [`sluice dead replay`](operations.md#dead-events), so \
+             none counts twice. `\"resend\"`: they are sent again like all others, and some may count twice"),
+        optional("partner_agent", Text(&PARTNER_AGENT),
+            "who delivers, for platforms that do it for others"),
     ],
+    common: DELIVERY,
 };
 
-/// `[log]`
-pub(super) const LOG: Section = Section {
-    name: "log",
-    shape: Shape::Single,
-    keys: &["format", "filter"],
-};
-
-/// `[[dataset]]`
-pub(super) const DATASET: Section = Section {
-    name: "dataset",
-    shape: Shape::Repeated,
-    keys: &[
-        "id",
-        "name",
-        "access_token",
-        "app_secret",
-        "test_event_code",
-        "version",
-        "linger_ms",
-        "batch_events_max",
-        "batch_bytes_max",
-        "in_flight_max",
-        "events_per_hour_max",
-    ],
-};
-
-/// `[[source]]`
-pub(super) const SOURCE: Section = Section {
-    name: "source",
-    shape: Shape::Repeated,
-    keys: &[
-        "name",
-        "kind",
-        "key",
-        "datasets",
-        "default_country",
-        "default_action_source",
-        "hash_external_id",
-        "variants",
-        "allow_test_codes",
-    ],
-};
-
-/// The table of a secret, of which one key is given.
-pub(super) const SECRET: Section = Section {
-    name: "a secret",
-    shape: Shape::Inline,
-    keys: &["env", "file", "command"],
-};
-
-/// `test_event_code`
-pub(super) const TEST_CODE: Section = Section {
-    name: "test_event_code",
-    shape: Shape::Inline,
-    keys: &["code", "until"],
-};
-
-/// The keys whose values are secrets, or may hold one, as the arguments of a command may.
-const HIDDEN: [&str; 6] = [
-    "access_token",
-    "app_secret",
-    "key",
-    "encryption_key",
-    "encryption_key_previous",
-    "command",
+/// What holds for every dataset, in `[graph]`, or for one, in its table.
+#[rustfmt::skip]
+const DELIVERY: &[Key] = &[
+    set("version", Text(&VERSION), "v27.0",
+        "the version of the Graph API"),
+    set("linger_ms", Number(0, 60_000), "200",
+        "milliseconds to wait for more events before a batch that is not full leaves"),
+    set("batch_events_max", Number(1, 1_000), "1_000",
+        "events in one request to Meta, which takes no more than 1,000"),
+    set("batch_bytes_max", Number(KIB, 100 * MIB), "1_000_000",
+        "bytes of events in one request to Meta; an event that is larger goes alone"),
+    set("in_flight_max", Number(1, 64), "4",
+        "requests to Meta at the same time"),
+    set("events_per_hour_max", Number(0, 1_000_000_000), "200_000",
+        "events that are sent in any hour with one access token; 0 is for no limit but Meta's"),
 ];
 
-impl Section {
-    /// The section as it is written: `[server]`, `[[dataset]]`.
-    pub fn header(&self) -> String {
-        match self.shape {
-            Shape::Single => format!("[{}]", self.name),
-            Shape::Repeated => format!("[[{}]]", self.name),
-            Shape::Inline => self.name.to_owned(),
-        }
-    }
+#[rustfmt::skip]
+pub(super) static LOG: Section = Section {
+    name: "log",
+    shape: Shape::Single,
+    about: "What is logged, and how",
+    keys: &[
+        set("format", Words(&["human", "json"]), "human",
+            "for people, or one JSON object a line"),
+        set("filter", Text(&FILTER), "info",
+            "which lines: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter such as `info,sluice_gateway=debug`"),
+    ],
+    common: &[],
+};
 
-    /// The environment variable of a key in the table whose variables start so: `SLUICE_SERVER_LISTEN`. None
-    /// for what tells a table from others of its kind: that is in the names of its variables.
-    pub(super) fn variable(&self, prefix: &str, key: &str) -> Option<String> {
-        let is_id = self.id_key() == Some(key);
-        (!is_id).then(|| format!("{prefix}{}", key.to_ascii_uppercase()))
-    }
+#[rustfmt::skip]
+pub(super) static DATASET: Section = Section {
+    name: "dataset",
+    shape: Shape::Repeated,
+    about: "Where events go",
+    keys: &[
+        needed("id", Text(&DATASET_ID),
+            "Meta's id of the dataset or pixel, as in id = \"1234567890123456\"",
+            "Meta's id of the dataset, which is also the id of the pixel"),
+        optional("name", Text(&DATASET_NAME),
+            "a name for people"),
+        needed("access_token", Secret(SecretKind::AccessToken),
+            "say where it is, as in access_token = { env = \"META_ACCESS_TOKEN\" }",
+            "where the access token is"),
+        optional("app_secret", Secret(SecretKind::AppSecret),
+            "where the secret of the token's app is, if Meta demands `appsecret_proof`"),
+        optional("test_event_code", Table(&TEST_CODE),
+            "sends all its events as test events until then. Meta uses them as it uses others, and shows them under Test \
+             Events; the end is needed, so that none is forgotten"),
+    ],
+    common: DELIVERY,
+};
 
-    /// What all its environment variables start with: `SLUICE_SERVER_`.
-    pub fn variable_prefix(&self) -> String {
-        format!("{PREFIX}{}_", self.name.to_ascii_uppercase())
-    }
+#[rustfmt::skip]
+pub(super) static SOURCE: Section = Section {
+    name: "source",
+    shape: Shape::Repeated,
+    about: "Where events come from",
+    keys: &[
+        needed("name", Text(&SHORT_NAME),
+            "a name for logs and reports, as in name = \"shop-backend\"",
+            "its name in logs, metrics and reports"),
+        needed("kind", Words(&["api"]),
+            "what it speaks, as in kind = \"api\"",
+            "what it speaks: `\"api\"` is Meta's server events over HTTP"),
+        needed("key", Secret(SecretKind::SourceKey),
+            "say where it is, as in key = { env = \"SLUICE_KEY\" }",
+            "where the key is that it shows with each request. No two sources have the same, and it is no one's access \
+             token or app secret"),
+        needed("datasets", Ids,
+            "where its events go, as in datasets = [\"1234567890123456\"]",
+            "the datasets that it may send to"),
+        optional("default_country", Text(&COUNTRY),
+            "the country of phone numbers that name none, when the event names none either"),
+        set("default_action_source", Text(&ACTION_SOURCE), "website",
+            "the action source of events that name none and show none"),
+        set("hash_external_id", Flag, "true",
+            "whether raw external ids are hashed; it has to be the same on every channel, the pixel included"),
+        set("variants", Flag, "false",
+            "whether to send a second hash where Meta's own libraries disagree about the first"),
+        set("allow_test_codes", Flag, "true",
+            "whether its requests may name a `test_event_code`"),
+    ],
+    common: &[],
+};
 
-    /// What the variables of one table of several start with, which is told from the others by its id or
-    /// name: `SLUICE_SOURCE_SHOP_BACKEND_`.
-    pub fn variable_prefix_of(&self, id: &str) -> String {
-        let id = id.trim().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        format!("{}{}_", self.variable_prefix(), id.to_ascii_uppercase())
-    }
+/// Where a secret is; one of these keys is given.
+#[rustfmt::skip]
+pub(super) static SECRET: Section = Section {
+    name: "a secret",
+    shape: Shape::Inline,
+    about: "{ env = \"NAME\" }, { file = \"PATH\" } or { command = [\"PROGRAM\", …] }",
+    keys: &[
+        optional("env", Text(&VARIABLE), "an environment variable"),
+        optional("file", Text(&FILE), "a file"),
+        optional("command", Command, "what a program prints; no shell is in between"),
+    ],
+    common: &[],
+};
 
-    /// The key that tells a table of several from the others.
-    pub(super) fn id_key(&self) -> Option<&'static str> {
-        self.keys
-            .first()
-            .copied()
-            .filter(|_| self.shape == Shape::Repeated)
-    }
-}
-
-/// Whether values of this key may be shown to people: it is known, and no secret.
-pub(super) fn is_plain(key: &str) -> bool {
-    let mut sections = SECTIONS.iter().chain([&SECRET, &TEST_CODE]);
-    sections.any(|section| section.keys.contains(&key)) && !HIDDEN.contains(&key)
-}
-
-/// The section that has a key, if just one has it. Who writes `listen` alone means that of the doors.
-pub(super) fn home(key: &str) -> Option<&'static Section> {
-    let mut homes = SECTIONS
-        .iter()
-        .filter(|section| section.name != ADMIN.name && section.keys.contains(&key));
-    homes.next().filter(|_| homes.next().is_none())
-}
-
-/// The name that was probably meant.
-pub(super) fn suggestion<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.trim().replace('-', "_").to_ascii_lowercase();
-    let mut best = None;
-    for name in known {
-        let distance = if is_without_unit(&written, name) {
-            0
-        } else {
-            strsim::damerau_levenshtein(&written, &name.to_ascii_lowercase())
-        };
-        // A third of the letters wrong is a typing error; more is another word.
-        if distance <= (name.len() / 3).max(1) && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, name));
-        }
-    }
-    best.map(|(_, name)| name)
-}
-
-/// `timeout` for `timeout_s`, `body_max` for `body_bytes_max`.
-fn is_without_unit(written: &str, name: &str) -> bool {
-    const UNITS: [&str; 5] = ["s", "ms", "max", "bytes", "days"];
-    let is_word = |word: &&str| !UNITS.contains(word);
-    let said: Vec<_> = written.split('_').filter(is_word).collect();
-    !said.is_empty() && name.contains('_') && name.split('_').filter(is_word).eq(said)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suggests_what_was_meant() {
-        for (written, expected) in [
-            ("listne", Some("listen")),
-            ("Listen", Some("listen")),
-            ("body-bytes-max", Some("body_bytes_max")),
-            ("body_max", Some("body_bytes_max")),
-            ("read_timeout", Some("read_timeout_s")),
-            ("read_timeout_ms", Some("read_timeout_s")),
-            ("max_connections", Some("connections_max")),
-            ("colour", None),
-            ("s", None),
-            ("", None),
-        ] {
-            let found = suggestion(written, SERVER.keys.iter().copied());
-            assert_eq!(found, expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn a_key_of_one_section_has_a_home() {
-        assert_eq!(home("listen").map(|section| section.name), Some("server"));
-        assert!(home("name").is_none());
-        assert!(home("nothing").is_none());
-    }
-
-    #[test]
-    fn secrets_are_not_plain() {
-        assert!(is_plain("listen") && is_plain("env") && is_plain("until"));
-        for key in ["access_token", "app_secret", "key", "acess_token", ""] {
-            assert!(!is_plain(key), "{key}");
-        }
-    }
-}
+#[rustfmt::skip]
+pub(super) static TEST_CODE: Section = Section {
+    name: "test_event_code",
+    shape: Shape::Inline,
+    about: "{ code = \"TEST123\", until = \"2026-12-01T12:00:00Z\" }",
+    keys: &[
+        needed("code", Text(&SHORT_NAME),
+            "take it from the Test Events tab of Meta's Events Manager",
+            "the code, from Test Events in Meta's Events Manager"),
+        needed("until", Moment(&MOMENT),
+            "a code that is forgotten stays with every event, so it needs an end",
+            "when it ends"),
+    ],
+    common: &[],
+};

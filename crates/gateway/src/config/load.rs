@@ -10,18 +10,15 @@ use toml::de::DeTable;
 use super::contradictions;
 use super::environment::Environment;
 use super::excerpt;
-use super::problem::{Place, Problems, Severity};
-use super::raw::{RawConfig, SecretKind};
+use super::key::{SecretKind, Shape};
+use super::keys::SECTIONS;
+use super::problem::{Place, Problems};
+use super::read::read;
+use super::relations;
 use super::resolve::resolve;
 use super::resolved::Config;
 use super::secret::{Secret, SecretRef};
-use super::written::{Notes, Origin};
-
-/// Every key with its default, as the program has it and as people read it.
-pub const DEFAULTS: &str = include_str!("defaults.toml");
-
-/// The JSON Schema (2020-12) of `sluice.toml`, for editors and programs that write one.
-pub const SCHEMA: &str = include_str!("schema.json");
+use super::written::{Notes, Origin, Written};
 
 /// Size of a configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -91,7 +88,7 @@ impl Config {
         environment: &dyn Environment,
         now_s: i64,
     ) -> Result<Loaded, LoadError> {
-        let (name, text) = read(path)?;
+        let (name, text) = content(path)?;
         Self::parse(&name, &text, environment, now_s).map_err(LoadError::Problems)
     }
 
@@ -152,19 +149,13 @@ impl Config {
 impl Reading {
     pub(super) fn new(file: &str, text: &str, environment: &dyn Environment, now_s: i64) -> Self {
         let mut notes = Notes::new(text);
-        let (defaults, _) = DeTable::parse_recoverable(DEFAULTS);
         let (document, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             for error in errors.iter().take(SYNTAX_PROBLEMS_MAX) {
                 let span = error.span().unwrap_or_default();
                 let help = syntax_help(text, span.start);
-                notes.note(
-                    Severity::Error,
-                    &Origin::File(span),
-                    "",
-                    error.message(),
-                    help,
-                );
+                let about = Written::new((), Origin::File(span), "");
+                notes.error(&about, error.message(), &help);
             }
             return Self {
                 config: None,
@@ -172,23 +163,19 @@ impl Reading {
                 secrets: Vec::new(),
             };
         }
-        let raw = RawConfig::read(
-            document.get_ref(),
-            defaults.get_ref(),
-            environment,
-            &mut notes,
-        );
-        let secrets = raw.secrets().map(|(kind, secret)| SecretPlace {
+        let tables = read(document.get_ref(), environment, &mut notes);
+        let secrets = tables.secrets().map(|(kind, secret)| SecretPlace {
             kind,
-            path: secret.path.clone(),
             place: notes.place(&secret.origin),
-            secret: secret.value.clone(),
+            path: secret.path,
+            secret: secret.value,
         });
         let secrets = secrets.collect();
-        contradictions::variables(environment, &raw, &mut notes);
-        let config = resolve(&raw, &mut notes).filter(|_| !notes.has_errors());
+        contradictions::variables(environment, &tables, &mut notes);
+        relations::note(&tables, &mut notes);
+        let config = resolve(&tables).filter(|_| !notes.has_errors());
         if let Some(config) = &config {
-            contradictions::note(&raw, config, now_s, &mut notes);
+            contradictions::note(&tables, config, now_s, &mut notes);
         }
         Self {
             config,
@@ -199,7 +186,7 @@ impl Reading {
 }
 
 /// The name and the text of a file.
-pub(super) fn read(path: &Path) -> Result<(String, String), LoadError> {
+pub(super) fn content(path: &Path) -> Result<(String, String), LoadError> {
     let failed = |error| LoadError::Read {
         path: path.to_owned(),
         error,
@@ -224,14 +211,20 @@ pub(super) fn read(path: &Path) -> Result<(String, String), LoadError> {
 }
 
 /// What to do about a line that cannot be parsed: most often the quotes are missing.
-fn syntax_help(text: &str, at: usize) -> &'static str {
+fn syntax_help(text: &str, at: usize) -> String {
     let at = excerpt::floor(text, at);
     let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[line..].lines().next().unwrap_or_default();
+    let line = text[line..].lines().next().unwrap_or_default().trim();
+    let mut repeated = SECTIONS
+        .into_iter()
+        .filter(|section| section.shape == Shape::Repeated);
+    if let Some(section) = repeated.find(|section| line == format!("[{}]", section.name)) {
+        return section.two_brackets();
+    }
     let value = line.split_once('=').map(|(_, value)| value.trim());
     match value.and_then(|value| value.chars().next()) {
-        Some('"' | '\'' | '[' | '{') | None => "",
-        Some(_) => "texts stand in quotes, as in listen = \"127.0.0.1:8080\"",
+        Some('"' | '\'' | '[' | '{') | None => String::new(),
+        Some(_) => "texts stand in quotes, as in listen = \"127.0.0.1:8080\"".to_owned(),
     }
 }
 
@@ -240,6 +233,6 @@ fn not_text(file: &str, readable: &[u8]) -> Problems {
     let mut notes = Notes::new(&text);
     let origin = Origin::File(text.len()..text.len());
     let message = "the file is not UTF-8 from here on";
-    notes.note(Severity::Error, &origin, "", message, "");
+    notes.error(&Written::new((), origin, ""), message, "");
     Problems::new(file, notes.list)
 }

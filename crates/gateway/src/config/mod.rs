@@ -1,16 +1,19 @@
 //! The configuration: from `sluice.toml` and the environment to what the gateway uses.
 //!
 //! ```text
-//! environment ─┐
-//! sluice.toml ─┼─▶ raw ─────────▶ resolve ─────────▶ Config
-//! defaults    ─┘   as written,    as meant: parsed,   as used
-//!                  with its place  ranges, references
+//! keys: one row a key ──┐
+//! environment ──┐       ▼
+//! sluice.toml ──┴────▶ read ──────────▶ relations ──▶ resolve ──▶ Config
+//!                      each value with  values       as used
+//!                      its place, of    beside
+//!                      the row's kind   each other
 //! ```
 //!
 //! - Everything that is wrong is told at once, each with line and column, what was found and what
 //!   would be right. A key that does not exist is an error: it would be silently without effect.
 //! - Settings that contradict each other are warned about.
-//! - `defaults.toml` is the default layer and the reference that people read.
+//! - The rows of `keys` are all there is to know about a key: the JSON Schema and the tables of the
+//!   documentation are made from them too.
 //! - Secrets are referred to, not held; see [`SecretRef`]. No message, excerpt or `Debug` shows one.
 //! - There is one place that reads environment variables, [`ProcessEnvironment`], and no static:
 //!   the environment and the time are passed in.
@@ -20,19 +23,23 @@ mod contradictions;
 mod edited;
 mod environment;
 mod excerpt;
+mod forms;
+mod key;
 mod keys;
 mod last_words;
 mod load;
 mod pauses;
 mod problem;
-mod raw;
-mod raw_secret;
+mod read;
+mod read_secret;
+mod relations;
 mod resolve;
-mod resolve_ends;
 mod resolved;
+mod schema;
 mod secret;
 mod secret_command;
 mod secret_file;
+mod table;
 mod written;
 
 #[cfg(test)]
@@ -44,12 +51,12 @@ pub use edited::ConfigFile;
 pub(crate) use edited::Edited;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
-pub use keys::{SECTIONS, Section, Shape};
 pub use last_words::LastWords;
-pub use load::{CONFIG_BYTES_MAX, DEFAULTS, LoadError, Loaded, SCHEMA};
+pub use load::{CONFIG_BYTES_MAX, LoadError, Loaded};
 pub use problem::{Ink, Place, Problem, Problems, Severity};
 pub use resolved::{
     Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
     Source, SourceKind, TestEventCode,
 };
+pub use schema::schema;
 pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};

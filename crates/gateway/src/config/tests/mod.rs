@@ -1,7 +1,8 @@
 //! Whole configurations, from text to what is used or said.
 
-use super::{Checked, Config, DEFAULTS, FixedEnvironment, LoadError, Loaded, Problems};
+use super::{Checked, Config, FixedEnvironment, LoadError, Loaded, Problems};
 
+mod documentation;
 mod problems;
 mod schema;
 mod secrets;

@@ -74,13 +74,13 @@ fn problems_of_variables_have_their_names() {
 error: timeout_s is a whole number of seconds, found \"ten\"
  --> environment variable SLUICE_GRAPH_TIMEOUT_S (graph.timeout_s)
 
-warning: SLUICE_SERVER_LISTNE sets nothing
- --> environment variable SLUICE_SERVER_LISTNE
-  help: did you mean SLUICE_SERVER_LISTEN?
-
 warning: SLUICE_LOG_COLOUR sets nothing
  --> environment variable SLUICE_LOG_COLOUR
   help: [log] has format, filter
+
+warning: SLUICE_SERVER_LISTNE sets nothing
+ --> environment variable SLUICE_SERVER_LISTNE
+  help: did you mean SLUICE_SERVER_LISTEN?
 "
     );
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sluice_event::{ActionSource, Country, ExternalId};
 use sluice_graph::{BaseUrl, TokenPlacement, Version};
-use toml::de::{DeTable, DeValue};
 
 use super::*;
-use crate::config::{AfterLostAnswer, LogFormat, SECTIONS, Secret, SecretRef};
+use crate::config::keys::SECTIONS;
+use crate::config::{AfterLostAnswer, LogFormat, Secret, SecretRef};
 
 #[test]
 fn what_is_not_set_is_the_default() {
@@ -204,19 +204,19 @@ fn the_environment_wins_over_the_file() {
 fn every_key_has_a_variable() {
     for section in SECTIONS {
         let (prefix, id) = match section.name {
-            "dataset" => (section.variable_prefix_of("1234567890123456"), Some("id")),
-            "source" => (section.variable_prefix_of("shop"), Some("name")),
-            _ => (section.variable_prefix(), None),
+            "dataset" => ("SLUICE_DATASET_1234567890123456".to_owned(), "id"),
+            "source" => ("SLUICE_SOURCE_SHOP".to_owned(), "name"),
+            name => (format!("SLUICE_{}", name.to_ascii_uppercase()), ""),
         };
-        for key in section.keys {
-            let variable = format!("{prefix}{}", key.to_ascii_uppercase());
+        for key in section.names() {
+            let variable = format!("{prefix}_{}", key.to_ascii_uppercase());
             let environment = FixedEnvironment::new().with(&variable, "\u{1}");
             let is_read = match parse_with(LEAST, &environment) {
                 // A text of one control letter is right for a few, such as a path or a name.
                 Ok(loaded) => !loaded.warnings.to_string().contains("sets nothing"),
                 Err(_) => true,
             };
-            assert_eq!(is_read, Some(*key) != id, "{variable}");
+            assert_eq!(is_read, key != id, "{variable}");
         }
     }
 }
@@ -288,90 +288,6 @@ fn runs_without_a_file() {
     let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "8080");
     let problems = Config::sandbox_default(&base_url, token, key, &environment, NOW_S).unwrap_err();
     assert_eq!(problems.iter().count(), 1);
-}
-
-/// The keys of a table of the defaults; those behind a `#` too.
-fn keys_of(section: &str) -> Vec<String> {
-    let mut lines = DEFAULTS.lines().skip_while(|line| *line != section).skip(1);
-    let table: Vec<_> = lines
-        .by_ref()
-        .take_while(|line| !line.starts_with('['))
-        .collect();
-    let key = |line: &&str| {
-        let (key, _) = line.trim_start_matches("# ").split_once(" = ")?;
-        let is_key = key
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        is_key.then(|| key.to_owned())
-    };
-    table.iter().filter_map(key).collect()
-}
-
-#[test]
-fn the_defaults_name_every_key_and_no_other() {
-    assert!(DeTable::parse(DEFAULTS).is_ok());
-    for section in SECTIONS {
-        let mut written = keys_of(&section.header());
-        if section.name == "dataset" {
-            // Named in one sentence, because [graph] explains them.
-            written.extend(keys_of("[graph]").into_iter().skip(6));
-        }
-        assert_eq!(written, section.keys, "{}", section.header());
-    }
-}
-
-#[test]
-fn the_defaults_can_be_used_once_their_examples_are_filled_in() {
-    let filled: Vec<_> = DEFAULTS
-        .lines()
-        .map(|line| {
-            line.strip_prefix("# ")
-                .filter(|line| line.contains(" = "))
-                .unwrap_or(line)
-        })
-        .filter(|line| !line.starts_with(' '))
-        .collect();
-    let loaded = parse(&filled.join("\n")).unwrap();
-    // The example of a test code.
-    assert_eq!(loaded.warnings.iter().count(), 1, "{}", loaded.warnings);
-    assert!(loaded.config.graph.partner_agent.is_some());
-}
-
-#[test]
-fn the_defaults_are_those_of_the_documentation() {
-    let page = include_str!("../../../../../docs/configuration.md");
-    let (document, _) = DeTable::parse_recoverable(DEFAULTS);
-    for section in SECTIONS {
-        assert!(
-            page.contains(&format!("## `{}`", section.header())),
-            "{}",
-            section.header()
-        );
-        let table = match document
-            .get_ref()
-            .get(section.name)
-            .map(toml::Spanned::get_ref)
-        {
-            Some(DeValue::Table(table)) => Some(table),
-            Some(DeValue::Array(tables)) => {
-                tables.first().and_then(|table| table.get_ref().as_table())
-            }
-            _ => None,
-        };
-        for key in section.keys {
-            let default = table
-                .and_then(|table| table.get(*key))
-                .map(|value| &DEFAULTS[value.span()]);
-            let row = match default {
-                Some(default) => format!("| `{key}` | `{default}` |"),
-                None => format!("| `{key}` | "),
-            };
-            assert!(
-                page.contains(&row),
-                "docs/configuration.md has no row {row}"
-            );
-        }
-    }
 }
 
 #[test]

@@ -1,0 +1,280 @@
+//! What a section and a key are, and how their names are written, in the file and in the environment.
+
+use super::forms::Form;
+use super::keys::{ADMIN, SECRET, SECTIONS, TEST_CODE};
+
+/// What all environment variables start with.
+pub(super) const PREFIX: &str = "SLUICE_";
+
+/// A section of the file and its keys.
+pub(super) struct Section {
+    /// Its name: `server`.
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    /// What it is for. If it is inline: how it is written.
+    pub(super) about: &'static str,
+    /// The keys that it alone has.
+    pub(super) keys: &'static [Key],
+    /// The keys that `[graph]` has for all datasets, and a dataset for itself.
+    pub(super) common: &'static [Key],
+}
+
+/// How a section is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Once: `[server]`. Its keys have environment variables.
+    Single,
+    /// Once or several times: `[[dataset]]`. The first of its keys tells them apart; the others have
+    /// environment variables.
+    Repeated,
+    /// As a value of a key: `test_event_code = { … }`.
+    Inline,
+}
+
+/// A key of a section.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// What holds when it is not set, as an environment variable would say it.
+    pub(super) default: Option<&'static str>,
+    /// What to write, if the section cannot do without it.
+    pub(super) needed: Option<&'static str>,
+    /// What it means, in Markdown.
+    pub(super) meaning: &'static str,
+}
+
+/// What can be the value of a key.
+pub(super) enum Kind {
+    /// A whole number, not below the first and not above the second.
+    Number(u64, u64),
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A text of this form.
+    Text(&'static Form),
+    /// As a text, or a date and time of TOML.
+    Moment(&'static Form),
+    /// A list of ids of datasets.
+    Ids,
+    /// A program and its arguments, which may hold a secret.
+    Command,
+    /// Where a secret is.
+    Secret(SecretKind),
+    /// An inline table. In a variable, its values stand one after another.
+    Table(&'static Section),
+}
+
+/// What a secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretKind {
+    AccessToken,
+    AppSecret,
+    SourceKey,
+    EncryptionKey,
+}
+
+/// A key that can be left out.
+pub(super) const fn optional(name: &'static str, kind: Kind, meaning: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default: None,
+        needed: None,
+        meaning,
+    }
+}
+
+/// A key with a default.
+pub(super) const fn set(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    meaning: &'static str,
+) -> Key {
+    let default = Some(default);
+    Key {
+        default,
+        ..optional(name, kind, meaning)
+    }
+}
+
+/// A key that cannot be left out, with what to write.
+pub(super) const fn needed(
+    name: &'static str,
+    kind: Kind,
+    write: &'static str,
+    meaning: &'static str,
+) -> Key {
+    let needed = Some(write);
+    Key {
+        needed,
+        ..optional(name, kind, meaning)
+    }
+}
+
+impl Section {
+    /// Every key that it may have.
+    pub(super) fn all_keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
+        self.keys.iter().chain(self.common)
+    }
+
+    /// The names of its keys.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        self.all_keys().map(|key| key.name)
+    }
+
+    /// Whether what holds for all datasets holds here too when a key is not set.
+    pub(super) fn inherits(&self, key: &Key) -> bool {
+        self.shape == Shape::Repeated && self.common.iter().any(|common| common.name == key.name)
+    }
+
+    /// The section as it is written: `[server]`, `[[dataset]]`.
+    pub(super) fn header(&self) -> String {
+        match self.shape {
+            Shape::Single => format!("[{}]", self.name),
+            Shape::Repeated => format!("[[{}]]", self.name),
+            Shape::Inline => self.name.to_owned(),
+        }
+    }
+
+    /// Its keys in a sentence: `[log] has format, filter`.
+    pub(super) fn has(&self) -> String {
+        let names: Vec<_> = self.names().collect();
+        format!("{} has {}", self.header(), names.join(", "))
+    }
+
+    /// What to write where one table stands that there can be several of.
+    pub(super) fn two_brackets(&self) -> String {
+        let (header, name) = (self.header(), self.name);
+        format!("write {header} with two brackets, one such table for each {name}")
+    }
+
+    /// What all its environment variables start with: `SLUICE_SERVER_`.
+    pub(super) fn prefix(&self) -> String {
+        format!("{PREFIX}{}_", self.name.to_ascii_uppercase())
+    }
+
+    /// The environment variable of a key: `SLUICE_SERVER_LISTEN`. Where there can be several tables, it has the id or
+    /// name of one: `SLUICE_SOURCE_SHOP_BACKEND_KEY`; what tells them apart has none itself.
+    pub(super) fn variable(&self, id: Option<&str>, key: &str) -> Option<String> {
+        let (prefix, key) = (self.prefix(), key.to_ascii_uppercase());
+        match self.shape {
+            Shape::Inline => None,
+            Shape::Single => Some(format!("{prefix}{key}")),
+            Shape::Repeated
+                if self
+                    .id_key()
+                    .is_some_and(|id| id.eq_ignore_ascii_case(&key)) =>
+            {
+                None
+            }
+            Shape::Repeated => {
+                let id = id?.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+                Some(format!("{prefix}{}_{key}", id.to_ascii_uppercase()))
+            }
+        }
+    }
+
+    /// The key that tells a table of several from the others.
+    pub(super) fn id_key(&self) -> Option<&'static str> {
+        let first = self.keys.first().map(|key| key.name);
+        first.filter(|_| self.shape == Shape::Repeated)
+    }
+}
+
+impl Key {
+    /// What a number counts, as the end of its key says.
+    pub(super) fn unit(&self) -> Option<&'static str> {
+        const UNITS: [(&str, &str); 5] = [
+            ("_ms", "milliseconds"),
+            ("_s", "seconds"),
+            ("_days", "days"),
+            ("_bytes_max", "bytes"),
+            ("_events_max", "events"),
+        ];
+        let name = format!("_{}", self.name);
+        let unit = UNITS.iter().find(|(end, _)| name.ends_with(end));
+        unit.map(|(_, unit)| *unit)
+    }
+
+    /// Whether its values may be shown to people.
+    fn is_plain(&self) -> bool {
+        !matches!(self.kind, Kind::Secret(_) | Kind::Command)
+    }
+}
+
+/// Whether values of this key may be shown to people: it is known, and nowhere a secret.
+pub(super) fn is_plain(name: &str) -> bool {
+    let sections = SECTIONS.into_iter().chain([&SECRET, &TEST_CODE]);
+    let keys = sections.flat_map(Section::all_keys);
+    let mut same = keys.filter(|key| key.name == name).peekable();
+    same.peek().is_some() && same.all(Key::is_plain)
+}
+
+/// The section that has a key, if just one has it. Who writes `listen` alone means that of the doors.
+pub(super) fn home(key: &str) -> Option<&'static Section> {
+    let mut homes = SECTIONS
+        .into_iter()
+        .filter(|section| section.name != ADMIN.name && section.names().any(|name| name == key));
+    homes.next().filter(|_| homes.next().is_none())
+}
+
+/// The name that was probably meant.
+pub(super) fn suggestion<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written = written.trim().replace('-', "_").to_ascii_lowercase();
+    let distance = |name: &&str| strsim::damerau_levenshtein(&written, &name.to_ascii_lowercase());
+    let nearest = known.into_iter().min_by_key(distance)?;
+    // A third of the letters wrong is a typing error; more is another word.
+    (distance(&nearest) <= (nearest.len() / 3).max(1)).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::SERVER;
+    use super::*;
+
+    #[test]
+    fn suggests_what_was_meant() {
+        for (written, expected) in [
+            ("listne", Some("listen")),
+            ("Listen", Some("listen")),
+            ("body-bytes-max", Some("body_bytes_max")),
+            ("read_timeout", Some("read_timeout_s")),
+            ("read_timeout_ms", Some("read_timeout_s")),
+            ("colour", None),
+            ("s", None),
+            ("", None),
+        ] {
+            let found = suggestion(written, SERVER.names());
+            assert_eq!(found, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_one_section_has_a_home() {
+        assert_eq!(home("listen").map(|section| section.name), Some("server"));
+        assert!(home("name").is_none());
+        assert!(home("nothing").is_none());
+    }
+
+    #[test]
+    fn secrets_are_not_plain() {
+        assert!(is_plain("listen") && is_plain("env") && is_plain("until"));
+        for key in [
+            "access_token",
+            "app_secret",
+            "key",
+            "encryption_key",
+            "encryption_key_previous",
+            "command",
+            "acess_token",
+            "",
+        ] {
+            assert!(!is_plain(key), "{key}");
+        }
+    }
+}

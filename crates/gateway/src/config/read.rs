@@ -1,0 +1,420 @@
+//! Reading the configuration: a walk over the rows of `keys`, each from the first layer that has it. The environment
+//! wins over the file, the file over the defaults.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::environment::Environment;
+use super::forms::{Wrong, one_of};
+use super::key::{Key, Kind, Section, home, is_plain, suggestion};
+use super::keys::{ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE};
+use super::read_secret;
+use super::table::{Table, Tables, Value};
+use super::written::{Found, Notes, Origin, Written, unknown};
+
+/// What is read, and what is noted meanwhile.
+pub(super) struct Reader<'a, 'n, 't> {
+    pub(super) environment: &'a dyn Environment,
+    pub(super) notes: &'n mut Notes<'t>,
+}
+
+/// Reads everything that is written. What is wrong is noted and left out.
+pub(super) fn read(
+    file: &DeTable<'_>,
+    environment: &dyn Environment,
+    notes: &mut Notes<'_>,
+) -> Tables {
+    let mut reader = Reader { environment, notes };
+    reader.top_level(file);
+    Tables {
+        server: reader.single(&SERVER, file),
+        admin: reader.single(&ADMIN, file),
+        journal: reader.single(&JOURNAL, file),
+        graph: reader.single(&GRAPH, file),
+        log: reader.single(&LOG, file),
+        datasets: reader.repeated(&DATASET, file),
+        sources: reader.repeated(&SOURCE, file),
+    }
+}
+
+/// The tables of the file.
+impl Reader<'_, '_, '_> {
+    /// Notes what is no section.
+    fn top_level(&mut self, file: &DeTable<'_>) {
+        let names = || SECTIONS.into_iter().map(|section| section.name);
+        for (key, value) in file {
+            let name = key.get_ref().as_ref();
+            if names().any(|known| known == name) {
+                continue;
+            }
+            let is_key = !value.get_ref().is_table() && !value.get_ref().is_array();
+            let help = match (suggestion(name, names()), home(name)) {
+                (_, Some(home)) => format!("it belongs into {}", home.header()),
+                (Some(meant), None) => format!("did you mean {meant}?"),
+                (None, None) => {
+                    let headers = SECTIONS.map(Section::header);
+                    format!("there are {}", headers.join(", "))
+                }
+            };
+            let message = |name: &str| {
+                if is_key {
+                    format!("{name} stands in no section")
+                } else {
+                    format!("there is no section {name}")
+                }
+            };
+            unknown(self.notes, key, "", message, &help);
+        }
+    }
+
+    /// A section that there is once.
+    fn single(&mut self, section: &'static Section, file: &DeTable<'_>) -> Table {
+        let written = file.get(section.name);
+        let origin = written.map_or(Origin::Default, |value| Origin::File(value.span()));
+        let place = Written::new((), origin, section.name);
+        let table = written.and_then(|value| value.get_ref().as_table());
+        if let Some(value) = written.filter(|_| table.is_none()) {
+            let header = section.header();
+            let message = match value.get_ref() {
+                DeValue::Array(_) => format!("there is one {header}, found a list"),
+                _ => format!("{} is a table, of which there is one", section.name),
+            };
+            let help = format!("write {header}, and its keys below it");
+            self.notes.error(&place, message, &help);
+        }
+        self.table(section, place, None, table)
+    }
+
+    /// A section that there can be several of.
+    fn repeated(&mut self, section: &'static Section, file: &DeTable<'_>) -> Vec<Table> {
+        let tables = self.tables(section, file).into_iter().enumerate();
+        let tables = tables.map(|(index, value)| {
+            let path = format!("{}[{index}]", section.name);
+            let place = Written::new((), Origin::File(value.span()), path);
+            let table = value.get_ref().as_table();
+            let id = section
+                .id_key()
+                .and_then(|key| table?.get(key)?.get_ref().as_str());
+            self.table(section, place, id.map(str::trim), table)
+        });
+        tables.collect()
+    }
+
+    /// The tables of a repeated section.
+    fn tables<'f>(
+        &mut self,
+        section: &Section,
+        file: &'f DeTable<'f>,
+    ) -> Vec<&'f Spanned<DeValue<'f>>> {
+        let (name, header) = (section.name, section.header());
+        let written = file.get(name);
+        let origin = written.map_or(Origin::Default, |value| Origin::File(value.span()));
+        let about = Written::new((), origin, name);
+        let two_brackets = section.two_brackets();
+        let (message, help) = match written.map(|value| (value, value.get_ref())) {
+            Some((_, DeValue::Array(values))) if !values.is_empty() => {
+                if values.iter().all(|value| value.get_ref().is_table()) {
+                    return values.iter().collect();
+                }
+                (format!("{name} is a list of tables"), two_brackets)
+            }
+            // It is looked into all the same.
+            Some((value, DeValue::Table(_))) => {
+                let message =
+                    format!("[{name}] is one table, but there can be several, written {header}");
+                self.notes.error(&about, message, &two_brackets);
+                return vec![value];
+            }
+            None | Some((_, DeValue::Array(_))) => {
+                let keys = section.keys.iter().filter(|key| key.needed.is_some());
+                let keys: Vec<_> = keys.map(|key| key.name).collect();
+                let (last, first) = keys.split_last().unwrap_or((&"", &[]));
+                let about = section.about.to_lowercase();
+                let help = format!("add {about}: {} and {last}", first.join(", "));
+                (
+                    format!("there is no {header}; at least one is needed"),
+                    help,
+                )
+            }
+            Some(_) => (format!("{name} is a list of tables"), two_brackets),
+        };
+        self.notes.error(&about, message, &help);
+        Vec::new()
+    }
+
+    /// One table: each of its keys, and what of the file is none.
+    pub(super) fn table(
+        &mut self,
+        section: &'static Section,
+        place: Written<()>,
+        id: Option<&str>,
+        file: Option<&DeTable<'_>>,
+    ) -> Table {
+        let mut values = BTreeMap::new();
+        for key in section.all_keys() {
+            let path = format!("{}.{}", place.path, key.name);
+            let variable = section.variable(id, key.name);
+            let in_variable = variable.and_then(|name| self.variable(name));
+            let in_file = file.and_then(|table| table.get(key.name));
+            let (found, origin) = match (in_variable, in_file, key.default) {
+                (Some((name, found)), ..) => (found, Origin::Variable(name)),
+                (None, Some(value), _) => {
+                    (Found::Value(value.get_ref()), Origin::File(value.span()))
+                }
+                (None, None, Some(default)) if !section.inherits(key) => {
+                    (Found::Text(default.to_owned()), Origin::Default)
+                }
+                _ => {
+                    if let Some(help) = key.needed {
+                        let message = format!("{} has no {}", section.header(), key.name);
+                        let about = Written::new((), place.origin.clone(), path);
+                        self.notes.error(&about, message, help);
+                    }
+                    continue;
+                }
+            };
+            let found = Written::new(found, origin, path);
+            if let Some(value) = self.value(key, &found) {
+                values.insert(key.name, found.with(value));
+            }
+        }
+        self.strangers(section, &place.path, file);
+        Table {
+            section,
+            place,
+            id: id.map(str::to_owned),
+            values,
+        }
+    }
+
+    /// What a variable holds. An empty one is none.
+    fn variable(&self, name: String) -> Option<(String, Found<'static>)> {
+        let value = self
+            .environment
+            .get(&name)
+            .filter(|value| !value.is_empty())?;
+        let found = value.into_string().map_or(Found::NoText, Found::Text);
+        Some((name, found))
+    }
+
+    /// Notes the keys of the file that do not exist.
+    fn strangers(&mut self, section: &Section, path: &str, file: Option<&DeTable<'_>>) {
+        let header = section.header();
+        for (key, _) in file.into_iter().flatten() {
+            let name = key.get_ref().as_ref();
+            if section.names().any(|known| known == name) {
+                continue;
+            }
+            let help = match (suggestion(name, section.names()), home(name)) {
+                (Some(meant), _) => format!("did you mean {meant}?"),
+                (None, Some(home)) => format!("it belongs into {}", home.header()),
+                (None, None) => section.has(),
+            };
+            let message = |name: &str| format!("{header} has no key {name}");
+            unknown(self.notes, key, path, message, &help);
+        }
+    }
+}
+
+/// The values of keys. Each notes what is wrong.
+impl Reader<'_, '_, '_> {
+    fn value(&mut self, key: &'static Key, found: &Written<Found<'_>>) -> Option<Value> {
+        if matches!(found.value, Found::NoText) {
+            let message = format!("{} cannot be read: the variable is not UTF-8", found.path);
+            self.notes.error(found, message, "");
+            return None;
+        }
+        Some(match key.kind {
+            Kind::Number(min, max) => Value::Number(self.number(key, found, min, max)?),
+            Kind::Flag => Value::Flag(self.flag(key, found)?),
+            Kind::Words(words) => {
+                let text = self.text(key, found)?;
+                self.right(found, one_of(key, words, &text))?;
+                Value::Text(text)
+            }
+            Kind::Text(form) | Kind::Moment(form) => {
+                let text = self.text(key, found)?;
+                self.right(found, form.check(key, &text))?;
+                Value::Text(text)
+            }
+            Kind::Ids | Kind::Command => Value::Texts(self.texts(key, found)?),
+            Kind::Secret(kind) => Value::Secret(kind, read_secret::read(self, key, found)?),
+            Kind::Table(section) => Value::Table(self.inner(section, found)?),
+        })
+    }
+
+    /// Notes what is wrong with a value, if anything.
+    fn right(&mut self, found: &Written<Found<'_>>, checked: Result<(), Wrong>) -> Option<()> {
+        let noted = |wrong: Wrong| self.notes.error(found, wrong.message, &wrong.help);
+        checked.map_err(noted).ok()
+    }
+
+    /// A text, without the white space around it.
+    fn text(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<String> {
+        match &found.value {
+            Found::Text(text) => Some(text.trim().to_owned()),
+            Found::Value(DeValue::String(text)) => Some(text.trim().to_owned()),
+            Found::Value(DeValue::Datetime(moment)) if matches!(key.kind, Kind::Moment(_)) => {
+                Some(moment.to_string())
+            }
+            other => {
+                let other = other.describe(is_plain(key.name));
+                let message = format!("{} is a text, found {other}", key.name);
+                self.notes.error(found, message, "write it in quotes");
+                None
+            }
+        }
+    }
+
+    /// A whole number within its bounds.
+    fn number(&mut self, key: &Key, found: &Written<Found<'_>>, min: u64, max: u64) -> Option<u64> {
+        let number = match &found.value {
+            Found::Text(text) => text.trim().replace('_', "").parse().ok(),
+            Found::Value(DeValue::Integer(number)) => integer(number),
+            _ => None,
+        };
+        let (message, help) = match number {
+            Some(number) if (min..=max).contains(&number) => return Some(number),
+            Some(number) => {
+                let [min, max, number] = [min, max, number].map(grouped);
+                let message = format!("{} lies between {min} and {max}, found {number}", key.name);
+                (message, "")
+            }
+            None => {
+                let other = found.value.describe(true);
+                let unit = key.unit().map(|unit| format!(" of {unit}"));
+                let unit = unit.unwrap_or_default();
+                let message = format!("{} is a whole number{unit}, found {other}", key.name);
+                match found.value {
+                    Found::Value(DeValue::String(_)) => {
+                        (message, "write it without quotes and without a unit")
+                    }
+                    _ => (message, ""),
+                }
+            }
+        };
+        self.notes.error(found, message, help);
+        None
+    }
+
+    /// Yes or no.
+    fn flag(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<bool> {
+        let flag = match &found.value {
+            Found::Text(text) => text.trim().parse().ok(),
+            Found::Value(value) => value.as_bool(),
+            Found::NoText => None,
+        };
+        if flag.is_none() {
+            let other = found.value.describe(true);
+            let message = format!("{} is true or false, found {other}", key.name);
+            self.notes.error(found, message, "");
+        }
+        flag
+    }
+
+    /// A list of texts. Those that are none are noted and left out.
+    fn texts(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<Vec<Written<String>>> {
+        if let Found::Text(text) = &found.value {
+            let words = text.split(',').map(str::trim);
+            let words = words.filter(|word| !word.is_empty());
+            return Some(words.map(|word| found.with(word.to_owned())).collect());
+        }
+        let Found::Value(DeValue::Array(values)) = &found.value else {
+            let other = found.value.describe(is_plain(key.name));
+            let message = format!("{} is a list of texts, found {other}", key.name);
+            let help = format!("write {} = [\"…\"]", key.name);
+            self.notes.error(found, message, &help);
+            return None;
+        };
+        let mut texts = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let path = format!("{}[{index}]", found.path);
+            let one = Written::new(value.get_ref(), Origin::File(value.span()), path);
+            if let Some(text) = value.get_ref().as_str() {
+                texts.push(one.with(text.to_owned()));
+            } else {
+                let other = Found::Value(one.value).describe(is_plain(key.name));
+                let message = format!("{} is a list of texts, found {other} in it", key.name);
+                self.notes.error(&one, message, "write it in quotes");
+            }
+        }
+        Some(texts)
+    }
+
+    /// An inline table.
+    fn inner(&mut self, section: &'static Section, found: &Written<Found<'_>>) -> Option<Table> {
+        match &found.value {
+            Found::Value(DeValue::Table(table)) => {
+                Some(self.table(section, found.with(()), None, Some(table)))
+            }
+            Found::Text(text) => Some(self.in_a_row(section, found, text)),
+            _ => {
+                let names: Vec<_> = section.names().collect();
+                let message = format!("{} needs {}", section.name, names.join(" and "));
+                let help = format!("write {}", section.about);
+                self.notes.error(found, message, &help);
+                None
+            }
+        }
+    }
+
+    /// The values of an inline table, one after another, with a space in between: how a variable holds them.
+    fn in_a_row(
+        &mut self,
+        section: &'static Section,
+        found: &Written<Found<'_>>,
+        text: &str,
+    ) -> Table {
+        let mut words = text.split_whitespace();
+        let mut values = BTreeMap::new();
+        for key in section.all_keys() {
+            let word = words.next().unwrap_or_default().to_owned();
+            let word = found.with(Found::Text(word));
+            if let Some(value) = self.value(key, &word) {
+                values.insert(key.name, found.with(value));
+            }
+        }
+        Table {
+            section,
+            place: found.with(()),
+            id: None,
+            values,
+        }
+    }
+}
+
+fn integer(number: &DeInteger<'_>) -> Option<u64> {
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// `1_000_000`, as it would be written in the file.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push('_');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_they_are_written() {
+        for (number, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1_000"),
+            (1_073_741_824, "1_073_741_824"),
+        ] {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+}
