@@ -7,6 +7,9 @@ use sluice_journal::{BodyKey, BodyKeys};
 use crate::config::{self, Environment, SecretRef};
 use crate::roster::RosterError;
 
+const CURRENT: &str = "encryption key of the journal";
+const PREVIOUS: &str = "previous encryption key of the journal";
+
 /// Reads the keys of a journal. This blocks.
 ///
 /// # Errors
@@ -22,15 +25,22 @@ pub fn body_keys(
             .transpose()
     };
     Ok(BodyKeys {
-        current: read(
-            journal.encryption_key.as_ref(),
-            "encryption key of the journal",
-        )?,
-        previous: read(
-            journal.encryption_key_previous.as_ref(),
-            "previous encryption key of the journal",
-        )?,
+        current: read(journal.encryption_key.as_ref(), CURRENT)?,
+        previous: read(journal.encryption_key_previous.as_ref(), PREVIOUS)?,
     })
+}
+
+/// Which of the keys are in files that every user of this machine can read, with the file.
+pub(crate) fn open_files(journal: &config::Journal) -> Vec<(String, String)> {
+    let keys = [
+        (CURRENT, &journal.encryption_key),
+        (PREVIOUS, &journal.encryption_key_previous),
+    ];
+    let open = keys.into_iter().filter_map(|(what, place)| {
+        let file = place.as_ref()?.open_file()?;
+        Some((what.to_owned(), file.display().to_string()))
+    });
+    open.collect()
 }
 
 fn body_key(

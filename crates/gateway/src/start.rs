@@ -7,7 +7,7 @@ use sluice_graph::ClientError;
 use sluice_journal::{Embedded, Encryption, Journal, OpenError, Options};
 use tracing::warn;
 
-use crate::body_keys::body_keys;
+use crate::body_keys::{self, body_keys};
 use crate::clock::{self, SharedClock};
 use crate::config::{Config, ConfigFile, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
 use crate::listeners::{ListenError, Listeners, Sockets, SocketsError};
@@ -84,11 +84,12 @@ pub(crate) async fn read_secrets(
         // reaches any of them.
         config.server.listen = listeners.address;
     }
+    let body_keys = body_keys::open_files(&config.journal);
     let roster = blocking(move || Roster::read(&config, environment)).await??;
     for (source, doubt) in roster.doubts() {
         warn!(source = source.as_str(), help = KEY_HELP, "{doubt}");
     }
-    for (secret, file) in roster.open_files() {
+    for (secret, file) in roster.open_files().into_iter().chain(body_keys) {
         warn!(secret, file, help = FILE_HELP, "{OPEN_FILE}");
     }
     Ok(Arc::new(roster))
