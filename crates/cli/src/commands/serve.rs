@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sluice_gateway::config::{Config, ConfigFile, Loaded, Problems, ProcessEnvironment, Secret};
+use sluice_gateway::config::{
+    Config, ConfigFile, Loaded, Problems, ProcessEnvironment, Secret, SecretRef,
+};
 use sluice_gateway::{Gateway, Sockets, Start, SystemClock};
 use sluice_graph::BaseUrl;
 use sluice_sandbox::Sandbox;
@@ -96,6 +98,11 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
         mut config,
         warnings,
     } = loaded.map_err(|problems| config_file::refused(&problems))?;
+    // A key that a variable set is not shown, as no other secret of the configuration is: the shell fills it in.
+    let variable = config.sources.first().and_then(|source| match &source.key {
+        SecretRef::Env(name) => Some(format!("'\"${name}\"'")),
+        _ => None,
+    });
     // This command promises that nothing leaves the machine.
     if config.graph.base_url != base_url {
         return Err(Failure::with_help(
@@ -131,12 +138,12 @@ async fn with_sandbox(sockets: Sockets) -> Result<Ending, Failure> {
         output,
         "  sandbox   {page}  (in place of Meta; nothing leaves this machine)"
     )?;
-    writeln!(
-        output,
-        "  key       {key}  {}",
-        painted(DIM, "(for this run only)")
-    )?;
+    if variable.is_none() {
+        let note = painted(DIM, "(for this run only)");
+        writeln!(output, "  key       {key}  {note}")?;
+    }
     writeln!(output, "\nSend a purchase:\n")?;
+    let key = variable.unwrap_or(key);
     writeln!(output, "{}", curl(&format!("http://{address}"), &key))?;
     writeln!(output, "Then look at {page}, or run `sluice audit`.")?;
     writeln!(

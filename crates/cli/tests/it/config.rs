@@ -1,7 +1,8 @@
 //! `sluice config check`.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::run::{Run, sluice, sluice_in_colour, sluice_with};
 use crate::server::Server;
@@ -206,6 +207,35 @@ fn serve_warns_of_a_key_that_can_be_guessed() {
 }
 
 #[test]
+fn serve_warns_of_every_file_with_a_secret_that_all_users_can_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = |name: &str, secret: &str, mode| {
+        let path = folder.path().join(name);
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        format!("file = \"{}\"", path.display())
+    };
+    for mode in [0o644, 0o600] {
+        let token = file("token", "EAABgeheim", mode);
+        let key = file("key", &"0a".repeat(32), mode);
+        let text = GOOD.replace("command = [\"echo\", \"EAABgeheim\"]", &token);
+        let said = serve(&format!(
+            "journal.encryption_key = {{ {key} }}\njournal.encryption_key_previous = {{ {key} }}\n{text}"
+        ));
+        let warnings =
+            said.matches("a file with a secret can be read by every user of this machine");
+        assert_eq!(
+            warnings.count(),
+            if mode == 0o644 { 3 } else { 0 },
+            "{said}"
+        );
+        let is_named = said.contains("previous encryption key of the journal");
+        assert_eq!(is_named, mode == 0o644, "{said}");
+    }
+}
+
+#[test]
 fn colours_are_for_people() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sluice.toml");
@@ -254,6 +284,31 @@ fn serving_without_a_file_goes_nowhere_but_into_the_sandbox() {
         run.stderr
     );
     assert!(!journal.exists());
+}
+
+#[test]
+fn a_trial_takes_its_key_from_a_variable_and_does_not_show_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let variables = [
+        ("SLUICE_SERVER_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_JOURNAL_PATH", journal.to_str().unwrap()),
+        ("SLUICE_SOURCE_DEFAULT_KEY", "geheim-and-long-enough"),
+    ];
+    let server = Server::start_with(&variables, &["serve"]);
+    let is_known = |key: &str| {
+        let path = format!("/v27.0/1234567890123456/events?access_token={key}");
+        let (_, answer) = server.http("POST", &path, r#"{"data":[]}"#);
+        !answer.contains("\"code\":190")
+    };
+    assert!(is_known("geheim-and-long-enough"));
+    assert!(!is_known("another-key-that-is-long"));
+    let (code, printed) = server.stop();
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(!printed.contains("geheim"), "{printed}");
+    let line = "Authorization: Bearer '\"$SLUICE_SOURCE_DEFAULT_KEY\"''";
+    assert!(printed.contains(line), "{printed}");
 }
 
 #[test]

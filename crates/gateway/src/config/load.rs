@@ -114,7 +114,7 @@ impl Config {
     }
 
     /// What to use without a file: the defaults and the environment, one dataset behind `base_url`,
-    /// and one source of kind `api` that sends to it.
+    /// and one source of kind `api` that sends to it. The token and the key are for what no variable sets.
     ///
     /// # Errors
     ///
@@ -134,13 +134,15 @@ impl Config {
              datasets = [\"{SANDBOX_DATASET}\"] }}]\n"
         );
         let mut loaded = Self::parse("the defaults", &text, environment, now_s)?;
-        let access_token = SecretRef::Literal(access_token);
-        let source_key = SecretRef::Literal(source_key);
-        for dataset in &mut loaded.config.datasets {
-            dataset.access_token = access_token.clone();
+        // Others were set by variables.
+        let is = |secret: &SecretRef, name: &str| *secret == SecretRef::Env(name.to_owned());
+        let mut datasets = loaded.config.datasets.iter_mut();
+        if let Some(dataset) = datasets.find(|it| is(&it.access_token, "_")) {
+            dataset.access_token = SecretRef::Literal(access_token);
         }
-        for source in &mut loaded.config.sources {
-            source.key = source_key.clone();
+        let mut sources = loaded.config.sources.iter_mut();
+        if let Some(source) = sources.find(|it| is(&it.key, "__")) {
+            source.key = SecretRef::Literal(source_key);
         }
         Ok(loaded)
     }

@@ -285,6 +285,14 @@ fn runs_without_a_file() {
     assert_eq!(config.sources[0].name.as_str(), "default");
     assert_eq!(config.sources[0].key.read(&environment).unwrap(), key);
 
+    let name = "SLUICE_SOURCE_DEFAULT_KEY";
+    let environment = FixedEnvironment::new().with(name, "another-key");
+    let loaded =
+        Config::sandbox_default(&base_url, token.clone(), key.clone(), &environment, NOW_S)
+            .unwrap();
+    let set = &loaded.config.sources[0].key;
+    assert_eq!(set.read(&environment).unwrap().expose(), "another-key");
+
     let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "8080");
     let problems = Config::sandbox_default(&base_url, token, key, &environment, NOW_S).unwrap_err();
     assert_eq!(problems.iter().count(), 1);
