@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+mod chosen;
 pub(crate) mod completions;
 pub(crate) mod config_check;
 pub(crate) mod config_schema;

@@ -6,9 +6,10 @@ use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
 use super::choice::{self, Filters, Key, Next};
 use crate::clock::Clock;
 use crate::commands::Ending;
+use crate::commands::chosen::{self, events};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
-use crate::output::{self, GREEN, Output, YELLOW, grouped, painted};
+use crate::output::{GREEN, Output, YELLOW, painted};
 
 /// Which events to change.
 #[derive(clap::Args)]
@@ -38,21 +39,12 @@ impl Chosen {
             return Err(bodiless());
         }
         if !self.all {
-            if !self.filters.is_empty() {
-                return Err(Failure::with_help(
-                    "filters choose among all events, but events were named by their keys",
-                    "use either keys, or --all with filters",
-                ));
-            }
             let event_key = |key: &Key| match key {
                 Key::Event(key) => Ok(*key),
                 Key::Rejected(_) => Err(bodiless()),
             };
             let keys: Result<Vec<_>, _> = self.keys.iter().map(event_key).collect();
-            let mut keys = keys?;
-            keys.sort_unstable();
-            keys.dedup();
-            return Ok(keys);
+            return chosen::named(&keys?, !self.filters.is_empty());
         }
         let mut keys = Vec::new();
         self.filters.each(books, |event| {
@@ -159,13 +151,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
         not_dead: done.not_dead,
         dry_run: chosen.dry_run,
     };
-    if chosen.json {
-        let mut output = Output::for_programs();
-        output.json(&report)?;
-        output.finish()?;
-    } else {
-        tell_replay(&report)?;
-    }
+    chosen::tell(&report, chosen.json, tell_replay)?;
     let stayed =
         report.too_old + report.gone + report.damaged + report.superseded + report.not_dead;
     Ok(Ending::flawed_if(!chosen.all && stayed > 0))
@@ -195,7 +181,7 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
         (report.damaged, "damaged on disk: they stay withheld"),
         (
             report.superseded,
-            "superseded: an event with the same id came later, and is delivered or waits",
+            "superseded: an event with the same id came later, and is delivered, waits or may have arrived",
         ),
         (report.not_dead, "not dead, or not in this journal"),
     ] {
@@ -209,55 +195,30 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
     output.finish()
 }
 
-/// `1,234 events`
-pub(in crate::commands) fn events(count: u64) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} event{plural}", grouped(count))
-}
-
 /// Gives events up.
 pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
     let mut books = chosen.journal.open()?;
     let keys = chosen.keys(&books)?;
-    let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
-    let mut is_told_no = false;
+    let count = events(u64::try_from(keys.len()).unwrap_or(u64::MAX));
+    let is_asked = !chosen.dry_run && !arguments.yes && !keys.is_empty();
+    let is_told_no = is_asked && !chosen::may_drop(&format!("Drop {count}?"), &count)?;
     let done = if chosen.dry_run {
         droppable(&books, &keys)?
-    } else if count == 0 || arguments.yes {
-        books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?
+    } else if is_told_no {
+        Dropped::default()
     } else {
-        match output::ask(&format!("Drop {}?", events(count)))? {
-            Some(true) => books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?,
-            Some(false) => {
-                is_told_no = true;
-                Dropped::default()
-            }
-            None => {
-                return Err(Failure::with_help(
-                    format!("nobody confirmed that {} may be dropped", events(count)),
-                    "--dry-run says which would be; --yes drops without asking",
-                ));
-            }
-        }
+        books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?
     };
     let report = DropReport {
         dropped: done.dropped,
         not_dead: done.not_dead,
         dry_run: chosen.dry_run,
     };
-    if chosen.json {
-        let mut output = Output::for_programs();
-        output.json(&report)?;
-        output.finish()?;
-    } else {
-        tell_drop(&report)?;
-    }
-    if is_told_no {
-        // Whoever runs this in a script must not take a refusal for success.
-        return Ok(Ending::Flawed);
-    }
-    Ok(Ending::flawed_if(!chosen.all && report.not_dead > 0))
+    chosen::tell(&report, chosen.json, tell_drop)?;
+    // A script must not take a refusal for success.
+    let is_flawed = is_told_no || (!chosen.all && report.not_dead > 0);
+    Ok(Ending::flawed_if(is_flawed))
 }
 
 fn droppable(books: &Books, keys: &[EventKey]) -> Result<Dropped, Failure> {

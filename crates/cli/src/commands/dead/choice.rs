@@ -1,29 +1,21 @@
 //! Which dead events are meant.
 
 use clap::ValueEnum;
-use sluice_event::DatasetId;
 use sluice_journal::{
     Books, DeadFilter, EventKey, EventRecord, EventState, PAGE_MAX, Page, RejectionFilter,
-    RejectionKey, RejectionRecord, SourceName,
+    RejectionKey, RejectionRecord,
 };
 
 use crate::args::{self, Since};
-use crate::clock::Clock;
+use crate::commands::chosen::{Origin, since_ms};
 use crate::failure::Failure;
 
 /// Filters; an event has to fit all that are given.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 #[command(next_help_heading = "Which events")]
 pub(super) struct Filters {
-    /// Of this dataset
-    #[arg(long, value_name = "ID", value_parser = DatasetId::parse)]
-    dataset: Option<DatasetId>,
-    /// From this source
-    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
-    source: Option<SourceName>,
-    /// Of this `event_name`, such as Purchase
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// With this error code of Meta's, such as 100
     #[arg(long)]
     code: Option<i64>,
@@ -66,17 +58,13 @@ impl Filters {
     /// Whether nothing was asked for.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
-            dataset,
-            source,
-            name,
+            origin,
             code,
             subcode,
             states,
             since,
         } = self;
-        dataset.is_none()
-            && source.is_none()
-            && name.is_none()
+        origin.is_empty()
             && code.is_none()
             && subcode.is_none()
             && states.is_empty()
@@ -92,17 +80,12 @@ impl Filters {
         }
         DeadFilter {
             states,
-            dataset: self.dataset.clone(),
-            source: self.source.clone(),
-            event_name: self.name.clone(),
+            dataset: self.origin.dataset.clone(),
+            source: self.origin.source.clone(),
+            event_name: self.origin.name.clone(),
             code: self.code,
-            since_ms: self.since_ms(),
+            since_ms: since_ms(self.since),
         }
-    }
-
-    fn since_ms(&self) -> Option<u64> {
-        self.since
-            .map(|since| since.unix_ms(Clock::System.unix_ms()))
     }
 
     /// Whether rejected events are asked for.
@@ -126,10 +109,10 @@ impl Filters {
             return Ok(());
         }
         let filter = RejectionFilter {
-            dataset: self.dataset.clone(),
-            source: self.source.clone(),
-            event_name: self.name.clone(),
-            since_ms: self.since_ms(),
+            dataset: self.origin.dataset.clone(),
+            source: self.origin.source.clone(),
+            event_name: self.origin.name.clone(),
+            since_ms: since_ms(self.since),
         };
         let mut before = None;
         loop {
@@ -201,14 +184,6 @@ impl Filters {
 pub(super) enum Next {
     Go,
     Stop,
-}
-
-/// Reads the number in front of an event in a list.
-pub(in crate::commands) fn event_key(text: &str) -> Result<EventKey, &'static str> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number
-        .map(EventKey)
-        .ok_or("a key is the number that `sluice dead list` and `sluice waiting list` show")
 }
 
 /// The key of an event: a number, or of a rejected one `r` and a number.

@@ -8,6 +8,7 @@ use super::reason::{Reason, is_dead};
 use super::rejected;
 use crate::clock::shown;
 use crate::commands::Ending;
+use crate::commands::chosen::Listing;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, counted, painted, printable};
@@ -16,12 +17,8 @@ use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, counted, painted, prin
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// At most so many; 0: all
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
-    limit: usize,
-    /// Print one JSON object an event
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten, next_help_heading = "Which journal")]
@@ -47,13 +44,13 @@ Exit code: 0, or 2 when the journal cannot be read.";
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let books = arguments.journal.open()?;
     let mut list = List {
-        output: if arguments.json {
+        output: if arguments.listing.json {
             Output::for_programs()
         } else {
             Output::for_people()
         },
-        is_json: arguments.json,
-        limit: arguments.limit,
+        is_json: arguments.listing.json,
+        limit: arguments.listing.limit,
         listed: 0,
         is_cut: false,
     };
@@ -62,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         let each = |event: RejectionRecord| list.rejected(&event);
         arguments.filters.each_rejected(&books, each)?;
     }
-    if !arguments.json {
+    if !arguments.listing.json {
         list.end(arguments, &books)?;
     }
     list.output.finish()?;

@@ -9,8 +9,6 @@ mod show;
 
 use clap::Subcommand;
 
-pub(super) use change::events;
-pub(super) use choice::event_key;
 pub(super) use list::Line;
 
 use super::Ending;

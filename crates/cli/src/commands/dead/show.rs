@@ -38,8 +38,9 @@ Examples:
 The body is what Meta got, or would get: hashes in the place of personal data. It is kept for as
 long as journal.retention_days says. A rejected event (r and a number) has none.
 
-A dead event is replaced when an event with the same name and id came later, and is delivered or
-waits: then nothing is left to do. With --json, \"replaced_by\" is the later one's KEY, or null.
+A dead event is replaced when an event with the same name and id came later, and is delivered,
+waits or may have arrived: then nothing is left to do. With --json, \"replaced_by\" is the later
+one's KEY, or null.
 
 Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
 

@@ -6,10 +6,10 @@ use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
 use super::Filters;
 use crate::clock::Clock;
 use crate::commands::Ending;
-use crate::commands::dead::{event_key, events};
+use crate::commands::chosen::{self, event_key, events};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
-use crate::output::{self, Output};
+use crate::output::Output;
 
 /// What `waiting drop` takes.
 #[derive(clap::Args)]
@@ -74,13 +74,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let keys = arguments.chosen.keys(&books)?;
     let count = events(u64::try_from(keys.len()).unwrap_or(u64::MAX));
     let is_asked = !arguments.dry_run && !arguments.yes && !keys.is_empty();
-    let is_told_no = is_asked
-        && !output::ask(&format!("Drop {count} that wait?"))?.ok_or_else(|| {
-            Failure::with_help(
-                format!("nobody confirmed that {count} may be dropped"),
-                "--dry-run says which would be; --yes drops without asking",
-            )
-        })?;
+    let question = format!("Drop {count} that wait?");
+    let is_told_no = is_asked && !chosen::may_drop(&question, &count)?;
     let done = if arguments.dry_run {
         droppable(&books, &keys)?
     } else if is_told_no {
@@ -93,14 +88,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         not_waiting: done.not_waiting,
         dry_run: arguments.dry_run,
     };
-    if arguments.json {
-        let mut output = Output::for_programs();
-        output.json(&report)?;
-        output.finish()?;
-    } else {
-        tell(&report)?;
-    }
-    // Whoever runs this in a script must not take a refusal for success.
+    chosen::tell(&report, arguments.json, tell)?;
+    // A script must not take a refusal for success.
     let is_flawed = is_told_no || (!arguments.chosen.all && report.not_waiting > 0);
     Ok(Ending::flawed_if(is_flawed))
 }
@@ -112,16 +101,7 @@ impl Chosen {
             let events = self.filters.events(books, None)?;
             return Ok(events.iter().map(|event| event.key).collect());
         }
-        if !self.filters.is_empty() {
-            return Err(Failure::with_help(
-                "filters choose among all events, but events were named by their keys",
-                "use either keys, or --all with filters",
-            ));
-        }
-        let mut keys = self.keys.clone();
-        keys.sort_unstable();
-        keys.dedup();
-        Ok(keys)
+        chosen::named(&self.keys, !self.filters.is_empty())
     }
 }
 

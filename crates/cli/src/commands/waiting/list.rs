@@ -5,6 +5,7 @@ use sluice_journal::EventRecord;
 use super::Filters;
 use crate::clock::shown;
 use crate::commands::Ending;
+use crate::commands::chosen::Listing;
 use crate::commands::dead::Line;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
@@ -14,12 +15,8 @@ use crate::output::{BOLD, DIM, Output, counted, painted, printable};
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// At most so many; 0: all
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
-    limit: usize,
-    /// Print one JSON object an event
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten, next_help_heading = "Which journal")]
@@ -39,14 +36,14 @@ Exit code: 0, or 2 when the journal cannot be read.";
 /// Lists waiting events.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let books = arguments.journal.open()?;
-    let limit = (arguments.limit > 0).then_some(arguments.limit);
+    let limit = (arguments.listing.limit > 0).then_some(arguments.listing.limit);
     // One more than is shown, to know whether there are more.
     let mut events = arguments
         .filters
         .events(&books, limit.map(|limit| limit.saturating_add(1)))?;
     let is_cut = limit.is_some_and(|limit| events.len() > limit);
     events.truncate(limit.unwrap_or(usize::MAX));
-    if arguments.json {
+    if arguments.listing.json {
         let mut output = Output::for_programs();
         for event in &events {
             output.json(&Line::new(event))?;

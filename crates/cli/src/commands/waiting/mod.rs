@@ -4,12 +4,11 @@ mod drop;
 mod list;
 
 use clap::Subcommand;
-use sluice_event::DatasetId;
-use sluice_journal::{Books, EventKey, EventRecord, PAGE_MAX, SourceName, WaitingFilter};
+use sluice_journal::{Books, EventKey, EventRecord, PAGE_MAX, WaitingFilter};
 
 use super::Ending;
+use super::chosen::{Origin, since_ms};
 use crate::args::{self, Since};
-use crate::clock::Clock;
 use crate::failure::Failure;
 
 /// What `waiting` takes.
@@ -56,15 +55,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 #[command(next_help_heading = "Which events")]
 struct Filters {
-    /// For this dataset, in the configuration or not
-    #[arg(long, value_name = "ID", value_parser = DatasetId::parse)]
-    dataset: Option<DatasetId>,
-    /// From this source
-    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
-    source: Option<SourceName>,
-    /// Of this `event_name`, such as Purchase
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    #[command(flatten)]
+    origin: Origin,
     /// That came since: 30m, 24h, 7d, Unix seconds or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = args::since)]
     since: Option<Since>,
@@ -73,24 +65,17 @@ struct Filters {
 impl Filters {
     /// Whether nothing was asked for.
     fn is_empty(&self) -> bool {
-        let Self {
-            dataset,
-            source,
-            name,
-            since,
-        } = self;
-        dataset.is_none() && source.is_none() && name.is_none() && since.is_none()
+        let Self { origin, since } = self;
+        origin.is_empty() && since.is_none()
     }
 
     /// The events that fit and wait now, in order of arrival: at most `max`, if there is a limit.
     fn events(&self, books: &Books, max: Option<usize>) -> Result<Vec<EventRecord>, Failure> {
         let filter = WaitingFilter {
-            dataset: self.dataset.clone(),
-            source: self.source.clone(),
-            event_name: self.name.clone(),
-            since_ms: self
-                .since
-                .map(|since| since.unix_ms(Clock::System.unix_ms())),
+            dataset: self.origin.dataset.clone(),
+            source: self.origin.source.clone(),
+            event_name: self.origin.name.clone(),
+            since_ms: since_ms(self.since),
         };
         let mut events: Vec<EventRecord> = Vec::new();
         loop {
