@@ -104,6 +104,23 @@ pub(crate) fn seconds(unix_ms: u64) -> i64 {
     i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX)
 }
 
+/// The same of a moment that is to come: the second in which it is over.
+pub(crate) fn seconds_up(unix_ms: u64) -> i64 {
+    i64::try_from(unix_ms.div_ceil(1_000)).unwrap_or(i64::MAX)
+}
+
+/// A moment as people and programs read it: `2026-11-23T00:00:00Z`.
+pub(crate) fn rfc3339(second: i64) -> String {
+    let timestamp = jiff::Timestamp::from_second(second);
+    timestamp.map_or_else(|_| format!("second {second}"), |it| it.to_string())
+}
+
+/// How long the process has been on processors, with the system's work for it.
+pub(crate) fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

@@ -1,5 +1,9 @@
 //! What a lane does, and what stopped it: the words that lanes, metrics and doors share.
 
+/// Percent of Meta's allowance from which on a lane sends with half its requests at once, and with one.
+pub(crate) const USAGE_HIGH: u32 = 75;
+pub(crate) const USAGE_FULL: u32 = 95;
+
 /// What a lane does at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum LaneState {

@@ -67,6 +67,7 @@ pub struct Gateway {
     workers: TaskTracker,
     reload: Arc<Notify>,
     failed: CancellationToken,
+    watch: Watch,
 }
 
 impl Gateway {
@@ -83,7 +84,7 @@ impl Gateway {
             clock,
             sockets,
         } = start;
-        let watch = Watch::new();
+        let watch = Watch::new(Arc::clone(&clock));
         // At once, so that connections queue up while a large journal is loaded.
         let listeners = Listeners::open(&config, sockets);
         let client = Client::new(&ClientSettings {
@@ -98,6 +99,7 @@ impl Gateway {
             config.graph.base_url.clone(),
         );
         let time = Arc::new(time?);
+        watch.begin(&config, time.unix_ms());
         let roster = start::read_secrets(&config, &environment, listeners.as_ref().ok()).await?;
         start::warm_up(time.unix_ms()).await?;
         let journal = start::open_journal(&config, &environment, &time, &watch).await?;
@@ -173,6 +175,7 @@ impl Gateway {
         self.stage.send_replace(Stage::Closed);
         self.servers.close();
         self.servers.wait().await;
+        self.watch.tell_rest();
         info!(waiting, "stopped");
     }
 
@@ -229,6 +232,7 @@ impl Parts {
             "started"
         );
         workers.spawn(lane::supervise(self.lanes(&stop, &give_up)));
+        let watch = self.watch.clone();
         let (journal, shutdown_grace) = (Arc::clone(&self.journal), config.server.shutdown_grace);
         workers.spawn(upkeep::run(self.upkeep(&reload, &stop, &failed)));
         Gateway {
@@ -245,6 +249,7 @@ impl Parts {
             workers,
             reload,
             failed,
+            watch,
         }
     }
 

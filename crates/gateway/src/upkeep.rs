@@ -56,7 +56,6 @@ pub(crate) async fn run(upkeep: Upkeep) {
         )
     };
     upkeep.stop.run_until_cancelled(work).await;
-    upkeep.watch.tell_further(u64::MAX);
 }
 
 /// What was said of each secret last, by its number: the same is not said again each minute.
@@ -122,9 +121,11 @@ impl Upkeep {
         while again.changed().await.is_ok() {
             let is_asked = *again.borrow_and_update();
             let run = move |roster: &Roster| roster.refresh_command(command);
-            if let Some(changed) = self.read(is_asked, run).await {
-                let secret = self.roster.what(command);
-                info!(secret, changed, "the command of a secret was run again");
+            let secret = self.roster.what(command);
+            match self.read(is_asked, run).await {
+                None => {}
+                Some(0) => info!(secret, "the command of a secret printed the same as before"),
+                Some(_) => info!(secret, "the command of a secret was run again"),
             }
         }
     }
@@ -142,7 +143,7 @@ impl Upkeep {
             tokio::select! {
                 _ = look.tick() => {
                     self.look_at_journal();
-                    self.watch.tell_further(self.clock.unix_ms());
+                    self.watch.tell_further(|id| self.journal.waiting(id));
                 }
                 _ = sweep.tick() => self.sweep().await,
                 _ = versions.tick() => self.look_at_versions(),
@@ -165,13 +166,16 @@ impl Upkeep {
         is_asked: bool,
         reading: impl FnOnce(&Roster) -> Reading + Send + 'static,
     ) {
-        if let Some(changed) = self.read(is_asked, reading).await {
-            info!(changed, "keys and tokens were read again");
+        match self.read(is_asked, reading).await {
+            None => {}
+            Some(0) => info!("keys and tokens are the same as before"),
+            Some(changed) => info!(changed, "keys and tokens were read again"),
         }
     }
 
     /// Reads secrets, and logs those that cannot be used: each reason once, and all of them on SIGHUP
-    /// (`is_asked`). Returns how many have changed; `None` when there is nothing to log about it.
+    /// (`is_asked`). Returns how many have changed; `None` when there is nothing to log about it, which is also when nothing
+    /// has changed and it was not asked for.
     async fn read(
         &self,
         is_asked: bool,
@@ -274,7 +278,7 @@ mod tests {
             roster: Arc::new(Roster::read(&config, Arc::new(environment)).unwrap()),
             journal: Arc::new(journal),
             clock: Arc::new(Time::sure(Arc::new(SystemClock::default()))),
-            watch: Watch::new(),
+            watch: Watch::for_tests(),
             retention: config.journal.retention,
             datasets: config.datasets,
             reload: Arc::default(),

@@ -66,7 +66,9 @@ impl fmt::Display for Reason {
             (None, 0) => {}
             (None, status) => write!(f, " (HTTP {status})")?,
         }
-        write!(f, "; {}", self.help)
+        // "Nothing: it is sent again by itself" answers what to do, which is not asked here.
+        let help = self.help.strip_prefix("nothing: ").unwrap_or(&self.help);
+        write!(f, "; {help}")
     }
 }
 
@@ -428,7 +430,7 @@ mod tests {
         );
         assert_eq!(
             said(429, b""),
-            "too many requests (HTTP 429); nothing: sending goes on by itself"
+            "too many requests (HTTP 429); sending goes on by itself"
         );
     }
 }

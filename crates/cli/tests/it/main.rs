@@ -13,6 +13,7 @@ mod explain;
 mod garbage;
 mod hash;
 mod journal;
+mod logs;
 mod run;
 mod sandbox;
 mod send;

@@ -16,11 +16,13 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::answer::answered;
+use super::doors::Doors;
+use super::health;
 use super::peers::Entered;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Service;
-use super::{answer::answered, doors::Doors, health, public::wrong_method};
 
 /// Connections of those who run the gateway, at the same time.
 pub(crate) const CONNECTIONS_MAX: usize = 64;
@@ -49,7 +51,8 @@ impl Service for Admin {
         let id = RequestId::of(&request, self.doors.clock.chance());
         request.extensions_mut().insert(id.clone());
         let response = if is_called_by_a_local_name(&request) {
-            answered(self.router.clone(), request).await
+            let answered = answered(self.router.clone(), request).await;
+            answered.unwrap_or_else(IntoResponse::into_response)
         } else {
             wrong_host().into_response()
         };
@@ -74,6 +77,10 @@ async fn unknown_path() -> Problem {
         "there is no such page",
         "the admin listener has /metrics, /readyz and /healthz; events go to server.listen",
     )
+}
+
+async fn wrong_method() -> Problem {
+    Problem::method("the admin listener's pages take GET and HEAD")
 }
 
 fn wrong_host() -> Problem {

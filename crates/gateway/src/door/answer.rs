@@ -4,9 +4,9 @@ use std::panic::AssertUnwindSafe;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::FutureExt as _;
 use tower::Service as _;
 
@@ -31,32 +31,25 @@ impl Doors {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert("x-request-id", id.0.clone());
-        let now_ms = self.clock.unix_ms();
-        (self.watch).answered(door, status, id.as_str(), is_stopping, now_ms);
+        (self.watch).answered(door, status, id.as_str(), is_stopping);
         response
     }
 }
 
 /// What the router answers. A panic costs this request only: what it leaves behind is the state of this one
 /// request, which is not used again.
-pub(crate) async fn answered(mut router: Router, request: Request) -> Response {
+///
+/// # Errors
+///
+/// Why the router was not asked, or did not answer; the listener says it in its own words.
+pub(crate) async fn answered(mut router: Router, request: Request) -> Result<Response, Problem> {
     if let Some(problem) = head::flaw(&request) {
-        return problem.into_response();
+        return Err(problem);
     }
     let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
     match answered {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(never)) => match never {},
-        Err(_) => defect().into_response(),
+        Err(_) => Err(Problem::defect()),
     }
-}
-
-/// A defect of ours. Nothing of it is shown.
-fn defect() -> Problem {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "defect",
-        "a defect in Sluice",
-        "please report it, with the request id",
-    )
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,10 +16,11 @@ use super::request_id::RequestId;
 /// Takes events as Meta's gateway does.
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
-    Path(dataset): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
 ) -> Response {
+    let dataset = path.map_or_else(graph::not_text, |Path(dataset)| dataset);
     match graph::take(&doors, &dataset, request, &id).await {
         Ok(outcome) => (StatusCode::ACCEPTED, graph::success(&outcome, &id)).into_response(),
         Err(problem) => problem.answer(&id),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sluice_event::DatasetId;
-use sluice_journal::{Journal, LaneId, Waiting};
+use sluice_journal::{Journal, LaneId, SourceName, Waiting};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +16,7 @@ use super::peers::Peers;
 use super::stage::Stages;
 use super::test_codes::TestCodes;
 use super::wrong_keys::WrongKeys;
-use crate::config::{Config, TestEventCode};
+use crate::config::{Config, Source, TestEventCode};
 use crate::roster::Keys;
 use crate::time::Time;
 use crate::watch::Watch;
@@ -24,10 +24,14 @@ use crate::watch::Watch;
 /// Bytes that all bodies together may hold in memory.
 const ROOM_BYTES: usize = 192 * 1024 * 1024;
 
+/// Unpacked bodies of the largest size for which there is room at least: one source may hold half of the room, for one
+/// such body and for what is made of it.
+const BODIES_MIN: usize = 4;
+
 /// What those of them may hold whose callers are not known before the body is read: half of it.
 const STRANGERS_PART: usize = 2;
 
-/// A gateway whose last request with events is older than this, in milliseconds, is not in use.
+/// A gateway whose last request with the key of a source is older than this, in milliseconds, is not in use.
 const IN_USE_MS: u64 = 60_000;
 
 /// How much a request may bring.
@@ -45,7 +49,9 @@ pub(crate) struct Doors {
     pub(super) keys: watch::Receiver<Arc<Keys>>,
     pub(super) limits: Limits,
     pub(super) room: Room,
-    /// A part of the room.
+    /// The share of each source in it; the only source has all of it.
+    source_rooms: HashMap<SourceName, Room>,
+    /// The part of it for requests whose caller is not known before their body is read.
     pub(super) strangers_room: Room,
     pub(super) wrong_keys: WrongKeys,
     pub(super) peers: Arc<Peers>,
@@ -56,7 +62,7 @@ pub(crate) struct Doors {
     pub(crate) stages: Stages,
     /// Requests that are being answered.
     pub(super) running: TaskTracker,
-    /// When the last request with events came, in milliseconds since 1970; 0 before the first.
+    /// When the last request with events of a source came, in milliseconds since 1970; 0 before the first.
     pub(super) asked_ms: AtomicU64,
 }
 
@@ -74,8 +80,11 @@ impl Doors {
             let code = dataset.test_event_code.clone()?;
             Some((dataset.id.clone(), code))
         });
-        let room_bytes = ROOM_BYTES.max(2 * server.decoded_bytes_max);
+        let room_bytes = ROOM_BYTES.max(BODIES_MIN * server.decoded_bytes_max);
         let room = Room::new(room_bytes);
+        let sources = (config.sources.iter()).filter(|_| config.sources.len() > 1);
+        let source_rooms = sources.map(|source| (source.name.clone(), room.share()));
+        let source_rooms = source_rooms.collect();
         let places = descriptors::connections_max(server.connections_max);
         let strangers_room = room.part(room_bytes / STRANGERS_PART);
         Self {
@@ -96,6 +105,7 @@ impl Doors {
                 (strangers_room.clone(), room_bytes / STRANGERS_PART),
                 server.decoded_bytes_max.max(server.body_bytes_max),
             )),
+            source_rooms,
             strangers_room,
             wrong_keys: WrongKeys::default(),
             places,
@@ -108,7 +118,17 @@ impl Doors {
         }
     }
 
-    /// Whether clients were here lately.
+    /// Room for the bodies of a source, and for what is made of them.
+    pub(super) fn room_of(&self, source: &Source) -> &Room {
+        self.source_rooms.get(&source.name).unwrap_or(&self.room)
+    }
+
+    /// A source has asked for events to be taken. A wrong key is no use of the gateway.
+    pub(super) fn are_asked(&self) {
+        self.asked_ms.store(self.clock.unix_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether sources were here lately.
     pub(crate) fn are_in_use(&self) -> bool {
         let asked_ms = self.asked_ms.load(Ordering::Relaxed);
         asked_ms > 0 && self.clock.unix_ms().saturating_sub(asked_ms) < IN_USE_MS

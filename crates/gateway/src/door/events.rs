@@ -46,8 +46,15 @@ async fn take(
     let key = auth::bearer(&head.headers).ok_or_else(Problem::no_key)?;
     let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
     *caller = Some(Arc::clone(&source));
+    doors.are_asked();
     let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
-    let received = body::receive(&head.headers, body, doors.limits.body, &doors.room).await?;
+    let received = body::receive(
+        &head.headers,
+        body,
+        doors.limits.body,
+        doors.room_of(&source),
+    )
+    .await?;
     let sealed = doors.seal(received, &source).await?;
     if sealed.has_options_beside {
         return Err(Problem::new(

@@ -10,20 +10,22 @@ use std::mem;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::json::{Raw, Reader, SyntaxError};
 use sluice_event::{DatasetId, Severity};
 
-use super::body::{ReadBody, Room, text_of};
+use super::body::{ReadBody, text_of};
 use super::doors::Doors;
 use super::form::{self, Form, FormError};
 use super::graph_problem::GraphProblem;
 use super::intake::{self, IntakeError, Receipt, Route, aside};
 use super::messages::{MESSAGES_MAX, REMARKS_MAX, message, remark};
-use super::paths::{is_version, no_door};
+use super::paths::{is_of_the_graph_api, no_door};
 use super::peers::Peer;
 use super::problem::Problem;
 use super::remarks::Warning;
@@ -35,17 +37,23 @@ use crate::config::Source;
 /// Takes events as the Graph API does.
 pub(crate) async fn post(
     State(doors): State<Arc<Doors>>,
-    Path((version, dataset)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
 ) -> Response {
-    if !is_version(&version) {
+    if !is_of_the_graph_api(request.uri().path()) {
         return no_door(request.uri().path()).into_response();
     }
+    let dataset = path.map_or_else(not_text, |Path((_, dataset))| dataset);
     match take(&doors, &dataset, request, &id).await {
         Ok(outcome) => success(&outcome, &id),
         Err(problem) => problem.answer(&id),
     }
+}
+
+/// What stands in for a part of a path that is no text, such as `%ff`: no dataset has it for its id.
+pub(crate) fn not_text(_: PathRejection) -> String {
+    String::new()
 }
 
 /// Takes the events of a request in any of the Graph API's forms, and counts one that is refused as a whole.
@@ -77,17 +85,16 @@ async fn take_of(
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     let in_query = parameter(query, "access_token");
     let bearer = auth::bearer(headers);
-    // One that no source has may be meant for a proxy on the way.
-    let known_bearer = bearer.filter(|key| doors.source(key).is_some());
+    let known = match &in_query {
+        // A key that counts whatever the body holds has to be right before the body is taken.
+        Some(key) => Some(doors.source(key).ok_or_else(GraphProblem::unknown_token)?),
+        // One that no source has may be meant for a proxy on the way.
+        None => bearer.and_then(|key| doors.source(key)),
+    };
+    let known_bearer = bearer.filter(|_| in_query.is_none() && known.is_some());
     let peer = head.extensions.get::<Peer>();
     let strangers_room = peer.map_or(&doors.strangers_room, |Peer(peer)| peer.strangers_room());
-    let room = match &in_query {
-        Some(key) if doors.source(key).is_some() => &doors.room,
-        // A key that counts whatever the body holds has to be right before the body is taken.
-        Some(_) => return Err(GraphProblem::unknown_token()),
-        None if known_bearer.is_some() => &doors.room,
-        None => strangers_room,
-    };
+    let room = (known.as_deref()).map_or(strangers_room, |source| doors.room_of(source));
     let received = body::receive(headers, body, doors.limits.body, room)
         .await
         .map_err(Problem::from)?;
@@ -98,9 +105,8 @@ async fn take_of(
         in_query: in_query.map(Cow::into_owned),
         known_bearer: known_bearer.map(str::to_owned),
     };
-    let room = room.clone();
     let opened = aside(received.bytes.len(), move || {
-        Opened::of(&content_type, received, keys, &room)
+        Opened::of(&content_type, received, keys)
     });
     let Opened {
         form,
@@ -112,6 +118,7 @@ async fn take_of(
         .ok_or_else(GraphProblem::no_token)?;
     let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
     *caller = Some(Arc::clone(&source));
+    doors.are_asked();
     let dataset = DatasetId::parse(dataset)
         .ok()
         .filter(|dataset| source.datasets.contains(dataset))
@@ -157,14 +164,9 @@ struct Opened {
 }
 
 impl Opened {
-    fn of(
-        content_type: &str,
-        mut rest: ReadBody,
-        shown: Shown,
-        room: &Room,
-    ) -> Result<Self, GraphProblem> {
+    fn of(content_type: &str, mut rest: ReadBody, shown: Shown) -> Result<Self, GraphProblem> {
         if !form::is_json(content_type, &rest.bytes) {
-            let fields = rest.more(rest.bytes.len(), room);
+            let fields = rest.more(rest.bytes.len());
             fields.map_err(Problem::from)?;
         }
         let form = Form::read(content_type, mem::take(&mut rest.bytes))?;
@@ -173,7 +175,7 @@ impl Opened {
             (None, known, None) => in_field(&form).or(known),
             (None, Some(known), Some(_)) => Some(known),
             (None, None, Some(bytes)) => {
-                let (text, _copy) = text_of(bytes, room).map_err(Problem::from)?;
+                let (text, _copy) = text_of(bytes, rest.beside()).map_err(Problem::from)?;
                 in_json(&text).map_err(|error| GraphProblem::unreadable(error, true))?
             }
         };
@@ -233,7 +235,10 @@ pub(crate) fn success(outcome: &Receipt, id: &RequestId) -> Response {
 
 /// Asks about a token. Node's SDK does so after a crash, takes an error of the answer for the next crash,
 /// and asks again without end: so the answer is a success, and says nothing.
-pub(crate) async fn debug_token() -> Response {
+pub(crate) async fn debug_token(uri: Uri) -> Response {
+    if !is_of_the_graph_api(uri.path()) {
+        return no_door(uri.path()).into_response();
+    }
     let message = "Sluice does not tell what a token is good for";
     Json(json!({
         "data": {
@@ -243,10 +248,4 @@ pub(crate) async fn debug_token() -> Response {
         }
     }))
     .into_response()
-}
-
-/// What is asked of the Graph API besides events: crash reports of SDKs and the like. It is answered as
-/// Meta answers what it does not know, and goes nowhere.
-pub(crate) async fn other(axum::Extension(id): axum::Extension<RequestId>) -> Response {
-    GraphProblem::unknown_path().answer(&id)
 }

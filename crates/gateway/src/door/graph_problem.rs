@@ -10,6 +10,7 @@ use sluice_event::Code;
 use super::form::FormError;
 use super::intake::{IntakeError, Rejected};
 use super::messages::{MESSAGES_MAX, message};
+use super::paths::is_graph_shaped;
 use super::problem::{Problem, RETRY_AFTER_S};
 use super::request_id::RequestId;
 
@@ -167,13 +168,27 @@ impl GraphProblem {
     }
 }
 
+/// A problem, as the door at this path writes it.
+pub(super) fn in_words_of(path: &str, problem: Problem, id: &RequestId) -> Response {
+    if is_graph_shaped(path) {
+        GraphProblem::from(problem).answer(id)
+    } else {
+        problem.into_response()
+    }
+}
+
 impl From<Problem> for GraphProblem {
     fn from(problem: Problem) -> Self {
         let is_transient = problem.is_transient();
+        let code = match problem.status {
+            _ if is_transient => 2,
+            StatusCode::INTERNAL_SERVER_ERROR => 1,
+            _ => 100,
+        };
         Self {
             status: problem.status,
             name: Some(problem.code),
-            code: if is_transient { 2 } else { 100 },
+            code,
             subcode: None,
             message: format!("{}; {}", problem.detail, problem.help),
             user_message: None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_journal::JournalError;
@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::stage::Stage;
 use crate::doubt::Doubt;
 use crate::lane_state::LaneState;
-use crate::watch::LaneReport;
+use crate::watch::{Format, LaneReport};
 
 /// `GET /healthz`: the process answers, and could keep an event.
 ///
@@ -95,14 +95,19 @@ fn held_keys(report: &LaneReport) -> Vec<i64> {
     report.held_first.iter().map(|key| key.0).collect()
 }
 
-/// `GET /metrics` at the admin listener: for Prometheus.
-pub(crate) async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
-    let (lanes, health) = (doors.lanes(), doors.journal.health());
-    let text = doors
-        .watch
-        .exposition(&lanes, &health, doors.clock.unix_ms());
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], text).into_response()
+/// `GET /metrics` at the admin listener: for Prometheus, in the format that it asks for.
+pub(crate) async fn metrics(
+    State(doors): State<Arc<Doors>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::wanted(accept.unwrap_or_default());
+    let shown = tokio::task::spawn_blocking(move || {
+        let (lanes, health) = (doors.lanes(), doors.journal.health());
+        doors.watch.exposition(&lanes, &health, format)
+    });
+    let text = shown.await.map_err(|_| Problem::defect())?;
+    Ok(([(CONTENT_TYPE, format.content_type())], text).into_response())
 }
 
 #[cfg(test)]
@@ -136,7 +141,7 @@ mod tests {
             &config,
             Arc::clone(&journal),
             Arc::new(Time::sure(Arc::new(SystemClock::default()))),
-            Watch::new(),
+            Watch::for_tests(),
             roster.keys(),
             stages,
         ));

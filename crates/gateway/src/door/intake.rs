@@ -15,14 +15,14 @@ use sluice_event::{
 };
 use sluice_journal::{Appended, Arrivals, Entry, JournalError, Received, Rejection, TestCode};
 
-use super::body::{self, BodyError, Reserved, Room, text_of};
+use super::body::{self, BodyError, Reserved, text_of};
 use super::doors::Doors;
 use super::problem::Problem;
 use super::remarks::{Remarks, Warning};
 use super::request_id::RequestId;
 use super::test_codes::TEST_CODES_MAX;
 use crate::config::Source;
-use crate::watch::Found;
+use crate::watch::FoundInRequest;
 
 /// Findings that are reported of one rejected event.
 const FINDINGS_MAX: usize = 10;
@@ -31,7 +31,6 @@ const FINDINGS_MAX: usize = 10;
 const BESIDE_BYTES: usize = 256;
 
 /// What was read from a body, before anything was kept.
-#[derive(Default)]
 pub(crate) struct Sealed {
     events: Vec<SealedEvent>,
     rejected: Vec<Rejected>,
@@ -88,8 +87,8 @@ pub(crate) enum IntakeError {
     #[error("the request holds more than {max} events")]
     TooMany { max: usize },
     /// There is no memory for what is made of it.
-    #[error("too many bodies at the same time")]
-    NoRoom,
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// The source makes up test codes.
     #[error("the source has used {TEST_CODES_MAX} other test codes for the dataset")]
     TooManyTestCodes,
@@ -116,7 +115,7 @@ impl From<IntakeError> for Problem {
                 "too_many_events",
                 "send fewer events in a request",
             ),
-            IntakeError::NoRoom => return BodyError::NoRoom.into(),
+            IntakeError::Body(body) => return (*body).into(),
             IntakeError::TooManyTestCodes => (
                 StatusCode::BAD_REQUEST,
                 "test_codes_too_many",
@@ -141,13 +140,13 @@ pub(crate) fn seal(
     source: &Source,
     ((unix_ms, in_doubt), chance): ((u64, bool), [u8; 16]),
     events_max: usize,
-    room: &Room,
+    room: Reserved,
 ) -> Result<Sealed, IntakeError> {
     // The reader would call it no JSON, which does not say that an upload was empty.
     if text.trim().is_empty() {
         return Err(IntakeError::Empty);
     }
-    let mut sealed = Sealed::default();
+    let mut sealed = Sealed::new(room);
     let dice = u128::from_be_bytes(chance);
     let read = batch::read_while(text, |item| {
         if sealed.count == events_max {
@@ -164,9 +163,9 @@ pub(crate) fn seal(
             entropy,
         };
         let bytes = sealed.add(item, source, moment);
-        match sealed.room.more(bytes, room) {
+        match sealed.room.more(bytes) {
             Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(IntakeError::NoRoom),
+            Err(error) => ControlFlow::Break(error.into()),
         }
     });
     let body = match read.map_err(|error| syntax(text, error))? {
@@ -192,6 +191,20 @@ pub(crate) fn syntax(text: &str, error: SyntaxError) -> IntakeError {
 }
 
 impl Sealed {
+    fn new(room: Reserved) -> Self {
+        Self {
+            events: Vec::new(),
+            rejected: Vec::new(),
+            warnings: Remarks::default(),
+            errors: Remarks::default(),
+            count: 0,
+            room,
+            is_single: false,
+            test_code: None,
+            has_options_beside: false,
+        }
+    }
+
     /// Seals an event; tells how many bytes it takes from now on.
     fn add(&mut self, item: batch::Item<'_>, source: &Source, moment: Moment) -> usize {
         let batch::Item {
@@ -333,11 +346,11 @@ impl Doors {
     ) -> Result<Sealed, IntakeError> {
         let now = (self.clock.now(), self.clock.chance());
         let events_max = self.limits.events_per_request_max;
-        let (source, room) = (Arc::clone(source), self.room.clone());
+        let (source, room) = (Arc::clone(source), self.room_of(source).clone());
         aside(body.bytes.len(), move || {
             let body = body;
-            let (text, _copy) = text_of(&body.bytes, &room).map_err(|_| IntakeError::NoRoom)?;
-            seal(&text, &source, now, events_max, &room)
+            let (text, _copy) = text_of(&body.bytes, body.beside_in(&room))?;
+            seal(&text, &source, now, events_max, body.beside_in(&room))
         })
         .await
     }
@@ -372,10 +385,9 @@ impl Doors {
                 duplicates += 1;
             }
         }
-        self.watch.found(&Found {
+        self.watch.found(&FoundInRequest {
             source: route.source.name.as_str(),
             request_id: id.as_str(),
-            now_ms,
             accepted: sealed.warnings.counts().collect(),
             rejected: sealed.errors.counts().collect(),
             decided: sealed.rejected.iter().filter_map(Rejected::code).collect(),

@@ -15,6 +15,7 @@ pub(crate) fn door_name(path: &str) -> &'static str {
     }
 }
 
+/// Nothing is at this path.
 pub(crate) fn no_door(path: &str) -> Problem {
     let help = match path {
         "/metrics" => "metrics are at the admin listener: see admin.listen",
@@ -30,13 +31,18 @@ pub(crate) fn no_door(path: &str) -> Problem {
     )
 }
 
+/// Whether errors at this path are written as the Graph API writes them.
+pub(crate) fn is_graph_shaped(path: &str) -> bool {
+    is_of_the_graph_api(path) || path.starts_with("/capi/")
+}
+
 /// Whether a path begins with a version of the Graph API, such as `/v26.0`. Meta's SDKs take any JSON
 /// without `error` for success, so they have to be refused in their own way.
 pub(crate) fn is_of_the_graph_api(path: &str) -> bool {
     is_version(path.split('/').nth(1).unwrap_or_default())
 }
 
-pub(crate) fn is_version(first: &str) -> bool {
+fn is_version(first: &str) -> bool {
     let numbers = first.strip_prefix('v').and_then(|it| it.split_once('.'));
     let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
     numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))

@@ -144,7 +144,7 @@ fn may_be_a_proxy(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::door::body::Reserved;
+    use crate::door::body::{BodyError, Reserved};
 
     fn peers(places: usize) -> Arc<Peers> {
         let room = Room::new(64 * 1024);
@@ -201,9 +201,10 @@ mod tests {
         let one = peers.enter(address("203.0.113.1")).unwrap();
         let same = peers.enter(address("203.0.113.1")).unwrap();
         let other = peers.enter(address("203.0.113.2")).unwrap();
-        let [mut first, mut second, mut third] = <[Reserved; 3]>::default();
-        assert!(first.more(30 * 1024, one.strangers_room()).is_ok());
-        assert!(second.more(30 * 1024, same.strangers_room()).is_err());
-        assert!(third.more(30 * 1024, other.strangers_room()).is_ok());
+        let [mut first, mut second, mut third] =
+            [one, same, other].map(|peer| Reserved::of(peer.strangers_room()));
+        assert_eq!(first.more(30 * 1024), Ok(()));
+        assert_eq!(second.more(30 * 1024), Err(BodyError::NoRoom));
+        assert_eq!(third.more(30 * 1024), Ok(()));
     }
 }

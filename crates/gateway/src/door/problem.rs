@@ -58,6 +58,16 @@ impl Problem {
         )
     }
 
+    /// The path is right, and its method is not.
+    pub(crate) fn method(help: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_wrong",
+            "this door does not take this method",
+            help,
+        )
+    }
+
     /// The gateway is stopping.
     pub(crate) fn stopping() -> Self {
         Self::new(
@@ -65,6 +75,16 @@ impl Problem {
             "stopping",
             "the gateway is stopping",
             "send the same request again later",
+        )
+    }
+
+    /// A defect of ours. Nothing of it is shown.
+    pub(crate) fn defect() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "defect",
+            "a defect in Sluice",
+            "please report it, with the request id",
         )
     }
 
@@ -77,7 +97,9 @@ impl Problem {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let (status, code, help) = match error {
-            BodyError::TooLarge { .. } | BodyError::TooLargeUnpacked { .. } => (
+            BodyError::TooLarge { .. }
+            | BodyError::TooLargeUnpacked { .. }
+            | BodyError::LargerThanRoom { .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 "send fewer events in a request",
@@ -91,6 +113,11 @@ impl From<BodyError> for Problem {
                 StatusCode::BAD_REQUEST,
                 "body_torn",
                 "send as many bytes as Content-Length says",
+            ),
+            BodyError::TornChunks => (
+                StatusCode::BAD_REQUEST,
+                "body_torn",
+                "end the body with a chunk of no bytes: 0, CRLF, CRLF",
             ),
             BodyError::Chunk => (
                 StatusCode::BAD_REQUEST,

@@ -2,17 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{any, get, post};
 
 use super::answer::answered;
 use super::doors::Doors;
-use super::graph_problem::GraphProblem;
+use super::graph_problem::{GraphProblem, in_words_of};
 use super::paths::{door_name, is_of_the_graph_api, no_door};
 use super::peers::{Entered, Peer};
 use super::problem::Problem;
@@ -31,7 +30,7 @@ fn router(doors: Arc<Doors>) -> Router {
         .route("/{version}/{dataset}/events", post(graph::post))
         .route("/{version}/{dataset}/events/", post(graph::post))
         .route("/{version}/debug_token", get(graph::debug_token))
-        .route("/{version}/{node}/instruments", any(graph::other))
+        .route("/{version}/{node}/instruments", any(unknown_path))
         .route("/healthz", get(health::alive))
         .route("/hub/health", get(health::alive))
         .route("/hub/health/", get(health::alive))
@@ -69,14 +68,13 @@ impl Service for Public {
     fn enter(&self, address: IpAddr) -> Option<Entered> {
         let entered = self.doors.peers.enter(address);
         if entered.is_none() {
-            let now_ms = self.doors.clock.unix_ms();
-            self.doors.watch.address_has_too_many(address, now_ms);
+            self.doors.watch.address_has_too_many(address);
         }
         entered
     }
 
     fn is_full(&self) {
-        self.doors.watch.is_full(self.doors.clock.unix_ms());
+        self.doors.watch.is_full();
     }
 
     fn connections(&self, change: i64) {
@@ -89,18 +87,17 @@ impl Doors {
     async fn answer(&self, router: Router, mut request: Request) -> Response {
         let id = RequestId::of(&request, self.clock.chance());
         let door = door_name(request.uri().path());
-        if matches!(door, "events" | "capi" | "graph") {
-            self.asked_ms.store(self.clock.unix_ms(), Ordering::Relaxed);
-        }
         // Before the stage is looked at: a request that is not refused is waited for.
         let _running = self.running.token();
         let is_refused = door != "operations" && self.stages.has_reached(Stage::Refusing);
-        let response = if is_refused {
-            stopping(request.uri().path(), &id)
+        let uri = request.uri().clone();
+        let answered = if is_refused {
+            Err(Problem::stopping())
         } else {
             request.extensions_mut().insert(id.clone());
             answered(router, request).await
         };
+        let response = answered.unwrap_or_else(|problem| in_words_of(uri.path(), problem, &id));
         self.finish(door, &id, response)
     }
 
@@ -112,36 +109,27 @@ impl Doors {
     }
 }
 
-/// The answer to a request that comes while the gateway stops, in the words of the door.
-fn stopping(path: &str, id: &RequestId) -> Response {
-    let problem = Problem::stopping();
-    if is_of_the_graph_api(path) || path.starts_with("/capi/") {
-        GraphProblem::from(problem).answer(id)
+/// Nothing is at this path. What is asked of the Graph API besides events, such as crash reports of SDKs, is answered
+/// as Meta answers what it does not know, and goes nowhere.
+async fn unknown_path(uri: Uri, axum::Extension(id): axum::Extension<RequestId>) -> Response {
+    nothing_at(uri.path(), &id)
+}
+
+fn nothing_at(path: &str, id: &RequestId) -> Response {
+    if is_of_the_graph_api(path) {
+        GraphProblem::unknown_path().answer(id)
     } else {
-        problem.into_response()
+        in_words_of(path, no_door(path), id)
     }
 }
 
-async fn unknown_path(uri: Uri, id: axum::Extension<RequestId>) -> Response {
-    if is_of_the_graph_api(uri.path()) {
-        return graph::other(id).await;
-    }
-    no_door(uri.path()).into_response()
-}
-
-pub(crate) async fn wrong_method(uri: Uri, id: axum::Extension<RequestId>) -> Response {
-    if is_of_the_graph_api(uri.path()) {
-        return graph::other(id).await;
-    }
+/// Something is at this path, but not for this method.
+async fn wrong_method(uri: Uri, axum::Extension(id): axum::Extension<RequestId>) -> Response {
     let help = match door_name(uri.path()) {
-        "events" | "capi" | "graph" => "send events with POST",
-        _ => "use GET or HEAD",
+        _ if is_of_the_graph_api(uri.path()) => return nothing_at(uri.path(), &id),
+        "events" | "capi" => "send events with POST",
+        "operations" => "use GET or HEAD",
+        _ => return nothing_at(uri.path(), &id),
     };
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_wrong",
-        "this door does not take this method",
-        help,
-    )
-    .into_response()
+    in_words_of(uri.path(), Problem::method(help), &id)
 }

@@ -150,12 +150,19 @@ pub(crate) async fn serve<S: Service>(
     loop {
         let accepted = tokio::select! {
             () = until.reached(listener.last_stage()) => break,
-            accepted = accept(&listener, &limits.places, &*service) => accepted,
+            accepted = listener.socket.accept() => accepted,
         };
-        match accepted {
-            Some((stream, place)) => open(stream, Some(place)),
-            None => sleep(ACCEPT_PAUSE).await,
-        }
+        let Ok((stream, _)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Asked for when there is a connection for it: a listener at which nothing comes leaves all places to the
+        // others.
+        let place = tokio::select! {
+            () = until.reached(listener.last_stage()) => None,
+            place = place(&limits.places, &*service) => place,
+        };
+        open(stream, place);
     }
     if !listener.is_shared {
         for stream in the_rest(listener) {
@@ -169,20 +176,12 @@ pub(crate) async fn serve<S: Service>(
     let _ = timeout(END_WAIT, connections.wait()).await;
 }
 
-/// The next connection, once there is a place for it.
-async fn accept<S: Service>(
-    listener: &Listener,
-    places: &Arc<Semaphore>,
-    service: &S,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+/// A place for a connection, once there is one.
+async fn place<S: Service>(places: &Arc<Semaphore>, service: &S) -> Option<OwnedSemaphorePermit> {
     if places.available_permits() == 0 {
         service.is_full();
     }
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.socket.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(_) => None,
-    }
+    Arc::clone(places).acquire_owned().await.ok()
 }
 
 /// Closes the socket and returns its backlog: connections that are established and not accepted, which closing
@@ -243,4 +242,72 @@ async fn connection<S: Service>(
         () = closed => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::door::body::Room;
+    use crate::door::peers::Peers;
+
+    struct Says(Arc<Peers>);
+
+    impl Service for Says {
+        async fn answer(&self, _: Request) -> Response {
+            "an answer".into_response()
+        }
+
+        fn enter(&self, address: IpAddr) -> Option<Entered> {
+            self.0.enter(address)
+        }
+
+        fn is_full(&self) {}
+
+        fn connections(&self, _: i64) {}
+    }
+
+    async fn asked(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_listener_at_which_nothing_comes_takes_no_place() {
+        let peers = Arc::new(Peers::new(1, (Room::new(0), 0), 0));
+        let service = Arc::new(Says(peers));
+        let limits = Limits {
+            places: Arc::new(Semaphore::new(1)),
+            idle_timeout: Duration::from_mins(1),
+            read_timeout: Duration::from_mins(1),
+        };
+        let (stage, stages) = Stages::new();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let listeners = [any, any].map(|address| Listener::bind(address).unwrap());
+        let addresses = listeners.each_ref().map(|it| it.address().unwrap());
+        let servers = listeners.map(|listener| {
+            let serving = serve(
+                listener,
+                Arc::clone(&service),
+                limits.clone(),
+                stages.clone(),
+            );
+            tokio::spawn(serving)
+        });
+        for address in [addresses, addresses].concat() {
+            let answer = timeout(Duration::from_secs(30), asked(address)).await;
+            let answer = answer.expect("the only place is free");
+            assert!(answer.ends_with("an answer"), "{answer}");
+        }
+        stage.send_replace(Stage::Closed);
+        for server in servers {
+            server.await.unwrap();
+        }
+    }
 }

@@ -154,7 +154,7 @@ mod tests {
             id: id.clone(),
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             clock: Arc::new(Time::sure(Arc::clone(&clock) as SharedClock)),
-            watch: Watch::new(),
+            watch: Watch::for_tests(),
             look: Duration::from_millis(1),
         };
         let running = tokio::spawn(orphan.run(stop.clone()));

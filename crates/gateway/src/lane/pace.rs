@@ -5,7 +5,7 @@
 
 use sluice_graph::Usage;
 
-use crate::lane_state::{LaneState, Trouble};
+use crate::lane_state::{LaneState, Trouble, USAGE_FULL, USAGE_HIGH};
 
 /// The first pause after trouble, in milliseconds; it doubles up to [`PAUSE_MS_MAX`].
 const PAUSE_MS: u64 = 1_000;
@@ -18,9 +18,6 @@ const REGAIN_S_MAX: u64 = 60 * 60;
 const PROBE_MS: u64 = 60_000;
 /// From this many pauses in a row on, which take some 15 seconds, a trouble is lasting.
 const LASTING_PAUSES: u32 = 5;
-/// From here on a lane sends with half its requests, and with one.
-const USAGE_HIGH: u32 = 75;
-const USAGE_FULL: u32 = 95;
 
 /// How hard a lane may push.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluice_graph::{BaseUrl, Client, Dated, Version};
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, rfc3339};
 use crate::doubt::Doubt;
 use crate::watch::Watch;
 use belief::{Belief, Reading, ahead_ms};
@@ -25,11 +25,8 @@ pub struct ClockError {
     unix_s: u64,
 }
 
-/// A moment as people read it: `2026-11-23T00:00:00Z`.
 fn shown(unix_s: u64) -> String {
-    let second = i64::try_from(unix_s).unwrap_or(i64::MAX);
-    let timestamp = jiff::Timestamp::from_second(second);
-    timestamp.map_or_else(|_| format!("second {unix_s}"), |it| it.to_string())
+    rfc3339(i64::try_from(unix_s).unwrap_or(i64::MAX))
 }
 
 /// The gateway's time.
@@ -177,7 +174,7 @@ mod tests {
             let client = Client::new(&ClientSettings::default()).unwrap();
             // Discard: nobody listens there.
             let base_url = BaseUrl::parse("http://127.0.0.1:9").unwrap();
-            Self::new(clock, Watch::new(), client, base_url)
+            Self::new(clock, Watch::for_tests(), client, base_url)
         }
     }
 

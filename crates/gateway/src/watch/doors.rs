@@ -1,10 +1,13 @@
-//! What the doors tell: requests, keys, connections.
+//! What the doors tell: requests, keys, connections, and what was found in events.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use sluice_event::{Code, Severity};
 use tracing::{debug, warn};
 
-use super::{Watch, is_due, metrics};
+use super::lines::{DoorTrouble, Found, Subject, Sum};
+use super::{Watch, metrics};
 
 /// Wrong keys of a minute.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,35 +20,47 @@ pub(crate) struct Guesses {
     pub(crate) most_from: IpAddr,
 }
 
+/// What was found in the events of a request.
+#[derive(Debug)]
+pub(crate) struct FoundInRequest<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) request_id: &'a str,
+    /// In events that were taken: the rules, and how many events each is about.
+    pub(crate) accepted: Vec<(Code, usize)>,
+    /// In events that were rejected.
+    pub(crate) rejected: Vec<(Code, usize)>,
+    /// The rule that decided, for each rejected event.
+    pub(crate) decided: Vec<Code>,
+}
+
 impl Watch {
-    /// A door answered. A server error that clients can cause is logged once a minute, a defect each time.
+    /// A door answered. A server error is logged once a minute.
     pub(crate) fn answered(
         &self,
         door: &'static str,
         status: u16,
         request_id: &str,
         is_stopping: bool,
-        now_ms: u64,
     ) {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
-        if self.is_worth_a_warning(status, is_stopping, now_ms) {
-            warn!(door, status, request_id, "answered with a server error");
-        } else {
-            debug!(door, status, request_id, "answered");
+        debug!(door, status, request_id, "answered");
+        if !self.is_worth_a_warning(status, is_stopping) {
+            return;
         }
+        let error = Sum {
+            requests: 1,
+            last: Some(request_id.to_owned()),
+            ..Sum::default()
+        };
+        let trouble = DoorTrouble::ServerError { door, status };
+        self.line(&Subject::Door(trouble), error);
     }
 
-    fn is_worth_a_warning(&self, status: u16, is_stopping: bool, now_ms: u64) -> bool {
-        // That the journal takes nothing, and that the gateway stops, was told when it began.
-        let is_told = self.is_failing() || is_stopping;
-        match status {
-            _ if is_told => false,
-            503 => is_due(&self.busy_told_ms, now_ms),
-            // What the client asks for is not implemented.
-            501 => false,
-            _ => status >= 500,
-        }
+    fn is_worth_a_warning(&self, status: u16, is_stopping: bool) -> bool {
+        // That the journal takes nothing, and that the gateway stops, was told when it began. What a client asks for
+        // with 501 is not implemented.
+        status >= 500 && status != 501 && !is_stopping && !self.is_failing()
     }
 
     /// A request with a wrong key, or without one, was refused; once a minute the log says how many were.
@@ -67,26 +82,69 @@ impl Watch {
         );
     }
 
-    /// All places for connections are taken. This is told once a minute.
-    pub(crate) fn is_full(&self, now_ms: u64) {
-        if is_due(&self.full_told_ms, now_ms) {
-            warn!("server.connections_max is reached: further connections wait until others end");
-        }
+    /// All places for connections are taken.
+    pub(crate) fn is_full(&self) {
+        self.line(&Subject::Door(DoorTrouble::Full), Sum::default());
     }
 
-    /// An address has as many connections as it may. This is told once a minute.
-    pub(crate) fn address_has_too_many(&self, address: IpAddr, now_ms: u64) {
-        if is_due(&self.refused_told_ms, now_ms) {
-            warn!(
-                %address,
-                "an address has a quarter of server.connections_max open: further connections of it are closed"
-            );
-        }
+    /// An address has as many connections as it may.
+    pub(crate) fn address_has_too_many(&self, address: IpAddr) {
+        let connection = Sum {
+            last: Some(address.to_string()),
+            ..Sum::default()
+        };
+        self.line(&Subject::Door(DoorTrouble::TooManyOfAddress), connection);
     }
 
     /// A connection was opened or closed.
     pub(crate) fn connections(&self, change: i64) {
         self.metrics.connections.inc_by(change);
+    }
+
+    /// A request was refused as a whole.
+    pub(crate) fn request_refused(&self, source: Option<&str>, code: &str) {
+        let label = metrics::RefusedRequest {
+            source: source.unwrap_or(metrics::NO_SOURCE).to_owned(),
+            code: code.to_owned(),
+        };
+        self.metrics.refused_requests.get_or_create(&label).inc();
+    }
+
+    /// The events of a request were looked at, and what there is of them is on disk.
+    pub(crate) fn found(&self, found: &FoundInRequest<'_>) {
+        for (code, events) in found.accepted.iter().chain(&found.rejected) {
+            let label = metrics::Finding {
+                source: found.source.to_owned(),
+                code: code.name(),
+                severity: code.severity().name(),
+            };
+            let findings = self.metrics.findings.get_or_create(&label);
+            findings.inc_by(*events as u64);
+        }
+        let mut decided = BTreeMap::<_, (Code, u64)>::new();
+        for code in &found.decided {
+            decided.entry(code.name()).or_insert((*code, 0)).1 += 1;
+        }
+        for (code, events) in decided.into_values() {
+            self.found_by(Found::Rejected, code, events, found);
+        }
+        let is_repair = |found: &&(Code, usize)| found.0.severity() == Severity::Repaired;
+        for (code, events) in found.accepted.iter().filter(is_repair) {
+            self.found_by(Found::Repaired, *code, *events as u64, found);
+        }
+    }
+
+    fn found_by(&self, found: Found, code: Code, events: u64, request: &FoundInRequest<'_>) {
+        let subject = Subject::Found {
+            source: request.source.to_owned(),
+            code,
+            found,
+        };
+        let sum = Sum {
+            last: Some(request.request_id.to_owned()),
+            ..Sum::of_events(events)
+        };
+        self.line(&subject, sum);
     }
 }
 
@@ -95,15 +153,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_cannot_fill_the_log_with_server_errors() {
-        let watch = Watch::new();
-        let is_told = |status, now_ms| watch.is_worth_a_warning(status, false, now_ms);
-        assert!(is_told(503, 100_000) && !is_told(503, 159_999) && is_told(503, 160_000));
-        assert!(
-            is_told(500, 160_001) && is_told(500, 160_001),
-            "each defect"
-        );
-        assert!(!is_told(501, 300_000) && !is_told(422, 300_000));
-        assert!(!watch.is_worth_a_warning(500, true, 300_000), "in a stop");
+    fn what_was_told_when_it_began_is_no_warning_of_each_request() {
+        let watch = Watch::for_tests();
+        for (status, is_stopping, expected) in [
+            (503, false, true),
+            (500, false, true),
+            (501, false, false),
+            (422, false, false),
+            (503, true, false),
+        ] {
+            let is_worth = watch.is_worth_a_warning(status, is_stopping);
+            assert_eq!(is_worth, expected, "{status}");
+        }
+        watch.kept(Some(&sluice_journal::JournalError::Full));
+        assert!(!watch.is_worth_a_warning(503, false));
     }
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use sluice_journal::{Health, LaneId, Waiting};
 
-use super::{LaneReport, Watch, metrics};
-use crate::clock::seconds;
+use super::metrics::{self, Metrics, unix_seconds};
+use super::{Format, LaneReport, Watch};
 use crate::lane_state::LaneState;
 
 impl Watch {
-    /// The metrics in Prometheus' text format, with what waits in each lane at this moment.
+    /// The metrics, with what waits in each lane at this moment. This blocks for some milliseconds.
     pub(crate) fn exposition(
         &self,
         lanes: &[(LaneId, Waiting)],
         health: &Health,
-        now_ms: u64,
+        format: Format,
     ) -> String {
         let reports = self.reports();
         let mut gauges = BTreeMap::<_, LaneGauges<'_>>::new();
@@ -29,7 +29,7 @@ impl Watch {
                 test: yes_or_no(*is_test),
                 replay: yes_or_no(*is_replay),
             };
-            self.gauge(&label, lane, now_ms);
+            self.metrics.gauge(&label, lane);
         }
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         self.metrics.db.set(bytes(health.db_bytes));
@@ -47,29 +47,23 @@ impl Watch {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.metrics.registry);
-        text
+        format.of(text)
     }
+}
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "seconds of a few months, and milliseconds since 1970, fit into a float"
-    )]
-    fn gauge(&self, label: &metrics::Lane, lane: &LaneGauges<'_>, now_ms: u64) {
-        let gauges = &self.metrics;
+impl Metrics {
+    /// Shows how a lane is doing.
+    pub(super) fn gauge(&self, label: &metrics::Lane, lane: &LaneGauges<'_>) {
         let events = i64::try_from(lane.events).unwrap_or(i64::MAX);
-        gauges.waiting.get_or_create(label).set(events);
-        let age_ms = lane.oldest_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
-        gauges
-            .oldest_waiting
-            .get_or_create(label)
-            .set(age_ms as f64 / 1_000.0);
-        let left_s = lane.first_expiry_s.map(|at_s| at_s - seconds(now_ms));
-        gauges
-            .first_expiry
-            .get_or_create(label)
-            .set(left_s.map_or(f64::NAN, |left_s| left_s as f64));
-        let usage = lane.worst.map_or(0, |report| report.usage.percent);
-        gauges.usage.get_or_create(label).set(i64::from(usage));
+        self.waiting.get_or_create(label).set(events);
+        let oldest = lane.oldest_ms.map_or(f64::NAN, unix_seconds);
+        self.oldest_waiting.get_or_create(label).set(oldest);
+        let first_expiry = lane.first_expiry_s.map(|at_s| at_s.saturating_mul(1_000));
+        let first_expiry = first_expiry.map(|at_ms| u64::try_from(at_ms).unwrap_or_default());
+        let first_expiry = first_expiry.map_or(f64::NAN, unix_seconds);
+        self.first_expiry.get_or_create(label).set(first_expiry);
+        let percent = lane.worst.map_or(0, |report| report.usage.percent);
+        (self.usage.get_or_create(label)).set(f64::from(percent) / 100.0);
         let current = lane.worst.map_or("flowing", |report| report.state.name());
         for state in ["flowing", "throttled", "parked"] {
             let label = metrics::LaneState {
@@ -79,14 +73,14 @@ impl Watch {
                 state,
             };
             let is_current = i64::from(state == current);
-            gauges.lane_state.get_or_create(&label).set(is_current);
+            self.lane_state.get_or_create(&label).set(is_current);
         }
     }
 }
 
 /// What is shown of the lanes of one dataset that send test events, or of the one that does not.
 #[derive(Default)]
-struct LaneGauges<'a> {
+pub(super) struct LaneGauges<'a> {
     events: usize,
     oldest_ms: Option<u64>,
     first_expiry_s: Option<i64>,

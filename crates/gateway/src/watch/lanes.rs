@@ -1,13 +1,26 @@
 //! What the lanes tell: requests to Meta, what became of events, and how a lane is doing.
 
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::Version;
 use sluice_journal::{BodyKeyId, EventKey, LaneId, Outcome, RequestRecord, Waiting};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
-use super::{LaneReport, NAMED_MAX, Watch, metrics};
+use super::lines::{NotDelivered, Subject, Sum};
+use super::news::{ToldState, UsageStep};
+use super::{LaneReport, Watch, metrics};
+use crate::clock::{rfc3339, seconds_up};
 use crate::lane_state::{LaneState, Trouble};
+
+/// A lane, and what the log said of it.
+#[derive(Default)]
+pub(super) struct KnownLane {
+    report: LaneReport,
+    told: ToldState,
+    usage: UsageStep,
+}
 
 impl Watch {
     /// A request to Meta was answered, or not.
@@ -19,202 +32,174 @@ impl Watch {
         };
         self.metrics.requests.get_or_create(&label).inc();
         let elapsed = Duration::from_millis(record.elapsed_ms);
-        let label = metrics::Dataset { dataset };
-        let histogram = self.metrics.delivery.get_or_create(&label);
+        let histogram = (self.metrics.delivery).get_or_create(&dataset_label(lane));
         histogram.observe(elapsed.as_secs_f64());
-        info!(
-            dataset = lane.dataset.as_str(),
+        drop(histogram);
+        debug!(
+            dataset,
             test_code = lane.test_code.is_some(),
+            verdict = record.verdict,
             events = record.events,
             bytes = record.bytes,
             status = record.status,
             code = record.code,
             subcode = record.subcode,
             received = record.received,
-            fbtrace_id = record.fbtrace_id.as_deref(),
             ms = record.elapsed_ms,
-            verdict = record.verdict,
+            fbtrace_id = record.fbtrace_id.as_deref(),
             "request to Meta"
         );
+        let subject = Subject::Requests {
+            dataset,
+            is_test: lane.test_code.is_some(),
+            verdict: record.verdict,
+            code: record.code,
+            subcode: record.subcode,
+        };
+        self.line(&subject, sum_of(record));
     }
 
     /// Meta counts fewer events than were sent.
     pub(crate) fn fewer_received(&self, lane: &LaneId, record: &RequestRecord) {
+        self.metrics.fewer.get_or_create(&dataset_label(lane)).inc();
         let dataset = lane.dataset.as_str().to_owned();
-        self.metrics
-            .fewer
-            .get_or_create(&metrics::Dataset { dataset })
-            .inc();
-        warn!(
-            dataset = lane.dataset.as_str(),
-            sent = record.events,
-            received = record.received,
-            fbtrace_id = record.fbtrace_id.as_deref(),
-            "Meta took the request but counts fewer events than were sent; see Events Manager, Diagnostics"
-        );
+        self.line(&Subject::Fewer { dataset }, sum_of(record));
     }
 
     /// Events reached their final state.
     pub(crate) fn settled(&self, lane: &LaneId, outcomes: &[(EventKey, Outcome)]) {
-        let dataset = lane.dataset.as_str();
-        let label = metrics::Dataset {
-            dataset: dataset.to_owned(),
-        };
-        let (mut delivered, mut expired, mut refused) = (0, 0, 0);
-        let mut refused_for = None;
-        let (mut withheld, mut withheld_for) = (Vec::new(), None);
+        let (mut delivered, mut expired) = (0, 0);
+        let mut refused = BTreeMap::<_, u64>::new();
+        let mut withheld = BTreeMap::<_, Vec<EventKey>>::new();
         for (key, outcome) in outcomes {
             match outcome {
                 Outcome::Delivered => delivered += 1,
                 Outcome::Expired => expired += 1,
-                Outcome::Withheld(cause) => {
-                    withheld.push(*key);
-                    withheld_for = Some(&cause.text);
-                }
+                Outcome::Withheld(cause) => withheld.entry(&cause.text).or_default().push(*key),
                 Outcome::Refused(cause) => {
-                    let refusal = metrics::Refusal {
-                        dataset: dataset.to_owned(),
-                        code: cause.code.unwrap_or_default(),
-                        subcode: cause.subcode.unwrap_or_default(),
-                    };
-                    self.metrics.refused.get_or_create(&refusal).inc();
-                    refused += 1;
-                    refused_for = Some((cause.code, cause.subcode));
+                    *refused.entry((cause.code, cause.subcode)).or_default() += 1;
                 }
             }
         }
-        self.metrics
-            .delivered
-            .get_or_create(&label)
-            .inc_by(delivered);
-        if let Some((code, subcode)) = refused_for {
-            warn!(
-                dataset,
-                events = refused,
-                code,
-                subcode,
-                "Meta refused events: see `sluice dead list`"
-            );
+        let label = dataset_label(lane);
+        (self.metrics.delivered.get_or_create(&label)).inc_by(delivered);
+        for ((code, subcode), events) in refused {
+            self.refused(lane, (code, subcode), events);
         }
-        if let Some(reason) = withheld_for {
-            let events = withheld.len();
-            let withheld_events = self.metrics.withheld.get_or_create(&label);
-            withheld_events.inc_by(events as u64);
-            warn!(
-                dataset,
-                events,
-                keys = some_of(&withheld),
-                reason,
-                "events withheld: see `sluice dead list --state withheld`"
-            );
+        for (reason, keys) in withheld {
+            (self.metrics.withheld.get_or_create(&label)).inc_by(keys.len() as u64);
+            let why = NotDelivered::Withheld(reason.clone());
+            self.not_delivered(lane, why, Sum::of_keys(keys.into_iter()));
         }
         if expired > 0 {
             self.metrics.expired.get_or_create(&label).inc_by(expired);
-            warn!(dataset, events = expired, "events grew too old for Meta");
+            self.not_delivered(lane, NotDelivered::Expired, Sum::of_events(expired));
         }
+    }
+
+    fn refused(&self, lane: &LaneId, (code, subcode): (Option<i64>, Option<i64>), events: u64) {
+        let label = dataset_label(lane);
+        self.metrics.refused.get_or_create(&label).inc_by(events);
+        let refusal = metrics::Refusal {
+            dataset: label.dataset,
+            code: code.unwrap_or_default(),
+            subcode: subcode.unwrap_or_default(),
+        };
+        self.metrics.refusals.get_or_create(&refusal).inc_by(events);
+        let why = NotDelivered::Refused { code, subcode };
+        self.not_delivered(lane, why, Sum::of_events(events));
     }
 
     /// Events whose bytes on disk are damaged; the journal withholds them.
     pub(crate) fn damaged(&self, lane: &LaneId, events: &[EventKey]) {
-        let dataset = lane.dataset.as_str();
-        let label = metrics::Dataset {
-            dataset: dataset.to_owned(),
-        };
-        for event in events {
-            self.metrics.withheld.get_or_create(&label).inc();
-            error!(
-                dataset,
-                event = event.0,
-                "an event is damaged on disk and withheld; check the disk"
-            );
+        if events.is_empty() {
+            return;
         }
+        let withheld = self.metrics.withheld.get_or_create(&dataset_label(lane));
+        withheld.inc_by(events.len() as u64);
+        drop(withheld);
+        let events = Sum::of_keys(events.iter().copied());
+        self.not_delivered(lane, NotDelivered::Damaged, events);
     }
 
     /// Events whose bodies are encrypted with a key that is not given; the journal withholds them.
     pub(crate) fn locked(&self, lane: &LaneId, events: &[(EventKey, BodyKeyId)]) {
-        let dataset = lane.dataset.as_str();
-        let label = metrics::Dataset {
-            dataset: dataset.to_owned(),
-        };
         for (event, key) in events {
-            self.metrics.withheld.get_or_create(&label).inc();
-            error!(
-                dataset,
-                event = event.0,
-                %key,
-                "an event is withheld: its body is encrypted with another key; set \
-                 journal.encryption_key_previous and send it again with `sluice dead replay`"
-            );
-        }
-    }
-
-    /// How a lane is doing now; what is new about that is logged.
-    pub(crate) fn lane(&self, lane: &LaneId, now: &LaneReport, waiting: impl FnOnce() -> Waiting) {
-        let told = {
-            let mut lanes = self.lanes();
-            let report = lanes.entry(lane.clone()).or_default();
-            report.usage = now.usage;
-            report.held = now.held;
-            report.held_first.clone_from(&now.held_first);
-            std::mem::replace(&mut report.state, now.state.clone())
-        };
-        let state = &now.state;
-        if told.name() == state.name() && told.parked_for() == state.parked_for() {
-            return;
-        }
-        let waiting = waiting();
-        let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
-        let first_expiry_s = waiting.first_expiry_s;
-        let replay = lane.is_replay;
-        match state {
-            LaneState::Flowing => info!(dataset, replay, events, "lane flows again"),
-            LaneState::Throttled { until_ms, reason } => {
-                warn!(dataset, replay, events, reason, until_ms, "lane throttled");
-            }
-            LaneState::Parked { reason, .. } if replay => warn!(
-                dataset,
-                events,
-                first_expiry_s,
-                reason,
-                "events that were sent again do not go through; fresh events are not held up by them. \
-                 Some are tried each minute, and all when a token changes or the gateway gets SIGHUP"
-            ),
-            LaneState::Parked { reason, .. } => error!(
-                dataset,
-                events,
-                first_expiry_s,
-                reason,
-                "lane parked: its events wait until somebody mends the reason; \
-                 a new token takes effect by itself"
-            ),
+            (self.metrics.withheld.get_or_create(&dataset_label(lane))).inc();
+            let event = Sum::of_keys([*event].into_iter());
+            self.not_delivered(lane, NotDelivered::Locked(*key), event);
         }
     }
 
     /// Events stand back: they did not go through while others did.
     pub(crate) fn held(&self, lane: &LaneId, keys: &[EventKey], why: &Trouble) {
-        let events = keys.len();
+        let held = self.metrics.held.get_or_create(&dataset_label(lane));
+        held.inc_by(keys.len() as u64);
+        drop(held);
+        let why = NotDelivered::Held(why.reason().to_owned());
+        self.not_delivered(lane, why, Sum::of_keys(keys.iter().copied()));
+    }
+
+    /// A lane ended by a panic, and is started again.
+    pub(crate) fn lane_crashed(&self, lane: &LaneId) {
+        (self
+            .metrics
+            .lane_crashes
+            .get_or_create(&dataset_label(lane)))
+        .inc();
+        self.not_delivered(lane, NotDelivered::Crashed, Sum::default());
+    }
+
+    fn not_delivered(&self, lane: &LaneId, why: NotDelivered, events: Sum) {
         let dataset = lane.dataset.as_str().to_owned();
-        self.metrics
-            .held
-            .get_or_create(&metrics::Dataset { dataset })
-            .inc_by(events as u64);
-        error!(
-            dataset = lane.dataset.as_str(),
-            events,
-            keys = some_of(keys),
-            reason = why.reason(),
-            "events stand back while others go through; they are tried again in half an hour, \
-             and when a token changes or the gateway gets SIGHUP; `sluice dead show` shows one"
-        );
+        self.line(&Subject::NotDelivered { dataset, why }, events);
+    }
+
+    /// How a lane is doing now; what is new about that is logged.
+    pub(crate) fn lane(&self, lane: &LaneId, now: &LaneReport, waiting: impl FnOnce() -> Waiting) {
+        let now_ms = self.now_ms();
+        let (is_news, usage_before, usage) = {
+            let mut lanes = self.known_lanes();
+            let known = lanes.entry(lane.clone()).or_default();
+            let report = &mut known.report;
+            report.usage = now.usage;
+            report.held = now.held;
+            report.held_first.clone_from(&now.held_first);
+            report.state.clone_from(&now.state);
+            let usage = known.usage.after(now.usage.percent);
+            let before = std::mem::replace(&mut known.usage, usage);
+            (known.told.is_news(&now.state, now_ms), before, usage)
+        };
+        if usage != usage_before {
+            tell_usage(lane, usage_before, usage, now.usage.percent);
+        }
+        if is_news {
+            tell_state(lane, &now.state, waiting());
+        }
+    }
+
+    /// Tells of lanes whose state the log did not say in the quiet minute after it said the same before.
+    pub(super) fn tell_states(&self, waiting: impl Fn(&LaneId) -> Waiting) {
+        let now_ms = self.now_ms();
+        let news: Vec<_> = (self.known_lanes().iter_mut())
+            .filter_map(|(id, known)| {
+                let state = known.report.state.clone();
+                let is_news = known.told.is_news(&state, now_ms);
+                is_news.then(|| (id.clone(), state))
+            })
+            .collect();
+        for (id, state) in news {
+            tell_state(&id, &state, waiting(&id));
+        }
     }
 
     /// Meta answered with a version; another one than was asked for is told once.
     pub(crate) fn served(&self, lane: &LaneId, asked: Version, served: Version) {
         let other = Some(served).filter(|served| *served != asked);
         let known = {
-            let mut lanes = self.lanes();
-            let report = lanes.entry(lane.clone()).or_default();
-            std::mem::replace(&mut report.served, other)
+            let mut lanes = self.known_lanes();
+            let known = lanes.entry(lane.clone()).or_default();
+            std::mem::replace(&mut known.report.served, other)
         };
         if other.is_none() || other == known {
             return;
@@ -233,7 +218,12 @@ impl Watch {
             probe_ms: u64::MAX,
             reason: "the configuration does not name this dataset".to_owned(),
         };
-        self.lanes().entry(lane.clone()).or_default().state = state;
+        {
+            let mut lanes = self.known_lanes();
+            let known = lanes.entry(lane.clone()).or_default();
+            known.told.is_news(&state, self.now_ms());
+            known.report.state = state;
+        }
         error!(
             dataset = lane.dataset.as_str(),
             events = waiting.ready,
@@ -241,36 +231,94 @@ impl Watch {
         );
     }
 
-    /// A lane ended by a panic, and is started again.
-    pub(crate) fn lane_crashed(&self, lane: &LaneId) {
-        let dataset = lane.dataset.as_str().to_owned();
-        self.metrics
-            .lane_crashes
-            .get_or_create(&metrics::Dataset { dataset })
-            .inc();
-        error!(
-            dataset = lane.dataset.as_str(),
-            "a defect in Sluice ended the lane; it starts again, and its events wait meanwhile"
-        );
-    }
-
     /// Whether a lane waits for a person to mend something.
     pub(crate) fn has_parked(&self) -> bool {
-        let is_parked = |report: &LaneReport| {
+        let is_parked = |known: &KnownLane| {
             // A dataset that the configuration does not name is nothing that a new token mends.
-            matches!(report.state, LaneState::Parked { probe_ms, .. } if probe_ms != u64::MAX)
+            matches!(known.report.state, LaneState::Parked { probe_ms, .. } if probe_ms != u64::MAX)
         };
-        self.lanes().values().any(is_parked)
+        self.known_lanes().values().any(is_parked)
+    }
+
+    /// How every lane is doing.
+    pub(crate) fn reports(&self) -> BTreeMap<LaneId, LaneReport> {
+        let lanes = self.known_lanes();
+        let reports = lanes.iter();
+        reports
+            .map(|(id, known)| (id.clone(), known.report.clone()))
+            .collect()
+    }
+
+    fn known_lanes(&self) -> MutexGuard<'_, BTreeMap<LaneId, KnownLane>> {
+        // Reports are replaced whole, so there is no half-written one.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The first few keys, for a line of the log.
-fn some_of(keys: &[EventKey]) -> String {
-    let named: Vec<_> = keys
-        .iter()
-        .take(NAMED_MAX)
-        .map(|key| key.0.to_string())
-        .collect();
-    let more = if keys.len() > NAMED_MAX { ", …" } else { "" };
-    format!("{}{more}", named.join(", "))
+fn dataset_label(lane: &LaneId) -> metrics::Dataset {
+    metrics::Dataset {
+        dataset: lane.dataset.as_str().to_owned(),
+    }
+}
+
+fn sum_of(record: &RequestRecord) -> Sum {
+    Sum {
+        requests: 1,
+        events: record.events as u64,
+        bytes: record.bytes as u64,
+        slowest_ms: record.elapsed_ms,
+        received: record.received,
+        last: record.fbtrace_id.clone(),
+        keys: Vec::new(),
+    }
+}
+
+fn tell_state(lane: &LaneId, state: &LaneState, waiting: Waiting) {
+    let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
+    let first_expiry = waiting.first_expiry_s.map(rfc3339);
+    let replay = lane.is_replay;
+    match state {
+        LaneState::Flowing => info!(dataset, replay, events, "lane flows again"),
+        LaneState::Throttled { until_ms, reason } => {
+            let until = rfc3339(seconds_up(*until_ms));
+            warn!(dataset, replay, events, reason, until, "lane throttled");
+        }
+        LaneState::Parked { reason, .. } if replay => warn!(
+            dataset,
+            events,
+            first_expiry,
+            reason,
+            "events that were sent again do not go through; fresh events are not held up by them. \
+             Some are tried each minute, and all when a token changes or the gateway gets SIGHUP"
+        ),
+        LaneState::Parked { reason, .. } => error!(
+            dataset,
+            events,
+            first_expiry,
+            reason,
+            "lane parked: its events wait until the reason is mended; a new token takes effect by itself"
+        ),
+    }
+}
+
+fn tell_usage(lane: &LaneId, before: UsageStep, now: UsageStep, percent: u32) {
+    let (dataset, replay) = (lane.dataset.as_str(), lane.is_replay);
+    match now {
+        UsageStep::Low => info!(
+            dataset,
+            replay, percent, "Meta's allowance is no longer nearly used up: sending at full speed"
+        ),
+        UsageStep::High if now < before => info!(
+            dataset,
+            replay, percent, "less of Meta's allowance is used up: half as many requests at once"
+        ),
+        UsageStep::High => warn!(
+            dataset,
+            replay, percent, "much of Meta's allowance is used up: half as many requests at once"
+        ),
+        UsageStep::Full => warn!(
+            dataset,
+            replay, percent, "Meta's allowance is nearly used up: one request at a time"
+        ),
+    }
 }

@@ -13,6 +13,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sluice_journal::Tally;
 
+use super::process::Process;
+
 /// From where, to where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Way {
@@ -43,7 +45,7 @@ pub(crate) struct RefusedRequest {
     pub(crate) code: String,
 }
 
-/// The source of a request without a key that somebody has; no source can have this name.
+/// The source of a request without a key of any source; no source can have this name.
 pub(crate) const NO_SOURCE: &str = "(none)";
 
 /// A line of the books.
@@ -98,6 +100,12 @@ pub(crate) struct Refusal {
     pub(crate) subcode: i64,
 }
 
+/// The program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Build {
+    pub(crate) version: &'static str,
+}
+
 /// A request to Meta and what its answer meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Request {
@@ -112,26 +120,38 @@ pub(crate) struct Door {
     pub(crate) status: u16,
 }
 
-type Seconds = Gauge<f64, AtomicU64>;
+type Number = Gauge<f64, AtomicU64>;
 type Count = Gauge<i64, AtomicI64>;
+
+/// A moment in milliseconds, in Unix seconds as a metric has them.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit into a float"
+)]
+pub(crate) fn unix_seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
 
 /// Every metric.
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
+    pub(crate) build: Family<Build, Count>,
+    pub(crate) started: Number,
     pub(crate) received: Family<Way, Counter>,
     pub(crate) accepted: Family<Way, Counter>,
     pub(crate) duplicate: Family<Way, Counter>,
     pub(crate) rejected: Family<Rejection, Counter>,
     pub(crate) findings: Family<Finding, Counter>,
     pub(crate) delivered: Family<Dataset, Counter>,
-    pub(crate) refused: Family<Refusal, Counter>,
+    pub(crate) refused: Family<Dataset, Counter>,
+    pub(crate) refusals: Family<Refusal, Counter>,
     pub(crate) expired: Family<Dataset, Counter>,
     pub(crate) withheld: Family<Dataset, Counter>,
     pub(crate) waiting: Family<Lane, Count>,
-    pub(crate) oldest_waiting: Family<Lane, Seconds>,
-    pub(crate) first_expiry: Family<Lane, Seconds>,
+    pub(crate) oldest_waiting: Family<Lane, Number>,
+    pub(crate) first_expiry: Family<Lane, Number>,
     pub(crate) lane_state: Family<LaneState, Count>,
-    pub(crate) usage: Family<Lane, Count>,
+    pub(crate) usage: Family<Lane, Number>,
     pub(crate) requests: Family<Request, Counter>,
     pub(crate) delivery: Family<Dataset, Histogram>,
     pub(crate) fewer: Family<Dataset, Counter>,
@@ -155,7 +175,9 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut it = Self {
-            registry: Registry::with_prefix("sluice"),
+            registry: Registry::default(),
+            build: Family::default(),
+            started: Number::default(),
             received: Family::default(),
             accepted: Family::default(),
             duplicate: Family::default(),
@@ -163,6 +185,7 @@ impl Metrics {
             findings: Family::default(),
             delivered: Family::default(),
             refused: Family::default(),
+            refusals: Family::default(),
             expired: Family::default(),
             withheld: Family::default(),
             waiting: Family::default(),
@@ -191,14 +214,24 @@ impl Metrics {
             clock_skew: Count::default(),
             clock_in_doubt: Count::default(),
         };
-        it.register_events();
-        it.register_lanes();
-        it.register_process();
+        let mut root = Registry::default();
+        root.register_collector(Box::new(Process));
+        root.register_with_unit(
+            "process_start_time",
+            "When the gateway was started, in Unix time",
+            Unit::Seconds,
+            it.started.clone(),
+        );
+        let registry = root.sub_registry_with_prefix("sluice");
+        it.register_events(registry);
+        it.register_lanes(registry);
+        it.register_journal(registry);
+        it.register_doors(registry);
+        it.registry = root;
         it
     }
 
-    fn register_events(&mut self) {
-        let registry = &mut self.registry;
+    fn register_events(&self, registry: &mut Registry) {
         registry.register(
             "received_events",
             "Events that came in, per dataset they were meant for",
@@ -231,8 +264,13 @@ impl Metrics {
         );
         registry.register(
             "refused_events",
-            "Events that Meta refused, by its code and subcode",
+            "Events that Meta refused",
             self.refused.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Events that Meta refused, by its code and subcode",
+            self.refusals.clone(),
         );
         registry.register(
             "expired_events",
@@ -246,22 +284,21 @@ impl Metrics {
         );
     }
 
-    fn register_lanes(&mut self) {
-        let registry = &mut self.registry;
+    fn register_lanes(&self, registry: &mut Registry) {
         registry.register(
             "waiting_events",
             "Events on disk that are not delivered yet",
             self.waiting.clone(),
         );
         registry.register_with_unit(
-            "oldest_waiting_age",
-            "Age of the oldest waiting event; 0 when none waits",
+            "oldest_waiting_timestamp",
+            "When the oldest waiting event came, in Unix time; NaN when none waits",
             Unit::Seconds,
             self.oldest_waiting.clone(),
         );
         registry.register_with_unit(
-            "first_expiry",
-            "Time until the first waiting event grows too old for Meta",
+            "first_expiry_timestamp",
+            "When the first waiting event grows too old for Meta, in Unix time; NaN when none waits",
             Unit::Seconds,
             self.first_expiry.clone(),
         );
@@ -270,9 +307,10 @@ impl Metrics {
             "1 for the state a lane is in: flowing, throttled or parked",
             self.lane_state.clone(),
         );
-        registry.register(
-            "usage_percent",
-            "How much of Meta's allowance is used, by its headers",
+        registry.register_with_unit(
+            "usage",
+            "How much of Meta's allowance is used, by its headers; 1 is all of it",
+            Unit::Other("ratio".to_owned()),
             self.usage.clone(),
         );
         registry.register(
@@ -303,8 +341,7 @@ impl Metrics {
         );
     }
 
-    fn register_process(&mut self) {
-        let registry = &mut self.registry;
+    fn register_journal(&self, registry: &mut Registry) {
         registry.register(
             "commits",
             "Transactions of the journal",
@@ -315,16 +352,6 @@ impl Metrics {
             "How long a transaction of the journal took, with its fsync",
             Unit::Seconds,
             self.commit.clone(),
-        );
-        registry.register(
-            "door_requests",
-            "Requests that were answered, by door and status",
-            self.door_requests.clone(),
-        );
-        registry.register(
-            "refused_requests",
-            "Requests for events that were refused as a whole, by source and reason",
-            self.refused_requests.clone(),
         );
         registry.register(
             "not_kept_requests",
@@ -363,6 +390,24 @@ impl Metrics {
             "clock_in_doubt",
             "1 while it is not sure what time it is: nothing expires or is deleted",
             self.clock_in_doubt.clone(),
+        );
+    }
+
+    fn register_doors(&self, registry: &mut Registry) {
+        registry.register(
+            "build_info",
+            "1; the version of the program is in the label",
+            self.build.clone(),
+        );
+        registry.register(
+            "door_requests",
+            "Requests that were answered, by door and status",
+            self.door_requests.clone(),
+        );
+        registry.register(
+            "refused_requests",
+            "Requests for events that were refused as a whole, by source and reason",
+            self.refused_requests.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(

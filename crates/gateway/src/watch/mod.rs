@@ -3,27 +3,34 @@
 //!
 //! Nothing here takes an event, a value of one, or a token: what cannot come in cannot leak.
 
+mod begin;
 mod doors;
 mod exposition;
-mod found;
+mod format;
 mod lanes;
+mod lines;
 mod metrics;
-mod minutes;
+mod news;
+mod process;
+mod tell;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sluice_graph::{Usage, Version};
-use sluice_journal::{ArrivalKind, CommitStats, EventKey, JournalError, LaneId};
+use sluice_journal::{ArrivalKind, CommitStats, EventKey, JournalError, LaneId, Waiting};
 use tracing::{error, info, warn};
 
+use crate::clock::SharedClock;
+use crate::config::Config;
 use crate::doubt::Doubt;
 use crate::lane_state::LaneState;
-pub(crate) use doors::Guesses;
-pub(crate) use found::Found;
+pub(crate) use doors::{FoundInRequest, Guesses};
+pub(crate) use format::Format;
+use lanes::KnownLane;
+use lines::{Lines, Subject, Sum};
 use metrics::Metrics;
-use minutes::Minutes;
 
 /// How many events that stand back are named at most, in the log and on `/readyz`.
 pub(crate) const NAMED_MAX: usize = 10;
@@ -36,17 +43,14 @@ const SKEW_OVER_S: u64 = 15;
 #[derive(Clone)]
 pub(crate) struct Watch {
     metrics: Arc<Metrics>,
-    lanes: Arc<Mutex<BTreeMap<LaneId, LaneReport>>>,
+    lanes: Arc<Mutex<BTreeMap<LaneId, KnownLane>>>,
+    /// For the minutes of the log.
+    clock: SharedClock,
+    lines: Arc<Lines>,
     is_failing: Arc<AtomicBool>,
     /// It was told that the journal takes nothing until the next start.
     is_lost: Arc<AtomicBool>,
-    /// When it was last told, in milliseconds since 1970, that all places are taken, that one address has too
-    /// many, and that a request was answered 503.
-    full_told_ms: Arc<AtomicU64>,
-    refused_told_ms: Arc<AtomicU64>,
-    busy_told_ms: Arc<AtomicU64>,
     is_skewed: Arc<AtomicBool>,
-    minutes: Arc<Minutes>,
 }
 
 /// How a lane is doing.
@@ -63,18 +67,57 @@ pub(crate) struct LaneReport {
 }
 
 impl Watch {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: SharedClock) -> Self {
         Self {
             metrics: Arc::new(Metrics::new()),
             lanes: Arc::default(),
+            clock,
+            lines: Arc::default(),
             is_failing: Arc::default(),
             is_lost: Arc::default(),
-            full_told_ms: Arc::default(),
-            refused_told_ms: Arc::default(),
-            busy_told_ms: Arc::default(),
             is_skewed: Arc::default(),
-            minutes: Arc::default(),
         }
+    }
+
+    /// By the computer's clock.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::new(Arc::new(crate::clock::SystemClock::default()))
+    }
+
+    /// Begins all series at 0 that can be known from the configuration: the first event of a series that appears
+    /// with it is no increase to Prometheus.
+    pub(crate) fn begin(&self, config: &Config, started_ms: u64) {
+        self.metrics.begin(config, started_ms);
+    }
+
+    /// Adds to what the log says of a subject once a minute.
+    fn line(&self, subject: &Subject, sum: Sum) {
+        if let Some(sum) = self.lines.add(subject, sum, self.now_ms()) {
+            tell::tell(subject, &sum);
+        }
+    }
+
+    /// Tells what came while the log was quiet about it. To be called every few seconds.
+    pub(crate) fn tell_further(&self, waiting: impl Fn(&LaneId) -> Waiting) {
+        self.tell_sums(self.now_ms());
+        self.tell_states(waiting);
+    }
+
+    /// Tells all that is left to be told, at the end.
+    pub(crate) fn tell_rest(&self) {
+        self.tell_sums(u64::MAX);
+    }
+
+    fn tell_sums(&self, now_ms: u64) {
+        for (subject, sum) in self.lines.due(now_ms) {
+            tell::tell(&subject, &sum);
+        }
+    }
+
+    /// Milliseconds on a clock that is never set.
+    fn now_ms(&self) -> u64 {
+        self.clock.monotonic_ms()
     }
 
     /// The journal kept what came, or could not.
@@ -176,26 +219,4 @@ impl Watch {
             counter.inc_by(count.events);
         }
     }
-
-    /// How every lane is doing.
-    pub(crate) fn reports(&self) -> BTreeMap<LaneId, LaneReport> {
-        self.lanes().clone()
-    }
-
-    fn lanes(&self) -> MutexGuard<'_, BTreeMap<LaneId, LaneReport>> {
-        // Reports are replaced whole, so there is no half-written one.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether something was not told for a minute; it is told now.
-fn is_due(told_ms: &AtomicU64, now_ms: u64) -> bool {
-    const BETWEEN_MS: u64 = 60_000;
-    let told = told_ms.load(Ordering::Relaxed);
-    // A clock that was set back must not keep the log silent.
-    let is_due = now_ms.abs_diff(told) >= BETWEEN_MS;
-    is_due
-        && told_ms
-            .compare_exchange(told, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
 }

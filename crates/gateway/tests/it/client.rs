@@ -48,9 +48,21 @@ pub(crate) async fn request(
 
 /// Sends bytes as they are.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
+    sent(address, bytes, false).await
+}
+
+/// Sends bytes as they are, and no more after them.
+pub(crate) async fn half_closed(address: SocketAddr, bytes: &[u8]) -> Answer {
+    sent(address, bytes, true).await
+}
+
+async fn sent(address: SocketAddr, bytes: &[u8], is_all: bool) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // Most clients look for the answer only when all is sent.
     stream.write_all(bytes).await.unwrap();
+    if is_all {
+        stream.shutdown().await.unwrap();
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer).into_owned();

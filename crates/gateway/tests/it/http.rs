@@ -2,8 +2,8 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::client::{raw, request};
-use crate::harness::{KEY, start};
+use crate::client::{Answer, half_closed, raw, request};
+use crate::harness::{DATASET, KEY, start};
 
 #[tokio::test]
 async fn a_head_has_a_size_and_http_2_is_not_spoken() {
@@ -195,5 +195,129 @@ async fn a_client_that_asks_before_it_sends_is_told_at_once() {
     );
     let answer = raw(test.address(), head.as_bytes()).await;
     assert!(answer.head.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    test.finish().await;
+}
+
+/// Whatever is wrong with a request line, and at whichever listener: the answer is the door's own JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_json_in_the_words_of_its_door() {
+    let test = start().await;
+    let shape = |answer: &Answer| {
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        match (&json["error"]["code"], &json["code"]) {
+            (graph, _) if graph.is_i64() => format!("{} graph {graph}", answer.status),
+            (_, problem) => format!("{} {problem}", answer.status).replace('"', ""),
+        }
+    };
+    let key = format!("Authorization: Bearer {KEY}");
+    for (line, head, expected) in [
+        ("POST /v26.0/%ff/events", key.as_str(), "400 graph 100"),
+        ("POST /v26.0/%ff/events", "", "401 graph 104"),
+        ("POST /v26.0/%/events", key.as_str(), "400 graph 100"),
+        ("POST /capi/%ff/events", key.as_str(), "400 graph 100"),
+        ("POST /%ff/1/events", key.as_str(), "404 path_unknown"),
+        ("GET /v26.0/%ff", "", "404 graph 2500"),
+        ("GET /v26.0/%ff/events", "", "404 graph 2500"),
+        ("POST /v26.0/%ff/instruments", "", "404 graph 2500"),
+        ("POST /x/%ff/instruments", "", "404 path_unknown"),
+        ("GET /x/debug_token", "", "404 path_unknown"),
+        ("POST /x/debug_token", "", "404 path_unknown"),
+        ("GET /%ff", "", "404 path_unknown"),
+        ("GET /capi/1/events", "", "405 graph 100"),
+        ("GET /capi/%ff/events", "", "405 graph 100"),
+        ("GET /capi/1", "", "404 graph 100"),
+        ("GET /v1/events", "", "405 method_wrong"),
+        ("OPTIONS /v1/events", "", "405 method_wrong"),
+        ("TRACE /v1/events", "", "405 method_wrong"),
+        ("STRANGE /healthz", "", "405 method_wrong"),
+        ("OPTIONS *", "", "404 path_unknown"),
+        ("CONNECT shop.example:443", "", "404 path_unknown"),
+        ("POST /v26.0/1/events", "Host: another", "400 graph 100"),
+        ("POST /capi/1/events", "Host: another", "400 graph 100"),
+        ("POST /v1/events", "Host: another", "400 host_invalid"),
+        (
+            "POST /v26.0/1/events",
+            "Transfer-Encoding: gzip, chunked",
+            "501 graph 100",
+        ),
+    ] {
+        let head = if head.is_empty() { "A: b" } else { head };
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{head}\r\nConnection: close\r\n\r\n");
+        let answer = raw(test.address(), request.as_bytes()).await;
+        assert_eq!(shape(&answer), expected, "{line}: {answer:?}");
+    }
+    for (line, expected) in [
+        ("GET /%ff", "404 path_unknown"),
+        ("POST /v26.0/%ff/events", "404 path_unknown"),
+        ("GET /v26.0/1", "404 path_unknown"),
+        ("POST /metrics", "405 method_wrong"),
+        ("OPTIONS *", "404 path_unknown"),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = raw(test.admin(), request.as_bytes()).await;
+        assert_eq!(shape(&answer), expected, "{line}: {answer:?}");
+    }
+    // Bytes that are no text in a header, and a type that is none of those that are known.
+    for (content_type, expected) in [
+        (&b"\xff\xfe"[..], "400 graph 100"),
+        (b"multipart/form-data", "400 graph 100"),
+        (b"image/png; =", "400 graph 100"),
+    ] {
+        let head = format!("POST /v26.0/{DATASET}/events HTTP/1.1\r\nHost: x\r\n{key}\r\n");
+        let rest = b"\r\nContent-Length: 3\r\nConnection: close\r\n\r\n\xff=1";
+        let request = [head.as_bytes(), b"Content-Type: ", content_type, rest].concat();
+        let answer = raw(test.address(), &request).await;
+        assert_eq!(shape(&answer), expected, "{content_type:?}: {answer:?}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_early_is_told_what_its_framing_lacks() {
+    let test = start().await;
+    for (framing, body, help) in [
+        (
+            "Content-Length: 10",
+            "{}",
+            "as many bytes as Content-Length says",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "2\r\n{}\r\n",
+            "a chunk of no bytes",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "9\r\n{}",
+            "a chunk of no bytes",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "2\r\n{}}\r\n0\r\n\r\n",
+            "each chunk",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "-2\r\n{}\r\n0\r\n\r\n",
+            "each chunk",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "ffffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+            "each chunk",
+        ),
+    ] {
+        let request = format!(
+            "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n{framing}\r\n\r\n{body}"
+        );
+        let answer = half_closed(test.address(), request.as_bytes()).await;
+        assert_eq!(answer.status, 400, "{body:?}: {answer:?}");
+        assert_eq!(answer.json()["code"], "body_torn", "{body:?}");
+        let told = answer.json()["help"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(told.contains(help), "{body:?}: {told}");
+    }
     test.finish().await;
 }

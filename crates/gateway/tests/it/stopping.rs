@@ -136,6 +136,13 @@ async fn a_gateway_that_is_not_in_use_stops_without_a_drain() {
     test.restart().await;
     let drained = timeout(PATIENCE, test.gateway().drain()).await;
     assert!(drained.is_ok(), "no event ever came");
+    for path in ["/v1/events", "/v26.0/1234567890123456/events"] {
+        let wrong = [("Authorization", "Bearer a-wrong-key-0123456789")];
+        let answer = request(test.address(), "POST", path, &wrong, b"{}").await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    let drained = timeout(PATIENCE, test.gateway().drain()).await;
+    assert!(drained.is_ok(), "no source ever asked");
     assert_eq!(test.post(&test.purchase("long-ago")).await.status, 202);
     test.arrived(1).await;
     test.clock.jump(Duration::from_mins(1));

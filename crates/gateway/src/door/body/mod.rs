@@ -14,7 +14,6 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use sluice_event::batch;
-use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use room::{Reserved, Room};
 use unpack::{Encoding, encoding, unpack};
@@ -34,13 +33,24 @@ pub(crate) struct BodyLimits {
 /// request here, and not the work.
 pub(crate) struct ReadBody {
     pub(crate) bytes: Vec<u8>,
-    room: Vec<OwnedSemaphorePermit>,
+    reserved: Reserved,
 }
 
 impl ReadBody {
-    /// Takes room for this many bytes that are made of the body.
-    pub(crate) fn more(&mut self, bytes: usize, room: &Room) -> Result<(), BodyError> {
-        room.take(bytes, &mut self.room)
+    /// Takes room for this many bytes that are made of the body and stay as long as it does.
+    pub(crate) fn more(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let needed = self.reserved.bytes() + bytes;
+        self.reserved.reach(needed, needed)
+    }
+
+    /// Room for what is made of the body and goes before it, in the same room.
+    pub(crate) fn beside(&self) -> Reserved {
+        Reserved::beside(self.reserved.room(), &self.reserved)
+    }
+
+    /// Room for what is made of the body, in a room that may be another.
+    pub(crate) fn beside_in(&self, room: &Room) -> Reserved {
+        Reserved::beside(room, &self.reserved)
     }
 }
 
@@ -53,8 +63,12 @@ pub(crate) enum BodyError {
     TooLargeUnpacked { max: usize },
     #[error("the body did not arrive in time")]
     TooSlow,
+    #[error("the body with all that is made of it takes more than {max} bytes of memory")]
+    LargerThanRoom { max: usize },
     #[error("the body ended before it was complete")]
     Torn,
+    #[error("the body ended before its last chunk")]
+    TornChunks,
     #[error("a chunk of the body has no length that can be read, or another one than it says")]
     Chunk,
     #[error("too many bodies at the same time")]
@@ -80,11 +94,9 @@ pub(crate) async fn receive(
     if encoding == Encoding::None {
         return Ok(received);
     }
-    let unpacking_room = room.clone();
     let max = limits.decoded_bytes_max;
     // Unpacking takes milliseconds, in which other requests should go on.
-    let unpacked =
-        tokio::task::spawn_blocking(move || unpack(&received, encoding, max, &unpacking_room));
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&received, encoding, max));
     unpacked.await.map_err(|_| BodyError::Encoding)?
 }
 
@@ -101,47 +113,44 @@ async fn read(
         return Err(BodyError::TooLarge { max });
     }
     let mut bytes = Vec::new();
-    let mut rooms = Vec::new();
-    let mut room_bytes = 0;
+    let mut reserved = Reserved::of(room);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| flaw_of(&error))?;
+        let frame = frame.map_err(|error| flaw_of(&error, stated.is_some()))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > max {
+        let needed = bytes.len() + data.len();
+        if needed > max {
             return Err(BodyError::TooLarge { max });
         }
-        if bytes.len() + data.len() > room_bytes {
+        if needed > bytes.capacity() {
             // As much as the body is going to need, as far as it is known to come: doubling keeps the
             // number of permits small, and a slow client holds no more than twice what it has sent.
-            let wanted = (bytes.len() + data.len()).max(room_bytes * 2);
-            let wanted = wanted.min(stated.unwrap_or(max).max(data.len()));
-            let piece = wanted.max(bytes.len() + data.len()) - room_bytes;
-            room.take(piece, &mut rooms)?;
-            room_bytes += piece;
-            bytes.reserve_exact(room_bytes - bytes.len());
+            let wanted = (bytes.capacity() * 2)
+                .min(stated.unwrap_or(max))
+                .max(needed);
+            reserved.reach(needed, wanted)?;
+            bytes.reserve_exact(wanted.min(reserved.bytes()) - bytes.len());
         }
         bytes.extend_from_slice(&data);
     }
     if stated.is_some_and(|stated| bytes.len() < stated) {
         return Err(BodyError::Torn);
     }
-    Ok(ReadBody { bytes, room: rooms })
+    Ok(ReadBody { bytes, reserved })
 }
 
 /// The text of a body; where bytes that are no UTF-8 make it a copy, with room for that.
-pub(crate) fn text_of<'b>(
-    bytes: &'b [u8],
-    room: &Room,
-) -> Result<(Cow<'b, str>, Reserved), BodyError> {
-    let mut held = Reserved::default();
-    let text = batch::text_within(bytes, |size| held.more(size, room))?;
-    Ok((text, held))
+pub(crate) fn text_of(
+    bytes: &[u8],
+    mut reserved: Reserved,
+) -> Result<(Cow<'_, str>, Reserved), BodyError> {
+    let text = batch::text_within(bytes, |size| reserved.more(size))?;
+    Ok((text, reserved))
 }
 
-/// Why the next piece of a body could not be read. What is left of a connection that broke looks the same in both
-/// framings; a chunk that cannot be read is the client's fault.
-fn flaw_of(error: &axum::Error) -> BodyError {
+/// Why the next piece of a body could not be read: the connection broke, or a chunk cannot be read.
+fn flaw_of(error: &axum::Error, has_length: bool) -> BodyError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let kind = error
@@ -152,5 +161,9 @@ fn flaw_of(error: &axum::Error) -> BodyError {
         }
         cause = error.source();
     }
-    BodyError::Torn
+    if has_length {
+        BodyError::Torn
+    } else {
+        BodyError::TornChunks
+    }
 }

@@ -4,6 +4,7 @@ use axum::http::header::CONTENT_ENCODING;
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::door::problem::Problem;
 
 const LIMITS: BodyLimits = BodyLimits {
     bytes_max: 10_000,
@@ -114,16 +115,13 @@ async fn bodies_share_the_room() {
 #[test]
 fn what_is_made_of_a_body_takes_room_until_it_is_gone() {
     let room = Room::new(64 * 1024);
-    let mut held = Reserved::default();
-    let events = (0..100).take_while(|_| held.more(1_000, &room).is_ok());
+    let mut held = Reserved::of(&room);
+    let events = (0..100).take_while(|_| held.more(1_000).is_ok());
     // 64 KiB, to the last byte.
     assert_eq!(events.count(), 65);
-    assert_eq!(
-        Reserved::default().more(64 * 1024, &room),
-        Err(BodyError::NoRoom)
-    );
+    assert_eq!(Reserved::of(&room).more(64 * 1024), Err(BodyError::NoRoom));
     drop(held);
-    assert_eq!(Reserved::default().more(64 * 1024, &room), Ok(()));
+    assert_eq!(Reserved::of(&room).more(64 * 1024), Ok(()));
 }
 
 /// One thread for work aside, which is busy, so that the body waits for it.
@@ -144,7 +142,7 @@ fn a_body_takes_its_room_until_the_work_on_it_is_done() {
         let mut request = Box::pin(receive(&headers, body, LIMITS, &room));
         assert!((&mut request).now_or_never().is_none());
         drop(request);
-        let whole = || Reserved::default().more(64 * 1024, &room);
+        let whole = || Reserved::of(&room).more(64 * 1024);
         assert_eq!(whole(), Err(BodyError::NoRoom), "the client went away");
         end.send(()).unwrap();
         busy.await.unwrap().unwrap();
@@ -158,16 +156,18 @@ fn a_body_takes_its_room_until_the_work_on_it_is_done() {
 fn a_copy_of_a_text_takes_room() {
     let room = Room::new(8 * 1024);
     let sound = [b' '; 16 * 1024];
-    assert!(text_of(&sound, &room).is_ok());
-    let (text, held) = text_of(b"Jos\xe9", &room).map_err(|_| ()).unwrap();
+    assert!(text_of(&sound, Reserved::of(&room)).is_ok());
+    let (text, held) = text_of(b"Jos\xe9", Reserved::of(&room))
+        .map_err(|_| ())
+        .unwrap();
     assert_eq!(text, "Jos\u{fffd}");
-    let whole = || Reserved::default().more(8 * 1024, &room);
+    let whole = || Reserved::of(&room).more(8 * 1024);
     assert_eq!(whole(), Err(BodyError::NoRoom));
     drop(held);
     assert_eq!(whole(), Ok(()));
     assert_eq!(
-        text_of(&[0xff; 4_000], &room).err(),
-        Some(BodyError::NoRoom)
+        text_of(&[0xff; 4_000], Reserved::of(&room)).err(),
+        Some(BodyError::LargerThanRoom { max: 8 * 1024 })
     );
 }
 
@@ -190,4 +190,22 @@ async fn a_part_of_the_room_is_all_that_some_get() {
     assert_eq!(take(&part, 6_000).await.err(), Some(BodyError::NoRoom));
     drop((second, third));
     assert!(take(&part, 6_000).await.is_ok());
+}
+
+/// A form that is packed, from an address that may have less room than it takes: coming again does not help.
+#[tokio::test]
+async fn a_packed_body_that_could_never_have_room_is_too_large_and_not_busy() {
+    let room = Room::new(128 * 1024).part(80 * 1024);
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+    let receive = |bytes| {
+        let body = Body::from(gzip(&vec![b' '; bytes]));
+        receive(&headers, body, LIMITS, &room)
+    };
+    let too_large = BodyError::LargerThanRoom { max: 80 * 1024 };
+    assert_eq!(receive(90_000).await.err(), Some(too_large));
+    let mut body = receive(60_000).await.map_err(|_| ()).unwrap();
+    // The fields of a form are a copy.
+    assert_eq!(body.more(60_000), Err(too_large));
+    assert_eq!(Problem::from(too_large).status.as_u16(), 413);
 }

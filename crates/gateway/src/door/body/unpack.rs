@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_ENCODING;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::room::STEP_BYTES_MAX;
-use super::{BodyError, ReadBody, Room};
+use super::{BodyError, ReadBody};
 
 /// The largest window of a zstd frame, in bytes: what a decoder should at least take (RFC 8878, 3.1.1.1.2), and
 /// all that the levels up to 19 use. A frame names its window in its first bytes, before anything of it is known.
@@ -36,25 +36,27 @@ pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, BodyError> {
 }
 
 pub(super) fn unpack(
-    ReadBody { bytes: packed, .. }: &ReadBody,
+    received: &ReadBody,
     encoding: Encoding,
     max: usize,
-    room: &Room,
 ) -> Result<ReadBody, BodyError> {
+    let packed = received.bytes.as_slice();
     let mut reader: Box<dyn std::io::Read + '_> = match encoding {
-        Encoding::None => Box::new(packed.as_slice()),
-        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed.as_slice())),
+        Encoding::None => Box::new(packed),
+        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
         Encoding::Zstd => Box::new(ZstdFrames {
             rest: packed,
             frame: None,
         }),
     };
     let mut bytes = Vec::new();
-    let mut rooms = Vec::new();
+    let mut reserved = received.beside();
     loop {
         // A piece at a time: a few bytes may unpack to more than the memory holds.
         let step = bytes.len().clamp(64 * 1024, STEP_BYTES_MAX);
-        room.take(step, &mut rooms)?;
+        let step = step.min(max + 1 - bytes.len());
+        let needed = bytes.len() + step;
+        reserved.reach(needed, needed)?;
         bytes.reserve_exact(step);
         let read = (&mut reader)
             .take(step as u64)
@@ -64,7 +66,7 @@ pub(super) fn unpack(
             return Err(BodyError::TooLargeUnpacked { max });
         }
         if read < step {
-            return Ok(ReadBody { bytes, room: rooms });
+            return Ok(ReadBody { bytes, reserved });
         }
     }
 }
