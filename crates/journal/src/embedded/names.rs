@@ -4,8 +4,7 @@
 //! source has a limited number of them; events of further ones are counted together. What goes to Meta, and what
 //! a row says, is the event's own name in any case.
 
-use std::collections::{HashMap, HashSet};
-
+use hashbrown::{HashMap, HashSet};
 use rusqlite::Connection;
 use sluice_event::names;
 

@@ -91,13 +91,28 @@ impl Queue {
         self.ready() + self.leased.len()
     }
 
-    /// Puts an event at its place.
+    /// Puts an event at its place: mostly, behind all others.
     pub(super) fn push(&mut self, slot: Slot) {
-        let before = self.ready_slot(slot.key);
-        if self.line.back().is_none_or(|last| last.key < slot.key) {
+        let is_last = self.line.back().is_none_or(|last| last.key < slot.key);
+        let before = if is_last {
+            self.returned.remove(&slot.key)
+        } else {
+            self.ready_slot(slot.key)
+        };
+        self.ready_bytes -= before.map_or(0, Slot::bytes_sent);
+        self.ready_bytes += slot.bytes_sent();
+        if is_last {
             self.line.push_back(slot);
             self.in_line += 1;
-        } else if let Some(place) = self.place(slot.key) {
+        } else {
+            self.put_back(slot);
+        }
+        self.by_expiry.push(Reverse((slot.expires_s(), slot.key)));
+    }
+
+    /// Puts an event where it was in the line, or beside the line if its place there is gone.
+    fn put_back(&mut self, slot: Slot) {
+        if let Some(place) = self.place(slot.key) {
             if self.line[place].bytes == TAKEN {
                 self.in_line += 1;
             }
@@ -105,9 +120,6 @@ impl Queue {
         } else {
             self.returned.insert(slot.key, slot);
         }
-        self.ready_bytes += slot.bytes_sent();
-        self.ready_bytes -= before.map_or(0, Slot::bytes_sent);
-        self.by_expiry.push(Reverse((slot.expires_s(), slot.key)));
     }
 
     /// Takes events: urgent ones first, then in order of arrival.

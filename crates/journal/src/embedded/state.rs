@@ -4,10 +4,10 @@
 //! ([`State::publish`]). What has to change at once (numbers, texts, identities, names) is taken back when the
 //! commit fails ([`State::undo`]).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashMap;
 use rusqlite::Connection;
 use sluice_event::ActionSource;
 

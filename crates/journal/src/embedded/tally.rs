@@ -1,7 +1,8 @@
 //! Hourly counts per dataset, source and event name, changed in the transaction that changes the rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use rusqlite::{Connection, Row};
 
 use super::terms::Term;

@@ -1,8 +1,8 @@
 //! Texts that repeat in every row (dataset, source, event name, test code) as small numbers.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use rusqlite::{Connection, ToSql, types};
 
 use crate::error::JournalError;
