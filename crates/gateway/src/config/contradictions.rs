@@ -10,8 +10,8 @@ use sluice_graph::Version;
 use super::environment::Environment;
 use super::key::{PREFIX, Shape, home};
 use super::keys::SECTIONS;
-use super::read::grouped;
 use super::resolved::Config;
+use super::scalar::grouped;
 use super::secret::SecretRef;
 use super::table::{Table, Tables};
 use super::written::{Notes, Origin, Written};
@@ -85,12 +85,12 @@ fn graph(tables: &Tables, config: &Config, notes: &mut Notes<'_>) {
 
 /// What one table says about delivery. Defaults contradict nothing, but a version comes to its end.
 fn delivery(own: &Table, graph: &Table, now_s: i64, notes: &mut Notes<'_>) {
-    let set = |key| own.number(key).filter(|_| own.is_set(key));
+    let set = |key| own.parsed::<u64>(key).filter(|_| own.is_set(key));
     let version = own.text("version").and_then(Version::parse);
     if let Some(warning) = version.and_then(|version| version.warning(now_s)) {
         notes.warning(&own.place("version"), warning.to_string(), "");
     }
-    if let (Some(linger_ms), Some(timeout_s)) = (set("linger_ms"), graph.number("timeout_s"))
+    if let (Some(linger_ms), Some(timeout_s)) = (set("linger_ms"), graph.parsed::<u64>("timeout_s"))
         && linger_ms > timeout_s * 1_000
     {
         let message = "linger_ms is longer than timeout_s: events wait longer than Meta may take";
@@ -104,7 +104,7 @@ fn delivery(own: &Table, graph: &Table, now_s: i64, notes: &mut Notes<'_>) {
         );
         notes.warning(&own.place("batch_bytes_max"), message, "");
     }
-    let events = own.over(graph).number("batch_events_max");
+    let events = own.over(graph).parsed("batch_events_max");
     if let (Some(hourly), Some(events)) = (set("events_per_hour_max"), events)
         && (1..events).contains(&hourly)
     {

@@ -52,9 +52,7 @@ pub(super) enum Kind {
     /// One of these words.
     Words(&'static [&'static str]),
     /// A text of this form.
-    Text(&'static Form),
-    /// As a text, or a date and time of TOML.
-    Moment(&'static Form),
+    Text(Form),
     /// A list of ids of datasets.
     Ids,
     /// A program and its arguments, which may hold a secret.
@@ -142,6 +140,15 @@ impl Section {
     pub(super) fn has(&self) -> String {
         let names: Vec<_> = self.names().collect();
         format!("{} has {}", self.header(), names.join(", "))
+    }
+
+    /// What to write where there is none of it: `add where events go: id and access_token`.
+    pub(super) fn least(&self) -> String {
+        let needed = self.all_keys().filter(|key| key.needed.is_some());
+        let needed: Vec<_> = needed.map(|key| key.name).collect();
+        let (last, others) = needed.split_last().unwrap_or((&"", &[]));
+        let about = self.about.to_lowercase();
+        format!("add {about}: {} and {last}", others.join(", "))
     }
 
     /// What to write where one table stands that there can be several of.

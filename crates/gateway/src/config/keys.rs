@@ -6,11 +6,8 @@
 //!
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-use super::forms::{
-    ACTION_SOURCE, ADDRESS, BASE_URL, COUNTRY, DATASET_ID, DATASET_NAME, FILE, FILTER, FOLDER,
-    MOMENT, PARTNER_AGENT, SHORT_NAME, VARIABLE, VERSION,
-};
-use super::key::Kind::{Command, Flag, Ids, Moment, Number, Secret, Table, Text, Words};
+use super::forms::Form;
+use super::key::Kind::{Command, Flag, Ids, Number, Secret, Table, Text, Words};
 use super::key::{Key, SecretKind, Section, Shape, needed, optional, set};
 
 const KIB: u64 = 1 << 10;
@@ -27,7 +24,7 @@ pub(super) static SERVER: Section = Section {
     shape: Shape::Single,
     about: "Where requests come in, and how much of them is taken",
     keys: &[
-        set("listen", Text(&ADDRESS), "127.0.0.1:8080",
+        set("listen", Text(Form::Address), "127.0.0.1:8080",
             "where requests come in. Sluice speaks plain HTTP: for anything but this machine, put a reverse proxy with TLS in front"),
         set("body_bytes_max", Number(KIB, GIB), "8_388_608",
             "bytes of a request body, as it comes over the wire"),
@@ -57,7 +54,7 @@ pub(super) static ADMIN: Section = Section {
     shape: Shape::Single,
     about: "Where those who run the gateway see how it is doing",
     keys: &[
-        set("listen", Text(&ADDRESS), "127.0.0.1:8081",
+        set("listen", Text(Form::Address), "127.0.0.1:8081",
             "where [metrics and the state of the lanes](operations.md#the-admin-listener) are shown. It asks for no key"),
     ],
     common: &[],
@@ -69,7 +66,7 @@ pub(super) static JOURNAL: Section = Section {
     shape: Shape::Single,
     about: "Where events are kept",
     keys: &[
-        set("path", Text(&FOLDER), "./sluice-data",
+        set("path", Text(Form::Folder), "./sluice-data",
             "the folder; it is made when it is not there"),
         set("retention_days", Number(0, 3_650), "30",
             "days for which the bodies of finished events are kept; what became of them is kept for good. With 0 a body \
@@ -89,7 +86,7 @@ pub(super) static GRAPH: Section = Section {
     shape: Shape::Single,
     about: "How Meta is reached. The keys from `version` on hold for every dataset that does not set them itself.",
     keys: &[
-        set("base_url", Text(&BASE_URL), "https://graph.facebook.com",
+        set("base_url", Text(Form::BaseUrl), "https://graph.facebook.com",
             "the Graph API, or what stands in for it; without the version"),
         set("timeout_s", Number(1, 300), "10",
             "seconds a request may take"),
@@ -102,7 +99,7 @@ pub(super) static GRAPH: Section = Section {
             "what becomes of `business_messaging` events when the answer to their request was lost: Meta recognises no \
              copies of them. `\"withhold\"`: they are kept back for [`sluice dead replay`](operations.md#dead-events), so \
              none counts twice. `\"resend\"`: they are sent again like all others, and some may count twice"),
-        optional("partner_agent", Text(&PARTNER_AGENT),
+        optional("partner_agent", Text(Form::PartnerAgent),
             "who delivers, for platforms that do it for others"),
     ],
     common: DELIVERY,
@@ -111,7 +108,7 @@ pub(super) static GRAPH: Section = Section {
 /// What holds for every dataset, in `[graph]`, or for one, in its table.
 #[rustfmt::skip]
 const DELIVERY: &[Key] = &[
-    set("version", Text(&VERSION), "v27.0",
+    set("version", Text(Form::Version), "v27.0",
         "the version of the Graph API"),
     set("linger_ms", Number(0, 60_000), "200",
         "milliseconds to wait for more events before a batch that is not full leaves"),
@@ -133,7 +130,7 @@ pub(super) static LOG: Section = Section {
     keys: &[
         set("format", Words(&["human", "json"]), "human",
             "for people, or one JSON object a line"),
-        set("filter", Text(&FILTER), "info",
+        set("filter", Text(Form::Filter), "info",
             "which lines: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter such as `info,sluice_gateway=debug`"),
     ],
     common: &[],
@@ -145,10 +142,10 @@ pub(super) static DATASET: Section = Section {
     shape: Shape::Repeated,
     about: "Where events go",
     keys: &[
-        needed("id", Text(&DATASET_ID),
+        needed("id", Text(Form::DatasetId),
             "Meta's id of the dataset or pixel, as in id = \"1234567890123456\"",
             "Meta's id of the dataset, which is also the id of the pixel"),
-        optional("name", Text(&DATASET_NAME),
+        optional("name", Text(Form::DatasetName),
             "a name for people"),
         needed("access_token", Secret(SecretKind::AccessToken),
             "say where it is, as in access_token = { env = \"META_ACCESS_TOKEN\" }",
@@ -168,7 +165,7 @@ pub(super) static SOURCE: Section = Section {
     shape: Shape::Repeated,
     about: "Where events come from",
     keys: &[
-        needed("name", Text(&SHORT_NAME),
+        needed("name", Text(Form::ShortName),
             "a name for logs and reports, as in name = \"shop-backend\"",
             "its name in logs, metrics and reports"),
         needed("kind", Words(&["api"]),
@@ -181,9 +178,9 @@ pub(super) static SOURCE: Section = Section {
         needed("datasets", Ids,
             "where its events go, as in datasets = [\"1234567890123456\"]",
             "the datasets that it may send to"),
-        optional("default_country", Text(&COUNTRY),
+        optional("default_country", Text(Form::Country),
             "the country of phone numbers that name none, when the event names none either"),
-        set("default_action_source", Text(&ACTION_SOURCE), "website",
+        set("default_action_source", Text(Form::ActionSource), "website",
             "the action source of events that name none and show none"),
         set("hash_external_id", Flag, "true",
             "whether raw external ids are hashed; it has to be the same on every channel, the pixel included"),
@@ -202,8 +199,8 @@ pub(super) static SECRET: Section = Section {
     shape: Shape::Inline,
     about: "{ env = \"NAME\" }, { file = \"PATH\" } or { command = [\"PROGRAM\", …] }",
     keys: &[
-        optional("env", Text(&VARIABLE), "an environment variable"),
-        optional("file", Text(&FILE), "a file"),
+        optional("env", Text(Form::Variable), "an environment variable"),
+        optional("file", Text(Form::File), "a file"),
         optional("command", Command, "what a program prints; no shell is in between"),
     ],
     common: &[],
@@ -215,10 +212,10 @@ pub(super) static TEST_CODE: Section = Section {
     shape: Shape::Inline,
     about: "{ code = \"TEST123\", until = \"2026-12-01T12:00:00Z\" }",
     keys: &[
-        needed("code", Text(&SHORT_NAME),
+        needed("code", Text(Form::ShortName),
             "take it from the Test Events tab of Meta's Events Manager",
             "the code, from Test Events in Meta's Events Manager"),
-        needed("until", Moment(&MOMENT),
+        needed("until", Text(Form::Moment),
             "a code that is forgotten stays with every event, so it needs an end",
             "when it ends"),
     ],

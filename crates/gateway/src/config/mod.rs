@@ -35,6 +35,7 @@ mod read_secret;
 mod relations;
 mod resolve;
 mod resolved;
+mod scalar;
 mod schema;
 mod secret;
 mod secret_command;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
-use super::forms::{Wrong, one_of};
 use super::key::{Key, Kind, Section, home, is_plain, suggestion};
 use super::keys::{ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE};
 use super::read_secret;
+use super::scalar::{self, Wrong, one_of};
 use super::table::{Table, Tables, Value};
 use super::written::{Found, Notes, Origin, Written, unknown};
 
@@ -112,36 +112,29 @@ impl Reader<'_, '_, '_> {
         let written = file.get(name);
         let origin = written.map_or(Origin::Default, |value| Origin::File(value.span()));
         let about = Written::new((), origin, name);
-        let two_brackets = section.two_brackets();
-        let (message, help) = match written.map(|value| (value, value.get_ref())) {
-            Some((_, DeValue::Array(values))) if !values.is_empty() => {
+        let values = written.and_then(|value| value.get_ref().as_array());
+        let (tables, message) = match (written, values) {
+            (_, Some(values)) if !values.is_empty() => {
                 if values.iter().all(|value| value.get_ref().is_table()) {
                     return values.iter().collect();
                 }
-                (format!("{name} is a list of tables"), two_brackets)
+                (Vec::new(), format!("{name} is a list of tables"))
             }
             // It is looked into all the same.
-            Some((value, DeValue::Table(_))) => {
+            (Some(value), None) if value.get_ref().is_table() => {
                 let message =
                     format!("[{name}] is one table, but there can be several, written {header}");
-                self.notes.error(&about, message, &two_brackets);
-                return vec![value];
+                (vec![value], message)
             }
-            None | Some((_, DeValue::Array(_))) => {
-                let keys = section.keys.iter().filter(|key| key.needed.is_some());
-                let keys: Vec<_> = keys.map(|key| key.name).collect();
-                let (last, first) = keys.split_last().unwrap_or((&"", &[]));
-                let about = section.about.to_lowercase();
-                let help = format!("add {about}: {} and {last}", first.join(", "));
-                (
-                    format!("there is no {header}; at least one is needed"),
-                    help,
-                )
+            (Some(_), None) => (Vec::new(), format!("{name} is a list of tables")),
+            (_, _) => {
+                let message = format!("there is no {header}; at least one is needed");
+                self.notes.error(&about, message, &section.least());
+                return Vec::new();
             }
-            Some(_) => (format!("{name} is a list of tables"), two_brackets),
         };
-        self.notes.error(&about, message, &help);
-        Vec::new()
+        self.notes.error(&about, message, &section.two_brackets());
+        tables
     }
 
     /// One table: each of its keys, and what of the file is none.
@@ -221,97 +214,25 @@ impl Reader<'_, '_, '_> {
 /// The values of keys. Each notes what is wrong.
 impl Reader<'_, '_, '_> {
     fn value(&mut self, key: &'static Key, found: &Written<Found<'_>>) -> Option<Value> {
-        if matches!(found.value, Found::NoText) {
-            let message = format!("{} cannot be read: the variable is not UTF-8", found.path);
-            self.notes.error(found, message, "");
-            return None;
-        }
-        Some(match key.kind {
-            Kind::Number(min, max) => Value::Number(self.number(key, found, min, max)?),
-            Kind::Flag => Value::Flag(self.flag(key, found)?),
-            Kind::Words(words) => {
-                let text = self.text(key, found)?;
-                self.right(found, one_of(key, words, &text))?;
-                Value::Text(text)
+        let value = &found.value;
+        let text = match key.kind {
+            _ if matches!(value, Found::NoText) => {
+                let message = format!("{} cannot be read: the variable is not UTF-8", found.path);
+                Err(Wrong::new(message, ""))
             }
-            Kind::Text(form) | Kind::Moment(form) => {
-                let text = self.text(key, found)?;
-                self.right(found, form.check(key, &text))?;
-                Value::Text(text)
+            Kind::Number(min, max) => scalar::number(key, value, min, max),
+            Kind::Flag => scalar::flag(key, value),
+            Kind::Words(words) => scalar::text(key, value).and_then(|it| one_of(key, words, it)),
+            Kind::Text(form) => scalar::text(key, value).and_then(|it| form.check(key, it)),
+            Kind::Ids | Kind::Command => return Some(Value::Texts(self.texts(key, found)?)),
+            Kind::Secret(kind) => {
+                let secret = read_secret::read(self, key, found)?;
+                return Some(Value::Secret(kind, secret));
             }
-            Kind::Ids | Kind::Command => Value::Texts(self.texts(key, found)?),
-            Kind::Secret(kind) => Value::Secret(kind, read_secret::read(self, key, found)?),
-            Kind::Table(section) => Value::Table(self.inner(section, found)?),
-        })
-    }
-
-    /// Notes what is wrong with a value, if anything.
-    fn right(&mut self, found: &Written<Found<'_>>, checked: Result<(), Wrong>) -> Option<()> {
+            Kind::Table(section) => return Some(Value::Table(self.inner(section, found)?)),
+        };
         let noted = |wrong: Wrong| self.notes.error(found, wrong.message, &wrong.help);
-        checked.map_err(noted).ok()
-    }
-
-    /// A text, without the white space around it.
-    fn text(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<String> {
-        match &found.value {
-            Found::Text(text) => Some(text.trim().to_owned()),
-            Found::Value(DeValue::String(text)) => Some(text.trim().to_owned()),
-            Found::Value(DeValue::Datetime(moment)) if matches!(key.kind, Kind::Moment(_)) => {
-                Some(moment.to_string())
-            }
-            other => {
-                let other = other.describe(is_plain(key.name));
-                let message = format!("{} is a text, found {other}", key.name);
-                self.notes.error(found, message, "write it in quotes");
-                None
-            }
-        }
-    }
-
-    /// A whole number within its bounds.
-    fn number(&mut self, key: &Key, found: &Written<Found<'_>>, min: u64, max: u64) -> Option<u64> {
-        let number = match &found.value {
-            Found::Text(text) => text.trim().replace('_', "").parse().ok(),
-            Found::Value(DeValue::Integer(number)) => integer(number),
-            _ => None,
-        };
-        let (message, help) = match number {
-            Some(number) if (min..=max).contains(&number) => return Some(number),
-            Some(number) => {
-                let [min, max, number] = [min, max, number].map(grouped);
-                let message = format!("{} lies between {min} and {max}, found {number}", key.name);
-                (message, "")
-            }
-            None => {
-                let other = found.value.describe(true);
-                let unit = key.unit().map(|unit| format!(" of {unit}"));
-                let unit = unit.unwrap_or_default();
-                let message = format!("{} is a whole number{unit}, found {other}", key.name);
-                match found.value {
-                    Found::Value(DeValue::String(_)) => {
-                        (message, "write it without quotes and without a unit")
-                    }
-                    _ => (message, ""),
-                }
-            }
-        };
-        self.notes.error(found, message, help);
-        None
-    }
-
-    /// Yes or no.
-    fn flag(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<bool> {
-        let flag = match &found.value {
-            Found::Text(text) => text.trim().parse().ok(),
-            Found::Value(value) => value.as_bool(),
-            Found::NoText => None,
-        };
-        if flag.is_none() {
-            let other = found.value.describe(true);
-            let message = format!("{} is true or false, found {other}", key.name);
-            self.notes.error(found, message, "");
-        }
-        flag
+        Some(Value::Text(text.map_err(noted).ok()?))
     }
 
     /// A list of texts. Those that are none are noted and left out.
@@ -367,12 +288,11 @@ impl Reader<'_, '_, '_> {
         found: &Written<Found<'_>>,
         text: &str,
     ) -> Table {
-        let mut words = text.split_whitespace();
+        let mut words = text.trim().splitn(section.keys.len(), ' ');
         let mut values = BTreeMap::new();
         for key in section.all_keys() {
             let word = words.next().unwrap_or_default().to_owned();
-            let word = found.with(Found::Text(word));
-            if let Some(value) = self.value(key, &word) {
+            if let Some(value) = self.value(key, &found.with(Found::Text(word))) {
                 values.insert(key.name, found.with(value));
             }
         }
@@ -381,40 +301,6 @@ impl Reader<'_, '_, '_> {
             place: found.with(()),
             id: None,
             values,
-        }
-    }
-}
-
-fn integer(number: &DeInteger<'_>) -> Option<u64> {
-    u64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// `1_000_000`, as it would be written in the file.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push('_');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_as_they_are_written() {
-        for (number, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1_000"),
-            (1_073_741_824, "1_073_741_824"),
-        ] {
-            assert_eq!(grouped(number), expected);
         }
     }
 }

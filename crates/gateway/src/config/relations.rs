@@ -23,7 +23,7 @@ pub(super) fn note(tables: &Tables, notes: &mut Notes<'_>) {
 
 /// Notes when both listeners have the same port of the same address.
 fn same_port(tables: &Tables, notes: &mut Notes<'_>) {
-    let address = |table: &Table| table.text("listen")?.parse::<SocketAddr>().ok();
+    let address = |table: &Table| table.parsed::<SocketAddr>("listen");
     let (server, admin) = (&tables.server, &tables.admin);
     let (Some(doors), Some(other)) = (address(server), address(admin)) else {
         return;

@@ -26,7 +26,7 @@ pub(super) fn resolve(tables: &Tables) -> Option<Config> {
     Some(Config {
         server: server(&tables.server)?,
         admin: Admin {
-            listen: tables.admin.text("listen")?.parse().ok()?,
+            listen: tables.admin.parsed("listen")?,
         },
         journal: journal(&tables.journal)?,
         graph: graph(&tables.graph)?,
@@ -38,13 +38,13 @@ pub(super) fn resolve(tables: &Tables) -> Option<Config> {
 
 fn server(table: &Table) -> Option<Server> {
     Some(Server {
-        listen: table.text("listen")?.parse().ok()?,
-        body_bytes_max: table.count("body_bytes_max")?,
-        decoded_bytes_max: table.count("decoded_bytes_max")?,
-        events_per_request_max: table.count("events_per_request_max")?,
+        listen: table.parsed("listen")?,
+        body_bytes_max: table.parsed("body_bytes_max")?,
+        decoded_bytes_max: table.parsed("decoded_bytes_max")?,
+        events_per_request_max: table.parsed("events_per_request_max")?,
         read_timeout: table.seconds("read_timeout_s")?,
         idle_timeout: table.seconds("idle_timeout_s")?,
-        connections_max: table.count("connections_max")?,
+        connections_max: table.parsed("connections_max")?,
         drain: table.seconds("drain_s")?,
         shutdown_grace: table.seconds("shutdown_grace_s")?,
     })
@@ -53,7 +53,7 @@ fn server(table: &Table) -> Option<Server> {
 fn journal(table: &Table) -> Option<Journal> {
     Some(Journal {
         path: PathBuf::from(table.text("path")?),
-        retention: Duration::from_secs(table.number("retention_days")? * DAY_S),
+        retention: Duration::from_secs(table.parsed::<u64>("retention_days")? * DAY_S),
         encryption_key: table.secret("encryption_key").cloned(),
         encryption_key_previous: table.secret("encryption_key_previous").cloned(),
     })
@@ -82,11 +82,11 @@ fn graph(table: &Table) -> Option<Graph> {
 fn delivery(table: &Table) -> Option<Delivery> {
     Some(Delivery {
         version: Version::parse(table.text("version")?)?,
-        linger: Duration::from_millis(table.number("linger_ms")?),
-        batch_events_max: table.count("batch_events_max")?,
-        batch_bytes_max: table.count("batch_bytes_max")?,
-        in_flight_max: table.count("in_flight_max")?,
-        events_per_hour_max: NonZeroU64::new(table.number("events_per_hour_max")?),
+        linger: Duration::from_millis(table.parsed("linger_ms")?),
+        batch_events_max: table.parsed("batch_events_max")?,
+        batch_bytes_max: table.parsed("batch_bytes_max")?,
+        in_flight_max: table.parsed("in_flight_max")?,
+        events_per_hour_max: NonZeroU64::new(table.parsed("events_per_hour_max")?),
     })
 }
 
@@ -116,7 +116,7 @@ fn dataset(table: &Table, graph: &Table) -> Option<Dataset> {
 }
 
 fn test_event_code(table: &Table) -> Option<TestEventCode> {
-    let until: Timestamp = table.text("until")?.parse().ok()?;
+    let until: Timestamp = table.parsed("until")?;
     Some(TestEventCode {
         code: TestCode::parse(table.text("code")?).ok()?,
         until_s: until.as_second(),
@@ -136,15 +136,15 @@ fn source(table: &Table) -> Option<Source> {
                 None => None,
             },
             default_action_source: ActionSource::from_alias(table.text("default_action_source")?)?,
-            external_id: if table.flag("hash_external_id")? {
+            external_id: if table.parsed("hash_external_id")? {
                 ExternalId::Hash
             } else {
                 ExternalId::AsIs
             },
-            variants: table.flag("variants")?,
+            variants: table.parsed("variants")?,
             ..Rules::default()
         },
-        allow_test_codes: table.flag("allow_test_codes")?,
+        allow_test_codes: table.parsed("allow_test_codes")?,
     })
 }
 

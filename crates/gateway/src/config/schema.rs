@@ -55,7 +55,7 @@ fn of_key(section: &Section, key: &Key) -> Value {
         Kind::Number(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Words(words) => json!({ "enum": words }),
-        Kind::Text(form) | Kind::Moment(form) => match form.pattern {
+        Kind::Text(form) => match form.pattern() {
             Pattern::Regex(pattern) => json!({ "type": "string", "pattern": pattern }),
             Pattern::Words(words) => json!({ "enum": words }),
         },

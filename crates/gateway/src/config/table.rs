@@ -1,6 +1,7 @@
 //! A table of the configuration as it is written: the values of its keys, each of the kind that its row names.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::key::{SecretKind, Section};
@@ -10,8 +11,7 @@ use super::written::{Origin, Written};
 /// A value that was checked against the row of its key.
 #[derive(Clone)]
 pub(super) enum Value {
-    Number(u64),
-    Flag(bool),
+    /// A number or a flag too.
     Text(String),
     Texts(Vec<Written<String>>),
     Secret(SecretKind, SecretRef),
@@ -70,26 +70,13 @@ impl Table {
         self.values.get(key).map(|written| &written.value)
     }
 
-    pub(super) fn number(&self, key: &str) -> Option<u64> {
-        match self.value(key)? {
-            Value::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    pub(super) fn count(&self, key: &str) -> Option<usize> {
-        usize::try_from(self.number(key)?).ok()
+    /// What a text means that was checked to be of this type.
+    pub(super) fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.text(key)?.parse().ok()
     }
 
     pub(super) fn seconds(&self, key: &str) -> Option<Duration> {
-        self.number(key).map(Duration::from_secs)
-    }
-
-    pub(super) fn flag(&self, key: &str) -> Option<bool> {
-        match self.value(key)? {
-            Value::Flag(flag) => Some(*flag),
-            _ => None,
-        }
+        self.parsed(key).map(Duration::from_secs)
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {

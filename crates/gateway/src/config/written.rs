@@ -63,15 +63,9 @@ impl<'t> Notes<'t> {
         Self { text, list }
     }
 
-    /// Notes an error in a value.
+    /// Notes an error in a value; an empty help is none.
     pub(super) fn error<T>(&mut self, about: &Written<T>, message: impl Into<String>, help: &str) {
-        self.note(
-            Severity::Error,
-            &about.origin,
-            &about.path,
-            &message.into(),
-            help,
-        );
+        self.note(Severity::Error, about, &message.into(), help);
     }
 
     /// Notes that a value is doubtful.
@@ -81,27 +75,13 @@ impl<'t> Notes<'t> {
         message: impl Into<String>,
         help: &str,
     ) {
-        self.note(
-            Severity::Warning,
-            &about.origin,
-            &about.path,
-            &message.into(),
-            help,
-        );
+        self.note(Severity::Warning, about, &message.into(), help);
     }
 
-    /// Notes a problem; an empty help is none.
-    pub(super) fn note(
-        &mut self,
-        severity: Severity,
-        origin: &Origin,
-        path: &str,
-        message: &str,
-        help: &str,
-    ) {
-        let place = self.place(origin);
-        self.list
-            .push(Problem::new(severity, place, path, message, help));
+    fn note<T>(&mut self, severity: Severity, about: &Written<T>, message: &str, help: &str) {
+        let place = self.place(&about.origin);
+        let problem = Problem::new(severity, place, &about.path, message, help);
+        self.list.push(problem);
     }
 
     /// Where something is.
@@ -166,6 +146,6 @@ pub(super) fn unknown(
         path => format!("{path}.{shown}"),
     };
     let message = message(&shown);
-    let origin = Origin::File(key.span());
-    notes.note(Severity::Error, &origin, &path, &message, help);
+    let about = Written::new((), Origin::File(key.span()), path);
+    notes.error(&about, message, help);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::config::forms::Pattern;
 use crate::config::key::{Key, Kind, Section};
 use crate::config::keys::SECTIONS;
-use crate::config::read::grouped;
+use crate::config::scalar::grouped;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
 
@@ -68,9 +68,9 @@ fn values(key: &Key) -> String {
         Kind::Number(min, max) => format!("{min} to {}", grouped(max).replace('_', ",")),
         Kind::Flag => "`true`, `false`".to_owned(),
         Kind::Words(list) => words(list),
-        Kind::Text(form) | Kind::Moment(form) => match form.pattern {
+        Kind::Text(form) => match form.pattern() {
             Pattern::Words(list) => words(list),
-            Pattern::Regex(_) => form.says.split_once(' ').unwrap().1.to_owned(),
+            Pattern::Regex(_) => form.says().split_once(' ').unwrap().1.to_owned(),
         },
         Kind::Ids => "a list of their ids".to_owned(),
         Kind::Command => "a program and its arguments".to_owned(),

@@ -259,6 +259,17 @@ fn variables_set_keys_of_datasets_and_sources() {
         (code.code.as_str(), code.until_s),
         ("TEST123", NOW_S + 3_600)
     );
+    let variable = "SLUICE_DATASET_1234567890123456_TEST_EVENT_CODE";
+    for (code, said) in [
+        ("TEST123", "until is a moment with its zone, found nothing"),
+        (
+            "TEST123 2026-11-23T13:00:00Z or so",
+            "found \"2026-11-23T13:00:00Z or so\"",
+        ),
+    ] {
+        let problems = parse_with(&text, &environment.clone().with(variable, code)).unwrap_err();
+        assert!(problems.to_string().contains(said), "{problems}");
+    }
     let source = &config.sources[0];
     assert_eq!(source.rules.default_country, Country::parse("de"));
     assert!(source.rules.variants);
