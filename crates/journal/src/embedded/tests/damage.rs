@@ -56,6 +56,8 @@ async fn a_damaged_body_is_withheld_and_its_neighbours_go_out() {
     let books = Books::open(folder.path()).unwrap();
     let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
     assert!(dead.iter().all(|event| event.state == EventState::Withheld));
+    // By the last time that came in: retention counts from it.
+    assert!(dead.iter().all(|event| event.at_ms == Some(T0_MS)));
     assert!(
         dead.iter()
             .all(|event| event.cause.text.contains("damaged"))
@@ -98,6 +100,9 @@ async fn a_byte_that_rotted_in_the_file_is_noticed() {
         9
     );
     assert_eq!(audit(folder.path()).tally.withheld, 1);
+    let books = Books::open(folder.path()).unwrap();
+    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    assert_eq!(dead[0].at_ms, Some(T0_MS));
 }
 
 #[tokio::test]

@@ -134,6 +134,20 @@ async fn what_was_replayed_or_dropped_by_hand_leaves_no_old_rows_behind() {
     assert_eq!(count(folder.path(), "RECOGNISABLE"), 600);
 }
 
+#[tokio::test]
+async fn the_log_is_emptied_after_another_process_wrote() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    drain(&journal, &lane(0), &refused()).await;
+    tidy(&journal).await;
+    let mut books = Books::open(folder.path()).unwrap();
+    let all = Selection::Filter(DeadFilter::default());
+    assert_eq!(books.drop_events(&all, T0_MS).unwrap().dropped, 3);
+    // It may have deleted something: `tidy` waits until the log is empty, however busy the journal is.
+    tidy(&journal).await;
+}
+
 /// Files of versions that only forgot where a body was.
 #[tokio::test]
 async fn what_an_earlier_version_left_in_free_pages_is_cleaned_once() {
@@ -176,6 +190,8 @@ async fn a_body_may_go_with_its_delivery() {
     };
     let journal = Embedded::open(folder.path(), options).unwrap();
     journal.append(entries(0..300)).await.unwrap();
+    // The log of a start is emptied in any case.
+    tidy(&journal).await;
     let mut lease = journal.lease(&lane(0), limits(200)).await.unwrap();
     let delivered = report((1..=100).map(EventKey), &Outcome::Delivered);
     journal.settle(&mut lease, delivered).await.unwrap();
@@ -191,8 +207,11 @@ async fn a_body_may_go_with_its_delivery() {
 
     // As long as Meta takes the refused ones, which is a week, they can be sent again.
     let swept = |now_ms| journal.sweep(Retention::Needed { now_ms });
+    let requests = || books.requests(None, None, 10).unwrap().len();
     assert_eq!(swept(T0_MS + 160 * HOUR_MS).await.unwrap(), 0);
+    assert_eq!(requests(), 2, "why they were refused is kept for a week");
     assert_eq!(swept(T0_MS + 170 * HOUR_MS).await.unwrap(), 100);
+    assert_eq!(requests(), 1);
     tidy(&journal).await;
     assert_eq!(ids_on_disk(folder.path()), (200..300).collect());
 }

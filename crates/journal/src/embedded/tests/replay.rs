@@ -130,6 +130,10 @@ async fn what_is_too_old_or_gone_is_not_sent_again() {
         "dropped by hand; it was refused: the event is too old"
     );
     assert!(!dead[0].has_body);
+    // They are dropped once.
+    let keys = dead.iter().map(|event| event.key).collect();
+    let dropped = books.drop_events(&Selection::Keys(keys), now_ms).unwrap();
+    assert_eq!((dropped.dropped, dropped.not_dead), (0, 2));
     // Withheld events are sent again only by name.
     assert_eq!(
         books.replay(&everything(), now_ms).unwrap(),

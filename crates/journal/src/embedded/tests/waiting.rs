@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use super::super::command::Command;
 use super::{audit, open};
 use crate::testing::{
     HOUR_MS, Sample, T0_MS, dataset, drain, entries, keys, lane, limits, refused, replays, report,
@@ -186,6 +187,41 @@ async fn a_dropped_event_can_be_sent_again_at_any_moment() {
     let sent: Vec<EventKey> = sent.iter().map(|event| event.key).collect();
     assert_eq!(sent, [4, 1, 2].map(EventKey));
     assert_eq!(audit(folder.path()).tally.withheld, 1);
+}
+
+#[tokio::test]
+async fn a_dropped_event_that_was_sent_again_waits_after_a_start_as_well() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..3)).await.unwrap();
+    let mut books = Books::open(folder.path()).unwrap();
+    books.drop_waiting(&keys_of(1..=2), T0_MS).unwrap();
+    let one = Selection::Keys(keys_of(1..=1));
+    assert_eq!(books.replay(&one, T0_MS).unwrap().replayed, 1);
+    drop(journal);
+    let journal = open(folder.path());
+    // The drop is older than the start.
+    journal.look_around().await;
+    let ready = [lane(0), replays(0)].map(|lane| journal.waiting(&lane).ready);
+    assert_eq!(ready, [1, 1]);
+}
+
+/// A lease finds out that an event was dropped, and before it says so a person has it sent again.
+#[tokio::test]
+async fn an_event_that_waits_is_not_forgotten() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..2)).await.unwrap();
+    let mut books = Books::open(folder.path()).unwrap();
+    books.drop_waiting(&keys_of(1..=1), T0_MS).unwrap();
+    let forget = |reply| Command::Forget {
+        lane: journal.shared.lanes.get(&lane(0)),
+        keys: keys_of(1..=2),
+        reply,
+    };
+    journal.ask(forget).await.unwrap();
+    assert_eq!(journal.waiting(&lane(0)).ready, 1);
+    assert_eq!(audit(folder.path()).tally.waiting, 1);
 }
 
 #[tokio::test]
