@@ -8,6 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 use tempfile::TempDir;
 
+use super::super::upkeep;
+use super::super::writer::Writer;
 use super::{audit, in_one_group, keep_open, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
 use crate::{
@@ -191,9 +193,8 @@ pub(super) async fn damage_first_rows(
     table: &str,
 ) -> DamagedPage {
     // Everything into the file, and the log empty.
-    for _ in 0..6 {
-        journal.look_around().await;
-    }
+    let truncate = |writer: &mut Writer| upkeep::truncate_wal(&mut writer.conn).unwrap();
+    assert!(journal.on_writer(truncate).await);
     assert_eq!(journal.health().wal_bytes, 0);
     let path = folder.join("journal.db");
     let other = Connection::open(&path).unwrap();
