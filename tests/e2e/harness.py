@@ -22,6 +22,15 @@ from processes import SLUICE, Late, end_all
 SKIPPED = 77
 
 
+# Of a client that sends messages too, every tenth event is one.
+MESSAGES_EVERY = 10
+
+
+def is_message(event_id):
+    """Whether the event with this id, which ends with its number, is a message."""
+    return int(event_id.rsplit("-", 1)[1]) % MESSAGES_EVERY == 0
+
+
 class Words:
     """The clear values and secrets of one run: made by chance, so that finding one cannot be an accident."""
 
@@ -87,6 +96,15 @@ class Proof:
             "custom_data": {"currency": "EUR", "value": 12.5, **custom},
         }
 
+    def message(self, event_id):
+        """An event of business messaging: Meta recognises no copies of it."""
+        return {
+            "event_name": "Purchase", "event_time": int(time.time()), "event_id": event_id,
+            "action_source": "business_messaging", "messaging_channel": "messenger",
+            "user_data": {"page_id": "1029384756", "page_scoped_user_id": "5647382910"},
+            "custom_data": {"currency": "EUR", "value": 12.5},
+        }
+
     def check(self, holds, promise):
         """Notes whether a promise is kept."""
         self.checks += 1
@@ -105,10 +123,10 @@ class Proof:
     def figure(self, name, value):
         self.figures[name] = value
 
-    def balanced(self, gateway, acknowledged, ids, refused=frozenset(), rejected=(0, 0)):
+    def balanced(self, gateway, acknowledged, ids, refused=frozenset(), rejected=(0, 0), withheld=frozenset()):
         """The end of most proofs: the gateway has stopped and nothing waits. What was acknowledged arrived, nothing
         counts twice, and both judges of the books agree. `rejected`: how many events clients were told are rejected,
-        and how many at most."""
+        and how many at most. `withheld`: events that may have arrived, and must not have arrived twice."""
         audit, recount = gateway.audit(), gateway.recount()
         self.check(audit["balanced"], f"the books balance, says sluice audit: {audit}")
         self.check(recount["balanced"], f"the books balance, counted from the rows: {recount}")
@@ -120,12 +138,13 @@ class Proof:
         least, most = rejected
         told = f"clients know of {least} to {most} rejected events, the books of {audit['rejected']}"
         self.check(least <= audit["rejected"] <= most, told)
-        self.equal(audit["delivered"], len(acknowledged) - len(refused), "delivered")
+        self.equal(audit["delivered"], len(acknowledged) - len(refused) - len(withheld), "delivered")
         self.equal(audit["refused"], len(refused), "refused")
-        for state in ["waiting", "expired", "withheld"]:
+        self.equal(audit["withheld"], len(withheld), "withheld")
+        for state in ["waiting", "expired"]:
             self.equal(audit[state], 0, state)
-        expected = acknowledged - refused
-        lost, strange = expected - ids.keys(), ids.keys() - expected
+        expected = acknowledged - refused - withheld
+        lost, strange = expected - ids.keys(), ids.keys() - expected - withheld
         self.check(not lost, f"every acknowledged event arrived; {len(lost)} did not: {sorted(lost)[:3]}")
         self.check(not strange, f"nothing else arrived; {len(strange)} did: {sorted(strange)[:3]}")
         twice = [event_id for event_id, count in ids.items() if count[1] != 1]
@@ -136,6 +155,22 @@ class Proof:
         self.figure("counted twice", len(twice))
         self.figure("sent again (same id)", sum(count[0] - 1 for count in ids.values()))
         return audit
+
+    def messages_balanced(self, gateway, acknowledged, ids):
+        """What became of the messages: none was sent twice, and those of which nobody can know are withheld.
+        Returns the withheld ones, for `balanced`."""
+        messages = {event_id for event_id in acknowledged if is_message(event_id)}
+        withheld = gateway.final_ids("withheld")
+        others = withheld - messages
+        self.check(not others, f"only messages are withheld; others: {sorted(others)[:3]}")
+        twice = [event_id for event_id in messages if ids.get(event_id, (0, 0))[0] > 1]
+        self.check(not twice, f"no message was sent twice; {len(twice)} were: {twice[:3]}")
+        self.check(len(withheld) < len(messages) / 2, "most messages were delivered")
+        self.figure("messages acknowledged", len(messages))
+        self.figure("messages sent twice", len(twice))
+        self.figure("messages withheld: may have arrived", len(withheld))
+        self.figure("of them had arrived", len(withheld & ids.keys()))
+        return withheld
 
     def search(self):
         """Looks for clear values and secrets in all that was written."""

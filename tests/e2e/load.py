@@ -9,6 +9,7 @@ import random
 import threading
 import time
 
+from harness import is_message
 from processes import Client, Late
 
 
@@ -54,18 +55,24 @@ class Ledger:
         return self.rejected, self.rejected + self.perhaps_rejected
 
 
+def new_event(proof, event_id, number, messages):
+    """An event of this id, which ends with the number; with `messages` some are such."""
+    return proof.message(event_id) if messages and is_message(event_id) else proof.event(event_id, number)
+
+
 class Sender(threading.Thread):
     """A client that sends single events and batches, now and then something twice, and everything until it is
-    acknowledged: always with the same ids. A part of its events may be bad: nobody can send them."""
+    acknowledged: always with the same ids. A part of its events may be bad: nobody can send them; a part may be
+    messages."""
 
-    def __init__(self, gateway, ledger, name, seed, pace=0.0, stop=None, bad=0.0):
+    def __init__(self, gateway, ledger, name, seed, pace=0.0, stop=None, bad=0.0, messages=False):
         super().__init__(name=name, daemon=True)
         self.gateway, self.ledger, self.pace = gateway, ledger, pace
         self.random = random.Random(seed)
         self.finishing = stop or threading.Event()
         self.give_up = threading.Event()
         self.number = 0
-        self.bad = bad
+        self.bad, self.messages = bad, messages
         self.error = None
 
     def run(self):
@@ -90,7 +97,7 @@ class Sender(threading.Thread):
 
     def new_event(self):
         self.number += 1
-        return self.gateway.proof.event(f"{self.name}-{self.number}", self.number)
+        return new_event(self.gateway.proof, f"{self.name}-{self.number}", self.number, self.messages)
 
     def send(self, events, client):
         """Sends until there is an acknowledgement; then sometimes once more."""
@@ -143,12 +150,12 @@ class Steady:
     It is a process of its own, so that nothing the proof does delays it.
     """
 
-    def __init__(self, gateway, rate, threads=8, prefix="steady"):
+    def __init__(self, gateway, rate, threads=8, prefix="steady", messages=False):
         self.samples, self.ids, self.failed = [], set(), []
         context = multiprocessing.get_context("fork")
         self.results, results = context.Pipe(duplex=False)
         self.stopping = context.Event()
-        arguments = (gateway, rate, threads, prefix, results, self.stopping)
+        arguments = (gateway, rate, threads, prefix, messages, results, self.stopping)
         self.process = context.Process(target=_steady, args=arguments, daemon=True)
         self.process.start()
         results.close()
@@ -174,7 +181,7 @@ class Steady:
         self.reader.join(5)
 
 
-def _steady(gateway, rate, threads, prefix, results, stopping):
+def _steady(gateway, rate, threads, prefix, messages, results, stopping):
     """The process of a steady load."""
     gc.disable()
     lock = threading.Lock()
@@ -185,7 +192,7 @@ def _steady(gateway, rate, threads, prefix, results, stopping):
         while not stopping.is_set():
             number += 1
             event_id = f"{prefix}-{index}-{number}"
-            body = json.dumps(gateway.proof.event(event_id, number)).encode()
+            body = json.dumps(new_event(gateway.proof, event_id, number, messages)).encode()
             pause = due - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
