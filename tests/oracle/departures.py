@@ -57,6 +57,10 @@ def short_enough(value):
     return None if len(re.sub("[^0-9]", "", value).lstrip("0")) > 15 else value
 
 
+def somebody(value):
+    return None if re.fullmatch(r"0+", value.strip()) else value
+
+
 NAMES_AND_PLACES = "fn ln ct st f5first f5last fi".split()
 
 DEPARTURES = [
@@ -66,6 +70,7 @@ DEPARTURES = [
     (EVERY, "invisible marks (bidi, zero-width space) are removed", without_marks),
     (NAMES_AND_PLACES, "NFC before hashing names and places", nfc),
     (["db"], "eight digits that are no date from 1900 to today are dropped", real_date),
+    (["external_id"], "an id that names nobody is dropped", somebody),
     (["ph"], "a phone number has at most 15 digits", short_enough),
 ]
 

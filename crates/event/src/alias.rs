@@ -57,36 +57,154 @@ pub(crate) fn of_event_key(key: &str) -> Option<Target> {
     event
         .map(Target::Event)
         .or_else(|| app.map(Target::App))
-        .or_else(|| user_field(&key).map(Target::User))
+        .or_else(|| user_field(without_hash_marks(&key)).map(Target::User))
         .or_else(|| custom_key(&key).map(Target::Custom))
+}
+
+/// The switch of an event that a key in one of its objects means: nothing else is called so.
+pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
+    // Every property of a sender's own is asked, and nearly none begins so.
+    let is_first = |first: &str| {
+        (key.get(..first.len())).is_some_and(|start| start.eq_ignore_ascii_case(first))
+    };
+    if !["dat", "dpo", "ldu", "lim", "opt"]
+        .into_iter()
+        .any(is_first)
+    {
+        return None;
+    }
+    match of_event_key(key)? {
+        Target::Event(name) => match name {
+            "ldu" | "opt_out" => Some(name),
+            _ => name.starts_with("data_processing_options").then_some(name),
+        },
+        _ => None,
+    }
+}
+
+/// Whether a key means `test_event_code`, also spelt wrong by a letter or two.
+pub(crate) fn is_test_event_code(key: &str) -> bool {
+    const NAME: &str = "testeventcode";
+    const TYPING_ERRORS_MAX: usize = 2;
+    if key.len() < "testcode".len() || key.len() > 2 * NAME.len() {
+        return false;
+    }
+    let has_test = (key.as_bytes().windows(2)).any(|pair| pair.eq_ignore_ascii_case(b"te"));
+    if !has_test {
+        return false;
+    }
+    let letters = key.chars().filter(|c| c.is_alphanumeric());
+    let folded: String = letters.flat_map(char::to_lowercase).collect();
+    let own = (["facebook", "meta", "fb", "capi"].into_iter())
+        .find_map(|owner| folded.strip_prefix(owner))
+        .unwrap_or(&folded);
+    matches!(
+        own,
+        "testcode" | "eventtestcode" | "testevent" | "testeventid"
+    ) || own.len().abs_diff(NAME.len()) <= TYPING_ERRORS_MAX
+        && strsim::damerau_levenshtein(own, NAME) <= TYPING_ERRORS_MAX
 }
 
 /// The field that a key inside `user_data` means, after folding.
 pub(crate) fn of_user_key(key: &str) -> Option<UserField> {
     let key = fold(key);
+    let key = without_hash_marks(&key);
     // Beside `event_name` an `id` is that of the order or the event.
-    user_field(&key).or((key == "id").then_some(UserField::ExternalId))
+    user_field(key).or((key == "id").then_some(UserField::ExternalId))
+}
+
+/// Whether a key of `user_data` is that of an object with fields of the person in it.
+pub(crate) fn is_person(key: &str) -> bool {
+    matches!(
+        &*fold(key),
+        "address"
+            | "addresses"
+            | "home_address"
+            | "billing_address"
+            | "shipping_address"
+            | "billing"
+            | "shipping"
+            | "location"
+            | "contact"
+            | "customer"
+            | "person"
+            | "profile"
+            | "traits"
+    )
+}
+
+/// What an object of `custom_data` is, that is called otherwise or that Meta's libraries do not send as one.
+pub(crate) fn of_custom_object(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "items" | "products" | "line_items" | "lineItems" | "cart_items" | "cartItems" => {
+            "contents"
+        }
+        "custom_properties" | "customProperties" => "custom_properties",
+        _ => return None,
+    })
+}
+
+/// A name without the words that say of a value that it is hashed: `sha256_email_address`, `email_hash`.
+fn without_hash_marks(key: &str) -> &str {
+    const BEFORE: [&str; 4] = ["sha256_", "hashed_", "hash_", "sha_256_"];
+    const BEHIND: [&str; 6] = [
+        "_sha256",
+        "_hashed",
+        "_hash",
+        "_sha_256",
+        "_md5",
+        "_encrypted",
+    ];
+    let before = BEFORE.iter().find_map(|mark| key.strip_prefix(mark));
+    let behind = BEHIND.iter().find_map(|mark| key.strip_suffix(mark));
+    before
+        .or(behind)
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(key)
 }
 
 fn user_field(key: &str) -> Option<UserField> {
     Some(match key {
-        "email" | "mail" | "email_address" | "e_mail" | "contact_email" => UserField::Em,
-        "phone" | "phone_number" | "mobile" | "telephone" | "tel" => UserField::Ph,
-        "first_name" | "firstname" | "given_name" => UserField::Fn,
-        "last_name" | "lastname" | "surname" | "family_name" => UserField::Ln,
-        "city" => UserField::Ct,
-        "state" | "region" | "province" => UserField::St,
-        "zip" | "postal_code" | "zip_code" | "postcode" | "zipcode" | "postalcode" => UserField::Zp,
-        "country_code" | "countrycode" => UserField::Country,
-        "gender" | "gen" | "sex" => UserField::Ge,
-        "dob" | "date_of_birth" | "birthday" | "birthdate" => UserField::Db,
-        "customer_id" | "user_id" | "extern_id" | "externalid" => UserField::ExternalId,
-        "ip" | "ip_override" | "client_ip" | "ip_address" | "browser_ip" => {
-            UserField::ClientIpAddress
+        "email" | "mail" | "email_address" | "e_mail" | "contact_email" | "emails" | "mails"
+        | "email_addresses" | "billing_email" | "email_id" => UserField::Em,
+        "phone" | "phone_number" | "mobile" | "telephone" | "tel" | "phones" | "phone_numbers"
+        | "mobile_phone" | "mobile_number" | "cell" | "cell_phone" | "cellphone" | "phone_no"
+        | "telephone_number" | "billing_phone" | "contact_phone" | "msisdn" => UserField::Ph,
+        "first_name" | "firstname" | "given_name" | "fname" | "first_names" | "givenname"
+        | "billing_first_name" | "forename" => UserField::Fn,
+        "last_name" | "lastname" | "surname" | "family_name" | "lname" | "last_names"
+        | "familyname" | "billing_last_name" => UserField::Ln,
+        "city" | "town" | "locality" | "city_name" | "billing_city" | "address_city" => {
+            UserField::Ct
         }
-        "ua" | "user_agent" | "useragent" => UserField::ClientUserAgent,
-        "click_id" | "_fbc" => UserField::Fbc,
-        "browser_id" | "_fbp" => UserField::Fbp,
+        "state"
+        | "region"
+        | "province"
+        | "state_code"
+        | "region_code"
+        | "province_code"
+        | "billing_state"
+        | "address_state"
+        | "administrative_area" => UserField::St,
+        "zip" | "postal_code" | "zip_code" | "postcode" | "zipcode" | "postalcode"
+        | "post_code" | "postal" | "billing_postcode" | "billing_zip" | "address_zip" => {
+            UserField::Zp
+        }
+        "country_code" | "countrycode" | "country_iso" | "country_iso_code" | "iso_country"
+        | "country_name" | "billing_country" | "address_country" | "countryiso" => {
+            UserField::Country
+        }
+        "gender" | "gen" | "sex" => UserField::Ge,
+        "dob" | "date_of_birth" | "birthday" | "birthdate" | "birth_date" | "bday" => UserField::Db,
+        "customer_id" | "user_id" | "extern_id" | "externalid" | "userid" | "customerid"
+        | "external_ids" | "externalids" | "id_customer" => UserField::ExternalId,
+        "ip" | "ip_override" | "client_ip" | "ip_address" | "browser_ip" | "ipaddress"
+        | "remote_ip" | "remote_addr" => UserField::ClientIpAddress,
+        "ua" | "user_agent" | "useragent" | "browser_user_agent" | "http_user_agent" => {
+            UserField::ClientUserAgent
+        }
+        "click_id" | "_fbc" | "fb_click_id" | "fbc_cookie" => UserField::Fbc,
+        "browser_id" | "_fbp" | "fb_browser_id" | "fbp_cookie" => UserField::Fbp,
         "leadgen_id" | "facebook_lead_id" => UserField::LeadId,
         "idfa" | "gaid" | "mobile_ad_id" => UserField::Madid,
         "$fb_anon_id" => UserField::AnonId,

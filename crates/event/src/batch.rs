@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
+pub use crate::beside::{Beside, is_asked_for, names_test_code};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
@@ -51,7 +52,7 @@ pub struct Body<'a> {
     pub layout: Layout,
     /// The first member of this name beside `data`.
     test_event_code: Option<Raw<'a>>,
-    has_data_processing_options: bool,
+    has_switch: bool,
 }
 
 impl<'a> Body<'a> {
@@ -61,21 +62,27 @@ impl<'a> Body<'a> {
         let raw = self.test_event_code?;
         let text = raw.as_text().or(raw.as_digits());
         let text = text.unwrap_or_else(|| raw.text().into());
-        (!matches!(&*text, "" | "null" | "false")).then_some(text)
+        names_test_code(&text).then_some(text)
     }
 
-    /// Whether there are options of data processing for all events. Meta documents them for single events
-    /// only: beside `data` they limit nothing.
-    pub fn has_data_processing_options(&self) -> bool {
-        self.has_data_processing_options
+    /// Whether options of data processing, or an opt-out, are to hold for all events. Meta documents them for single
+    /// events only: beside `data` they limit nothing.
+    pub fn has_switch(&self) -> bool {
+        self.has_switch
     }
 
     /// A member beside `data`. Others than these two are read and not kept: there may be millions of them.
     fn field(&mut self, key: &str, value: Raw<'a>) {
-        if matches!(key, "test_event_code" | "testEventCode") {
-            self.test_event_code.get_or_insert(value);
+        match Beside::of(key) {
+            Some(Beside::TestEventCode) => {
+                self.test_event_code.get_or_insert(value);
+            }
+            Some(Beside::Switch) => {
+                let text = value.as_text().unwrap_or(value.text().into());
+                self.has_switch |= is_asked_for(&text);
+            }
+            None => {}
         }
-        self.has_data_processing_options |= key.starts_with("data_processing_options");
     }
 }
 
@@ -145,7 +152,7 @@ pub fn read_while<'a, B>(
     let mut body = Body {
         layout,
         test_event_code: None,
-        has_data_processing_options: false,
+        has_switch: false,
     };
     let mut items = Items {
         each: &mut each,
@@ -422,6 +429,10 @@ mod tests {
         for (beside, expected) in [
             (r#""test_event_code":"TEST1""#, Some("TEST1")),
             (r#""testEventCode":"TEST1""#, Some("TEST1")),
+            (r#""test_code":"TEST1""#, Some("TEST1")),
+            (r#""Test-Event-Code":"TEST1""#, Some("TEST1")),
+            (r#""test_event_cod":"TEST1""#, Some("TEST1")),
+            (r#""test_event_code":"undefined""#, None),
             (r#""test_event_code":12345"#, Some("12345")),
             (r#""test_event_code":["TEST1"]"#, Some(r#"["TEST1"]"#)),
             (r#""test_event_code":"""#, None),
@@ -432,11 +443,29 @@ mod tests {
             let text = format!(r#"{{"data":[],{beside}}}"#);
             let body = read(&text, |_| {}).unwrap();
             assert_eq!(body.test_event_code().as_deref(), expected, "{beside}");
-            assert!(!body.has_data_processing_options());
+            assert!(!body.has_switch());
         }
-        let text = r#"{"data_processing_options":["LDU"],"data":[]}"#;
-        let body = read(text, |_| {}).unwrap();
-        assert!(body.has_data_processing_options());
+        for (beside, expected) in [
+            (r#""data_processing_options":["LDU"]"#, true),
+            (r#""data_processing_options":"LDU""#, true),
+            (r#""data_processing_options":"[\"LDU\"]""#, true),
+            (r#""dataProcessingOptions":["LDU"]"#, true),
+            (r#""data_processing_options_state":1000"#, true),
+            (r#""limited_data_use":true"#, true),
+            (r#""ldu":"yes""#, true),
+            (r#""opt_out":true"#, true),
+            (r#""data_processing_options":[]"#, false),
+            (r#""data_processing_options":"[]""#, false),
+            (r#""data_processing_options":null"#, false),
+            (r#""data_processing_options_country":0"#, false),
+            (r#""opt_out":false"#, false),
+            (r#""opt_out":"""#, false),
+            (r#""options":["LDU"]"#, false),
+        ] {
+            let text = format!(r#"{{"data":[],{beside}}}"#);
+            let body = read(&text, |_| {}).unwrap();
+            assert_eq!(body.has_switch(), expected, "{beside}");
+        }
     }
 
     #[test]

@@ -313,10 +313,7 @@ pub(crate) fn data_processing(
 
 /// The place of an object that lacks something: the object if it is in the input, else the event.
 fn path_of(properties: &Properties<'_>, name: &str) -> Path {
-    let is_there = properties
-        .0
-        .iter()
-        .any(|property| property.flat_key.is_none());
+    let is_there = properties.0.iter().any(|property| !property.is_flat());
     if is_there {
         Path::root().key(name)
     } else {

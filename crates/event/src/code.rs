@@ -94,6 +94,8 @@ codes! {
     KeyUnknown = "key_unknown", Warning, SLUICE,
         "use Meta's field name; put properties of your own into custom_data";
     KeyAlias = "key_alias", Hint, SLUICE, "use Meta's field name to be explicit";
+    KeyMisplaced = "key_misplaced", Warning, SLUICE,
+        "write switches such as data_processing_options and opt_out beside event_name, in Meta's spelling, and test_event_code beside data";
     KeyDuplicate = "key_duplicate", Warning, JSON, "write each key once";
     ValueType = "value_type", Repaired, SERVER_EVENT, "see the expected type in the message";
     ValueTooLong = "value_too_long", Repaired, SLUICE, "see docs/limits.md for every limit";
@@ -153,6 +155,8 @@ codes! {
         "this is the hash of an empty text or of a word like null: leave the field out";
     HashMd5 = "hash_md5", Warning, USER_DATA,
         "Meta documents SHA-256 only: send SHA-256, or the clear value";
+    HashUnmatched = "hash_unmatched", Warning, USER_DATA,
+        "hash the value that Meta documents (f or m for ge, the two-letter code in lower case for country), or send it in the clear";
     EmInvalid = "em_invalid", Repaired, USER_DATA, "an e-mail address looks like name@domain.tld";
     PhInvalid = "ph_invalid", Repaired, USER_DATA,
         "send the number with its country code, 7 to 15 digits, such as +16505551212";
@@ -208,6 +212,8 @@ codes! {
         "each entry of contents needs an id and a quantity";
     ContentsQuantity = "contents_quantity", Repaired, CUSTOM_DATA,
         "quantity is a whole number above 0";
+    ListInText = "list_in_text", Hint, CUSTOM_DATA,
+        "send a list, such as [\"SKU-1\", \"SKU-2\"]: an id may hold a comma, so a text is not cut";
     EnumUnknown = "enum_unknown", Repaired, CUSTOM_DATA, "use one of the values in the message";
 
     AppDataMissing = "app_data_missing", Error, APP_DATA,

@@ -31,14 +31,18 @@ pub(crate) fn holds_contact(text: &str) -> bool {
 pub(crate) fn could_be_contact(text: &str) -> bool {
     is_contact(text)
         || text.bytes().filter(u8::is_ascii_digit).count() >= 7
-        || text.contains(['@', '\u{ff20}', '\u{fe6b}'])
+        || (text.contains('@') || text.contains(WIDE_AT))
         || text.contains("&#")
 }
 
-/// Whether there is `something@domain.tld` anywhere in the text, also percent-encoded once or twice.
+/// Whether there is `something@domain.tld` anywhere in the text, also percent-encoded once or twice, or with the
+/// wide `＠` of Chinese and Japanese keyboards.
 pub(crate) fn has_email(text: &str) -> bool {
     if has_clear_email(text) {
         return true;
+    }
+    if !text.is_ascii() && text.contains(WIDE_AT) {
+        return has_clear_email(&text.replace(WIDE_AT, "@"));
     }
     if memchr::memchr(b'%', text.as_bytes()).is_none() {
         return false;
@@ -46,6 +50,8 @@ pub(crate) fn has_email(text: &str) -> bool {
     let once = percent_decode(text);
     has_clear_email(&once) || has_clear_email(&percent_decode(&once))
 }
+
+const WIDE_AT: [char; 2] = ['\u{ff20}', '\u{fe6b}'];
 
 fn has_clear_email(text: &str) -> bool {
     memchr::memchr_iter(b'@', text.as_bytes()).any(|at| is_email_around(text, at))
@@ -87,122 +93,6 @@ fn is_international_phone(text: &str) -> bool {
                     ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{2010}'..='\u{2015}'
                 )
         })
-}
-
-/// Whose a name or an address is.
-const PERSON: [&str; 10] = [
-    "customer",
-    "user",
-    "billing",
-    "shipping",
-    "contact",
-    "client",
-    "buyer",
-    "recipient",
-    "payer",
-    "guest",
-];
-/// How such keys end: `work_phone`, `recipient_email_address`, but not `phone_model` or `email_type`.
-const ENDINGS: [&str; 12] = [
-    "phone",
-    "phonenumber",
-    "mobilenumber",
-    "email",
-    "emailaddress",
-    "firstname",
-    "lastname",
-    "fullname",
-    "surname",
-    "streetaddress",
-    "dateofbirth",
-    "birthday",
-];
-
-/// Other names of such keys, whole.
-const NAMES: [&[u8]; 22] = [
-    b"em",
-    b"mail",
-    b"mailaddress",
-    b"ph",
-    b"mobile",
-    b"tel",
-    b"fn",
-    b"ln",
-    b"givenname",
-    b"familyname",
-    b"dob",
-    b"birthdate",
-    b"address1",
-    b"address2",
-    b"addressline1",
-    b"addressline2",
-    b"password",
-    b"passwd",
-    b"ssn",
-    b"iban",
-    b"creditcard",
-    b"cardnumber",
-];
-/// What may follow the name of a person.
-const OF_PERSON: [&[u8]; 4] = [b"name", b"address", b"street", b"number"];
-
-/// Whether a key or URL parameter of this name holds contact data by its name alone.
-pub(crate) fn is_contact_key(key: &str) -> bool {
-    const KEY_BYTES_MAX: usize = 32;
-    let mut folded = [0; KEY_BYTES_MAX];
-    let mut len = 0;
-    for byte in key.bytes().filter(u8::is_ascii_alphanumeric) {
-        if len == KEY_BYTES_MAX {
-            return false;
-        }
-        folded[len] = byte.to_ascii_lowercase();
-        len += 1;
-    }
-    let folded = &folded[..len];
-    let last_letter = folded.iter().rposition(|byte| !byte.is_ascii_digit());
-    let numbered = &folded[..last_letter.map_or(0, |at| at + 1)];
-    if !may_end(numbered) {
-        return false;
-    }
-    let of_person = PERSON.iter().find_map(|person| {
-        let rest = folded.strip_prefix(person.as_bytes());
-        rest.filter(|rest| !rest.is_empty())
-    });
-    of_person.is_some_and(|rest| OF_PERSON.contains(&rest))
-        || ENDINGS
-            .iter()
-            .any(|ending| numbered.ends_with(ending.as_bytes()))
-        || NAMES.contains(&of_person.unwrap_or(folded))
-}
-
-/// Whether a name of contact data may end like this one, digits apart: most names may not, and need
-/// no comparison with all that we know.
-fn may_end(name: &[u8]) -> bool {
-    let [.., a, b, c] = *name else {
-        return true;
-    };
-    matches!(&[b, c], b"em" | b"ph" | b"fn" | b"ln")
-        || matches!(
-            &[a, b, c],
-            b"ail"
-                | b"ame"
-                | b"ard"
-                | b"ate"
-                | b"ban"
-                | b"ber"
-                | b"day"
-                | b"dob"
-                | b"eet"
-                | b"ess"
-                | b"ile"
-                | b"ine"
-                | b"one"
-                | b"ord"
-                | b"rth"
-                | b"ssn"
-                | b"swd"
-                | b"tel"
-        )
 }
 
 /// Decodes `%41` and `+`; what does not decode stays as it is.
@@ -268,50 +158,6 @@ mod tests {
             "1+1=2",
         ] {
             assert!(!is_contact(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_contact_key_may_end_as_it_does() {
-        let endings = ENDINGS.iter().map(|ending| ending.as_bytes());
-        for name in endings.chain(NAMES).chain(OF_PERSON) {
-            let last_letter = name
-                .iter()
-                .rposition(|byte| !byte.is_ascii_digit())
-                .unwrap();
-            assert!(
-                may_end(&name[..=last_letter]),
-                "{}",
-                String::from_utf8_lossy(name)
-            );
-            for person in PERSON {
-                let key = format!("{person}_{}", String::from_utf8_lossy(name));
-                assert!(is_contact_key(&key), "{key}");
-            }
-        }
-    }
-
-    #[test]
-    fn knows_contact_keys_in_any_spelling() {
-        for key in [
-            "email",
-            "customerEmail",
-            "Phone-Number",
-            "first_name",
-            "user_ph",
-        ] {
-            assert!(is_contact_key(key), "{key}");
-        }
-        for key in [
-            "name",
-            "city",
-            "content_name",
-            "customer",
-            "user",
-            "status",
-            "order",
-        ] {
-            assert!(!is_contact_key(key), "{key}");
         }
     }
 

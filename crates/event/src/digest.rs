@@ -151,6 +151,7 @@ fn recognize_by_text(value: &str) -> Option<Prehashed> {
     };
     let is_hash = matches!(hex.len(), HEX_LEN | MD5_HEX_LEN)
         && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && has_digit(hex)
         && suffix.is_none_or(appendix::has_form);
     if !is_hash {
         return None;
@@ -162,7 +163,8 @@ fn recognize_by_text(value: &str) -> Option<Prehashed> {
     hashed.text[..value.len()].copy_from_slice(value.as_bytes());
     hashed.text[..hex.len()].make_ascii_lowercase();
     let lower = &hashed.text[..hex.len()];
-    Some(if is_hash_of_nothing(lower) {
+    let is_one_digit = lower.iter().all(|digit| *digit == lower[0]);
+    Some(if is_one_digit || is_hash_of_nothing(lower) {
         Prehashed::Nothing
     } else if hex.len() == HEX_LEN {
         Prehashed::Sha256(hashed)
@@ -171,16 +173,35 @@ fn recognize_by_text(value: &str) -> Option<Prehashed> {
     })
 }
 
+/// Whether a digit is among the letters. A hash has none in one of 10¹³ cases (MD5); a name never has.
+fn has_digit(hex: &str) -> bool {
+    hex.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 /// Normal forms that stand for nothing; [`is_nothing`] knows them as well.
-const NOTHING: [&str; 4] = ["", " ", "null", "undefined"];
+const NOTHING: [&str; 9] = [
+    "",
+    " ",
+    "null",
+    "undefined",
+    "unknown",
+    "n/a",
+    "(not set)",
+    "[object object]",
+    "[object Object]",
+];
 
 /// Whether a normalised text stands for nothing.
 pub(crate) fn is_nothing(normalized: &str) -> bool {
-    matches!(normalized.as_bytes(), b"" | b" " | b"null" | b"undefined")
+    let may_be = matches!(
+        normalized.as_bytes().first(),
+        None | Some(b' ' | b'n' | b'u' | b'(' | b'[')
+    );
+    may_be && NOTHING.contains(&normalized)
 }
 
 fn is_hash_of_nothing(lower_hex: &[u8]) -> bool {
-    static HASHES: LazyLock<[Hashed; 4]> = LazyLock::new(|| NOTHING.map(Hashed::of));
+    static HASHES: LazyLock<[Hashed; 9]> = LazyLock::new(|| NOTHING.map(Hashed::of));
     HASHES
         .iter()
         .any(|hash| hash.as_str().as_bytes() == lower_hex)

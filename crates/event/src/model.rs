@@ -48,6 +48,11 @@ pub struct Event<'a> {
     pub customer_segmentation: Option<Cow<'a, str>>,
     /// `advanced_measurement_table`: known to Meta's SDKs only.
     pub advanced_measurement_table: Option<Cow<'a, str>>,
+    /// `test_event_code`, which belongs beside the events of a request. An event in which it stands is a test event
+    /// all the same: as a real one it would count.
+    pub test_event_code: Option<Cow<'a, str>>,
+    /// Where switches stood that are of the event and were sent in one of its objects.
+    pub(crate) misplaced: Vec<(&'static str, Path)>,
     /// Under which keys Meta's scalars were really sent, where that is another one.
     pub(crate) written_as: Vec<(&'static str, Cow<'a, str>)>,
 }
@@ -144,6 +149,8 @@ impl<'a> Event<'a> {
             messaging_channel: self.messaging_channel,
             customer_segmentation: own(self.customer_segmentation),
             advanced_measurement_table: own(self.advanced_measurement_table),
+            test_event_code: own(self.test_event_code),
+            misplaced: self.misplaced,
             written_as: (self.written_as.into_iter())
                 .map(|(name, key)| (name, Cow::Owned(key.into_owned())))
                 .collect(),
@@ -158,11 +165,20 @@ impl<'a> Event<'a> {
 
     /// Where Meta's `name` stood in the input.
     pub(crate) fn path(&self, name: &str) -> Path {
+        if let Some((_, path)) = self.misplaced.iter().find(|(known, _)| *known == name) {
+            return path.clone();
+        }
         Path::root().key(self.written(name))
     }
 }
 
 impl DataProcessing<'_> {
+    /// Whether an option limits what is done with the event.
+    pub(crate) fn limits(&self) -> bool {
+        let mut options = self.options.iter().flatten();
+        options.any(|option| !option.trim().is_empty())
+    }
+
     fn into_owned(self) -> DataProcessing<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         DataProcessing {
@@ -194,6 +210,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) key: Option<Cow<'a, str>>,
     /// Whether it stood beside `event_name` instead of inside `user_data`.
     pub(crate) is_flat: bool,
+    /// The object within `user_data` that it stood in, and its place if that is in a list.
+    pub(crate) within: Option<(Cow<'a, str>, Option<usize>)>,
     /// The place in a list.
     pub(crate) index: Option<usize>,
 }
@@ -224,10 +242,15 @@ pub(crate) fn path_of_user_value(
         return Path::root().key(section).key(field.name());
     };
     let key = origin.key.as_deref().unwrap_or(field.name());
-    let path = if origin.is_flat {
-        Path::root().key(key)
-    } else {
-        Path::root().key(section).key(key)
+    let path = match &origin.within {
+        _ if origin.is_flat => Path::root().key(key),
+        None => Path::root().key(section).key(key),
+        Some((object, place)) => {
+            let object = Path::root().key(section).key(object);
+            place
+                .map_or(object.clone(), |place| object.index(place))
+                .key(key)
+        }
     };
     match origin.index {
         Some(index) => path.index(index),
@@ -277,6 +300,10 @@ impl<'a> UserData<'a> {
             origin: Some(Box::new(Origin {
                 key: Some(value.written_key().to_owned().into()),
                 is_flat: value.origin.as_ref().is_some_and(|origin| origin.is_flat),
+                within: value
+                    .origin
+                    .as_ref()
+                    .and_then(|origin| origin.within.clone()),
                 index: value.origin.as_ref().and_then(|origin| origin.index),
             })),
         };
@@ -303,6 +330,8 @@ impl<'a> UserData<'a> {
                 Box::new(Origin {
                     key: origin.key.map(|key| Cow::Owned(key.into_owned())),
                     is_flat: origin.is_flat,
+                    within: (origin.within)
+                        .map(|(object, place)| (Cow::Owned(object.into_owned()), place)),
                     index: origin.index,
                 })
             }),

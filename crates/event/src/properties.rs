@@ -132,17 +132,48 @@ impl<'a, T: Into<JsonText<'a>>> From<Vec<T>> for JsonText<'_> {
 pub(crate) struct Property<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: JsonText<'a>,
-    /// The key under which it stood beside `event_name`, if it came from a flat event.
-    pub(crate) flat_key: Option<Cow<'a, str>>,
+    /// Where it stood, if not under this key in its own object.
+    pub(crate) origin: Option<Box<PropertyOrigin<'a>>>,
     /// Whether it was found to be just what is sent, while it was read.
     pub(crate) is_usual: bool,
 }
 
 impl Property<'_> {
     pub(crate) fn path(&self, section: &str) -> Path {
-        match &self.flat_key {
-            Some(key) => Path::root().key(key),
+        match self.origin.as_deref() {
             None => Path::root().key(section).key(&self.key),
+            Some(PropertyOrigin::Flat(key)) => Path::root().key(key),
+            Some(PropertyOrigin::OtherName(key)) => Path::root().key(section).key(key),
+            Some(PropertyOrigin::Within(object)) => {
+                Path::root().key(section).key(object).key(&self.key)
+            }
+        }
+    }
+
+    /// Whether it stood beside `event_name`.
+    pub(crate) fn is_flat(&self) -> bool {
+        matches!(self.origin.as_deref(), Some(PropertyOrigin::Flat(_)))
+    }
+}
+
+/// Where a property stood.
+#[derive(Clone)]
+pub(crate) enum PropertyOrigin<'a> {
+    /// Beside `event_name`, under this key.
+    Flat(Cow<'a, str>),
+    /// In its object, under this key.
+    OtherName(Cow<'a, str>),
+    /// In the object of this name within its own.
+    Within(Cow<'a, str>),
+}
+
+impl PropertyOrigin<'_> {
+    fn into_owned(self) -> PropertyOrigin<'static> {
+        let own = |key: Cow<'_, str>| Cow::Owned(key.into_owned());
+        match self {
+            PropertyOrigin::Flat(key) => PropertyOrigin::Flat(own(key)),
+            PropertyOrigin::OtherName(key) => PropertyOrigin::OtherName(own(key)),
+            PropertyOrigin::Within(key) => PropertyOrigin::Within(own(key)),
         }
     }
 }
@@ -174,7 +205,7 @@ impl<'a> Properties<'a> {
         self.insert(Property {
             key: key.into(),
             value: value.into(),
-            flat_key: None,
+            origin: None,
             is_usual: false,
         });
         self
@@ -235,7 +266,7 @@ impl<'a> Properties<'a> {
         let own = |property: Property<'a>| Property {
             key: Cow::Owned(property.key.into_owned()),
             value: property.value.into_owned(),
-            flat_key: property.flat_key.map(|key| Cow::Owned(key.into_owned())),
+            origin: (property.origin).map(|origin| Box::new(origin.into_owned())),
             is_usual: property.is_usual,
         };
         Properties(self.0.into_iter().map(own).collect())

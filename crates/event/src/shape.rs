@@ -3,8 +3,6 @@
 //! Sources: Conversions API, "Standard Parameters" (website, app and offline columns), "App Data
 //! Parameters", "Original Event Data"; `attribution_data` as Meta's SDKs have it.
 
-use crate::json::Raw;
-
 /// What a key's value has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -362,16 +360,6 @@ impl Keys {
 
     pub(crate) fn is_empty(self) -> bool {
         self.count == 0
-    }
-}
-
-/// A boolean as senders write it: `true`, `1`, `"true"`, `"1"`, `"yes"` and their opposites.
-pub(crate) fn flag(raw: Raw<'_>) -> Option<bool> {
-    let text = raw.as_text().unwrap_or(raw.text().into());
-    match &*text.trim().to_ascii_lowercase() {
-        "true" | "1" | "yes" => Some(true),
-        "false" | "0" | "no" => Some(false),
-        _ => None,
     }
 }
 

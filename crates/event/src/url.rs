@@ -1,7 +1,8 @@
 //! Page addresses: whole, and without contact data.
 
 use crate::bytes::{self, UnusualInWord};
-use crate::contact::{has_email, is_contact, is_contact_key, percent_decode};
+use crate::contact::{has_email, is_contact, percent_decode};
+use crate::contact_key::{self, Says};
 use crate::digest;
 use crate::limits::URL_BYTES_MAX;
 
@@ -105,7 +106,7 @@ fn has_contact_key(query: &str) -> bool {
     for (at, byte) in query.bytes().enumerate() {
         match byte {
             b'?' | b'&' | b'=' => {
-                if is_key && is_contact_key(&query[start..at]) {
+                if is_key && is_contact_name(&query[start..at]) {
                     return true;
                 }
                 is_key = byte != b'=';
@@ -114,7 +115,11 @@ fn has_contact_key(query: &str) -> bool {
             _ => {}
         }
     }
-    is_key && is_contact_key(&query[start..])
+    is_key && is_contact_name(&query[start..])
+}
+
+fn is_contact_name(name: &str) -> bool {
+    contact_key::of_name(name).is_some_and(is_meant)
 }
 
 /// Appends the query without the parameters that hold contact data; tells whether there were any.
@@ -147,8 +152,16 @@ fn is_contact_pair(pair: &str) -> bool {
     if value.is_empty() {
         return is_clear(key);
     }
-    let is_by_name = is_contact_key(&percent_decode(key)) && digest::recognize(value).is_none();
+    let says = contact_key::of_name(&percent_decode(key)).filter(|says| is_meant(*says));
+    let is_by_name = says.is_some_and(|says| {
+        digest::recognize(value).is_none() && contact_key::can_be_text(says, &percent_decode(value))
+    });
     is_by_name || has_email(pair) || is_clear(value) || is_clear(key)
+}
+
+/// Whether the name of a parameter says enough. A bare `name` is that of a product as often as a person's.
+fn is_meant(says: Says) -> bool {
+    says != Says::BareName
 }
 
 /// Whether a path or a fragment holds contact data.
@@ -284,7 +297,7 @@ mod tests {
 
     #[test]
     fn keeps_hashed_parameters() {
-        let url = format!("https://shop.example/?em={}", "ab".repeat(32));
+        let url = format!("https://shop.example/?em={}", "a1".repeat(32));
         assert_eq!(clean(&url, &mut String::new()), Some(Cleaned::Unchanged));
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn event(id: &str) -> String {
 }
 
 fn lines(count: usize) -> String {
-    (0..count)
+    (1..=count)
         .map(|number| event(&format!("lead-{number}")) + "\n")
         .collect()
 }
@@ -310,7 +310,7 @@ fn a_dry_run_shows_what_would_be_sent_and_needs_no_token() {
     assert!(!run.stdout.contains(EMAIL));
     let mut lines = run.stdout.lines();
     let first: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
-    assert_eq!(first["event_id"], "lead-0");
+    assert_eq!(first["event_id"], "lead-1");
     assert_eq!(first["user_data"]["em"][0].as_str().map(str::len), Some(64));
     assert_eq!(
         lines.next_back(),

@@ -99,7 +99,7 @@ fn event(id: &str, name: &str) -> String {
 #[test]
 fn events_are_kept_delivered_and_audited() {
     let setup = Setup::new();
-    let events: Vec<_> = (0..25)
+    let events: Vec<_> = (1..=25)
         .map(|number| event(&format!(r#""event_id":"lead-{number}","#), "Lead"))
         .collect();
     let body = format!(r#"{{"data":[{}]}}"#, events.join(","));

@@ -17,6 +17,7 @@ mod write;
 use std::borrow::Cow;
 use std::fmt;
 
+pub(crate) use parts::inner;
 pub use parts::{Items, Members};
 pub use reader::Reader;
 pub(crate) use write::write_number;

@@ -64,3 +64,21 @@ impl<'a> Iterator for Members<'a> {
         Some((key, self.reader.value().ok()?))
     }
 }
+
+/// The object or list that a text holds as JSON, as form senders write it.
+pub(crate) fn inner(text: &str) -> Option<Raw<'_>> {
+    let text = text.trim();
+    text.starts_with(['[', '{'])
+        .then(|| Raw::parse(text).ok())
+        .flatten()
+}
+
+impl Raw<'_> {
+    /// Whether an object is a list as PHP writes one that has gaps: all of its keys are whole numbers.
+    pub(crate) fn is_numbered(self) -> bool {
+        let is_number =
+            |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        let mut keys = self.members().map(|(key, _)| key).peekable();
+        keys.peek().is_some() && keys.all(|key| is_number(&key))
+    }
+}

@@ -17,6 +17,8 @@ mod place;
 mod text;
 mod variants;
 
+use std::sync::LazyLock;
+
 use zeroize::Zeroizing;
 
 pub use country::Country;
@@ -27,6 +29,7 @@ use crate::contact;
 use crate::digest::{self, Hashed, Prehashed};
 use crate::finding::of_length;
 use crate::limits::{USER_AGENT_BYTES_MAX, USER_VALUE_BYTES_MAX};
+use crate::nothing;
 use crate::user_field::{Form, UserField};
 
 /// What a value is normalised with besides itself.
@@ -111,6 +114,10 @@ pub fn remark(field: UserField, value: &str, code: Code) -> String {
         Code::ValueEmpty => "is empty; left out",
         Code::ValuePlaceholder => "is a word for nothing; left out",
         Code::HashOfNothing => "is the hash of nothing; left out",
+        Code::HashUnmatched => {
+            "is the hash of none of its values (f and m, or the two-letter code of a country, in lower case), \
+             so it matches nobody; sent as it is"
+        }
         Code::HashMd5 => "is an MD5 hash; sent as it is",
         Code::ExternalIdHashed => "is contact data; it was hashed",
         Code::PhNoCountry => {
@@ -154,7 +161,7 @@ pub(crate) fn normalize_into(
     if value.is_empty() {
         return Err(Code::ValueEmpty);
     }
-    if is_placeholder(value) {
+    if nothing::is_word(value) {
         return Err(Code::ValuePlaceholder);
     }
     if !value.is_ascii() && value.contains(char::REPLACEMENT_CHARACTER) {
@@ -162,13 +169,22 @@ pub(crate) fn normalize_into(
     }
     if field.form() != Form::Clear {
         match digest::recognize(value) {
-            Some(Prehashed::Sha256(hash)) => return Ok(Outcome::Prehashed(hash, None)),
+            Some(Prehashed::Sha256(hash)) if is_hash_of_nobody(field, &hash) => {
+                return Err(Code::HashOfNothing);
+            }
+            Some(Prehashed::Sha256(hash)) => {
+                let note = (!may_be_hash(field, &hash)).then_some(Code::HashUnmatched);
+                return Ok(Outcome::Prehashed(hash, note));
+            }
             Some(Prehashed::Md5(hash)) => {
                 return Ok(Outcome::Prehashed(hash, Some(Code::HashMd5)));
             }
             Some(Prehashed::Nothing) => return Err(Code::HashOfNothing),
             None => {}
         }
+    }
+    if is_composed_of_nothing(field, value) {
+        return Err(Code::ValuePlaceholder);
     }
     let start = out.len();
     let note = normalize_clear(field, value, context, out)?;
@@ -232,26 +248,64 @@ pub(crate) fn known_hash(field: UserField, normalized: &str) -> Option<&'static 
 pub(crate) fn is_nothing(text: &str) -> bool {
     let text = text::trim(text);
     text.is_empty()
-        || is_placeholder(text)
+        || nothing::is_word(text)
         || matches!(digest::recognize(text), Some(Prehashed::Nothing))
 }
 
-/// Words that programs write where there is no value, in the spelling in which programs write them.
-///
-/// Case matters where the word is a name, too: `NaN` is a bug, Nan a first name. `null` and
-/// `undefined` are bugs in any case, because their hashes are recognised as well.
-fn is_placeholder(value: &str) -> bool {
-    match value.as_bytes().first() {
-        Some(b'n' | b'N') => {
-            matches!(value, "nil" | "n/a" | "N/A" | "None" | "NaN")
-                || value.eq_ignore_ascii_case("null")
+/// Whether a field can have a value with this hash, where all of its values are known.
+fn may_be_hash(field: UserField, hash: &Hashed) -> bool {
+    static GENDERS: LazyLock<[Hashed; 2]> = LazyLock::new(|| ["f", "m"].map(Hashed::of));
+    match field {
+        UserField::Ge => GENDERS.iter().any(|known| known.hex() == hash.hex()),
+        UserField::Country => Country::of_hash(hash).is_some(),
+        _ => true,
+    }
+}
+
+/// Whether the hash of a person's id is that of a word for nobody, which all guests of a shop would share.
+fn is_hash_of_nobody(field: UserField, hash: &Hashed) -> bool {
+    const NOBODY: [&str; 12] = [
+        "0",
+        "-1",
+        "false",
+        "none",
+        "None",
+        "nan",
+        "NaN",
+        "guest",
+        "Guest",
+        "anonymous",
+        "unknown",
+        "00000000-0000-0000-0000-000000000000",
+    ];
+    static HASHES: LazyLock<[Hashed; 12]> = LazyLock::new(|| NOBODY.map(Hashed::of));
+    matches!(field, UserField::ExternalId | UserField::AppUserId)
+        && HASHES.iter().any(|known| known.hex() == hash.hex())
+}
+
+/// Whether a value of the field is put together with a word for nothing, or is an id that names nobody.
+fn is_composed_of_nothing(field: UserField, value: &str) -> bool {
+    match field {
+        UserField::Fn
+        | UserField::Ln
+        | UserField::F5first
+        | UserField::F5last
+        | UserField::Ph
+        | UserField::Ct
+        | UserField::St
+        | UserField::Zp => nothing::is_composed(value),
+        UserField::Em => (value.split_once('@')).is_some_and(|(name, _)| nothing::is_trace(name)),
+        UserField::Fbc | UserField::Fbp => {
+            /// Longer than what is put together of words, shorter than any `fbclid`.
+            const BYTES_MAX: usize = 30;
+            let last = value.splitn(4, '.').nth(3);
+            last.is_some_and(|last| {
+                (1..=BYTES_MAX).contains(&last.len()) && nothing::is_no_id(last)
+            })
         }
-        Some(b'(') => matches!(value, "(null)" | "(not set)"),
-        Some(b'u' | b'U') => value == "unknown" || value.eq_ignore_ascii_case("undefined"),
-        Some(b'<') => value == "<null>",
-        Some(b'[') => value == "[object Object]",
-        Some(b'{') => value.starts_with("{{") && value.ends_with("}}"),
-        Some(b'$') => value.starts_with("${") && value.ends_with('}'),
+        UserField::ClientIpAddress | UserField::ClientUserAgent | UserField::Madid => false,
+        _ if matches!(field.form(), Form::Clear) => nothing::is_no_id(value),
+        UserField::ExternalId | UserField::AppUserId => nothing::is_no_id(value),
         _ => false,
     }
 }

@@ -4,6 +4,8 @@
 //! meaning: what is not understood is left out and said, never guessed. Nothing here stops an event;
 //! whether it can be sent is decided when it is sealed.
 
+mod misplaced;
+mod nested;
 mod other_names;
 mod scalar;
 mod section;
@@ -17,6 +19,7 @@ use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::EVENT_BYTES_MAX;
 use crate::model::{Event, UserValue};
+use crate::nothing;
 use crate::plain::Plain;
 use crate::shape;
 use crate::user_field::{FieldSet, UserField};
@@ -102,6 +105,7 @@ fn object<'a>(
         met: [false; Section::COUNT],
         later: Vec::new(),
         seen: FieldSet::default(),
+        misplaced: Vec::new(),
         fbclid: None,
     };
     reader.members(|reader, key| parser.member(reader, key))?;
@@ -130,6 +134,8 @@ struct Parser<'a, 'f> {
     seen: FieldSet,
     /// Other names for scalars and properties, which wait for Meta's own.
     later: Vec<(Target, Cow<'a, str>, Raw<'a>)>,
+    /// Switches of the event that were met in one of its objects, and where.
+    misplaced: Vec<(Scalar, Path, Raw<'a>)>,
     /// A bare `fbclid`, which becomes an `fbc` when the event has none.
     fbclid: Option<UserValue<'a>>,
 }
@@ -138,7 +144,7 @@ impl<'a> Parser<'a, '_> {
     fn member(&mut self, reader: &mut Reader<'a>, key: Cow<'a, str>) -> Result<(), SyntaxError> {
         if let Some(scalar) = Scalar::from_name(&key).filter(|it| *it != Scalar::LimitedDataUse) {
             if let Some(raw) = self.value(reader)? {
-                self.scalar(scalar, &key, raw);
+                self.scalar(scalar, raw, || Path::root().key(&key));
             }
             return Ok(());
         }
@@ -200,14 +206,6 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn flag(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<bool> {
-        let flag = shape::flag(raw);
-        if flag.is_none() {
-            self.wrong_type(path(), "true or false", raw.kind());
-        }
-        flag
-    }
-
     fn wrong_type(&mut self, path: Path, expected: &str, found: Kind) {
         let message = format!("expected {expected}, found {found}; left out");
         self.findings.add(Code::ValueType, path, message);
@@ -243,13 +241,20 @@ impl<'a> Parser<'a, '_> {
         for (target, key, raw) in std::mem::take(&mut self.later) {
             self.use_alias(target, key, raw);
         }
+        for (scalar, path, raw) in std::mem::take(&mut self.misplaced) {
+            self.use_misplaced(scalar, path, raw);
+        }
+        self.read_usual_names();
         let has_fbc = self.seen.contains(UserField::Fbc);
         if let (Some(fbclid), Some(event_time), false) =
             (self.fbclid.take(), self.event.event_time, has_fbc)
         {
             let created_ms = event_time.unsigned_abs() * 1_000;
             let path = fbclid.path(self.event.written("user_data"));
-            if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
+            if nothing::is_no_id(fbclid.value.expose()) {
+                let message = "the fbclid is a word for nothing; left out";
+                self.findings.add(Code::ValuePlaceholder, path, message);
+            } else if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
                 let message = "a bare fbclid is no fbc; one was built from it";
                 self.findings.add(Code::KeyAlias, path, message);
                 let value = Plain::from(click.to_string());

@@ -13,7 +13,7 @@ use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::PROPERTIES_MAX;
 use crate::model::Origin;
 use crate::names;
-use crate::properties::Property;
+use crate::properties::{Property, PropertyOrigin};
 use crate::user_field::UserField;
 
 impl<'a> Parser<'a, '_> {
@@ -23,6 +23,12 @@ impl<'a> Parser<'a, '_> {
         reader: &mut Reader<'a>,
         key: Cow<'a, str>,
     ) -> Result<(), SyntaxError> {
+        if alias::is_test_event_code(&key) {
+            if let Some(raw) = self.value(reader)? {
+                self.test_event_code(raw, Path::root().key(&key));
+            }
+            return Ok(());
+        }
         let target = alias::of_event_key(&key);
         if let Some(Target::Event(name)) = target
             && let Some(section) = Section::from_name(name)
@@ -48,7 +54,7 @@ impl<'a> Parser<'a, '_> {
                 let origin = Origin {
                     key: Some(key),
                     is_flat: true,
-                    index: None,
+                    ..Origin::default()
                 };
                 self.user_values(field, raw, Some(origin), "user_data");
             }
@@ -89,7 +95,7 @@ impl<'a> Parser<'a, '_> {
             }
             self.note_alias(path(), name);
             if let Some(scalar) = Scalar::from_name(target) {
-                self.scalar(scalar, &key, raw);
+                self.scalar(scalar, raw, path);
             }
             self.event.written_as.push((name, key));
             return;
@@ -98,7 +104,7 @@ impl<'a> Parser<'a, '_> {
         self.event.custom_data.insert_within_limit(Property {
             key: name.into(),
             value: raw.into(),
-            flat_key: Some(key),
+            origin: Some(Box::new(PropertyOrigin::Flat(key))),
             is_usual: false,
         });
     }
@@ -142,6 +148,11 @@ impl<'a> Parser<'a, '_> {
             .into_iter()
             .chain(UserField::ALL.into_iter().map(UserField::name));
         let meant = self.meant(known, &key);
+        // A switch that is spelt wrong was meant all the same: without it the event would go unrestricted.
+        if let Some(scalar) = meant.and_then(Scalar::switch_from_name) {
+            self.misplaced.push((scalar, Path::root().key(&key), raw));
+            return;
+        }
         self.unknown_key(Path::root(), &key, meant);
     }
 }

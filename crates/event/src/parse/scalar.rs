@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::finding::{Path, shown};
 use crate::json::{Kind, Raw};
 use crate::model::DataProcessing;
-use crate::shape;
+use crate::switch::{self, Switch};
 use crate::time::{self, TimeError};
 
 /// Meta's keys beside `event_name`.
@@ -79,25 +79,50 @@ impl Scalar {
     }
 }
 
+impl Scalar {
+    /// Meta's name of a switch that restricts what is done with an event.
+    pub(super) fn switch_name(self) -> &'static str {
+        match self {
+            Scalar::OptOut => "opt_out",
+            Scalar::OptionsCountry => "data_processing_options_country",
+            Scalar::OptionsState => "data_processing_options_state",
+            _ => "data_processing_options",
+        }
+    }
+
+    /// The switch of Meta's name.
+    pub(super) fn switch_from_name(name: &str) -> Option<Self> {
+        Self::from_name(name).filter(|scalar| {
+            matches!(
+                scalar,
+                Scalar::OptOut
+                    | Scalar::Options
+                    | Scalar::OptionsCountry
+                    | Scalar::OptionsState
+                    | Scalar::LimitedDataUse
+            )
+        })
+    }
+}
+
 impl<'a> Parser<'a, '_> {
-    /// A scalar beside `event_name`; `key` is the one it was sent under.
-    pub(super) fn scalar(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
+    /// A scalar beside `event_name`; `path` is where it stood.
+    pub(super) fn scalar(&mut self, scalar: Scalar, raw: Raw<'a>, path: impl Fn() -> Path + Copy) {
         if raw.kind() == Kind::Null {
             return;
         }
-        let path = || Path::root().key(key);
         match scalar {
             Scalar::EventName => {
                 let name = self.text(raw, path);
                 self.set(name, path, |event| &mut event.event_name);
             }
-            Scalar::EventTime => self.event_time(raw, key),
+            Scalar::EventTime => self.event_time(raw, path),
             Scalar::EventId => {
                 let id = self.text(raw, path);
                 self.set(id, path, |event| &mut event.event_id);
             }
             Scalar::ActionSource => {
-                let source = self.action_source(raw, key);
+                let source = self.action_source(raw, path);
                 self.set(source, path, |event| &mut event.action_source);
             }
             Scalar::EventSourceUrl => {
@@ -108,23 +133,16 @@ impl<'a> Parser<'a, '_> {
                 let url = self.text(raw, path);
                 self.set(url, path, |event| &mut event.referrer_url);
             }
-            _ => self.seldom(scalar, key, raw),
+            _ => self.seldom(scalar, raw, path),
         }
     }
 
     /// The scalars that few events have.
-    fn seldom(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
-        let path = || Path::root().key(key);
+    fn seldom(&mut self, scalar: Scalar, raw: Raw<'a>, path: impl Fn() -> Path + Copy) {
         match scalar {
             Scalar::OptOut => {
-                let flag = shape::flag(raw);
-                if flag.is_none() {
-                    // The more careful of the two.
-                    let message =
-                        format!("expected true or false, found {}; read as true", raw.kind());
-                    self.findings.add(Code::ValueType, path(), message);
-                }
-                self.set(flag.or(Some(true)), path, |event| &mut event.opt_out);
+                let flag = self.switch(raw, path);
+                self.set(flag, path, |event| &mut event.opt_out);
             }
             Scalar::MessagingChannel => {
                 let text = self.text(raw, path);
@@ -144,19 +162,24 @@ impl<'a> Parser<'a, '_> {
                 let text = self.text(raw, path);
                 self.set(text, path, |event| &mut event.advanced_measurement_table);
             }
-            _ => self.data_processing(scalar, key, raw),
+            _ => self.data_processing(scalar, raw, path),
         }
     }
 
-    fn data_processing(&mut self, scalar: Scalar, key: &str, raw: Raw<'a>) {
-        let path = || Path::root().key(key);
+    fn data_processing(&mut self, scalar: Scalar, raw: Raw<'a>, path: impl Fn() -> Path + Copy) {
         match scalar {
             Scalar::Options => {
                 let options = self.options(raw, path);
                 self.data_processing_mut().options = Some(options);
             }
             Scalar::LimitedDataUse => {
-                if let Some(is_limited) = self.flag(raw, path) {
+                let is_named = raw.as_text().is_some_and(|text| is_ldu(&text));
+                let is_limited = if is_named {
+                    Some(true)
+                } else {
+                    self.switch(raw, path)
+                };
+                if let Some(is_limited) = is_limited {
                     let options = if is_limited {
                         vec!["LDU".into()]
                     } else {
@@ -165,6 +188,7 @@ impl<'a> Parser<'a, '_> {
                     self.data_processing_mut().options = Some(options);
                 }
             }
+            _ if switch::switch(raw) == Switch::Nothing => {}
             _ => {
                 let number = raw.as_text().or_else(|| raw.as_digits());
                 match number.and_then(|number| number.trim().parse().ok()) {
@@ -181,21 +205,32 @@ impl<'a> Parser<'a, '_> {
     /// The options. What cannot be read, but is not nothing either, limits the use of the data: the
     /// sender wanted something, and this is the only thing to want.
     fn options(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Vec<Cow<'a, str>> {
-        let is_nothing = matches!(raw.text(), "[]" | "{}" | "\"\"" | "false" | "0" | "\"[]\"");
-        if is_nothing || raw.kind() == Kind::Array && raw.items().next().is_none() {
+        /// Meta knows one; what is behind so many is not looked at.
+        const OPTIONS_MAX: usize = 10;
+        if matches!(raw.text(), "[]" | "{}" | "\"\"" | "false" | "0" | "\"[]\"") {
             return Vec::new();
         }
+        let text_of = |option: Raw<'a>| match option.kind() {
+            Kind::Null => Some("".into()),
+            Kind::Bool | Kind::Number => Some(option.text().into()),
+            _ => option.as_text(),
+        };
         let texts: Option<Vec<_>> = match raw.kind() {
-            Kind::Array => raw.items().map(Raw::as_text).collect(),
+            Kind::Array => raw.items().take(OPTIONS_MAX).map(text_of).collect(),
             Kind::Text => Some(options_in(raw.as_text().unwrap_or_default())),
+            _ if switch::switch(raw) == Switch::Said(false) => Some(vec!["".into()]),
             _ => None,
         };
+        if let Some(texts) = &texts
+            && texts.iter().all(|text| says_no(text))
+        {
+            // The rules say what an empty option is worth.
+            return texts.iter().map(|_| "".into()).take(1).collect();
+        }
         if let Some(texts) = texts
             && (texts.is_empty()
                 || !raw.text().to_ascii_uppercase().contains("LDU")
-                || texts
-                    .iter()
-                    .any(|text| text.trim().eq_ignore_ascii_case("LDU")))
+                || texts.iter().any(|text| is_ldu(text)))
         {
             return texts;
         }
@@ -204,12 +239,29 @@ impl<'a> Parser<'a, '_> {
         vec!["LDU".into()]
     }
 
+    /// A switch that keeps something of a person's from being used. What is unclear is on: the more careful of
+    /// the two.
+    fn switch(&mut self, raw: Raw<'a>, path: impl Fn() -> Path) -> Option<bool> {
+        match switch::switch(raw) {
+            Switch::Said(is_on) => Some(is_on),
+            Switch::Nothing => {
+                let message = "neither yes nor no, but a word for nothing or no value; left out";
+                self.findings.add(Code::ValuePlaceholder, path(), message);
+                None
+            }
+            Switch::Unclear => {
+                let message = format!("expected true or false, found {}; read as true", raw.kind());
+                self.findings.add(Code::ValueType, path(), message);
+                Some(true)
+            }
+        }
+    }
+
     fn data_processing_mut(&mut self) -> &mut DataProcessing<'a> {
         self.event.data_processing.get_or_insert_default()
     }
 
-    fn event_time(&mut self, raw: Raw<'a>, key: &str) {
-        let path = || Path::root().key(key);
+    fn event_time(&mut self, raw: Raw<'a>, path: impl Fn() -> Path + Copy) {
         match time::parse(raw) {
             Ok(time) => {
                 if time.is_converted {
@@ -232,8 +284,11 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn action_source(&mut self, raw: Raw<'a>, key: &str) -> Option<ActionSource> {
-        let path = || Path::root().key(key);
+    fn action_source(
+        &mut self,
+        raw: Raw<'a>,
+        path: impl Fn() -> Path + Copy,
+    ) -> Option<ActionSource> {
         let text = self.text(raw, path)?;
         if let Some(source) = ActionSource::from_name(&text) {
             return Some(source);
@@ -247,6 +302,18 @@ impl<'a> Parser<'a, '_> {
             .add(Code::ActionSourceUnknown, path(), message);
         source
     }
+}
+
+fn is_ldu(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("LDU")
+}
+
+/// Whether an option is a word for no or for nothing.
+fn says_no(option: &str) -> bool {
+    matches!(
+        switch::switch_of(option),
+        Switch::Said(false) | Switch::Nothing
+    )
 }
 
 /// The options in a text: one, or a list of them as JSON.

@@ -10,8 +10,8 @@ use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::{PROPERTIES_MAX, USER_VALUES_MAX};
 use crate::model::{Event, Origin, UserValue, path_of_user_value};
 use crate::plain::Plain;
-use crate::properties::{Properties, Property};
-use crate::user_field::UserField;
+use crate::properties::{Properties, Property, PropertyOrigin};
+use crate::user_field::{Form, UserField};
 use crate::usual;
 
 /// Room for the values of a usual event.
@@ -129,11 +129,12 @@ impl<'a> Parser<'a, '_> {
             self.findings.add(finding.code, path(), finding.message);
         }
         let Some(event) = event else { return };
+        self.take_switches_of(&event, &path());
         for mut value in event.user_data.0 {
             value.origin = Some(Box::new(Origin {
                 key: Some(Cow::Owned(key.to_owned())),
                 is_flat: true,
-                index: None,
+                ..Origin::default()
             }));
             self.push_user_value(value, name);
         }
@@ -149,7 +150,7 @@ impl<'a> Parser<'a, '_> {
         for (from, to) in objects {
             for property in from.0 {
                 to.insert_within_limit(Property {
-                    flat_key: Some(Cow::Owned(key.to_owned())),
+                    origin: Some(Box::new(PropertyOrigin::Flat(Cow::Owned(key.to_owned())))),
                     ..property
                 });
             }
@@ -165,7 +166,7 @@ impl<'a> Parser<'a, '_> {
             if let Some(field) = UserField::from_name(&key) {
                 match raw.plain_text() {
                     // Nearly always: one text under the field's own name.
-                    Some(text) if !self.seen.contains(field) => {
+                    Some(text) if !self.seen.contains(field) && !text.starts_with(['[', '{']) => {
                         self.seen.insert(field);
                         self.event.user_data.push_text(field, text);
                     }
@@ -173,12 +174,15 @@ impl<'a> Parser<'a, '_> {
                 }
             } else if raw.kind() == Kind::Null {
                 // Whatever it is called, there is nothing in it.
+            } else if self.takes_misplaced(|| Path::root().key(section), &key, raw)
+                || self.person(section, &key, raw)
+            {
+                // Read there.
             } else if let Some(field) = alias::of_user_key(&key) {
                 self.note_alias(Path::root().key(section).key(&key), field.name());
                 let origin = Origin {
                     key: Some(key),
-                    is_flat: false,
-                    index: None,
+                    ..Origin::default()
                 };
                 self.user_values(field, raw, Some(origin), section);
             } else if key == "fbclid" {
@@ -205,6 +209,15 @@ impl<'a> Parser<'a, '_> {
             let path = path_of_user_value(field, origin.as_ref(), section);
             self.findings.add(Code::KeyDuplicate, path, message);
         }
+        // A field in the clear is one text, and may be sealed again.
+        let may_be_list = raw.kind() == Kind::Text && field.form() != Form::Clear;
+        if may_be_list && self.values_in_text(field, raw, origin.as_ref(), section) {
+            return;
+        }
+        if raw.is_numbered() {
+            self.numbered_values(field, raw, &origin.unwrap_or_default(), section);
+            return;
+        }
         if raw.kind() != Kind::Array {
             self.user_scalar(field, raw, origin, section);
             return;
@@ -226,13 +239,15 @@ impl<'a> Parser<'a, '_> {
     /// Whether a value of the field came from the same key before.
     fn stands_twice(&self, field: UserField, origin: Option<&Origin<'a>>) -> bool {
         let place = |origin: Option<&Origin<'a>>| {
-            origin.map_or((None, false), |origin| (origin.key.clone(), origin.is_flat))
+            origin.map_or((None, false, None), |origin| {
+                (origin.key.clone(), origin.is_flat, origin.within.clone())
+            })
         };
         let mut values = self.event.user_data.0.iter();
         values.any(|known| known.field == field && place(known.origin.as_deref()) == place(origin))
     }
 
-    fn user_scalar(
+    pub(super) fn user_scalar(
         &mut self,
         field: UserField,
         raw: Raw<'a>,
@@ -258,7 +273,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Keeps a value, as long as the field has room for one more.
-    fn push_user_value(&mut self, value: UserValue<'a>, section: &str) {
+    pub(super) fn push_user_value(&mut self, value: UserValue<'a>, section: &str) {
         let field = value.field;
         if self.has_no_room(field) {
             self.say_too_many(field, value.origin.as_deref(), section);
@@ -307,6 +322,14 @@ impl<'a> Parser<'a, '_> {
             let Some(raw) = raw.filter(|raw| raw.kind() != Kind::Null) else {
                 return Ok(());
             };
+            if self.takes_misplaced(|| Path::root().key(section), &key, raw) {
+                return Ok(());
+            }
+            if alias::of_custom_object(&key) == Some("custom_properties") {
+                for (inner, value) in raw.members() {
+                    self.takes_misplaced(|| Path::root().key(section).key(&key), &inner, value);
+                }
+            }
             let properties = target(self.event);
             if properties.0.len() == PROPERTIES_MAX {
                 left_out += 1;
@@ -315,7 +338,7 @@ impl<'a> Parser<'a, '_> {
             let property = Property {
                 key,
                 value: raw.into(),
-                flat_key: None,
+                origin: None,
                 is_usual,
             };
             if let Some(replaced) = properties.insert(property) {
@@ -339,7 +362,7 @@ impl<'a> Parser<'a, '_> {
             self.event.app_data.insert(Property {
                 key: name,
                 value: raw.into(),
-                flat_key: Some(key),
+                origin: Some(Box::new(PropertyOrigin::Flat(key))),
                 is_usual: false,
             });
         }
@@ -355,7 +378,7 @@ pub(super) fn user_value<'a>(
     let origin = Origin {
         key: Some(key),
         is_flat,
-        index: None,
+        ..Origin::default()
     };
     raw.as_text().map(|value| UserValue {
         field,

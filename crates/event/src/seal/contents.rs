@@ -1,5 +1,7 @@
 //! Writing `contents`, the list of bought things, and `extinfo`, the description of a device.
 
+use std::borrow::Cow;
+
 use super::object::{PathOf, Unknown, Writer, close, inner_list, whole};
 use super::scan::has_infinite;
 use crate::code::Code;
@@ -34,6 +36,13 @@ impl Writer<'_> {
                     self.findings.add(Code::TooMany, path(), message);
                 }
             }
+            Kind::Object if is_map_of_entries(raw) => {
+                let message = "a map of entries, as PHP writes a list with gaps; a list was made";
+                self.findings.add(Code::ContentsInvalid, path(), message);
+                for (key, entry) in raw.members().take(CONTENTS_MAX) {
+                    let _ = self.content(&mut entry.reader(), &|| path().key(&key), out);
+                }
+            }
             Kind::Object => {
                 let message = "one entry stands without its list; a list was made";
                 self.findings.add(Code::ContentsInvalid, path(), message);
@@ -54,38 +63,47 @@ impl Writer<'_> {
         path: PathOf<'_>,
         out: &mut String,
     ) -> Result<(), SyntaxError> {
-        let kind = reader.kind()?;
-        if kind != Kind::Object {
+        let raw = reader.value()?;
+        let text = inner_list(raw);
+        let raw = text.as_deref().map_or(raw, Raw::trusted);
+        if raw.kind() != Kind::Object {
+            let kind = raw.kind();
             let message =
                 format!("expected an object with id and quantity, found {kind}; left out");
             self.findings
                 .add(Code::ContentsItemInvalid, path(), message);
-            return reader.value().map(|_| ());
+            return Ok(());
         }
         let start = out.len();
-        if !out.ends_with('[') {
+        let is_first = out.ends_with('[');
+        if !is_first {
             out.push(',');
         }
         let object_start = out.len();
         out.push('{');
+        let names = Names::of(raw);
         let (mut has_id, mut has_quantity, mut names_quantity) = (false, false, false);
-        reader.members(|reader, key| {
-            let value = reader.value()?;
-            let member_path = || path().key(&key);
+        for (written, value) in raw.members() {
+            let member_path = || path().key(&written);
+            let key = names.meta_name(&written);
+            // Once for the list: its entries are alike.
+            if is_first && *key != *written {
+                let message = format!("read as {key}");
+                self.findings.add(Code::KeyAlias, member_path(), message);
+            }
             if key == "quantity" && !is_positive(value) {
                 names_quantity = true;
                 let message = "quantity is no whole number above 0; 1 is sent";
                 self.findings
                     .add(Code::ContentsQuantity, member_path(), message);
-                return Ok::<_, SyntaxError>(());
+                continue;
             }
             let table = &shape::CONTENT;
             let table = (table, table.find(key.as_bytes()), Unknown::Pass);
-            let is_written = self.member(&key, value, table, &member_path, out);
+            let is_written = self.member(key, value, table, &member_path, out);
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";
-            Ok(())
-        })?;
+        }
         if !has_id {
             out.truncate(start);
             let message = "the entry has no id; left out";
@@ -177,6 +195,118 @@ fn numbered_slots(raw: Raw<'_>) -> Vec<Raw<'_>> {
         }
     }
     slots
+}
+
+/// Whether an object holds the entries of a list: as values of numbered keys, or of the keys of a cart.
+fn is_map_of_entries(raw: Raw<'_>) -> bool {
+    raw.is_numbered()
+        || raw.members().next().is_some()
+            && raw.members().all(|(_, entry)| entry.kind() == Kind::Object)
+}
+
+/// Names that shops and other analytics have for Meta's keys of an entry, those that come first in use first.
+const OTHER_NAMES: [(&str, &[&str]); 6] = [
+    (
+        "id",
+        &[
+            "item_id",
+            "itemId",
+            "product_id",
+            "productId",
+            "content_id",
+            "contentId",
+            "variant_id",
+            "variantId",
+            "sku",
+            "SKU",
+            "item_sku",
+            "product_sku",
+            "productSku",
+            "retailer_id",
+            "offer_id",
+            "article_id",
+            "ID",
+        ],
+    ),
+    (
+        "quantity",
+        &[
+            "qty",
+            "Qty",
+            "Quantity",
+            "item_quantity",
+            "product_quantity",
+            "count",
+        ],
+    ),
+    (
+        "item_price",
+        &[
+            "itemPrice",
+            "unit_price",
+            "unitPrice",
+            "product_price",
+            "price",
+        ],
+    ),
+    (
+        "title",
+        &[
+            "item_name",
+            "itemName",
+            "product_name",
+            "productName",
+            "name",
+        ],
+    ),
+    ("brand", &["item_brand", "itemBrand", "product_brand"]),
+    (
+        "category",
+        &[
+            "item_category",
+            "itemCategory",
+            "product_category",
+            "productCategory",
+        ],
+    ),
+];
+
+/// Which keys of an entry are read as which of Meta's.
+struct Names<'a> {
+    /// For each of Meta's keys the one that stands for it.
+    used: [Option<Cow<'a, str>>; OTHER_NAMES.len()],
+}
+
+impl<'a> Names<'a> {
+    fn of(entry: Raw<'a>) -> Self {
+        let mut used = [const { None }; OTHER_NAMES.len()];
+        let find = |name: &str| {
+            let mut members = entry.members();
+            members.find(|(key, value)| key == name && value.kind() != Kind::Null)
+        };
+        let has_own_id = find("id").is_some();
+        for (slot, (own, others)) in used.iter_mut().zip(OTHER_NAMES) {
+            // Meta knows a `price` as well, and a `name` may be a property of one's own: beside an `id` of Meta's they
+            // stay what they are.
+            let is_asked = !has_own_id || matches!(own, "quantity" | "item_price");
+            if is_asked && find(own).is_none() {
+                let mut others = others
+                    .iter()
+                    .filter(|other| !(has_own_id && **other == "price"));
+                *slot = others.find_map(|other| find(other)).map(|(key, _)| key);
+            }
+        }
+        Self { used }
+    }
+
+    /// Meta's name for a key of the entry.
+    fn meta_name<'k>(&self, key: &'k str) -> &'k str {
+        let place = self
+            .used
+            .iter()
+            .position(|used| used.as_deref() == Some(key));
+        place.map_or(key, |place| OTHER_NAMES[place].0)
+    }
 }
 
 fn is_positive(raw: Raw<'_>) -> bool {

@@ -10,7 +10,7 @@ use crate::digest::Hashed;
 use crate::finding::Path;
 use crate::limits::EVENT_ID_BYTES_MAX;
 use crate::model::Event;
-use crate::normalize;
+use crate::nothing;
 
 impl<'e> Sealing<'e, '_> {
     /// The event's own id, else its order id, else a new UUID of version 7.
@@ -21,8 +21,8 @@ impl<'e> Sealing<'e, '_> {
             "the event has no event_id"
         } else if is_damaged(own) {
             "event_id is damaged"
-        } else if is_nothing(own) {
-            "event_id holds a word for nothing"
+        } else if nothing::is_no_id(own) {
+            "event_id names nothing"
         } else {
             return self.safe_id(own, "event_id", || event.path("event_id"));
         };
@@ -49,16 +49,18 @@ impl<'e> Sealing<'e, '_> {
     /// item is unknown: either would be that of other events, too.
     fn order(&self) -> Option<(Cow<'e, str>, &'static str)> {
         let order = self.event.custom_text("order_id")?;
-        if !is_order(&order) || is_damaged(&order) {
+        if nothing::is_no_id(&order) || is_damaged(&order) {
             return None;
         }
         // The items of an order in a store are events of their own (Meta, Offline Events).
         match self.event.custom_text("item_number") {
             Some(item) if is_damaged(&item) => None,
-            Some(item) if !is_nothing(&item) => Some((
-                Cow::Owned(format!("{order}:{item}")),
-                "order_id and item_number were",
-            )),
+            Some(item) if item.contains(char::is_alphanumeric) && !nothing::is_missing(&item) => {
+                Some((
+                    Cow::Owned(format!("{order}:{item}")),
+                    "order_id and item_number were",
+                ))
+            }
             _ => Some((order, "order_id was")),
         }
     }
@@ -94,7 +96,7 @@ impl Event<'_> {
         let name = Some(cleaned.trim()).filter(|name| !name.is_empty() && !super::is_no_name(name));
         let event_id = self.event_id.as_deref().map(str::trim);
         let order_id = self.custom_text("order_id");
-        let is_id = |id: &str| !(is_nothing(id) || is_damaged(id));
+        let is_id = |id: &str| !(nothing::is_no_id(id) || is_damaged(id));
         let kept = |id: &str| is_id(id).then(|| in_the_clear(id).into_owned());
         Remains {
             event_name: name.map(str::to_owned),
@@ -120,15 +122,4 @@ fn in_the_clear(id: &str) -> Cow<'_, str> {
 /// Whether a part of an id was lost. What is left may be what is left of another one.
 fn is_damaged(id: &str) -> bool {
     id.contains(char::REPLACEMENT_CHARACTER)
-}
-
-/// Whether an id is empty, or what a program writes where it has none. Events with such an id would be taken for
-/// copies of each other.
-fn is_nothing(id: &str) -> bool {
-    normalize::is_nothing(id) || !id.contains(char::is_alphanumeric)
-}
-
-/// Whether an order can have this number: 0 is what one has that is not saved yet.
-fn is_order(id: &str) -> bool {
-    !is_nothing(id) && id.contains(|c: char| c.is_alphanumeric() && c != '0')
 }

@@ -8,6 +8,7 @@
 mod contents;
 mod custom;
 mod id;
+mod list;
 mod object;
 mod rules;
 mod scan;
@@ -162,6 +163,7 @@ impl Sealing<'_, '_> {
             event_id,
             event_time,
             action_source,
+            test_event_code: event.test_event_code.as_deref().map(Box::from),
         })
     }
 

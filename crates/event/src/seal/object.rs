@@ -2,16 +2,22 @@
 
 use std::borrow::Cow;
 
-use super::scan::{has_contact, has_infinite, is_half_surrogate, is_ordinary, is_small};
+use super::scan::{
+    has_contact, has_infinite, has_personal, is_half_surrogate, is_ordinary, is_small,
+};
 
 use crate::amount;
 use crate::code::Code;
 use crate::contact;
+use crate::contact_key;
 use crate::finding::{Findings, Path, shown};
 use crate::json::{self, Kind, Raw};
 use crate::money::Currency;
+use crate::nothing;
+use crate::personal;
 use crate::properties::Properties;
 use crate::shape::{self, Keys, Shape, Table};
+use crate::switch::{self, Switch};
 use crate::time;
 
 /// What to do with a key that the table does not know.
@@ -94,11 +100,14 @@ impl Writer<'_> {
         if raw.kind() == Kind::Null {
             return false;
         }
-        if shape.is_none() && !self.may_pass(key, table, unknown, path) {
+        if shape.is_none() && !self.may_pass((key, raw), table, unknown, path) {
             return false;
         }
         let is_ordinary = is_ordinary(raw);
-        if !is_ordinary && !self.is_clean(raw, shape, path) {
+        let is_free_text = shape == Some(Shape::Text) && personal::may_hold(raw.text());
+        if (!is_ordinary || is_free_text || shape.is_none())
+            && !self.is_clean((key, raw), shape, path)
+        {
             return false;
         }
         let start = out.len();
@@ -113,8 +122,7 @@ impl Writer<'_> {
         }
         if is_ordinary
             && matches!(shape, Some(Shape::Text | Shape::Id))
-            && raw.kind() == Kind::Text
-            && raw.text() != "\"\""
+            && raw.plain_text().is_some_and(is_said)
         {
             out.push_str(raw.text());
             return true;
@@ -127,13 +135,23 @@ impl Writer<'_> {
     }
 
     /// Whether a value with unusual bytes in it may be sent.
-    fn is_clean(&mut self, raw: Raw<'_>, shape: Option<Shape>, path: PathOf<'_>) -> bool {
+    fn is_clean(
+        &mut self,
+        (key, raw): (&str, Raw<'_>),
+        shape: Option<Shape>,
+        path: PathOf<'_>,
+    ) -> bool {
         // Members of these are looked at one by one, so that only the offending one is left out.
         let is_table = matches!(
             shape,
             Some(Shape::Contents | Shape::StoreData | Shape::AttributionSetting)
         );
-        if !is_table && has_contact(raw) {
+        let has_contact = match shape {
+            None => has_personal(raw, contact_key::is_person(key)),
+            Some(Shape::Text) => has_personal(raw, false),
+            Some(_) => !is_table && has_contact(raw),
+        };
+        if has_contact {
             self.contact(path);
             return false;
         }
@@ -155,12 +173,20 @@ impl Writer<'_> {
         self.findings.add(Code::CustomDataContact, path(), message);
     }
 
-    fn may_pass(&mut self, key: &str, table: &Table, unknown: Unknown, path: PathOf<'_>) -> bool {
+    fn may_pass(
+        &mut self,
+        (key, value): (&str, Raw<'_>),
+        table: &Table,
+        unknown: Unknown,
+        path: PathOf<'_>,
+    ) -> bool {
         if contact::is_contact(key) {
             self.contact(path);
             return false;
         }
-        if contact::is_contact_key(key) {
+        // Elsewhere a `name` is that of a product.
+        let of_person = std::ptr::eq(table, &raw const shape::CUSTOM_DATA);
+        if contact_key::tells(key, value, of_person) {
             let message = "the name says contact data, which belongs into user_data; left out";
             self.findings.add(Code::CustomDataContact, path(), message);
             return false;
@@ -189,7 +215,8 @@ impl Writer<'_> {
     fn value(&mut self, shape: Shape, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
         match shape {
             Shape::Any => self.any(raw, path, out),
-            Shape::Text | Shape::Id => self.text(raw, path, out),
+            Shape::Text => self.text(raw, nothing::is_unsaid, path, out),
+            Shape::Id => self.text(raw, nothing::is_missing, path, out),
             Shape::Number => self.number(raw, path, out),
             Shape::Integer => self.integer(raw, path, out),
             Shape::Flag => self.flag(raw, path, out),
@@ -204,7 +231,7 @@ impl Writer<'_> {
         }
     }
 
-    fn wrong_type(&mut self, expected: &str, raw: Raw<'_>, path: PathOf<'_>) -> bool {
+    pub(super) fn wrong_type(&mut self, expected: &str, raw: Raw<'_>, path: PathOf<'_>) -> bool {
         let message = format!("expected {expected}, found {}; left out", raw.kind());
         self.findings.add(Code::ValueType, path(), message);
         false
@@ -214,20 +241,53 @@ impl Writer<'_> {
         if has_infinite(raw) {
             return self.wrong_type("numbers that a computer can hold", raw, path);
         }
+        if raw.kind() == Kind::Text
+            && (raw.as_text()).is_some_and(|text| nothing::is_trace_or_template(text.trim()))
+        {
+            return self.says_nothing(path);
+        }
         json::write_clean(out, raw);
         true
     }
 
-    fn text(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+    /// Says that a text is a word for nothing.
+    fn says_nothing(&mut self, path: PathOf<'_>) -> bool {
+        let message = "holds a word for nothing, or a template that was not filled in; left out";
+        self.findings.add(Code::ValuePlaceholder, path(), message);
+        false
+    }
+
+    /// Whether a text is neither blank nor, by this rule, a word for nothing.
+    pub(super) fn says(
+        &mut self,
+        raw: Raw<'_>,
+        is_nothing: fn(&str) -> bool,
+        path: PathOf<'_>,
+    ) -> bool {
+        let text = raw.as_text().unwrap_or_default();
+        let text = text.trim();
+        if text.is_empty() {
+            let message = "an empty text; left out";
+            self.findings.add(Code::ValueEmpty, path(), message);
+            return false;
+        }
+        !is_nothing(text) || self.says_nothing(path)
+    }
+
+    fn text(
+        &mut self,
+        raw: Raw<'_>,
+        is_nothing: fn(&str) -> bool,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> bool {
         match raw.kind() {
-            Kind::Text if raw.text() == "\"\"" => {
-                self.findings
-                    .add(Code::ValueEmpty, path(), "an empty text; left out");
-                false
-            }
             Kind::Text => {
-                json::write_clean(out, raw);
-                true
+                let is_said = self.says(raw, is_nothing, path);
+                if is_said {
+                    json::write_clean(out, raw);
+                }
+                is_said
             }
             Kind::Number => {
                 json::write_text(out, &raw.as_digits().unwrap_or_default());
@@ -288,11 +348,12 @@ impl Writer<'_> {
     }
 
     fn flag(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        match (raw.text(), shape::flag(raw)) {
+        match (raw.text(), switch::switch(raw)) {
             // 0 and 1 are documented beside true and false, so they stay what they are.
             (text @ ("0" | "1"), _) => out.push_str(text),
-            (_, Some(true)) => out.push_str("true"),
-            (_, Some(false)) => out.push_str("false"),
+            (_, Switch::Said(true)) => out.push_str("true"),
+            (_, Switch::Said(false)) => out.push_str("false"),
+            (_, Switch::Nothing) => return self.says_nothing(path),
             _ => return self.wrong_type("true or false", raw, path),
         }
         true
@@ -358,44 +419,12 @@ impl Writer<'_> {
             self.wrong_type("an object", raw, path)
         }
     }
+}
 
-    /// Strings and numbers; a single one is a list of one.
-    fn list(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
-        let start = out.len();
-        out.push('[');
-        match raw.kind() {
-            Kind::Array => {
-                for (index, item) in raw.items().enumerate() {
-                    if matches!(item.kind(), Kind::Text | Kind::Number) && !has_infinite(item) {
-                        if !out.ends_with('[') {
-                            out.push(',');
-                        }
-                        json::write_clean(out, item);
-                    } else if item.kind() != Kind::Null {
-                        let item_path = || path().index(index);
-                        self.wrong_type("a string or a number", item, &item_path);
-                    }
-                }
-            }
-            Kind::Number if has_infinite(raw) => {
-                out.truncate(start);
-                return self.wrong_type("numbers that a computer can hold", raw, path);
-            }
-            Kind::Text | Kind::Number => match inner_list(raw) {
-                Some(text) => {
-                    out.truncate(start);
-                    return self.list(Raw::trusted(&text), path, out);
-                }
-                None if raw.text() != "\"\"" => json::write_clean(out, raw),
-                None => {}
-            },
-            _ => {
-                out.truncate(start);
-                return self.wrong_type("a list of strings", raw, path);
-            }
-        }
-        close(out, start, ']')
-    }
+/// Whether a text of a table, which has no escapes, is sent as it is.
+#[inline]
+fn is_said(text: &str) -> bool {
+    !text.trim_ascii().is_empty() && text == text.trim_ascii() && !nothing::is_missing(text)
 }
 
 /// Writes a key of a table, which needs no escapes, and a comma before it where one is due.
@@ -446,7 +475,5 @@ pub(super) fn whole(text: &str) -> Option<&str> {
 /// The list or object that a string holds as JSON text, as form senders write it.
 pub(super) fn inner_list(raw: Raw<'_>) -> Option<String> {
     let text = raw.as_text()?;
-    let text = text.trim();
-    let is_json = text.starts_with(['[', '{']) && Raw::parse(text).is_ok();
-    is_json.then(|| text.to_owned())
+    json::inner(&text).map(|inner| inner.text().to_owned())
 }

@@ -2,7 +2,9 @@
 
 use crate::bytes::{self, Unusual};
 use crate::contact;
-use crate::json::{Kind, Raw};
+use crate::contact_key;
+use crate::json::{self, Kind, Raw};
+use crate::personal;
 
 /// Whether a value holds, at any depth, a number too large for a float: other readers refuse the
 /// whole text for it.
@@ -28,26 +30,27 @@ pub(super) fn is_half_surrogate(raw: Raw<'_>) -> bool {
 
 /// Whether a value, at any depth, holds contact data: by its text, or by the name of a key.
 pub(super) fn has_contact(raw: Raw<'_>) -> bool {
-    let text = raw.text().as_bytes();
-    // Most values hold none of these bytes, and then there is nothing to look at.
-    let may_hold = || {
-        memchr::memchr3(b'@', b'+', b'%', text).is_some() || memchr::memchr(b'\\', text).is_some()
-    };
+    holds(raw, false, contact::holds_contact)
+}
+
+/// The same of a value in which nobody but the sender knows what stands: also by the shape of other numbers of a
+/// person's. `of_person` says that what is in it is a person's.
+pub(super) fn has_personal(raw: Raw<'_>, of_person: bool) -> bool {
+    holds(raw, of_person, personal::holds_personal)
+}
+
+/// Whether a value holds contact data by `is_it`. `of_person` says that what is in it is a person's.
+fn holds(raw: Raw<'_>, of_person: bool, is_it: fn(&str) -> bool) -> bool {
     match raw.kind() {
         Kind::Text => {
-            may_hold()
-                && raw
-                    .as_text()
-                    .is_some_and(|text| contact::holds_contact(&text))
+            let text = raw.as_text().unwrap_or_default();
+            is_it(&text) || json::inner(&text).is_some_and(|raw| holds(raw, of_person, is_it))
         }
-        Kind::Array => {
-            let is_nested = memchr::memchr(b'{', text).is_some();
-            (is_nested || may_hold()) && raw.items().any(has_contact)
-        }
+        Kind::Array => raw.items().any(|item| holds(item, of_person, is_it)),
         Kind::Object => raw.members().any(|(key, value)| {
             contact::is_contact(&key)
-                || (contact::is_contact_key(&key) && value.kind() != Kind::Null)
-                || has_contact(value)
+                || contact_key::tells(&key, value, of_person)
+                || holds(value, contact_key::is_person(&key), is_it)
         }),
         _ => false,
     }

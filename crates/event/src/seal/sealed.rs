@@ -24,6 +24,7 @@ pub struct SealedEvent {
     pub(super) event_id: EventId,
     pub(super) event_time: i64,
     pub(super) action_source: ActionSource,
+    pub(super) test_event_code: Option<Box<str>>,
 }
 
 /// What may be kept, in the clear, of an event that cannot be sent: what sealing would have written of it. A
@@ -96,6 +97,12 @@ impl SealedEvent {
     /// `action_source`.
     pub fn action_source(&self) -> ActionSource {
         self.action_source
+    }
+
+    /// The test code that stood inside the event. It is not in the payload: Meta takes it beside the events of a
+    /// request, and whoever sends the event has to put it there.
+    pub fn test_event_code(&self) -> Option<&str> {
+        self.test_event_code.as_deref()
     }
 
     /// The last moment at which Meta takes the event, in Unix seconds.

@@ -8,14 +8,14 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use sluice_event::batch::Beside;
 use sluice_event::{DatasetId, Finding};
 
 use super::doors::Doors;
-use super::intake::{Receipt, Rejected, Route};
+use super::intake::{Receipt, Rejected};
 use super::problem::Problem;
 use super::remarks::Warning;
 use super::request_id::RequestId;
-use super::test_codes::requested_code;
 use super::{auth, body};
 use crate::config::Source;
 
@@ -56,23 +56,7 @@ async fn take(
     )
     .await?;
     let sealed = doors.seal(received, &source).await?;
-    if sealed.has_options_beside {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "options_misplaced",
-            "data_processing_options stand beside data, where they limit no event; none was taken",
-            "write data_processing_options, with its country and state, into each event",
-        ));
-    }
-    let test_code = options.test_code.as_deref().or(sealed.test_code.as_deref());
-    let route = Route {
-        test_code: test_code
-            .map(|code| requested_code(code, &source))
-            .transpose()?
-            .flatten(),
-        datasets: options.datasets,
-        source,
-    };
+    let route = sealed.route(source, options.datasets, options.test_code.as_deref())?;
     let outcome = doors.keep(sealed, &route, id).await?;
     let is_anything_taken = outcome.accepted + outcome.duplicates > 0;
     let status = if is_anything_taken {
@@ -99,7 +83,9 @@ impl Options {
                 "dataset" => {
                     wanted.insert(value.into_owned());
                 }
-                "test_event_code" => test_code = Some(value.into_owned()),
+                key if Beside::of(key) == Some(Beside::TestEventCode) => {
+                    test_code = Some(value.into_owned());
+                }
                 _ => {
                     return Err(Problem::new(
                         StatusCode::BAD_REQUEST,

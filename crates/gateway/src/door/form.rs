@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use sluice_event::batch::{Beside, is_asked_for};
 
 /// Fields of a form.
 const FIELDS_MAX: usize = 100;
@@ -69,8 +70,23 @@ impl Form {
 
     /// The test code, if it is a field: as it is, or as JSON text, in which some clients write every field.
     pub(crate) fn test_event_code(&self) -> Option<String> {
-        let code = self.field("test_event_code")?;
+        let code = (self.fields().iter())
+            .find(|(key, _)| Beside::of(key) == Some(Beside::TestEventCode))
+            .map(|(_, code)| code.as_str())?;
         Some(serde_json::from_str(code).unwrap_or_else(|_| code.to_owned()))
+    }
+
+    /// Whether a field asks for what only an event can ask for, as a switch beside `data` would in JSON.
+    pub(crate) fn has_switch(&self) -> bool {
+        (self.fields().iter())
+            .any(|(key, value)| Beside::of(key) == Some(Beside::Switch) && is_asked_for(value))
+    }
+
+    fn fields(&self) -> &[(String, String)] {
+        match self {
+            Form::Json(_) => &[],
+            Form::Fields(fields) => fields,
+        }
     }
 
     /// The JSON text that holds the events. Python's `requests` writes a list as one field for each

@@ -16,6 +16,7 @@ use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use sluice_event::batch::{Beside, is_asked_for};
 use sluice_event::json::{Raw, Reader, SyntaxError};
 use sluice_event::{DatasetId, Severity};
 
@@ -23,14 +24,14 @@ use super::body::{ReadBody, text_of};
 use super::doors::Doors;
 use super::form::{self, Form, FormError};
 use super::graph_problem::GraphProblem;
-use super::intake::{self, IntakeError, Receipt, Route, aside};
+use super::intake::{self, IntakeError, Receipt, aside};
 use super::messages::{MESSAGES_MAX, REMARKS_MAX, message, remark};
 use super::paths::{is_of_the_graph_api, no_door};
 use super::peers::Peer;
 use super::problem::Problem;
 use super::remarks::Warning;
 use super::request_id::RequestId;
-use super::test_codes::requested_code;
+use super::route::switch_misplaced;
 use super::{auth, body};
 use crate::config::Source;
 
@@ -123,7 +124,10 @@ async fn take_of(
         .ok()
         .filter(|dataset| source.datasets.contains(dataset))
         .ok_or_else(GraphProblem::unknown_dataset)?;
-    let form_code = form.test_event_code();
+    if form.has_switch() || has_switch(query) {
+        return Err(switch_misplaced().into());
+    }
+    let code = test_code(query).or_else(|| form.test_event_code());
     // A form has its field `data`, which may hold one event.
     let is_json = form.json().is_some();
     rest.bytes = form.into_events()?;
@@ -132,16 +136,7 @@ async fn take_of(
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
-    let query_code = parameter(query, "test_event_code").map(Cow::into_owned);
-    let code = query_code.or(form_code);
-    let route = Route {
-        test_code: match code.as_ref().or(sealed.test_code.as_ref()) {
-            Some(code) => requested_code(code, &source)?,
-            None => None,
-        },
-        datasets: vec![dataset],
-        source,
-    };
+    let route = sealed.route(source, vec![dataset], code.as_deref())?;
     let outcome = doors.keep(sealed, &route, id).await?;
     if outcome.accepted + outcome.duplicates == 0 {
         return Err(GraphProblem::refused(&outcome.rejected));
@@ -188,6 +183,20 @@ fn in_field(form: &Form) -> Option<String> {
     let in_field = |name| form.field(name).filter(|key| !key.is_empty());
     let key = in_field("access_token").or_else(|| in_field("accessKey"));
     key.map(str::to_owned)
+}
+
+/// The test code in a query.
+fn test_code(query: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let named = pairs
+        .find(|(key, value)| Beside::of(key) == Some(Beside::TestEventCode) && !value.is_empty());
+    named.map(|(_, code)| code.into_owned())
+}
+
+/// Whether a query asks for what only an event can ask for.
+fn has_switch(query: &str) -> bool {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.any(|(key, value)| Beside::of(&key) == Some(Beside::Switch) && is_asked_for(&value))
 }
 
 fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {

@@ -4,6 +4,7 @@
 //! is gone with it. Events that cannot be sent are rejected one by one; the others go on.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::doors::Doors;
 use super::problem::Problem;
 use super::remarks::{Remarks, Warning};
 use super::request_id::RequestId;
+use super::route::Route;
 use super::test_codes::TEST_CODES_MAX;
 use crate::config::Source;
 use crate::watch::FoundInRequest;
@@ -45,8 +47,10 @@ pub(crate) struct Sealed {
     pub(crate) is_single: bool,
     /// What stood beside the events as their test code.
     pub(crate) test_code: Option<String>,
-    /// Options of data processing stood beside the events, where they are of none.
-    pub(crate) has_options_beside: bool,
+    /// Test codes that stood inside events.
+    pub(super) event_codes: BTreeSet<String>,
+    /// A switch such as options of data processing stood beside the events, where it is of none.
+    pub(crate) has_switch_beside: bool,
 }
 
 /// An event that cannot be sent.
@@ -127,13 +131,6 @@ impl From<IntakeError> for Problem {
     }
 }
 
-/// Where the events of a request go, and how.
-pub(crate) struct Route {
-    pub(crate) source: Arc<Source>,
-    pub(crate) datasets: Vec<DatasetId>,
-    pub(crate) test_code: Option<TestCode>,
-}
-
 /// Reads and seals the events of a text.
 pub(crate) fn seal(
     text: &str,
@@ -177,7 +174,7 @@ pub(crate) fn seal(
         return Err(IntakeError::Empty);
     }
     sealed.test_code = body.test_event_code().map(Cow::into_owned);
-    sealed.has_options_beside = body.has_data_processing_options();
+    sealed.has_switch_beside = body.has_switch();
     Ok(sealed)
 }
 
@@ -201,7 +198,8 @@ impl Sealed {
             room,
             is_single: false,
             test_code: None,
-            has_options_beside: false,
+            event_codes: BTreeSet::new(),
+            has_switch_beside: false,
         }
     }
 
@@ -228,6 +226,10 @@ impl Sealed {
         };
         match sealed {
             Ok(event) => {
+                let code = event.test_event_code();
+                if let Some(code) = code.filter(|code| !self.event_codes.contains(*code)) {
+                    self.event_codes.insert(code.to_owned());
+                }
                 self.events.push(event);
                 self.warnings.add(index, &findings);
             }
@@ -363,9 +365,9 @@ impl Doors {
         route: &Route,
         id: &RequestId,
     ) -> Result<Receipt, IntakeError> {
-        if let Some(code) = &route.test_code
-            && !(self.used_codes).may_use(&route.source.name, &route.datasets, code)
-        {
+        let mut codes = route.test_code.iter().chain(route.event_codes.values());
+        let may_use = |code| (self.used_codes).may_use(&route.source.name, &route.datasets, code);
+        if !codes.all(may_use) {
             return Err(IntakeError::TooManyTestCodes);
         }
         let (now_ms, in_doubt) = self.clock.now();
@@ -411,11 +413,15 @@ impl Doors {
             let Some((last, others)) = route.datasets.split_last() else {
                 continue;
             };
+            let own_code = (event.test_event_code()).and_then(|code| route.event_codes.get(code));
+            let own_code = own_code.cloned();
             let mut entry = |dataset: &DatasetId, event: SealedEvent| {
                 entries.push(Entry {
                     dataset: dataset.clone(),
                     source: route.source.name.clone(),
-                    test_code: self.test_code(route, dataset, (accepted_ms, in_doubt)),
+                    test_code: own_code
+                        .clone()
+                        .or_else(|| self.test_code(route, dataset, (accepted_ms, in_doubt))),
                     accepted_ms,
                     in_doubt,
                     event,

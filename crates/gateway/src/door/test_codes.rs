@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use sluice_event::DatasetId;
+use sluice_event::batch::names_test_code;
 use sluice_journal::{SourceName, TestCode};
 
 use super::problem::Problem;
@@ -35,9 +36,9 @@ impl TestCodes {
     }
 }
 
-/// The test code that a request asks for; `None` for an empty one.
+/// The test code that a request asks for; `None` for an empty one or a word for nothing.
 pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestCode>, Problem> {
-    if code.is_empty() {
+    if !names_test_code(code) {
         return Ok(None);
     }
     if !source.allow_test_codes {

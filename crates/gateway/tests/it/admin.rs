@@ -8,7 +8,7 @@ use crate::harness::{DATASET, start};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doors_say_whether_they_are_ready_and_the_admin_listener_says_the_rest() {
     let test = start().await;
-    assert_eq!(test.post(&test.purchase("order")).await.status, 202);
+    assert_eq!(test.post(&test.purchase("order-1")).await.status, 202);
     test.lane("flowing").await;
 
     let ready = request(test.address(), "GET", "/readyz", &[], b"").await;

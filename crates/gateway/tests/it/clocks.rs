@@ -83,7 +83,7 @@ async fn a_leap_while_meta_is_down_expires_nothing() {
     test.arrived(1).await;
     doubt(&test, None).await;
     test.faults("reset everywhere");
-    test.post(&test.purchases((0..20).map(|id| format!("order-{id}"))))
+    test.post(&test.purchases((1..=20).map(|id| format!("order-{id}"))))
         .await;
     another_request(&test).await;
     test.clock.set_off_days(8);
@@ -106,7 +106,7 @@ async fn a_leap_while_meta_is_down_expires_nothing() {
 async fn a_start_by_a_clock_far_ahead_expires_nothing_and_a_week_that_passed_does() {
     let mut test = start().await;
     test.faults("reset everywhere");
-    test.post(&test.purchase("order")).await;
+    test.post(&test.purchase("order-1")).await;
     another_request(&test).await;
     test.clock.set_off_days(8);
     test.restart().await;

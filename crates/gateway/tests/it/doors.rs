@@ -10,7 +10,7 @@ use crate::client::{raw, request};
 use crate::harness::{DATASET, KEY, OTHER_DATASET, OTHER_KEY, start, start_with};
 
 fn ids(count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(|number| format!("order-{number}"))
+    (1..=count).map(|number| format!("order-{number}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,7 +46,7 @@ async fn nothing_is_posted_while_the_journal_fails() {
     const TABLES: [&str; 4] = ["event", "outcome", "request", "mark"];
     let test = start().await;
     test.token(TOKEN, TokenState::Expired);
-    let orders = (0..5).map(|number| format!("order-{number}"));
+    let orders = (1..=5).map(|number| format!("order-{number}"));
     test.post(&test.purchases(orders)).await;
     test.lane("parked").await;
     break_journal(&test.journal(), &TABLES);
@@ -69,7 +69,7 @@ async fn nothing_is_posted_while_the_journal_fails() {
 async fn what_arrived_is_recorded_later_and_not_sent_again() {
     let test = start().await;
     break_journal(&test.journal(), &["outcome"]);
-    let orders = (0..5).map(|number| format!("order-{number}"));
+    let orders = (1..=5).map(|number| format!("order-{number}"));
     test.post(&test.purchases(orders)).await;
     test.arrived(5).await;
     let mut accepted = 5;

@@ -10,7 +10,7 @@ use crate::client::request;
 use crate::harness::{DATASET, KEY, OTHER_KEY, TOKEN, start, start_with};
 
 fn ids(prefix: &str, count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(move |number| format!("{prefix}-{number}"))
+    (1..=count).map(move |number| format!("{prefix}-{number}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn a_lane_that_panicked_starts_again() {
 async fn a_reload_makes_a_parked_lane_look_again() {
     let test = start().await;
     test.token(TOKEN, TokenState::WrongPermission);
-    test.post(&test.purchase("order")).await;
+    test.post(&test.purchase("order-1")).await;
     test.lane("parked").await;
     test.token(TOKEN, TokenState::Valid);
     test.reload();
@@ -123,7 +123,7 @@ async fn a_business_id_is_explained() {
     let mut test = start().await;
     test.reconfigure(|config| config.replace(DATASET, "999999999999999"));
     test.restart().await;
-    test.post(&test.purchase("order")).await;
+    test.post(&test.purchase("order-1")).await;
     let reason = test.lane_of("999999999999999", "parked").await;
     assert!(reason.contains("business"), "{reason}");
     let metrics = request(test.admin(), "GET", "/metrics", &[], b"")
@@ -276,7 +276,7 @@ async fn test_codes_have_an_end() {
     assert_eq!(answer.json()["code"], "test_codes_too_many");
     // Known ones, and events without one, go on.
     assert_eq!(post(7).await.status, 202);
-    assert_eq!(test.post(&test.purchase("order")).await.status, 202);
+    assert_eq!(test.post(&test.purchase("order-1")).await.status, 202);
     test.arrived(51).await;
     // Nothing waits in the lanes of the codes, so they are not listed.
     test.lanes(1).await;
@@ -375,13 +375,13 @@ async fn what_waits_survives_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mended_event_is_no_copy_of_the_refused_one() {
     let test = start().await;
-    let mut event = test.purchase("order");
+    let mut event = test.purchase("order-1");
     event["custom_data"]["sandbox_refuse"] = json!("100/2804087");
     test.post(&json!([event, test.purchase("other")])).await;
     test.arrived(1).await;
     test.until("the refusal", || test.sandbox.stats().refused > 0)
         .await;
-    let mended = test.purchase("order");
+    let mended = test.purchase("order-1");
     let mut answer = test.post(&mended).await.json();
     // The refusal is written a moment after the sandbox has answered.
     while answer["duplicates"] == 1 {

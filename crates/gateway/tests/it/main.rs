@@ -19,6 +19,7 @@ mod harness;
 mod http;
 mod lanes;
 mod messaging;
+mod misplaced;
 mod pace;
 mod secrecy;
 mod standing_back;

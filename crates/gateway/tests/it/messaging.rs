@@ -21,7 +21,7 @@ fn message(test: &TestGateway, id: &str) -> Value {
 fn mixed(test: &TestGateway) -> Value {
     let event = |number: usize| {
         if number.is_multiple_of(2) {
-            return test.purchase(&format!("purchase-{number}"));
+            return test.purchase(&format!("purchase-{}", number + 1));
         }
         let mut message = message(test, &format!("message-{number}"));
         message["custom_data"]["note"] = json!("x".repeat(10_000));

@@ -25,7 +25,7 @@ async fn until(test: &TestGateway, what: &str, is_so: impl AsyncFn() -> bool) {
 }
 
 fn purchases(test: &TestGateway, prefix: &str, count: usize) -> Value {
-    test.purchases((0..count).map(|number| format!("{prefix}-{number}")))
+    test.purchases((1..=count).map(|number| format!("{prefix}-{number}")))
 }
 
 /// How many events are dead.
@@ -245,7 +245,7 @@ async fn a_batch_of_the_lanes_own_size_does_not_linger() {
     for limit in ["batch_events_max = 5", "batch_bytes_max = 4000"] {
         // The last one stands: a batch that is not full leaves after a minute.
         let test = start_with(limit, "linger_ms = 60000").await;
-        for number in 0..20 {
+        for number in 1..=20 {
             test.post(&test.purchase(&format!("order-{number}"))).await;
         }
         until(&test, "full batches", async || {
@@ -276,7 +276,7 @@ async fn events_close_to_their_end_go_before_those_that_came_earlier() {
         .filter(|event| event.refused.is_none())
         .map(|event| serde_json::from_str(event.event.get()).unwrap())
         .collect();
-    assert_eq!(arrived[0]["event_id"], "order-3");
+    assert_eq!(arrived[0]["event_id"], "order-4");
     test.finish().await;
 }
 

@@ -6,7 +6,8 @@ use crate::client::request;
 use crate::harness::{CLEAR, KEY, TOKEN, TestGateway, start};
 
 /// A key for bodies on disk.
-const BODY_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+pub(crate) const BODY_KEY: &str =
+    "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 /// Whether a text is in a file of the journal.
 fn is_on_disk(test: &TestGateway, what: &str) -> bool {
@@ -24,7 +25,7 @@ async fn bodies_are_encrypted_on_disk_when_there_is_a_key() {
         config.replace("journal.path", &key)
     });
     test.restart().await;
-    test.post(&test.purchase("order")).await;
+    test.post(&test.purchase("order-1")).await;
     test.arrived(1).await;
     assert!(
         test.sandbox.received()[0]
@@ -35,14 +36,14 @@ async fn bodies_are_encrypted_on_disk_when_there_is_a_key() {
     for text in ["Mozilla/5.0", "shop.example", BODY_KEY] {
         assert!(!is_on_disk(&test, text), "{text}");
     }
-    assert!(is_on_disk(&test, "order"), "the row of the event");
+    assert!(is_on_disk(&test, "order-1"), "the row of the event");
     test.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_and_metrics_show_nothing() {
     let test = start().await;
-    let mut event = test.purchase("order");
+    let mut event = test.purchase("order-1");
     event["user_data"]["em"] = json!([CLEAR[0], format!("{} ", CLEAR[2])]);
     event["event_source_url"] = json!(format!("https://shop.example/?mail={}", CLEAR[0]));
     event["custom_data"]["note"] = json!(format!("call +{}", CLEAR[1]));

@@ -10,7 +10,7 @@ use crate::harness::{DATASET, TestGateway, start, start_with};
 const COUNT: usize = 40;
 
 async fn post_with_odd_one(test: &TestGateway, error: &str) {
-    let mut events = test.purchases((0..COUNT).map(|number| format!("order-{number}")));
+    let mut events = test.purchases((1..=COUNT).map(|number| format!("order-{number}")));
     events[7]["custom_data"]["sandbox_refuse"] = json!(error);
     assert_eq!(test.post(&events).await.json()["accepted"], COUNT);
 }
@@ -76,7 +76,7 @@ async fn when_none_fits_the_lane_parks() {
 async fn an_event_that_is_too_large_for_a_proxy_stands_back() {
     let test = start().await;
     test.faults("html 413 over 4000");
-    let mut events = test.purchases((0..COUNT).map(|number| format!("order-{number}")));
+    let mut events = test.purchases((1..=COUNT).map(|number| format!("order-{number}")));
     events[7]["custom_data"]["note"] = json!("x".repeat(5_000));
     assert_eq!(test.post(&events).await.json()["accepted"], COUNT);
     test.arrived(COUNT as u64 - 1).await;

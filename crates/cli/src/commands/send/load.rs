@@ -1,6 +1,7 @@
 //! From a body to what leaves: every event read, checked, and in the form in which it travels.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sluice_event::batch::{self, Item, Layout};
@@ -31,6 +32,8 @@ pub(super) struct Terms {
     pub(super) action_source: Option<ActionSource>,
     /// Whether it was written by somebody, and not made from options.
     pub(super) has_body: bool,
+    /// Whether a test code is given that holds for all events.
+    pub(super) has_test_code: bool,
     pub(super) clock: Clock,
 }
 
@@ -58,7 +61,7 @@ pub(super) struct Load {
     pub(super) has_body: bool,
     /// Whether an id was made for one of them, which another run would make anew.
     pub(super) makes_ids: bool,
-    /// The test code that the body names.
+    /// The test code that the body names: beside the events, or each of them.
     pub(super) test_code: Option<String>,
 }
 
@@ -85,6 +88,7 @@ impl Load {
                 test_code: None,
             },
             lacking: Vec::new(),
+            codes: BTreeSet::new(),
         };
         let read = batch::read_while(text, |item| match loading.add(item) {
             Ok(()) => ControlFlow::Continue(()),
@@ -110,16 +114,19 @@ impl Load {
         if loading.load.events == 0 {
             return Err(without_events(name, "holds an empty list"));
         }
-        if body.has_data_processing_options() {
+        if body.has_switch() {
             return Err(Failure::with_help(
                 format!(
-                    "{name} has data_processing_options beside data, where they limit no event"
+                    "{name} has data_processing_options or opt_out beside data, where they limit no event"
                 ),
-                "write data_processing_options, with its country and state, into each event",
+                "write data_processing_options, with its country and state, and opt_out into each event",
             ));
         }
         loading.load.layout = body.layout;
-        loading.load.test_code = body.test_event_code().map(Cow::into_owned);
+        loading.load.test_code = match body.test_event_code() {
+            Some(code) => Some(code.into_owned()),
+            None => loading.test_code()?,
+        };
         if terms.form == Form::AsWritten {
             let slices = raw::slices(text, body.layout).map_err(broken)?;
             loading.put(&slices);
@@ -139,6 +146,8 @@ struct Loading<'t> {
     load: Load,
     /// What each of the outgoing events lacks.
     lacking: Vec<Lack>,
+    /// The test codes inside events that are sealed here; a gateway reads its own.
+    codes: BTreeSet<Option<String>>,
 }
 
 /// What is added to an event that travels as it is written.
@@ -150,6 +159,21 @@ struct Lack {
 }
 
 impl Loading<'_> {
+    /// The test code that every event has inside. A request has one, and no event may go out as a real one.
+    fn test_code(&mut self) -> Result<Option<String>, Failure> {
+        let has_any = self.codes.iter().any(Option::is_some);
+        if !has_any || self.terms.has_test_code {
+            return Ok(None);
+        }
+        if self.codes.len() > 1 {
+            return Err(Failure::with_help(
+                "some events have a test_event_code inside, and others have none or another",
+                "send them apart, or all as test events with --test-event-code; nothing was sent",
+            ));
+        }
+        Ok(self.codes.pop_first().flatten())
+    }
+
     fn add(&mut self, item: Item<'_>) -> Result<(), Failure> {
         let Item {
             index,
@@ -184,6 +208,10 @@ impl Loading<'_> {
         let known_as = sealed
             .as_ref()
             .map(|sealed| (sealed.event_name().to_owned(), sealed.event_id().to_owned()));
+        if let (Form::Sealed, Some(sealed)) = (form, &sealed) {
+            self.codes
+                .insert(sealed.test_event_code().map(str::to_owned));
+        }
         let json = match form {
             Form::Sealed => sealed.map(SealedEvent::into_json).unwrap_or_default(),
             // It comes when all of them are read.

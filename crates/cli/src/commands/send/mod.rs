@@ -120,6 +120,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         },
         action_source,
         has_body: given.is_none(),
+        has_test_code: arguments.route.has_test_code(),
         clock,
     };
     let input = match given {

@@ -87,6 +87,11 @@ pub(super) enum Route {
 }
 
 impl RouteOptions {
+    /// Whether a test code is given.
+    pub(super) fn has_test_code(&self) -> bool {
+        self.test_event_code.is_some()
+    }
+
     /// Whether they go through a gateway.
     pub(super) fn is_gateway(&self) -> bool {
         self.gateway.is_some()

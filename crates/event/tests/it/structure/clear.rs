@@ -100,6 +100,92 @@ fn contact_data_in_custom_data_is_left_out() {
     assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
 }
 
+/// By the name of the property, in an object, a list or a JSON text, and by the shape of the value.
+#[test]
+fn contact_data_is_found_by_name_and_by_shape_wherever_it_stands() {
+    let contact: &[&str] = &["custom_data_contact"];
+    let rows: &[Row<'_>] = &[
+        (r#"{"custom_data":{"telefono":"015123456"}}"#, contact),
+        (r#"{"custom_data":{"vorname":"Jane"}}"#, contact),
+        (r#"{"custom_data":{"name":"Jane Doe"}}"#, contact),
+        (
+            r#"{"custom_data":{"customer":{"name":"Jane Doe"}}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"rows":[{"telefono":"015123456"}]}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"meta":"{\"first_name\":\"Jane\"}"}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"meta":"[{\"vorname\":\"Jane\"}]"}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"meta":{"inner":"{\"cpf\":\"123.456.789-09\"}"}}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"status":"{\"first_name\":\"Jane\"}"}}"#,
+            contact,
+        ),
+        (r#"{"custom_data":{"note":"jane(at)example.com"}}"#, contact),
+        (r#"{"custom_data":{"note":"4111 1111 1111 1111"}}"#, contact),
+        (
+            r#"{"custom_data":{"note":"DE89 3704 0044 0532 0130 00"}}"#,
+            contact,
+        ),
+        (r#"{"custom_data":{"note":["(650) 555-1212"]}}"#, contact),
+        (
+            r#"{"custom_data":{"search_string":"jane (at) example.com"}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"content_name":"4111-1111-1111-1111"}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"vorname":"Jane"}]}}"#,
+            contact,
+        ),
+        (
+            r#"{"custom_data":{"smartphone":"Pixel 8","has_headphone":true,"newsletter_email":true}}"#,
+            &[],
+        ),
+        (
+            r#"{"custom_data":{"customer_number":"K-1001","client_number":12,"promo_birthday":true}}"#,
+            &[],
+        ),
+        (
+            r#"{"custom_data":{"product":{"name":"Cup"},"plan_name":"Pro","card":"visa"}}"#,
+            &[],
+        ),
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"name":"Cup"}]}}"#,
+            &[],
+        ),
+        (
+            r#"{"custom_data":{"order_id":"4111111111111111","tracking":"00340434161094015902"}}"#,
+            &[],
+        ),
+    ];
+    assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
+    let rows = [
+        (
+            r#"{"event_source_url":"https://shop.example/ok?vorname=Jane&telefono=015123456&o=7"}"#,
+            r#""https://shop.example/ok?o=7""#,
+        ),
+        (
+            r#"{"event_source_url":"https://shop.example/ok?phone=pixel&newsletter_email=1&name=cup"}"#,
+            r#""https://shop.example/ok?phone=pixel&newsletter_email=1&name=cup""#,
+        ),
+    ];
+    assert_sent(&website(), "/event_source_url", &rows);
+}
+
 /// Only the entry's own bad member goes, the bought thing stays.
 #[test]
 fn contact_data_in_contents_costs_one_member() {

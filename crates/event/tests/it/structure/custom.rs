@@ -250,7 +250,16 @@ fn lists_of_ids_come_in_many_shapes() {
         (r#""[\"A\",\"B\"]""#, r#"["A","B"]"#, &[]),
         (r#"["A",null,{"id":"B"}]"#, r#"["A"]"#, &["value_type"]),
         ("[]", "null", &[]),
-        (r#""""#, "null", &[]),
+        (r#""""#, "null", &["value_empty"]),
+        (
+            r#"["A"," ","undefined","{{id}}","sku_undefined"]"#,
+            r#"["A"]"#,
+            &["value_empty", "value_placeholder"],
+        ),
+        (r#"{"0":"A","3":"B"}"#, r#"["A","B"]"#, &[]),
+        (r#""{\"0\":\"A\"}""#, r#"["A"]"#, &[]),
+        (r#"{"a":"A"}"#, "null", &["value_type"]),
+        (r#""A, B""#, r#"["A, B"]"#, &["list_in_text"]),
         ("{}", "null", &["value_type"]),
         ("true", "null", &["value_type"]),
     ] {

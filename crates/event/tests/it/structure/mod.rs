@@ -7,6 +7,8 @@
 mod channels;
 mod clear;
 mod custom;
+mod misplaced;
+mod nested;
 mod reading;
 mod required;
 mod sealed;

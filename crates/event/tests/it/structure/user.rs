@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_event::{Country, ExternalId, Hashed, Rules};
 
-use super::{Row, assert_codes, of_person, seal_value, seal_value_by};
+use super::{Row, assert_codes, assert_none, of_person, seal_value, seal_value_by};
 use crate::support::Outcome;
 
 /// The hash of Meta's own sample address, `john_smith@gmail.com`.
@@ -371,7 +371,7 @@ fn national_phone_numbers_take_the_country_from_the_event_or_the_rules() {
             json!({ "ph": "030 1234567", "country": hash("Nowhereland") }),
             "de",
             "301234567",
-            &["ph_no_country"],
+            &["hash_unmatched", "ph_no_country"],
         ),
     ] {
         let outcome = seal_value_by(&of_person(&user_data.to_string()), &rules(default));
@@ -469,4 +469,125 @@ fn flat_events_and_other_names_find_their_field() {
         json["custom_data"],
         json!({ "order_id": "O-1", "value": 12.50, "currency": "EUR" })
     );
+}
+
+/// What a program writes for a missing value, alone or put together with something, and ids of nobody.
+#[test]
+fn words_for_nothing_are_no_values_wherever_they_stand() {
+    let mut wrong = Vec::new();
+    for (field, value) in [
+        ("external_id", "0"),
+        ("external_id", "-1"),
+        ("external_id", "00000000-0000-0000-0000-000000000000"),
+        ("external_id", "guest"),
+        ("external_id", "Anonymous"),
+        ("external_id", "false"),
+        ("external_id", "[]"),
+        ("external_id", "{}"),
+        ("external_id", "\"\""),
+        ("external_id", "user_undefined"),
+        ("external_id", "customer-0"),
+        ("fb_login_id", "0"),
+        ("subscription_id", "sub_null"),
+        ("app_user_id", "guest"),
+        ("anon_id", "{{anon_id}}"),
+        ("page_id", "0"),
+        ("fbc", "fb.1.1596403881668.undefined"),
+        ("fbc", "fb.1.1596403881668.null"),
+        ("fbc", "fb.1.1596403881668.{{fbclid}}"),
+        ("fbp", "fb.1.1596403881668.undefined"),
+        ("fbp", "fb.1.1596403881668.0"),
+        ("fn", "undefined undefined"),
+        ("fn", "null null"),
+        ("fn", "nullnull"),
+        ("fn", "Jane undefined"),
+        ("ln", "NaN NaN"),
+        ("ln", "Hello {{name}}"),
+        ("ct", "undefined, undefined"),
+        ("zp", "undefined-1"),
+        ("ph", "+49undefined"),
+        ("ph", "undefined6505551212"),
+        ("em", "undefined@example.com"),
+        ("em", "null@example.com"),
+    ] {
+        let mut user_data = json!({ "em": "a@b.de" });
+        if field == "em" {
+            user_data = json!({ "external_id": "7" });
+        }
+        user_data[field] = json!(value);
+        let outcome = seal_person(&user_data.to_string());
+        let is_sent = !outcome.json()["user_data"][field].is_null();
+        if outcome.codes() != ["value_placeholder"] || is_sent {
+            wrong.push(format!("{field} {value}: {:?}", outcome.codes()));
+        }
+    }
+    for (field, value) in [
+        ("external_id", "1"),
+        ("external_id", "guest_8f3a2"),
+        ("external_id", "User-42"),
+        ("fn", "Nan"),
+        ("fn", "Null"),
+        ("ln", "O'Null"),
+        ("ln", "Guest"),
+        ("ct", "Nan Jing"),
+        ("em", "undefined.user@example.com"),
+        ("em", "jane.null@example.com"),
+        ("fbc", "fb.1.1596403881668.AbC"),
+    ] {
+        let outcome = seal_person(&json!({ "ph": "+16505551212", field: value }).to_string());
+        let is_missing = field != "fn" || value != "Null";
+        if is_missing && outcome.json()["user_data"][field].is_null() {
+            wrong.push(format!(
+                "{field} {value} is left out: {:?}",
+                outcome.codes()
+            ));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn a_bare_click_id_that_is_a_word_for_nothing_makes_no_click_id() {
+    for value in ["undefined", "null", "{{fbclid}}", "0"] {
+        let outcome = seal_person(&json!({ "em": "a@b.de", "fbclid": value }).to_string());
+        assert_eq!(outcome.codes(), ["value_placeholder"], "{value}");
+        assert!(outcome.json()["user_data"]["fbc"].is_null(), "{value}");
+    }
+}
+
+/// All values of these fields are known, and so are their hashes.
+#[test]
+fn a_hash_that_nobody_can_have_is_told() {
+    for (field, value, codes) in [
+        ("ge", hash("m"), &[][..]),
+        ("ge", hash("f"), &[]),
+        ("ge", hash("male"), &["hash_unmatched"]),
+        ("ge", hash("M"), &["hash_unmatched"]),
+        ("country", hash("de"), &[]),
+        ("country", hash("DE"), &["hash_unmatched"]),
+        ("country", hash("germany"), &["hash_unmatched"]),
+        ("external_id", hash("0"), &["hash_of_nothing"]),
+        ("external_id", hash("guest"), &["hash_of_nothing"]),
+        ("external_id", hash("unknown"), &["hash_of_nothing"]),
+        ("external_id", json!("0".repeat(64)), &["hash_of_nothing"]),
+        ("external_id", json!("f".repeat(64)), &[]),
+        ("fn", hash("unknown"), &["hash_of_nothing"]),
+        ("fn", hash("nan"), &[]),
+    ] {
+        let outcome = seal_person(&json!({ "em": "a@b.de", field: value }).to_string());
+        assert_eq!(outcome.codes(), codes, "{field} {value}");
+    }
+}
+
+/// A hash has digits among its letters. What has none is a name, however long.
+#[test]
+fn letters_alone_are_no_hash() {
+    for value in [
+        "abcdefabcdefabcdefabcdefabcdefab",
+        "deadbeef".repeat(8).as_str(),
+    ] {
+        let outcome = seal_person(&json!({ "em": "a@b.de", "fn": value }).to_string());
+        assert_eq!(outcome.codes(), [""; 0], "{value}");
+        assert_eq!(outcome.json()["user_data"]["fn"], json!([hash(value)]));
+    }
 }

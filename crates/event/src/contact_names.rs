@@ -1,0 +1,268 @@
+//! The names by which [`contact_key`](crate::contact_key) knows contact data: tables, and how they are looked up.
+//!
+//! Names are in lower case, without accents and without what stands between words. Languages are those of the
+//! larger markets of online shops.
+
+use crate::contact_key::Says;
+
+/// Where in a key a name has to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// At its end, whatever stands before: `work_phone`.
+    End,
+    /// Alone, or behind words that say whose it is: `tel`, `customer_tel`, but not `model_tel`.
+    Whole,
+}
+
+type Group = (Says, Scope, &'static [&'static str]);
+
+#[rustfmt::skip] // One name a line is seven hundred lines.
+const GROUPS: [Group; 15] = [
+    (Says::Email, Scope::End, &[
+        "email", "emails", "emailaddress", "emailaddresses", "emailaddr", "mailaddress", "emailid",
+        "adressemail", "adresseemail", "adresemail", "correo", "correoelectronico", "courriel",
+        "emailadresse", "emailadres", "mailadresse", "eposta", "epost", "epostadresse", "epostadress",
+        "postaelettronica", "indirizzoemail", "enderecoemail", "surel", "почта", "электроннаяпочта", "емеил",
+        "имеил", "邮箱", "邮件", "电子邮件", "电子邮箱", "メール", "メールアドレス", "이메일", "이메일주소", "이멜",
+    ]),
+    (Says::Email, Scope::Whole, &[
+        "em", "mail", "mails",
+    ]),
+    (Says::Number, Scope::End, &[
+        "phone", "phones", "phonenumber", "phonenumbers", "phoneno", "phonenum", "phonenr", "telephone",
+        "telephonenumber", "telephoneno", "telno", "telnr", "telnumber", "mobilephone", "mobilenumber",
+        "mobileno", "mobnumber", "mobno", "cellphone", "cellnumber", "contactnumber", "contactno",
+        "landline", "msisdn", "faxnumber", "whatsapp", "whatsappnumber", "whatsappno", "wanumber", "waid",
+        "viber", "wechat", "telefon", "telefonnummer", "telefonnr", "rufnummer", "handy", "handynummer",
+        "handynr", "festnetz", "mobilnummer", "mobiltelefon", "mobilfunk", "telefono", "telefonos",
+        "numerotelefono", "numerodetelefono", "celular", "celulares", "numerocelular", "movil",
+        "numeromovil", "telefone", "telefones", "numerotelefone", "numerodetelefone", "fone",
+        "numerotelephone", "numerodetelephone", "telefonoportable", "portable", "cellulare",
+        "numerocellulare", "telefoon", "telefoonnummer", "mobiel", "mobielnummer", "numertelefonu",
+        "nrtelefonu", "komorka", "ceptelefonu", "ceptel", "telefonnumarasi", "telefonno", "gsmno",
+        "gsmnumarasi", "nomorhp", "nohp", "nomortelepon", "telepon", "notelp", "nowa", "nomorwa",
+        "telefonnumber", "dienthoai", "sodienthoai", "телефон", "номертелефона", "мобильныи", "电话", "电话号码",
+        "手机", "手机号", "手机号码", "電話", "電話番号", "携帯", "携帯番号", "携帯電話", "携帯電話番号", "전화", "전화번호", "휴대폰", "휴대폰번호",
+        "휴대전화", "핸드폰", "연락처",
+    ]),
+    (Says::Number, Scope::Whole, &[
+        "ph", "tel", "tels", "mobile", "mobiles", "mob", "cell", "mobil", "gsm", "fax", "wa", "sdt", "hp",
+        "тел",
+    ]),
+    (Says::Number, Scope::End, &[
+        "ssn", "socialsecurity", "socialsecuritynumber", "nationalid", "nationalidnumber",
+        "nationalinsurance", "passport", "passportnumber", "passportno", "idcardnumber", "drivinglicense",
+        "driverslicense", "driverlicense", "reisepass", "reisepassnummer", "passnummer", "ausweisnummer",
+        "steuerid", "steuernummer", "pasaporte", "numeropasaporte", "passaporte", "passaporto", "passeport",
+        "paspoort", "paspoortnummer", "paszport", "pasaport", "паспорт", "cpf", "curp", "dni", "cedula",
+        "codicefiscale", "numerosecu", "pesel", "tckn", "tckimlik", "tckimlikno", "kimlikno", "aadhaar",
+        "aadhar", "aadhaarnumber", "nik", "noktp", "bsn", "personnummer", "fodselsnummer", "снилс", "инн",
+        "护照", "护照号", "护照号码", "身份证", "身份证号", "身份证号码", "旅券番号", "マイナンバー", "パスポート", "여권번호", "주민등록번호", "iban",
+        "ibannumber", "bankaccount", "bankaccountnumber", "kontonummer",
+    ]),
+    (Says::Number, Scope::Whole, &[
+        "nif", "nie", "nino", "rg", "ktp",
+    ]),
+    (Says::Card, Scope::End, &[
+        "card", "cards", "cardnumber", "cardno", "creditcard", "creditcardnumber", "debitcard", "ccnumber",
+        "ccnum", "kreditkarte", "kreditkartennummer", "kartennummer", "karte", "tarjeta", "numerotarjeta",
+        "numerodetarjeta", "tarjetacredito", "cartao", "numerocartao", "numerodocartao", "carte",
+        "cartebancaire", "cartebleue", "numerocarte", "carta", "cartadicredito", "numerocarta", "kaart",
+        "kaartnummer", "karta", "numerkarty", "kart", "kartno", "kartnumarasi", "карта", "номеркарты", "银行卡",
+        "卡号", "カード番号", "카드번호",
+    ]),
+    (Says::Card, Scope::Whole, &[
+        "cc", "pan",
+    ]),
+    (Says::Words, Scope::End, &[
+        "firstname", "lastname", "fullname", "surname", "givenname", "familyname", "middlename",
+        "maidenname", "fname", "lname", "mname", "firstnames", "lastnames", "cardholder", "cardholdername",
+        "nameoncard", "holdername", "contactname", "recipientname", "vorname", "nachname", "familienname",
+        "vornamen", "vollername", "prenom", "prenoms", "nomcomplet", "nomfamille", "nomdefamille", "nombres",
+        "nombrecompleto", "primernombre", "apellido", "apellidos", "primerapellido", "segundoapellido",
+        "cognome", "nomecompleto", "nomecognome", "nomeecognome", "primeironome", "ultimonome", "sobrenome",
+        "voornaam", "achternaam", "volledigenaam", "imie", "nazwisko", "imienazwisko", "imieinazwisko",
+        "isim", "soyad", "soyadi", "soyisim", "adsoyad", "adisoyadi", "fornamn", "efternamn", "fornavn",
+        "etternavn", "efternavn", "namadepan", "namabelakang", "namalengkap", "jmeno", "prijmeni", "hoten",
+        "имя", "фамилия", "отчество", "фио", "姓名", "客户姓名", "收货人", "氏名", "名前", "苗字", "名字", "이름", "성명", "성함",
+        "नाम", "पूरानाम", "اسم", "الاسم",
+    ]),
+    (Says::Words, Scope::Whole, &[
+        "fn", "ln",
+    ]),
+    (Says::BareName, Scope::End, &[
+        "name", "names", "nombre", "nom", "nome", "naam", "navn", "namn", "nama",
+    ]),
+    (Says::Address, Scope::End, &[
+        "address", "addresses", "addr", "addressline", "streetaddress", "postaladdress", "mailingaddress",
+        "street", "streetname", "streetline", "strasse", "hausnummer", "adresse", "adressen", "anschrift",
+        "lieferadresse", "lieferanschrift", "rechnungsadresse", "rechnungsanschrift", "wohnadresse",
+        "direccion", "direcciones", "domicilio", "calle", "rue", "adressepostale", "indirizzo", "endereco",
+        "logradouro", "rua", "adres", "straat", "straatnaam", "ulica", "adress", "gatuadress", "alamat",
+        "diachi", "adresi", "адрес", "улица", "地址", "收货地址", "详细地址", "住所", "番地", "주소", "배송지", "पता", "عنوان",
+    ]),
+    (Says::Birth, Scope::End, &[
+        "dob", "birthdate", "birthday", "dateofbirth", "birthdt", "bday", "geburtsdatum", "geburtstag",
+        "gebdatum", "naissance", "datenaissance", "datedenaissance", "fechanacimiento", "fechadenacimiento",
+        "nacimiento", "cumpleanos", "datanascimento", "datadenascimento", "nascimento", "datanascita",
+        "datadinascita", "nascita", "compleanno", "geboortedatum", "verjaardag", "dataurodzenia", "urodziny",
+        "dogumtarihi", "dogumgunu", "tanggallahir", "tgllahir", "fodelsedatum", "fodselsdato", "ngaysinh",
+        "датарождения", "деньрождения", "生日", "出生日期", "生年月日", "誕生日", "생일", "생년월일",
+    ]),
+    (Says::Secret, Scope::End, &[
+        "password", "passwd", "pwd", "passwort", "kennwort", "contrasena", "motdepasse", "senha", "haslo",
+        "sifre", "wachtwoord", "пароль", "密码", "パスワード", "비밀번호", "cvv", "cvc",
+    ]),
+    (Says::Harmless, Scope::End, &[
+        "ipaddress", "ipaddr", "macaddress", "macaddr", "webaddress", "urladdress", "siteaddress",
+        "pageaddress", "walletaddress", "btcaddress", "ethaddress", "contractaddress", "serveraddress",
+        "hostaddress", "storeaddress", "shopaddress", "adresseip", "direccionip", "indirizzoip", "ipadresse",
+    ]),
+];
+
+/// Parts that people have in a sale.
+#[rustfmt::skip]
+const PERSON: [&str; 31] = [
+    "customer", "user", "billing", "shipping", "contact", "client", "buyer", "recipient", "payer", "guest",
+    "person", "owner", "member", "student", "patient", "subscriber", "lead", "receiver", "sender", "holder",
+    "parent", "cust", "cliente", "kunde", "kunden", "besteller", "empfaenger", "destinatario", "klant",
+    "acheteur", "kupujacy",
+];
+
+/// What else stands before a phone number or an address.
+#[rustfmt::skip]
+const OTHER_OWNER: [&str; 11] = [
+    "home", "work", "office", "private", "personal", "mobile", "delivery", "invoice", "primary", "my",
+    "your",
+];
+
+/// Words behind a name that say which of several it is.
+#[rustfmt::skip]
+const WHICH: [&str; 33] = [
+    "home", "work", "office", "private", "personal", "main", "primary", "secondary", "billing", "shipping",
+    "delivery", "raw", "plain", "clear", "formatted", "normalized", "lower", "lowercase", "e", "line", "de",
+    "di", "do", "da", "envio", "facturacion", "entrega", "cobranca", "livraison", "facturation",
+    "spedizione", "fatturazione", "casa",
+];
+
+/// How many names there are.
+const COUNT: usize = {
+    let mut count = 0;
+    let mut at = 0;
+    while at < GROUPS.len() {
+        count += GROUPS[at].2.len();
+        at += 1;
+    }
+    count
+};
+
+const SLOTS: usize = 2_048;
+
+/// Places plus one of `(group, name)`, by [`slot_of`]; 0 is free.
+static TABLE: [(u8, u8); SLOTS] = table();
+
+/// Places every name in the first free slot from its own on.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the assertion holds groups and names below 255"
+)]
+const fn table() -> [(u8, u8); SLOTS] {
+    const {
+        assert!(
+            COUNT < SLOTS / 2,
+            "a lookup meets few other names on its way"
+        );
+    }
+    let mut slots = [(0, 0); SLOTS];
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let names = GROUPS[group].2;
+        assert!(names.len() < 255);
+        let mut name = 0;
+        while name < names.len() {
+            let mut slot = slot_of(names[name].as_bytes());
+            while slots[slot].0 != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            slots[slot] = (group as u8 + 1, name as u8);
+            name += 1;
+        }
+        group += 1;
+    }
+    slots
+}
+
+/// FNV-1a, cut to the number of slots.
+const fn slot_of(name: &[u8]) -> usize {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ (hash >> 15)) as usize % SLOTS
+}
+
+/// What a name of the tables says is there, and where it has to stand.
+pub(crate) fn find(name: &[u8]) -> Option<(Says, Scope)> {
+    let mut slot = slot_of(name);
+    loop {
+        let (group, at) = TABLE[slot];
+        let (says, scope, names) = GROUPS[usize::from(group.checked_sub(1)?)];
+        if names[usize::from(at)].as_bytes() == name {
+            return Some((says, scope));
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+/// Whether a word is a person's part in a sale.
+pub(crate) fn is_person(word: &[u8]) -> bool {
+    PERSON.iter().any(|known| known.as_bytes() == word)
+}
+
+/// Whether a word says whose, or of which of their places, something is.
+pub(crate) fn is_owner(word: &[u8]) -> bool {
+    is_person(word) || OTHER_OWNER.iter().any(|known| known.as_bytes() == word)
+}
+
+/// What is behind each owner that a name begins with, and whether that is a person.
+pub(crate) fn behind_owner(name: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let persons = PERSON.iter().map(|owner| (owner, true));
+    let owners = persons.chain(OTHER_OWNER.iter().map(|owner| (owner, false)));
+    owners.filter_map(move |(owner, is_person)| {
+        let is_first = name.first() == owner.as_bytes().first();
+        let rest = is_first
+            .then(|| name.strip_prefix(owner.as_bytes()))
+            .flatten()?;
+        Some((rest, is_person))
+    })
+}
+
+/// Whether a word behind a name says which of several it is.
+pub(crate) fn is_which(word: &[u8]) -> bool {
+    WHICH.iter().any(|known| known.as_bytes() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact_key;
+
+    #[test]
+    fn every_name_is_found_in_the_form_in_which_keys_are_folded() {
+        let mut seen = std::collections::HashSet::new();
+        for (says, scope, names) in GROUPS {
+            for name in names {
+                assert!(seen.insert(name), "{name} stands here twice");
+                assert_eq!(find(name.as_bytes()), Some((says, scope)), "{name}");
+                if says != Says::Harmless {
+                    assert_eq!(contact_key::of_name(name), Some(says), "{name}");
+                }
+            }
+        }
+        for other in ["", "smartphone", "headphone", "colour", "фон"] {
+            assert_eq!(find(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Switches and test codes at other places than Meta's, and what senders write for yes, no and nothing.
+
+use serde_json::{Value, json};
+
+use super::{Row, assert_codes, assert_none, of_person, patched, seal_value};
+
+fn base() -> Value {
+    of_person(r#"{"em":"a@b.de","client_ip_address":"203.0.113.7"}"#)
+}
+
+/// What restricts an event is meant wherever it stands.
+#[test]
+fn a_switch_at_the_wrong_place_restricts_the_event() {
+    let mut wrong = Vec::new();
+    for (patch, options, opt_out) in [
+        (
+            r#"{"custom_data":{"data_processing_options":["LDU"],"data_processing_options_country":0,"data_processing_options_state":0}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"user_data":{"data_processing_options":["LDU"]}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"app_data":{"data_processing_options":["LDU"]}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"custom_data":{"dataProcessingOptions":"LDU"}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"custom_data":{"ldu":true}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"user_data":{"limited_data_use":1}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"custom_data":"{\"ldu\":true}"}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"data_processing_option":["LDU"]}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"data_procesing_options":["LDU"]}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"dataprocessingoptions":["LDU"]}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"data_processing_options":[],"custom_data":{"data_processing_options":["LDU"]}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"data_processing_options":["LDU"],"custom_data":{"data_processing_options":[]}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"custom_data":{"opt_out":true}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (
+            r#"{"user_data":{"opt_out":true}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (
+            r#"{"user_data":{"optOut":"yes"}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (r#"{"opt_ot":true}"#, Value::Null, json!(true)),
+        (
+            r#"{"opt_out":true,"custom_data":{"opt_out":false}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (
+            r#"{"opt_out":false,"custom_data":{"opt_out":true}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (
+            r#"{"custom_data":{"opt_out":false}}"#,
+            Value::Null,
+            json!(false),
+        ),
+    ] {
+        let outcome = seal_value(&patched(&base(), patch));
+        let json = outcome.json();
+        let found = (&json["data_processing_options"], &json["opt_out"]);
+        if found != (&options, &opt_out) || !outcome.codes().contains(&"key_misplaced") {
+            let codes = outcome.codes();
+            // A switch inside a text has no path of its own.
+            if !patch.contains(r#"\""#) || found != (&options, &opt_out) {
+                wrong.push(format!("{patch}: {found:?} {codes:?}"));
+            }
+        }
+        for key in ["custom_data", "user_data", "app_data"] {
+            let is_there =
+                json[key].to_string().contains("opt") || json[key].to_string().contains("LDU");
+            if is_there {
+                wrong.push(format!("{patch}: still in {key}"));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn words_for_no_and_for_nothing_switch_nothing_on() {
+    let mut wrong = Vec::new();
+    for (value, expected) in [
+        ("true", json!(true)),
+        ("1", json!(true)),
+        (r#""on""#, json!(true)),
+        (r#""Y""#, json!(true)),
+        (r#""ja""#, json!(true)),
+        ("[true]", json!(true)),
+        (r#""maybe""#, json!(true)),
+        ("7", json!(true)),
+        (r#"{"a":1}"#, json!(true)),
+        ("false", json!(false)),
+        ("0", json!(false)),
+        ("0.0", json!(false)),
+        (r#""off""#, json!(false)),
+        (r#""n""#, json!(false)),
+        (r#""N""#, json!(false)),
+        (r#""f""#, json!(false)),
+        (r#""No""#, json!(false)),
+        (r#""nein""#, json!(false)),
+        (r#""não""#, json!(false)),
+        (r#""нет""#, json!(false)),
+        (r#""""#, Value::Null),
+        (r#"" ""#, Value::Null),
+        (r#""null""#, Value::Null),
+        (r#""undefined""#, Value::Null),
+        (r#""none""#, Value::Null),
+        (r#""N/A""#, Value::Null),
+        (r#""{{opt_out}}""#, Value::Null),
+        ("[]", Value::Null),
+        ("{}", Value::Null),
+    ] {
+        let sealed = seal_value(&patched(&base(), &format!(r#"{{"opt_out":{value}}}"#)));
+        let found = sealed.json()["opt_out"].clone();
+        if found != expected {
+            wrong.push(format!("opt_out {value}: {found}"));
+        }
+        let limits = match expected {
+            Value::Bool(true) => json!(["LDU"]),
+            Value::Bool(false) => json!([]),
+            _ => Value::Null,
+        };
+        let sealed = seal_value(&patched(&base(), &format!(r#"{{"ldu":{value}}}"#)));
+        let found = sealed.json()["data_processing_options"].clone();
+        if found != limits {
+            wrong.push(format!("ldu {value}: {found}"));
+        }
+    }
+    for value in [
+        "[]",
+        r#""""#,
+        "false",
+        "0",
+        r#""none""#,
+        r#""null""#,
+        r#""no""#,
+        r#"["none"]"#,
+        "[null]",
+        r#"["null"]"#,
+        "[false]",
+        r#"[""]"#,
+        r#""off""#,
+    ] {
+        let patch = format!(r#"{{"data_processing_options":{value}}}"#);
+        let found = seal_value(&patched(&base(), &patch)).json()["data_processing_options"].clone();
+        if found != json!([]) {
+            wrong.push(format!("data_processing_options {value}: {found}"));
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// A test event that went out as a real one would count.
+#[test]
+fn a_test_code_inside_an_event_is_its_test_code() {
+    for (patch, expected) in [
+        (r#"{"test_event_code":"TEST1"}"#, Some("TEST1")),
+        (r#"{"testEventCode":"TEST1"}"#, Some("TEST1")),
+        (r#"{"test_code":"TEST1"}"#, Some("TEST1")),
+        (r#"{"Test Event Code":"TEST1"}"#, Some("TEST1")),
+        (r#"{"test_event_cod":"TEST1"}"#, Some("TEST1")),
+        (r#"{"fb_test_event_code":"TEST1"}"#, Some("TEST1")),
+        (r#"{"test_event_code":12345}"#, Some("12345")),
+        (r#"{"test_event_code":["TEST1"]}"#, Some(r#"["TEST1"]"#)),
+        (
+            r#"{"custom_data":{"test_event_code":"TEST1"}}"#,
+            Some("TEST1"),
+        ),
+        (
+            r#"{"user_data":{"test_event_code":"TEST1"}}"#,
+            Some("TEST1"),
+        ),
+        (
+            r#"{"custom_data":"{\"test_event_code\":\"TEST1\"}"}"#,
+            Some("TEST1"),
+        ),
+        (
+            r#"{"custom_data":{"custom_properties":{"test_event_code":"TEST1"}}}"#,
+            Some("TEST1"),
+        ),
+        (r#"{"test_event_code":""}"#, None),
+        (r#"{"test_event_code":"undefined"}"#, None),
+        (r#"{"test_event_code":false}"#, None),
+        (r#"{"custom_data":{"test":"b"}}"#, None),
+        (r#"{"custom_data":{"test_group":"b"}}"#, None),
+        (r#"{"custom_data":{"event_code":"b"}}"#, None),
+        (r#"{"custom_data":{"text_code":"b"}}"#, None),
+    ] {
+        let outcome = seal_value(&patched(&base(), patch));
+        let sealed = outcome.sealed.as_ref().unwrap();
+        assert_eq!(sealed.test_event_code(), expected, "{patch}");
+        assert!(!sealed.json().contains("TEST1"), "{patch}");
+        assert_eq!(
+            outcome.codes().contains(&"key_misplaced"),
+            expected.is_some(),
+            "{patch}"
+        );
+    }
+    let rows: &[Row<'_>] = &[(
+        r#"{"custom_data":{"test_event_code":"TEST1"}}"#,
+        &["key_misplaced"],
+    )];
+    assert_codes(&base(), rows);
+}
