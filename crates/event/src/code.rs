@@ -132,6 +132,10 @@ codes! {
         "send the same event_id from pixel and server, for example the order id; without it Meta cannot match the two";
     EventIdHashed = "event_id_hashed", Repaired, DEDUP,
         "use an id without contact data and of at most 512 bytes";
+    CopyDiffers = "copy_differs", Warning, DEDUP,
+        "give every sale an event_id of its own, for example the order id: of two events with one name and id only the first counts";
+    OrderRepeated = "order_repeated", Warning, DEDUP,
+        "send one event_id for one order, from pixel and server and whenever it is sent again";
     ActionSourceMissing = "action_source_missing", Repaired, SERVER_EVENT,
         "add \"action_source\": email, website, app, phone_call, chat, physical_store, system_generated, business_messaging or other";
     ActionSourceUnknown = "action_source_unknown", Repaired, SERVER_EVENT,

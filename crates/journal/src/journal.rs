@@ -63,6 +63,10 @@ pub trait Journal: Send + Sync {
     /// moment, in milliseconds since 1970; by dataset and minute.
     fn sent_since(&self, since_ms: u64) -> Answer<'_, Vec<SentEvents>>;
 
+    /// The JSON that is kept of events, in this order; `None` for one whose body is deleted, damaged or encrypted with
+    /// a key that is not given.
+    fn kept(&self, events: Vec<EventKey>) -> Answer<'_, Vec<Option<String>>>;
+
     /// How the journal is doing.
     fn health(&self) -> Health;
 

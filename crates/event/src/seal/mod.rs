@@ -23,6 +23,7 @@ use crate::code::Code;
 use crate::contact;
 use crate::finding::{Findings, Path, shown};
 use crate::json;
+use crate::likeness;
 use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_NAME_BYTES_MAX};
 use crate::model::{DataProcessing, Event};
 use crate::names;
@@ -163,6 +164,7 @@ impl Sealing<'_, '_> {
             event_id,
             event_time,
             action_source,
+            order: likeness::order_of(&event.custom_data),
             test_event_code: event.test_event_code.as_deref().map(Box::from),
         })
     }

@@ -25,6 +25,7 @@ pub struct SealedEvent {
     pub(super) event_time: i64,
     pub(super) action_source: ActionSource,
     pub(super) test_event_code: Option<Box<str>>,
+    pub(super) order: Option<u64>,
 }
 
 /// What may be kept, in the clear, of an event that cannot be sent: what sealing would have written of it. A
@@ -103,6 +104,17 @@ impl SealedEvent {
     /// request, and whoever sends the event has to put it there.
     pub fn test_event_code(&self) -> Option<&str> {
         self.test_event_code.as_deref()
+    }
+
+    /// A hash of the order that the event is about (`order_id` and `item_number`), if it names one. It is the same
+    /// for the same order within one version of this library, and is not for keeping.
+    pub fn order(&self) -> Option<u64> {
+        self.order
+    }
+
+    /// The JSON object, shared with the event.
+    pub fn shared_json(&self) -> Arc<str> {
+        Arc::clone(&self.json)
     }
 
     /// The last moment at which Meta takes the event, in Unix seconds.

@@ -1,6 +1,7 @@
 //! What all doors share.
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::body::{BodyLimits, Room};
 use super::descriptors;
+use super::orders::Orders;
 use super::peers::Peers;
 use super::stage::Stages;
 use super::test_codes::TestCodes;
@@ -59,6 +61,9 @@ pub(crate) struct Doors {
     pub(crate) places: usize,
     pub(super) test_codes: HashMap<DatasetId, TestEventCode>,
     pub(super) used_codes: TestCodes,
+    pub(super) orders: Orders,
+    /// Hashes orders, so that nobody can choose which of them meet.
+    pub(super) order_hasher: RandomState,
     pub(crate) stages: Stages,
     /// Requests that are being answered.
     pub(super) running: TaskTracker,
@@ -112,6 +117,8 @@ impl Doors {
             room,
             test_codes: test_codes.collect(),
             used_codes: TestCodes::default(),
+            orders: Orders::default(),
+            order_hasher: RandomState::new(),
             stages,
             running: TaskTracker::new(),
             asked_ms: AtomicU64::new(0),

@@ -371,6 +371,8 @@ impl Doors {
             return Err(IntakeError::TooManyTestCodes);
         }
         let (now_ms, in_doubt) = self.clock.now();
+        let rejected = sealed.rejected.iter().map(|rejected| rejected.index);
+        let briefs = self.briefs(&sealed.events, rejected, route);
         let received = Received {
             arrivals: arrivals(sealed.count, route, now_ms),
             rejections: rejections(&mut sealed.rejected, route, id, now_ms),
@@ -379,7 +381,15 @@ impl Doors {
         let appended = self.journal.receive(received).await;
         self.watch.kept(appended.as_ref().err());
         let (mut accepted, mut duplicates) = (0, 0);
-        for one_event in appended?.chunks(route.datasets.len().max(1)) {
+        let appended = appended?;
+        let datasets = route.datasets.len();
+        for (index, findings) in self
+            .remarks_about_copies(&briefs, &appended, datasets)
+            .await
+        {
+            sealed.warnings.add(index, &findings);
+        }
+        for one_event in appended.chunks(datasets.max(1)) {
             // An event that is new to one of its datasets is not a copy.
             if one_event.iter().any(|it| matches!(it, Appended::New(_))) {
                 accepted += 1;

@@ -10,6 +10,7 @@ mod admin;
 mod books;
 mod client;
 mod clocks;
+mod copies;
 mod displaced;
 mod doors;
 mod failing_journal;

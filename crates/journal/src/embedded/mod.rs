@@ -24,6 +24,7 @@ mod error;
 mod files;
 mod folder;
 mod inspect;
+mod kept;
 mod lane;
 mod lease;
 mod ledger;
@@ -407,6 +408,18 @@ impl Journal for Embedded {
             let read = move || {
                 let readers = &shared.readers;
                 readers.read(|conn| Ok(sent::since(conn, &texts, since_ms)?))
+            };
+            let read = tokio::task::spawn_blocking(read).await;
+            read.map_err(|_| JournalError::Closed)?
+        })
+    }
+
+    fn kept(&self, events: Vec<EventKey>) -> Answer<'_, Vec<Option<String>>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let read = move || {
+                let readers = &shared.readers;
+                readers.read(|conn| Ok(kept::jsons(conn, &events, &shared.keys)?))
             };
             let read = tokio::task::spawn_blocking(read).await;
             read.map_err(|_| JournalError::Closed)?
