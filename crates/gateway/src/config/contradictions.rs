@@ -8,8 +8,8 @@ use sluice_event::limits::EVENT_BYTES_MAX;
 use sluice_graph::Version;
 
 use super::environment::Environment;
-use super::key::{PREFIX, Shape, home};
-use super::keys::SECTIONS;
+use super::key::{PREFIX, Shape};
+use super::keys::{SECTIONS, home};
 use super::resolved::Config;
 use super::scalar::grouped;
 use super::secret::SecretRef;

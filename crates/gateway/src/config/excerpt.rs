@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::forms::is_variable;
-use super::key::is_plain;
+use super::key::is_variable;
+use super::keys::is_plain;
 
 /// A value that is longer is not shown whatever its key is: access tokens are, addresses are not.
 const SHOWN_CHARS_MAX: usize = 64;

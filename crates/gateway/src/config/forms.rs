@@ -8,43 +8,11 @@ use sluice_graph::{BaseUrl, Version};
 use sluice_journal::SourceName;
 
 use super::excerpt::quoted;
-use super::key::{Key, suggestion};
+use super::key::{Form, Key, Pattern, is_variable, suggestion};
 use super::scalar::{Wrong, one_of};
-
-/// What a text can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    ActionSource,
-    Address,
-    BaseUrl,
-    Country,
-    DatasetId,
-    DatasetName,
-    File,
-    Filter,
-    Folder,
-    Moment,
-    PartnerAgent,
-    /// Names of sources, and test codes.
-    ShortName,
-    Variable,
-    Version,
-}
-
-/// What a JSON Schema says of a text. The check may take more.
-pub(super) enum Pattern {
-    /// A regular expression (ECMA-262).
-    Regex(&'static str),
-    /// One of these words.
-    Words(&'static [&'static str]),
-}
 
 /// Length of a dataset's name, in characters.
 const NAME_CHARS_MAX: usize = 100;
-
-/// Length of the name of an environment variable, in bytes. What is longer is a token that was put in
-/// its place.
-const VARIABLE_BYTES_MAX: usize = 64;
 
 /// The ids of datasets, as a regular expression.
 pub(super) const ID_PATTERN: &str = "^[0-9]{5,20}$";
@@ -160,15 +128,6 @@ impl Form {
         let message = format!("{subject} {}, found {found}", self.says());
         Err(Wrong::new(message, help))
     }
-}
-
-/// Whether a text can be the name of an environment variable.
-pub(super) fn is_variable(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    name.len() <= VARIABLE_BYTES_MAX
-        && bytes.next().is_some_and(is_start)
-        && bytes.all(|byte| is_start(byte) || byte.is_ascii_digit())
 }
 
 /// An IP address and a port. The help takes what is missing from the default of the key.

@@ -1,10 +1,11 @@
 //! What a section and a key are, and how their names are written, in the file and in the environment.
 
-use super::forms::Form;
-use super::keys::{ADMIN, SECRET, SECTIONS, TEST_CODE};
-
 /// What all environment variables start with.
 pub(super) const PREFIX: &str = "SLUICE_";
+
+/// Length of the name of an environment variable, in bytes. What is longer is a token that was put in
+/// its place.
+const VARIABLE_BYTES_MAX: usize = 64;
 
 /// A section of the file and its keys.
 pub(super) struct Section {
@@ -61,6 +62,34 @@ pub(super) enum Kind {
     Secret(SecretKind),
     /// An inline table. In a variable, its values stand one after another.
     Table(&'static Section),
+}
+
+/// What a text can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    ActionSource,
+    Address,
+    BaseUrl,
+    Country,
+    DatasetId,
+    DatasetName,
+    File,
+    Filter,
+    Folder,
+    Moment,
+    PartnerAgent,
+    /// Names of sources, and test codes.
+    ShortName,
+    Variable,
+    Version,
+}
+
+/// What a JSON Schema says of a text. The check may take more.
+pub(super) enum Pattern {
+    /// A regular expression (ECMA-262).
+    Regex(&'static str),
+    /// One of these words.
+    Words(&'static [&'static str]),
 }
 
 /// What a secret is.
@@ -206,25 +235,9 @@ impl Key {
     }
 
     /// Whether its values may be shown to people.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         !matches!(self.kind, Kind::Secret(_) | Kind::Command)
     }
-}
-
-/// Whether values of this key may be shown to people: it is known, and nowhere a secret.
-pub(super) fn is_plain(name: &str) -> bool {
-    let sections = SECTIONS.into_iter().chain([&SECRET, &TEST_CODE]);
-    let keys = sections.flat_map(Section::all_keys);
-    let mut same = keys.filter(|key| key.name == name).peekable();
-    same.peek().is_some() && same.all(Key::is_plain)
-}
-
-/// The section that has a key, if just one has it. Who writes `listen` alone means that of the doors.
-pub(super) fn home(key: &str) -> Option<&'static Section> {
-    let mut homes = SECTIONS
-        .into_iter()
-        .filter(|section| section.name != ADMIN.name && section.names().any(|name| name == key));
-    homes.next().filter(|_| homes.next().is_none())
 }
 
 /// The name that was probably meant.
@@ -237,6 +250,15 @@ pub(super) fn suggestion<'a>(
     let nearest = known.into_iter().min_by_key(distance)?;
     // A third of the letters wrong is a typing error; more is another word.
     (distance(&nearest) <= (nearest.len() / 3).max(1)).then_some(nearest)
+}
+
+/// Whether a text can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    name.len() <= VARIABLE_BYTES_MAX
+        && bytes.next().is_some_and(is_start)
+        && bytes.all(|byte| is_start(byte) || byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -258,30 +280,6 @@ mod tests {
         ] {
             let found = suggestion(written, SERVER.names());
             assert_eq!(found, expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn a_key_of_one_section_has_a_home() {
-        assert_eq!(home("listen").map(|section| section.name), Some("server"));
-        assert!(home("name").is_none());
-        assert!(home("nothing").is_none());
-    }
-
-    #[test]
-    fn secrets_are_not_plain() {
-        assert!(is_plain("listen") && is_plain("env") && is_plain("until"));
-        for key in [
-            "access_token",
-            "app_secret",
-            "key",
-            "encryption_key",
-            "encryption_key_previous",
-            "command",
-            "acess_token",
-            "",
-        ] {
-            assert!(!is_plain(key), "{key}");
         }
     }
 }

@@ -6,9 +6,8 @@
 //!
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-use super::forms::Form;
 use super::key::Kind::{Command, Flag, Ids, Number, Secret, Table, Text, Words};
-use super::key::{Key, SecretKind, Section, Shape, needed, optional, set};
+use super::key::{Form, Key, SecretKind, Section, Shape, needed, optional, set};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -221,3 +220,48 @@ pub(super) static TEST_CODE: Section = Section {
     ],
     common: &[],
 };
+
+/// Whether values of this key may be shown to people: it is known, and nowhere a secret.
+pub(super) fn is_plain(name: &str) -> bool {
+    let sections = SECTIONS.into_iter().chain([&SECRET, &TEST_CODE]);
+    let keys = sections.flat_map(Section::all_keys);
+    let mut same = keys.filter(|key| key.name == name).peekable();
+    same.peek().is_some() && same.all(Key::is_plain)
+}
+
+/// The section that has a key, if just one has it. Who writes `listen` alone means that of the doors.
+pub(super) fn home(key: &str) -> Option<&'static Section> {
+    let mut homes = SECTIONS
+        .into_iter()
+        .filter(|section| section.name != ADMIN.name && section.names().any(|name| name == key));
+    homes.next().filter(|_| homes.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_one_section_has_a_home() {
+        assert_eq!(home("listen").map(|section| section.name), Some("server"));
+        assert!(home("name").is_none());
+        assert!(home("nothing").is_none());
+    }
+
+    #[test]
+    fn secrets_are_not_plain() {
+        assert!(is_plain("listen") && is_plain("env") && is_plain("until"));
+        for key in [
+            "access_token",
+            "app_secret",
+            "key",
+            "encryption_key",
+            "encryption_key_previous",
+            "command",
+            "acess_token",
+            "",
+        ] {
+            assert!(!is_plain(key), "{key}");
+        }
+    }
+}

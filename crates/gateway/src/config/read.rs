@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
-use super::key::{Key, Kind, Section, home, is_plain, suggestion};
-use super::keys::{ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE};
+use super::key::{Key, Kind, Section, suggestion};
+use super::keys::{ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE, home, is_plain};
 use super::read_secret;
 use super::scalar::{self, Wrong, one_of};
 use super::table::{Table, Tables, Value};

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::forms::is_variable;
-use super::key::Key;
+use super::key::{Key, is_variable};
 use super::keys::SECRET;
 use super::read::Reader;
 use super::secret::{Secret, SecretRef};

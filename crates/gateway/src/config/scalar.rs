@@ -3,8 +3,8 @@
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::forms::Form;
-use super::key::{Key, Kind, is_plain, suggestion};
+use super::key::{Form, Key, Kind, suggestion};
+use super::keys::is_plain;
 use super::written::Found;
 
 /// What is wrong with a value.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::forms::{ID_PATTERN, Pattern};
-use super::key::{Key, Kind, Section, Shape};
+use super::forms::ID_PATTERN;
+use super::key::{Key, Kind, Pattern, Section, Shape};
 use super::keys::{SECRET, SECTIONS};
 
 /// The schema, as one JSON text.

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::config::forms::Pattern;
-use crate::config::key::{Key, Kind, Section};
+use crate::config::key::{Key, Kind, Pattern, Section};
 use crate::config::keys::SECTIONS;
 use crate::config::scalar::grouped;
 
