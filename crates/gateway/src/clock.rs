@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 /// Where time and chance come from.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since 1970: the wall clock, which somebody may set.
+    /// Milliseconds since 1970: the wall clock, which can be set.
     fn unix_ms(&self) -> u64;
 
-    /// Milliseconds since some moment, on a clock that nobody sets.
+    /// Milliseconds since some moment, on a clock that cannot be set.
     fn monotonic_ms(&self) -> u64;
 
     /// Sixteen random bytes.
@@ -79,7 +79,7 @@ impl Clock for SystemClock {
         let mut bytes = [0; 16];
         let used = dice.used;
         bytes.copy_from_slice(&dice.bytes[used..used + 16]);
-        // What was given out is nobody's any more.
+        // What was given out is not kept.
         dice.bytes[used..used + 16].fill(0);
         dice.used += 16;
         bytes

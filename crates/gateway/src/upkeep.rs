@@ -151,7 +151,7 @@ impl Upkeep {
         }
     }
 
-    /// Asks what time it is while that is in doubt: without a request to Meta nobody else does.
+    /// Asks what time it is while that is in doubt: a gateway that sends nothing would not hear it otherwise.
     async fn keep_time(&self) {
         let mut ask = ticks(ASK_TIME);
         loop {
@@ -232,7 +232,7 @@ impl Upkeep {
     fn look_at_journal(&self) {
         let failing = self.journal.health().is_failing;
         self.watch.journal_fails(failing.as_ref());
-        // Whoever stops the gateway stops this first.
+        // In a stop this ends first, so what has closed the journal is a defect.
         if matches!(failing, Some(JournalError::Closed)) {
             self.failed.cancel();
         }
@@ -399,7 +399,7 @@ datasets = ["1234567890123456"]
 
     /// The hanging command would be ended after ten seconds, and everything here comes before.
     #[tokio::test]
-    async fn a_command_that_hangs_delays_nobody() {
+    async fn a_command_that_hangs_delays_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let in_file = folder.join("in-file");

@@ -112,6 +112,19 @@ pub struct Rejection {
     pub request_id: Arc<str>,
 }
 
+impl Rejection {
+    /// About what it takes in memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let Remains {
+            event_name,
+            event_id,
+            order_id,
+        } = &self.remains;
+        let texts = [event_name, event_id, order_id].into_iter().flatten();
+        size_of::<Self>() + size_of_val(&*self.codes) + texts.map(String::len).sum::<usize>()
+    }
+}
+
 /// How many events came in for a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrivals {

@@ -61,7 +61,7 @@ pub enum RosterError {
         /// What is wrong with it.
         doubt: String,
     },
-    /// Whoever knows a token or an app secret could come in with it.
+    /// A caller that knows a token or an app secret could come in with it.
     #[error("source {name} has the {what} for its key")]
     KeyIsSecret {
         /// Whose key it is.

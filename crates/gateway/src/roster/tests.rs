@@ -209,7 +209,7 @@ fn keys_may_change_places_but_two_sources_never_have_the_same() {
 }
 
 #[test]
-fn a_key_is_nobodys_token() {
+fn a_key_is_no_token() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_secrets(folder);

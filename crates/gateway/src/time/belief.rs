@@ -18,7 +18,7 @@ const FAR_MS: u64 = 120_000;
 pub(crate) struct Reading {
     /// Milliseconds since 1970, as far as the computer knows.
     pub(crate) wall_ms: u64,
-    /// Milliseconds since some moment; nobody sets this clock. It may stand still while the computer sleeps.
+    /// Milliseconds since some moment; this clock is never set. It may stand still while the computer sleeps.
     pub(crate) monotonic_ms: u64,
 }
 
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn one_server_with_a_wrong_clock_convinces_nobody() {
+    fn one_server_with_a_wrong_clock_is_not_believed() {
         let steps = [
             Meta,
             Wrong(9 * DAY),

@@ -161,7 +161,7 @@ mod tests {
     use crate::clock::Clock;
 
     impl Time {
-        /// A time that Meta has just confirmed, and that nobody can be asked about.
+        /// A time that Meta has just confirmed. There is no Meta to ask.
         pub(crate) fn sure(clock: SharedClock) -> Self {
             let time = Self::unheard(clock).unwrap();
             let now = reading(&time.clock);
@@ -169,10 +169,10 @@ mod tests {
             time
         }
 
-        /// A time that Meta has not said anything about, and that nobody can be asked about.
+        /// A time that Meta has not said anything about. There is no Meta to ask.
         pub(crate) fn unheard(clock: SharedClock) -> Result<Self, ClockError> {
             let client = Client::new(&ClientSettings::default()).unwrap();
-            // Discard: nobody listens there.
+            // The discard port, at which nothing listens.
             let base_url = BaseUrl::parse("http://127.0.0.1:9").unwrap();
             Self::new(clock, Watch::for_tests(), client, base_url)
         }

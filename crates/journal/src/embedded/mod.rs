@@ -83,7 +83,7 @@ use crate::error::JournalError;
 use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 use crate::types::{
     Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId, Leased, Outcome, Received,
-    SentEvents, Waiting,
+    Rejection, SentEvents, Waiting,
 };
 use append::Arrival;
 use cipher::Sealer;
@@ -99,7 +99,8 @@ use writer::Writer;
 /// Commands that wait for the writer; further callers wait before theirs is sent.
 const COMMANDS_MAX: usize = 1_024;
 
-/// Bytes of JSON that wait for the writer; further callers wait before theirs is sent.
+/// Bytes that wait for the writer: the JSON of events, and what is kept of rejected ones. Further callers wait before
+/// theirs are sent.
 const BYTES_MAX: usize = 64 << 20;
 
 /// How to open a journal.
@@ -315,7 +316,9 @@ impl Journal for Embedded {
                 .ok_or_else(|| {
                     JournalError::Disk("a body is too long to be encrypted".to_owned())
                 })?;
-            let bytes: usize = arrivals.iter().map(Arrival::bytes).sum();
+            let accepted: usize = arrivals.iter().map(Arrival::bytes).sum();
+            let rejected: usize = rejections.iter().map(Rejection::bytes).sum();
+            let bytes = accepted + rejected;
             // One that is larger than all the room gets all of it.
             let kilobytes = u32::try_from(bytes.min(BYTES_MAX) / 1_024).unwrap_or_default();
             let room = Arc::clone(&self.room).acquire_many_owned(kilobytes).await;

@@ -16,6 +16,28 @@ use crate::{
     Outcome, Page, Rejection, RejectionFilter, RejectionKey, Retention, Selection,
 };
 
+#[tokio::test]
+async fn rejected_events_that_wait_for_the_writer_take_room_as_others_do() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let whole = journal.room.available_permits();
+    let taken = Arc::clone(&journal.room).acquire_many_owned(u32::try_from(whole).unwrap());
+    let taken = taken.await.unwrap();
+    let many = (0..1_000).map(rejection).collect();
+    let mut request = journal.receive(received(Vec::new(), many));
+    let mut poll = || (request.as_mut()).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll().is_pending());
+    // The writer has done all that came to it before this.
+    journal
+        .receive(received(Vec::new(), vec![rejection("small")]))
+        .await
+        .unwrap();
+    assert!(poll().is_pending(), "there was no room for it");
+    drop(taken);
+    request.await.unwrap();
+    assert_eq!(audit(folder.path()).tally.rejected, 1_001);
+}
+
 /// What other connections do; only tests may.
 fn connect(folder: &TempDir) -> Connection {
     Connection::open(folder.path().join("journal.db")).unwrap()
