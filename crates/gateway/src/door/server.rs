@@ -300,7 +300,8 @@ mod tests {
             );
             tokio::spawn(serving)
         });
-        for address in [addresses, addresses].concat() {
+        let [first, second] = addresses;
+        for address in [first, first, second, second, first] {
             let answer = timeout(Duration::from_secs(30), asked(address)).await;
             let answer = answer.expect("the only place is free");
             assert!(answer.ends_with("an answer"), "{answer}");
