@@ -254,9 +254,25 @@ async fn test_events_never_travel_with_others() {
     test.post_to("/v1/events?test_event_code=TEST18", &test.purchase("t3"))
         .await;
     test.arrived(6).await;
+    // What was a test goes live as well, under the same id, and the other way round.
+    for (path, id) in [
+        ("/v1/events", "t1"),
+        ("/v1/events?test_event_code=TEST17", "t1"),
+        ("/v1/events?test_event_code=TEST18", "t1"),
+    ] {
+        let answer = test.post_to(path, &test.purchase(id)).await.json();
+        let is_copy = path.ends_with("17");
+        assert_eq!(answer["duplicates"], u64::from(is_copy), "{path}");
+    }
+    test.until("the live one and the other test to arrive", || {
+        test.sandbox.stats().events_received == 8
+    })
+    .await;
     let codes = test.sandbox.stats().test_event_codes;
     assert_eq!(codes.get("TEST17"), Some(&2), "{codes:?}");
-    assert_eq!(codes.get("TEST18"), Some(&1), "{codes:?}");
+    assert_eq!(codes.get("TEST18"), Some(&2), "{codes:?}");
+    // Meta counts one of the two.
+    assert_eq!(test.sandbox.stats().deduplicated, 2);
     test.finish().await;
 }
 

@@ -6,8 +6,9 @@ use super::body::checksum;
 use super::cipher::Sealer;
 use super::queue::Slot;
 use super::row::{stored_ms, unless_damaged};
-use super::state::{LaneTerms, Staged, State};
+use super::state::{Inserted, LaneTerms, Staged, State};
 use super::tally::{Counted, Group};
+use super::terms::Term;
 use crate::dedup::Identity;
 use crate::types::{Appended, Arrivals, BodyKeyId, Entry, EventKey, LaneId};
 
@@ -70,7 +71,8 @@ pub(super) fn append(
 
 /// What is read of an event to know whether another one is a copy of it.
 pub(super) const KNOWN: &str = "SELECT event.identity, event.accepted_ms, outcome.state,
-        EXISTS (SELECT 1 FROM intent WHERE intent.event = event.id)
+        EXISTS (SELECT 1 FROM intent WHERE intent.event = event.id),
+        event.test_code
     FROM event LEFT JOIN outcome ON outcome.event = event.id WHERE event.id = ?1";
 
 /// The events of which these may be copies.
@@ -108,26 +110,29 @@ impl<'c> Rows<'c> {
 
     /// The event in the window that this one is a copy of. An event that never reached Meta and never will has
     /// no copies: when a refused event is mended, it comes again under the same id. One with an intent may have
-    /// reached Meta.
+    /// reached Meta. An event with a test code is a copy only of those with the same one.
     fn original(
         &mut self,
         state: &State,
         staged: &Staged,
-        arrival: &Arrival,
+        (arrival, test_code): (&Arrival, Option<Term>),
     ) -> rusqlite::Result<Option<EventKey>> {
         let mut newest = None;
         // An event whose row cannot be read is no original: the new one is whole, and may be all that is left.
         let candidates = state.dedup.candidates(&arrival.identity);
         for candidate in candidates.filter(|known| !state.unreadable.contains(known.key)) {
             // What this group has written itself cannot be final, and is not read: other rows may be damaged.
-            if let Some(identity) = staged.identity(candidate.key) {
-                newest = newest.max((*identity == arrival.identity).then_some(candidate.key));
+            if let Some(inserted) = staged.inserted(candidate.key) {
+                let is_same =
+                    inserted.identity == arrival.identity && inserted.test_code == test_code;
+                newest = newest.max(is_same.then_some(candidate.key));
                 continue;
             }
             let known = self.known.query_row([candidate.key.0], |row| {
                 let is_same = row.get_ref(0)?.as_blob()? == arrival.identity;
                 let is_alive = [None, Some(Counted::Delivered.number())].contains(&row.get(2)?);
                 let may_be_there = is_alive || row.get(3)?;
+                let is_same = is_same && row.get::<_, Option<Term>>(4)? == test_code;
                 Ok((is_same && may_be_there, row.get::<_, u64>(1)?))
             });
             let known = unless_damaged(known)?;
@@ -173,14 +178,15 @@ fn append_one(
     if !in_doubt {
         state.dedup.forget(*accepted_ms);
     }
-    if let Some(key) = rows.original(state, staged, arrival)? {
+    let mut term = |text: &str| state.terms.intern(rows.conn, text);
+    let test_term = test_code.as_ref().map(|code| term(code.as_str()));
+    let test_term = test_term.transpose()?;
+    if let Some(key) = rows.original(state, staged, (arrival, test_term))? {
         staged.count(*accepted_ms, group, Counted::Duplicate, 1);
         return Ok(Appended::Copy(key));
     }
 
     let mut term = |text: &str| state.terms.intern(rows.conn, text);
-    let test_term = test_code.as_ref().map(|code| term(code.as_str()));
-    let test_term = test_term.transpose()?;
     let action_source = event.action_source();
     let action_term = term(action_source.name())?;
     let key = EventKey(state.next_event);
@@ -214,7 +220,12 @@ fn append_one(
     state
         .dedup
         .insert(&arrival.identity, key, action_source, *accepted_ms);
-    staged.inserted.push((arrival.identity, key, action_source));
+    staged.inserted.push(Inserted {
+        identity: arrival.identity,
+        test_code: test_term,
+        key,
+        source: action_source,
+    });
     staged.count(*accepted_ms, group, Counted::Accepted, 1);
     let terms = LaneTerms {
         dataset: group.dataset,

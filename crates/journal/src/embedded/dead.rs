@@ -16,6 +16,7 @@ use super::records::{cause, state};
 use super::row::{stored_ms, unless_damaged};
 use super::settle::resolve;
 use super::tally::{Changes, Counted, Group};
+use super::terms::Term;
 use crate::error::JournalError;
 use crate::types::{Cause, EventKey, EventState};
 
@@ -63,6 +64,7 @@ pub struct Dropped {
 /// A dead event, as far as it matters here.
 struct Dead {
     identity: Vec<u8>,
+    test_code: Option<Term>,
     group: Group,
     counted: Counted,
     cause: Cause,
@@ -94,8 +96,9 @@ impl Books {
         Ok(replay.sum)
     }
 
-    /// The newest event that came after this dead one under the same id, and is delivered, waits or may have
-    /// arrived. Because of it [`Books::replay`] leaves this one alone. Reads every later event's row: for people, not for programs.
+    /// The newest event that came after this dead one under the same id and test code, and is delivered, waits or
+    /// may have arrived. Because of it [`Books::replay`] leaves this one alone. Reads every later event's row: for
+    /// people, not for programs.
     pub fn successor(&self, key: EventKey) -> Result<Option<EventKey>, JournalError> {
         let mut twins = Twins::of(&self.conn, &[key])?;
         twins.catch_up(&self.conn)?;
@@ -186,12 +189,14 @@ fn matching(
 
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     conn.prepare_cached(
-        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s, e.identity
+        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s, e.identity,
+                e.test_code
          FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
     )?
     .query_row([key.0], |row| {
         Ok(Dead {
             identity: row.get(8)?,
+            test_code: row.get(9)?,
             group: Group::read(row, 0)?,
             counted: Counted::of_state(state(row.get(3)?)).unwrap_or(Counted::Withheld),
             cause: cause(row, 4)?,
@@ -223,14 +228,14 @@ fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fat
     }
 }
 
-/// Events that came after dead ones under the same id: mended successors of refused events. Beside one of them
-/// the old event would count twice.
+/// Events that came after dead ones under the same id and test code: mended successors of refused events. Beside
+/// one of them the old event would count twice.
 ///
 /// Identities have no index, so this looks at every later row, once for all the dead events. A gateway goes on
 /// meanwhile; what it appended is read in the transaction that acts on it, which then is not much.
 struct Twins {
-    /// The dead ones, by identity.
-    dead: HashMap<Vec<u8>, Vec<EventKey>>,
+    /// The dead ones with their test codes, by identity.
+    dead: HashMap<Vec<u8>, Vec<(EventKey, Option<Term>)>>,
     /// The later ones of each, in order.
     later: HashMap<EventKey, Vec<EventKey>>,
     /// The next row to look at.
@@ -240,15 +245,16 @@ struct Twins {
 /// The rows that are looked at. A page at a time: a long read keeps a running gateway's log from being
 /// started over.
 pub(super) const LATER: &str =
-    "SELECT id, identity FROM event WHERE id >= ?1 ORDER BY id LIMIT 10000";
+    "SELECT id, identity, test_code FROM event WHERE id >= ?1 ORDER BY id LIMIT 10000";
 
 impl Twins {
     fn of(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<Self> {
-        let mut by_identity: HashMap<_, Vec<EventKey>> = HashMap::new();
+        let mut by_identity: HashMap<_, Vec<_>> = HashMap::new();
         let mut first = None;
         for key in keys {
             if let Some(dead) = dead(conn, *key)? {
-                by_identity.entry(dead.identity).or_default().push(*key);
+                let same = by_identity.entry(dead.identity).or_default();
+                same.push((*key, dead.test_code));
                 first = first.into_iter().chain([*key]).min();
             }
         }
@@ -274,8 +280,10 @@ impl Twins {
             let key = EventKey(row.get(0)?);
             self.next = EventKey(key.0 + 1);
             let dead = self.dead.get(row.get_ref(1)?.as_blob().unwrap_or_default());
-            for older in dead.into_iter().flatten().filter(|older| **older < key) {
-                self.later.entry(*older).or_default().push(key);
+            for (older, test_code) in dead.into_iter().flatten() {
+                if *older < key && *test_code == row.get(2)? {
+                    self.later.entry(*older).or_default().push(key);
+                }
             }
         }
         Ok(self.next != before)
@@ -312,8 +320,8 @@ enum Fate {
 pub(super) struct Replay {
     now_ms: u64,
     twins: Twins,
-    /// Identities that are sent again: an older event with one of them stays dead.
-    taken: HashSet<Vec<u8>>,
+    /// Identities that are sent again, each with its test code: an older event with one of them stays dead.
+    taken: HashSet<(Vec<u8>, Option<Term>)>,
     sum: Replayed,
 }
 
@@ -360,7 +368,7 @@ impl Replay {
             } else if let Some(fate) = flaw_of_body(conn, key)? {
                 fate
             } else if self.twins.successor(conn, key)?.is_some()
-                || !self.taken.insert(dead.identity.clone())
+                || !self.taken.insert((dead.identity.clone(), dead.test_code))
             {
                 Fate::Superseded
             } else {

@@ -126,6 +126,22 @@ impl Books {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Events that Meta has answered, which are delivered or refused, the newest first. Reads the rows of all
+    /// newer ones.
+    pub fn answered(&self, page: Page) -> Result<Vec<EventRecord>, JournalError> {
+        let sql = format!(
+            "{RECORD} FROM outcome o JOIN event e ON e.id = o.event
+             LEFT JOIN request r ON r.id = o.request
+             WHERE o.state IN (?1, ?2) AND o.event < ?3 ORDER BY o.event DESC LIMIT ?4"
+        );
+        let states = [Counted::Delivered, Counted::Refused].map(Counted::number);
+        let before = page.before.map_or(i64::MAX, |key| key.0);
+        let limit = page.limit.min(PAGE_MAX);
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map((states[0], states[1], before, limit), record)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// One event and all that is known about it.
     pub fn event(&self, key: EventKey) -> Result<Option<EventDetail>, JournalError> {
         let sql = format!(

@@ -138,8 +138,8 @@ impl State {
 
     /// Takes out of memory what was not committed.
     pub(super) fn undo(&mut self, staged: &Staged) {
-        for (identity, key, source) in &staged.inserted {
-            self.dedup.remove(identity, *key, *source);
+        for inserted in &staged.inserted {
+            (self.dedup).remove(&inserted.identity, inserted.key, inserted.source);
         }
         self.names.remove(&staged.names);
         if let Some(rows) = &staged.rejection_rows {
@@ -153,12 +153,20 @@ impl State {
     }
 }
 
+/// An event that a group has written, by which its copies are known.
+pub(super) struct Inserted {
+    pub(super) identity: Identity,
+    pub(super) test_code: Option<Term>,
+    pub(super) key: EventKey,
+    pub(super) source: ActionSource,
+}
+
 /// What a group changes in memory, once it is committed; and what it has changed already, as it was before.
 pub(super) struct Staged {
     pub(super) changes: Changes,
     /// The time of the last call, in milliseconds since 1970; 0 if none brought one.
     pub(super) last_ms: u64,
-    pub(super) inserted: Vec<(Identity, EventKey, ActionSource)>,
+    pub(super) inserted: Vec<Inserted>,
     pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
     /// Event names that are counted apart from now on, by source.
@@ -215,10 +223,10 @@ impl Staged {
         Counted::Rejected.add_to(&mut self.tally, 1);
     }
 
-    /// The identity of an event that the group has written; its keys follow each other.
-    pub(super) fn identity(&self, key: EventKey) -> Option<&Identity> {
+    /// An event that the group has written; its keys follow each other.
+    pub(super) fn inserted(&self, key: EventKey) -> Option<&Inserted> {
         let place = usize::try_from(key.0 - self.next_event).ok()?;
-        self.inserted.get(place).map(|(identity, ..)| identity)
+        self.inserted.get(place)
     }
 
     /// Keeps the rows of rejected events as they are before the group changes them.

@@ -73,14 +73,16 @@ async fn copies_are_known(journal: &dyn Journal) {
     let first = journal.append(same_call.to_vec()).await.unwrap();
     assert_eq!(first[1], Appended::Copy(key(first[0])));
     assert!(matches!(first[2], Appended::New(_)));
-    // Delivered or not, from any source and lane of the dataset.
+    // Delivered or not, from any source.
     drain(journal, &lane(0), &Outcome::Delivered).await;
-    let mut copy = sample(2);
-    copy.test_code = Some("TEST1");
-    let again = journal.append(vec![copy.entry()]).await.unwrap();
+    let again = journal.append(vec![sample(2).entry()]).await.unwrap();
     assert_eq!(again, [Appended::Copy(key(first[2]))]);
-    // Another name or dataset is another event.
+    // Another name, dataset or test code is another event.
     let others = [
+        Sample {
+            test_code: Some("TEST1"),
+            ..sample(2)
+        },
         Sample {
             name: "Lead",
             ..sample(1)

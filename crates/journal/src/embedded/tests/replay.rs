@@ -269,6 +269,31 @@ async fn a_replay_looks_at_every_row_once_however_many_events_it_has() {
 }
 
 #[tokio::test]
+async fn a_test_of_the_same_sale_keeps_a_dead_one_from_nothing() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(vec![sample(1).entry()]).await.unwrap();
+    drain(&journal, &lane(0), &refused()).await;
+    let test = Sample {
+        test_code: Some("TEST1"),
+        ..sample(1)
+    };
+    journal.append(vec![test.entry()]).await.unwrap();
+    drain(&journal, &test.lane(), &Outcome::Delivered).await;
+    let mut books = Books::open(folder.path()).unwrap();
+    assert_eq!(books.successor(EventKey(1)).unwrap(), None);
+    let done = books.replay(&everything(), T0_MS).unwrap();
+    assert_eq!((done.replayed, done.superseded), (1, 0));
+    journal.look_around().await;
+    drain(&journal, &replays(0), &refused()).await;
+    // What Meta has answered, the newest first.
+    let answered = books.answered(PAGE).unwrap();
+    let states: Vec<_> = answered.iter().map(|it| (it.key.0, it.state)).collect();
+    let expected = [(2, EventState::Delivered), (1, EventState::Refused)];
+    assert_eq!(states, expected);
+}
+
+#[tokio::test]
 async fn an_event_that_is_mended_during_a_replay_takes_the_place_of_the_dead_one() {
     let folder = TempDir::new().unwrap();
     let journal = Arc::new(open(folder.path()));

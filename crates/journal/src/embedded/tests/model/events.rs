@@ -85,9 +85,9 @@ impl Memory {
 }
 
 impl Known {
-    /// Whether both have the same dataset, name and id.
-    pub(super) fn is_twin(&self, (number, lane): (u8, u8)) -> bool {
-        self.number == number && dataset(self.lane) == dataset(lane)
+    /// Whether both have the same dataset, test code, name and id.
+    pub(super) fn is_twin(&self, event: (u8, u8)) -> bool {
+        (self.number, self.lane) == event
     }
 
     /// Whether an event that comes now is a copy of this one, if it is remembered.
@@ -98,8 +98,8 @@ impl Known {
     }
 }
 
-/// Three lanes that are often used: two datasets, and a test code of the first, where copies are shared. Each
-/// of the others is a dataset of its own.
+/// Three lanes that are often used: two datasets, and a test code of the first, which has copies of its own.
+/// Each of the others is a dataset of its own.
 fn dataset(lane: u8) -> u32 {
     match lane {
         2 => 0,
