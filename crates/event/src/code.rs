@@ -117,7 +117,8 @@ codes! {
         "use Unix seconds (UTC), such as 1701234567, or ISO 8601 with a zone, such as 2023-11-29T05:09:27Z";
     EventTimeNoZone = "event_time_no_zone", Error, SERVER_EVENT,
         "add the zone: Z for UTC or an offset such as +01:00";
-    EventTimeUnit = "event_time_unit", Repaired, SERVER_EVENT, "send seconds, not milliseconds";
+    EventTimeUnit = "event_time_unit", Repaired, SERVER_EVENT,
+        "send whole Unix seconds: neither milliseconds nor a fraction";
     EventTimeFuture = "event_time_future", Error, USING,
         "send Unix seconds in UTC; local time sent as UTC, or a wrong clock, ends up in the future";
     EventTimeClamped = "event_time_clamped", Repaired, USING,

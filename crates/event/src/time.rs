@@ -7,8 +7,17 @@ use crate::json::{Kind, Raw};
 pub(crate) struct Time {
     /// Seconds since 1970-01-01 UTC.
     pub(crate) unix_s: i64,
-    /// Whether it came in another unit than seconds, or with a fraction.
-    pub(crate) is_converted: bool,
+    /// What had to be done to it.
+    pub(crate) change: Option<Change>,
+}
+
+/// What makes whole seconds of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It came in milliseconds, or in smaller parts of a second.
+    Unit,
+    /// It had a fraction of a second, which is left out.
+    Fraction,
 }
 
 /// Why a time could not be read.
@@ -29,7 +38,7 @@ pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
     if let Some(unix_s) = seconds(raw.text()) {
         return Ok(Time {
             unix_s,
-            is_converted: false,
+            change: None,
         });
     }
     match raw.kind() {
@@ -72,7 +81,7 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
         return match timestamp.as_second() {
             unix_s @ 0..=SECONDS_MAX => Ok(Time {
                 unix_s,
-                is_converted: false,
+                change: None,
             }),
             _ => Err(TimeError::Invalid),
         };
@@ -98,7 +107,13 @@ fn parse_number(text: &str) -> Result<Time, TimeError> {
     }
     Ok(Time {
         unix_s,
-        is_converted: unix_s != number || !fraction.is_empty(),
+        change: if unix_s != number {
+            Some(Change::Unit)
+        } else if fraction.is_empty() {
+            None
+        } else {
+            Some(Change::Fraction)
+        },
     })
 }
 
@@ -108,22 +123,24 @@ mod tests {
 
     #[test]
     fn reads_the_shapes_that_senders_use() {
-        for (text, is_converted) in [
-            ("1701234567", false),
-            ("1701234567.0", false),
-            ("1701234567.123", true),
-            ("1701234567123", true),
-            ("1701234567123456", true),
-            ("2023-11-29T05:09:27Z", false),
-            ("2023-11-29T06:09:27+01:00", false),
-            ("2023-11-29T06:09:27+0100", false),
-            ("2023-11-29 05:09:27 UTC", false),
-            ("2023-11-29T05:09:27.999Z", false),
-            ("Wed, 29 Nov 2023 05:09:27 GMT", false),
+        let (unit, fraction) = (Some(Change::Unit), Some(Change::Fraction));
+        for (text, change) in [
+            ("1701234567", None),
+            ("1701234567.0", None),
+            ("1701234567.123", fraction),
+            ("1701234567123", unit),
+            ("1701234567123.5", unit),
+            ("1701234567123456", unit),
+            ("2023-11-29T05:09:27Z", None),
+            ("2023-11-29T06:09:27+01:00", None),
+            ("2023-11-29T06:09:27+0100", None),
+            ("2023-11-29 05:09:27 UTC", None),
+            ("2023-11-29T05:09:27.999Z", None),
+            ("Wed, 29 Nov 2023 05:09:27 GMT", None),
         ] {
             let expected = Time {
                 unix_s: 1_701_234_567,
-                is_converted,
+                change,
             };
             assert_eq!(parse_text(text), Ok(expected), "{text}");
         }

@@ -9,7 +9,7 @@ use crate::finding::{Path, shown};
 use crate::json::{Kind, Raw};
 use crate::model::DataProcessing;
 use crate::switch::{self, Switch};
-use crate::time::{self, TimeError};
+use crate::time::{self, Change, TimeError};
 
 /// Meta's keys beside `event_name`.
 pub(super) const EVENT_KEYS: [&str; 20] = [
@@ -264,8 +264,11 @@ impl<'a> Parser<'a, '_> {
     fn event_time(&mut self, raw: Raw<'a>, path: impl Fn() -> Path + Copy) {
         match time::parse(raw) {
             Ok(time) => {
-                if time.is_converted {
-                    let message = "the time is not in whole seconds and was converted";
+                if let Some(change) = time.change {
+                    let message = match change {
+                        Change::Unit => "the time is not in seconds and was converted",
+                        Change::Fraction => "the fraction of a second was left out",
+                    };
                     self.findings.add(Code::EventTimeUnit, path(), message);
                 }
                 self.set(Some(time.unix_s), path, |event| &mut event.event_time);
