@@ -152,6 +152,13 @@ impl Reply {
         Self::new(status, JSON, json(value))
     }
 
+    /// The way to another path.
+    pub(crate) fn to(path: &'static str) -> Self {
+        let mut reply = Self::new(302, "text/plain; charset=utf-8", path);
+        reply.headers.push(("location", path.to_owned()));
+        reply
+    }
+
     /// An error of the Graph API. With 401 comes the challenge that OAuth asks for.
     pub(crate) fn error(error: &GraphError, trace_id: &str) -> Self {
         let mut reply = Self::new(error.status, JSON, error.body(trace_id));

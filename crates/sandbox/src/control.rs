@@ -35,7 +35,7 @@ pub(crate) async fn route(
     request: Request<Incoming>,
 ) -> Outcome {
     let method = request.method().clone();
-    let is_read = method == Method::GET || method == Method::HEAD;
+    let is_read = routes::is_read(&method);
     if let Some(why) = host::foreign(&request, state.settings.listen) {
         return problem(403, why);
     }

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use crate::answer::{GraphError, Reply};
 use crate::fault::Effect;
 use crate::faults::{throttled, usage_headers};
-use crate::refused::Refusal;
+use crate::refused::{Refusal, RefusedEvents};
 use crate::routes::Call;
-use crate::rules;
+use crate::rules::{self, Offence};
 use crate::store::Arrival;
 use crate::tokens::no_object;
 use crate::wire::Posted;
@@ -54,8 +54,13 @@ pub(crate) async fn post<'c>(call: &'c Call<'_>, body: Bytes) -> Result<Reply, B
         now_ms: call.now_ms,
         kept: posted.keep(),
     };
-    if let Err(error) = rules::check(&events, call.now_ms) {
-        let events = Some((arrival, events.len()));
+    if let Err(offence) = rules::check(&events, call.now_ms) {
+        let Offence { error, place } = *offence;
+        let events = Some(RefusedEvents {
+            arrival,
+            count: events.len(),
+            place,
+        });
         return Err(Box::new(Refusal { error, events }));
     }
     let missing = match call.plan.effect {

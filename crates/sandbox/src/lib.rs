@@ -25,7 +25,7 @@ mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sluice_graph::Version;
@@ -37,7 +37,7 @@ pub use fault::{Effect, Fault};
 pub use ids::{IdCount, Original, Sameness, Tally};
 pub use refused::RefusedRequest;
 pub use script::{Problem, ScriptError, parse_id, parse_script};
-pub use store::{ReceivedEvent, Stats};
+pub use store::{EarlierEvent, ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
 
 /// How a sandbox is set up. `Settings::default()` listens on a free port of this machine, takes any
@@ -109,6 +109,8 @@ struct State {
     wallet: tokens::Wallet,
     faults: faults::Faults,
     budget: budget::Budget,
+    /// What the page says while nothing has arrived.
+    invitation: OnceLock<String>,
     stop: CancellationToken,
 }
 
@@ -172,6 +174,7 @@ impl Sandbox {
             wallet: tokens::Wallet::new(settings.tokens.clone()),
             faults,
             budget: budget::Budget::new(settings.calls_per_hour),
+            invitation: OnceLock::new(),
             stop: CancellationToken::new(),
             settings,
         });
@@ -244,6 +247,21 @@ impl Sandbox {
     /// How often each event id came, in the order of arrival.
     pub fn ids(&self) -> Vec<IdCount> {
         self.state.store.ids_page(0, usize::MAX).0
+    }
+
+    /// Lists events of an earlier run, in this order, as what arrived then.
+    pub fn remember(&self, events: &[EarlierEvent]) {
+        let version = self.state.settings.version_default.to_string();
+        for event in events {
+            self.state.store.remember(event, &version);
+        }
+    }
+
+    /// Sets what the page shows while nothing has arrived: a command line that sends an event. Only the first
+    /// call counts.
+    pub fn invite(&self, command: String) {
+        // A second one has nothing new to say.
+        let _ = self.state.invitation.set(command);
     }
 
     /// Forgets what arrived. Faults and tokens stay.

@@ -45,7 +45,16 @@ pub struct RefusedRequest {
 #[derive(Debug)]
 pub(crate) struct Refusal<'a> {
     pub(crate) error: GraphError,
-    pub(crate) events: Option<(Arrival<'a>, usize)>,
+    pub(crate) events: Option<RefusedEvents<'a>>,
+}
+
+/// The events of a refused request.
+#[derive(Debug)]
+pub(crate) struct RefusedEvents<'a> {
+    pub(crate) arrival: Arrival<'a>,
+    pub(crate) count: usize,
+    /// The place of the one that the error is about.
+    pub(crate) place: Option<usize>,
 }
 
 impl From<GraphError> for Box<Refusal<'_>> {

@@ -50,6 +50,10 @@ const ICON: &str = "/favicon.ico";
 /// Answers a request.
 pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Outcome {
     let path = request.uri().path().to_owned();
+    if path == "/" && is_read(request.method()) {
+        // Whoever types the address alone is a person.
+        return Outcome::Reply(Reply::to("/sandbox"));
+    }
     let mut segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     if segments.first() == Some(&"sandbox") {
         return control::route(state, &segments[1..], request).await;
@@ -94,8 +98,12 @@ pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Out
     finish(&call, ask, outcome).await
 }
 
+pub(crate) fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
 fn ask(method: &Method, segments: &[&str]) -> Ask {
-    let is_read = method == Method::GET || method == Method::HEAD;
+    let is_read = is_read(method);
     match segments {
         ["debug_token"] if is_read => Ask::DebugToken,
         [_, "events"] if method == Method::POST => Ask::Events,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::ids::{IdCount, Ids, Original, Tally};
-use crate::refused::{Asked, Refusal, Refused, RefusedRequest};
+use crate::refused::{Asked, Refusal, Refused, RefusedEvents, RefusedRequest};
 use crate::rules::{self, Remark};
 use crate::value::Value;
 use crate::wire::Kept;
@@ -45,6 +45,8 @@ pub struct ReceivedEvent {
     pub copy_of: Option<Original>,
     /// Why the request was refused, if it was.
     pub refused: Option<String>,
+    /// The number of the event because of which it was; Meta does not always say which one.
+    pub refused_for: Option<u64>,
     /// The event, byte by byte.
     pub event: Box<serde_json::value::RawValue>,
     /// How the values of each key of `user_data` look: `hashed` (SHA-256), `md5`, `clear` (for keys that are
@@ -52,6 +54,21 @@ pub struct ReceivedEvent {
     pub user_data: BTreeMap<String, Vec<&'static str>>,
     /// What a person should know about it.
     pub remarks: Vec<String>,
+}
+
+/// An event of an earlier run, for [`Sandbox::remember`](crate::Sandbox::remember).
+#[derive(Debug, Clone)]
+pub struct EarlierEvent {
+    /// The dataset that it was sent to.
+    pub dataset: String,
+    /// Its request's `test_event_code`.
+    pub test_event_code: Option<String>,
+    /// When it arrived, in milliseconds since 1970.
+    pub received_ms: i64,
+    /// Why it was refused, if it was.
+    pub refused: Option<String>,
+    /// The event, as JSON.
+    pub event: String,
 }
 
 /// Counts of everything since the start or the last clearing.
@@ -71,6 +88,8 @@ pub struct Stats {
     pub distinct: u64,
     /// Events that Meta would take for copies.
     pub deduplicated: u64,
+    /// Events of an earlier run, taken or refused, which are in no other count of requests.
+    pub earlier: u64,
     /// Events that a fault dropped in silence.
     pub discarded: u64,
     /// Events taken without `event_id`: they are in no list of ids.
@@ -106,7 +125,17 @@ struct Request {
     /// Which events were copies, and of which; empty when none was.
     copies: Vec<Option<Original>>,
     refused: Option<String>,
+    /// The place of the event because of which it was refused.
+    refused_place: Option<usize>,
     kept: Kept,
+}
+
+/// What became of a request.
+#[derive(Default)]
+struct Fate {
+    copies: Vec<Option<Original>>,
+    refused: Option<String>,
+    refused_place: Option<usize>,
 }
 
 struct Inner {
@@ -149,6 +178,11 @@ impl Store {
     pub(crate) fn take(&self, arrival: Arrival<'_>, events: &[Value<'_>], discard: usize) {
         let taken = &events[..events.len().saturating_sub(discard)];
         let mut inner = self.lock();
+        inner.stats.discarded += (events.len() - taken.len()) as u64;
+        self.take_into(&mut inner, arrival, taken);
+    }
+
+    fn take_into(&self, inner: &mut Inner, arrival: Arrival<'_>, taken: &[Value<'_>]) {
         let (dataset, now_ms) = (arrival.dataset, arrival.now_ms);
         let numbers = inner.next_number..;
         let copies: Vec<Option<Original>> = numbers
@@ -160,16 +194,41 @@ impl Store {
         stats.events_received += taken.len() as u64;
         stats.deduplicated += deduplicated;
         stats.distinct += taken.len() as u64 - deduplicated;
-        stats.discarded += (events.len() - taken.len()) as u64;
         if let Some(code) = arrival.test_event_code.as_deref() {
             bump(&mut stats.test_event_codes, code, taken.len() as u64);
         }
-        let copies = if deduplicated == 0 {
-            Vec::new()
-        } else {
-            copies
+        let fate = Fate {
+            copies: if deduplicated == 0 {
+                Vec::new()
+            } else {
+                copies
+            },
+            ..Fate::default()
         };
-        self.keep(&mut inner, arrival, taken.len(), copies, None);
+        self.keep(inner, arrival, taken.len(), fate);
+    }
+
+    /// Lists an event of an earlier run as it was then, without judging it anew: rules look at the time.
+    pub(crate) fn remember(&self, earlier: &EarlierEvent, version: &str) {
+        let mut inner = self.lock();
+        inner.stats.earlier += 1;
+        let arrival = Arrival {
+            dataset: &earlier.dataset,
+            version,
+            test_event_code: earlier.test_event_code.clone(),
+            now_ms: earlier.received_ms,
+            kept: Kept::one(&earlier.event),
+        };
+        if let Some(why) = &earlier.refused {
+            let fate = Fate {
+                refused: Some(why.clone()),
+                ..Fate::default()
+            };
+            self.keep(&mut inner, arrival, 1, fate);
+        } else {
+            let event = Value::parse(earlier.event.as_bytes()).unwrap_or(Value::Null);
+            self.take_into(&mut inner, arrival, &[event]);
+        }
     }
 
     /// Lists a request that was refused, and remembers its events, so that a person can see why.
@@ -178,21 +237,24 @@ impl Store {
         let mut inner = self.lock();
         inner.stats.refused += 1;
         inner.revision += 1;
-        let (first_event, count) = (inner.next_number, events.as_ref().map_or(0, |it| it.1));
+        let (first_event, count) = (inner.next_number, events.as_ref().map_or(0, |it| it.count));
         let text = inner.refused.add(asked, &error, count, first_event);
-        if let Some((arrival, count)) = events.filter(|(_, count)| *count > 0) {
-            self.keep(&mut inner, arrival, count, Vec::new(), Some(text));
+        if let Some(events) = events.filter(|events| events.count > 0) {
+            let RefusedEvents {
+                arrival,
+                count,
+                place,
+            } = events;
+            let fate = Fate {
+                refused: Some(text),
+                refused_place: place,
+                ..Fate::default()
+            };
+            self.keep(&mut inner, arrival, count, fate);
         }
     }
 
-    fn keep(
-        &self,
-        inner: &mut Inner,
-        arrival: Arrival<'_>,
-        events: usize,
-        copies: Vec<Option<Original>>,
-        refused: Option<String>,
-    ) {
+    fn keep(&self, inner: &mut Inner, arrival: Arrival<'_>, events: usize, fate: Fate) {
         inner.events_kept += events;
         inner.bytes_kept += arrival.kept.bytes();
         inner.requests.push_back(Request {
@@ -202,8 +264,9 @@ impl Store {
             received_ms: arrival.now_ms,
             first_number: inner.next_number,
             events,
-            copies,
-            refused,
+            copies: fate.copies,
+            refused: fate.refused,
+            refused_place: fate.refused_place,
             kept: arrival.kept,
         });
         inner.next_number += events as u64;
@@ -344,6 +407,9 @@ impl Request {
             deduplicated: copy_of.is_some(),
             copy_of,
             refused: self.refused.clone(),
+            refused_for: self
+                .refused_place
+                .map(|place| self.first_number + place as u64),
             user_data: looks(&parsed),
             event: raw.unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned()),
             remarks: remarks.into_iter().map(|Remark(text)| text).collect(),

@@ -198,6 +198,14 @@ fn event(item: Value<'_>) -> Value<'_> {
 }
 
 impl Kept {
+    /// One event alone.
+    pub(crate) fn one(event: &str) -> Self {
+        Self {
+            text: format!("[{event}]").into(),
+            is_whole: false,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }

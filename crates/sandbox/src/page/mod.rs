@@ -3,6 +3,7 @@
 //! Everything on it was sent by somebody, so every text goes through [`escape`], nothing is written
 //! into a script, and the policy forbids whatever is not served from here.
 
+mod filter;
 mod rows;
 mod text;
 
@@ -11,17 +12,20 @@ use crate::answer::Reply;
 use crate::refused::RefusedRequest;
 use crate::store::{ReceivedEvent, Stats};
 use crate::wire::pick;
-use text::{escape, put};
+use filter::Filter;
+use text::{escape, grouped, put};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// How many rows the page shows.
 const ROWS_MAX: usize = 100;
+/// How many of the newest events a filter looks at.
+const FILTERED_MAX: usize = 1_000;
 
 fn asset(kind: &'static str, content: impl Into<bytes::Bytes>) -> Reply {
     let mut reply = Reply::new(200, kind, content);
@@ -51,6 +55,9 @@ struct Shown {
     events: Vec<ReceivedEvent>,
     refused: Vec<RefusedRequest>,
     limit: usize,
+    filter: Filter,
+    /// What sends an event here, as long as none has come.
+    invitation: String,
 }
 
 /// The page; `limit` shows fewer or more rows.
@@ -59,12 +66,24 @@ pub(crate) fn page(state: &State, query: &[(String, String)]) -> Reply {
     let limit = limit.unwrap_or(ROWS_MAX).min(1_000);
     // Before the lists: what arrives in between makes the page look once more, and is not missed.
     let counted = state.store.stats();
-    let mut events = state.store.received(None, limit);
+    let filter = Filter::of(query);
+    let looked_at = if filter.is_empty() {
+        limit
+    } else {
+        FILTERED_MAX
+    };
+    let mut events = state.store.received(None, looked_at);
     events.reverse();
+    events.retain(|event| filter.shows(event));
     let mut refused = state.store.refused(None, limit);
     refused.reverse();
     // The others are shown by their events.
-    refused.retain(|request| request.events == 0);
+    refused.retain(|request| request.events == 0 && filter.shows_requests());
+    let dataset = state.settings.datasets.first();
+    let invitation = state.invitation.get().cloned().unwrap_or_else(|| {
+        let dataset = dataset.map_or("<dataset>", String::as_str);
+        format!("POST /{}/{dataset}/events", state.settings.version_default)
+    });
     let faults = state.faults.list(state.settings.clock.now_ms());
     let faults = serde_json::to_value(faults).unwrap_or_default();
     let shown = Shown {
@@ -73,6 +92,8 @@ pub(crate) fn page(state: &State, query: &[(String, String)]) -> Reply {
         events,
         refused,
         limit,
+        filter,
+        invitation,
     };
     asset("text/html; charset=utf-8", render(&shown))
 }
@@ -89,6 +110,9 @@ fn render(shown: &Shown) -> String {
             "counts" => counts(&mut html, &shown.stats),
             "faults" => fault_list(&mut html, &shown.faults),
             "limit" => html.push_str(&shown.limit.to_string()),
+            "filter" => shown.filter.form(&mut html),
+            "names" => filter::names(&mut html, &shown.stats),
+            "empty" => empty(&mut html, shown),
             "arrived" => rows::rows(&mut html, &shown.events, &shown.refused, shown.limit),
             _ => {}
         }
@@ -109,17 +133,45 @@ fn counts(html: &mut String, stats: &Stats) {
     ] {
         put(
             html,
-            format_args!("<div><dt>{name}</dt><dd>{count}</dd></div>"),
+            format_args!("<div><dt>{name}</dt><dd>{}</dd></div>", grouped(count)),
+        );
+    }
+    if stats.earlier > 0 {
+        let count = grouped(stats.earlier);
+        put(
+            html,
+            format_args!("<div><dt>events of earlier runs</dt><dd>{count}</dd></div>"),
         );
     }
     if stats.ids_forgotten > 0 {
-        let (count, max) = (stats.ids_forgotten, stats.ids_kept_max);
+        let count = grouped(stats.ids_forgotten);
+        let max = grouped(stats.ids_kept_max as u64);
         put(
             html,
             format_args!(
                 "<div><dt>ids forgotten</dt><dd class=\"mild\">{count}</dd></div>\
                  <div><dt>ids kept at most</dt><dd>{max}</dd></div>"
             ),
+        );
+    }
+}
+
+/// What is said in the place of rows.
+fn empty(html: &mut String, shown: &Shown) {
+    if !(shown.events.is_empty() && shown.refused.is_empty()) {
+        return;
+    }
+    if shown.filter.is_empty() {
+        let how = escape(&shown.invitation);
+        put(
+            html,
+            format_args!("<p>Nothing yet. Send an event:</p><pre>{how}</pre>"),
+        );
+    } else {
+        let max = grouped(FILTERED_MAX as u64);
+        put(
+            html,
+            format_args!("<p>None of the newest {max} events is like that.</p>"),
         );
     }
 }
@@ -160,6 +212,7 @@ mod tests {
             deduplicated: false,
             copy_of: None,
             refused: Some("<b>why</b>".to_owned()),
+            refused_for: None,
             event: serde_json::value::RawValue::from_string(event.to_owned()).unwrap(),
             user_data: BTreeMap::new(),
             remarks: vec!["<i>remark</i>".to_owned()],
@@ -173,6 +226,8 @@ mod tests {
             events,
             refused: Vec::new(),
             limit: 100,
+            filter: Filter::default(),
+            invitation: "<kbd>send</kbd>".to_owned(),
         }
     }
 
@@ -199,8 +254,9 @@ mod tests {
         let html = render(&Shown {
             faults,
             refused: vec![refused(1, 1)],
+            filter: Filter::of(&[("name".to_owned(), "\"><var>".to_owned())]),
             ..shown(vec![received(&event)])
-        });
+        }) + &render(&shown(Vec::new()));
         for bad in [
             "<script>alert",
             "<img",
@@ -211,13 +267,16 @@ mod tests {
             "<s>",
             "<q>",
             "<1>",
+            "<kbd>",
+            "<var>",
             "<!--",
             "\" onload",
         ] {
             assert!(!html.contains(bad), "{bad}: {html}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)"));
-        assert_eq!(html.matches("<script").count(), 1);
+        // One of each of the two pages.
+        assert_eq!(html.matches("<script").count(), 2);
     }
 
     #[test]
@@ -297,7 +356,10 @@ mod tests {
     #[test]
     fn the_script_finds_what_it_renews() {
         let html = render(&shown(vec![received("{}")]));
-        for id in ["counts", "faults", "arrived", "live"] {
+        for id in [
+            "counts", "faults", "names", "nothing", "arrived", "live", "fault", "mend", "clear",
+            "said",
+        ] {
             assert!(html.contains(&format!("id=\"{id}\"")), "{id}: {html}");
             assert!(SCRIPT.contains(&format!("\"{id}\"")), "{id}");
         }

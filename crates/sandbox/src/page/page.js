@@ -54,6 +54,8 @@ const renew = async () => {
     const fresh = new DOMParser().parseFromString(page, "text/html");
     replace("counts", fresh);
     replace("faults", fresh);
+    replace("names", fresh);
+    replace("nothing", fresh);
     arrange(document.getElementById("arrived"), fresh.getElementById("arrived"));
     shown = fresh.body.dataset.revision;
   }
@@ -70,6 +72,33 @@ const turn = async () => {
   }
   setTimeout(turn, PAUSE_MS);
 };
+
+// Changes something, and shows at once what became of it.
+const change = async (method, path, body) => {
+  const said = document.getElementById("said");
+  try {
+    const answer = await fetch(path, { method, body });
+    said.textContent = answer.ok ? "" : (await answer.json()).error;
+    // Faults do not count as something that arrived.
+    if (answer.ok) shown = "";
+    await renew();
+    return answer.ok;
+  } catch {
+    said.textContent = "The sandbox does not answer.";
+    return false;
+  }
+};
+
+const fault = document.getElementById("fault");
+fault.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (await change("POST", "/sandbox/faults", fault.elements.fault.value)) fault.reset();
+});
+document.getElementById("mend").addEventListener("click", () => change("DELETE", "/sandbox/faults"));
+const clear = document.getElementById("clear");
+clear.addEventListener("click", () => change("DELETE", "/sandbox/received"));
+// Without this script they do nothing.
+fault.hidden = clear.hidden = false;
 
 // A link to a row opens it.
 const reveal = () => {

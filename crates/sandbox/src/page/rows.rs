@@ -1,6 +1,6 @@
 //! The rows of the page: events, and requests that were refused before their events were looked at.
 
-use super::text::{escape, indented, put, put_time, time};
+use super::text::{amount, escape, grouped, indented, put, put_time, time};
 use crate::ids::{Original, Sameness};
 use crate::refused::RefusedRequest;
 use crate::rules::{Look, look};
@@ -17,9 +17,6 @@ pub(super) fn rows(
     refused: &[RefusedRequest],
     limit: usize,
 ) {
-    if events.is_empty() && refused.is_empty() {
-        html.push_str("<p>Nothing yet. Send events to /v26.0/&lt;dataset&gt;/events.</p>");
-    }
     let (mut events, mut refused) = (events.iter().peekable(), refused.iter().peekable());
     for _ in 0..limit {
         let newest_event = events.peek().map_or(0, |event| event.number);
@@ -37,7 +34,7 @@ fn one_request(html: &mut String, request: &RefusedRequest) {
     put(
         html,
         format_args!(
-            "<div class=\"row\" id=\"r{}\"><p class=\"head\"><strong>{} {}</strong>",
+            "<div class=\"row\" id=\"r{}\"><p class=\"head\"><strong class=\"path\">{} {}</strong>",
             request.number,
             escape(&request.method),
             escape(&request.path),
@@ -47,7 +44,7 @@ fn one_request(html: &mut String, request: &RefusedRequest) {
     put(
         html,
         format_args!(
-            "<span class=\"bad\">refused request</span></p>\
+            "<span class=\"verdict bad\">refused request</span></p>\
              <div class=\"body\"><p class=\"bad\">{}</p></div></div>\n",
             escape(&request.refused),
         ),
@@ -63,11 +60,22 @@ fn one_event(html: &mut String, received: &ReceivedEvent) {
     );
     summary(html, received, &event);
     html.push_str("<div class=\"body\">");
+    whereabouts(html, received, &event);
     if let Some(refused) = &received.refused {
         put(
             html,
             format_args!("<p class=\"bad\">{}</p>", escape(refused)),
         );
+        if let Some(other) = received.refused_for.filter(|other| *other != number) {
+            put(
+                html,
+                format_args!(
+                    "<p>The error is about <a href=\"#e{other}\">#{}</a>, which came in the same request: \
+                     Meta takes all events of a request or none.</p>",
+                    grouped(other)
+                ),
+            );
+        }
     }
     if let Some(original) = &received.copy_of {
         copied(html, original);
@@ -95,50 +103,104 @@ fn one_event(html: &mut String, received: &ReceivedEvent) {
     );
 }
 
-/// What is to be seen of an event that is not open.
+/// What is to be seen of an event that is not open: one cell a column.
 fn summary(html: &mut String, received: &ReceivedEvent, event: &Value<'_>) {
-    let text = |key: &str| {
-        let text = event.given(key).and_then(Value::text_or_number);
-        escape(&text.unwrap_or_default()).into_owned()
-    };
+    let number = grouped(received.number);
     put(
         html,
         format_args!(
-            "<summary class=\"head\"><span class=\"number\">#{}</span><strong>{}</strong><span>{}</span>",
-            received.number,
-            text("event_name"),
-            text("action_source"),
+            "<summary class=\"head\"><span class=\"number\">#{number}</span>\
+             <span class=\"name\"><strong>{}</strong>",
+            escape(&text(event, "event_name"))
         ),
     );
-    put_time(html, received.received_ms);
-    put(
-        html,
-        format_args!("<span>dataset {}</span>", escape(&received.dataset)),
-    );
-    let id = text("event_id");
-    if id.is_empty() {
-        html.push_str("<span class=\"mild\">no event_id</span>");
-    } else {
-        put(html, format_args!("<span>{id}</span>"));
+    if text(event, "event_id").is_empty() {
+        html.push_str(" <span class=\"mild\">no event_id</span>");
     }
     if let Some(code) = &received.test_event_code {
         put(
             html,
-            format_args!("<span class=\"mild\">test {}</span>", escape(code)),
+            format_args!(" <span class=\"mild\">test {}</span>", escape(code)),
         );
     }
-    match (&received.refused, received.copy_of) {
-        (Some(_), _) => html.push_str("<span class=\"bad\">refused</span>"),
-        (None, Some(original)) => put(
+    put(
+        html,
+        format_args!(
+            "</span><span class=\"value\">{}</span><span class=\"source\">{}</span>\
+             <span class=\"who\">{}</span>",
+            escape(&value(event)),
+            escape(&text(event, "action_source")),
+            escape(&identifiers(event)),
+        ),
+    );
+    put_time(html, received.received_ms);
+    match (
+        received.refused.is_some(),
+        received.refused_for,
+        received.copy_of,
+    ) {
+        (true, Some(other), _) if other != received.number => put(
             html,
             format_args!(
-                "<span class=\"mild\">duplicate of #{}</span>",
-                original.number
+                "<span class=\"verdict mild\">refused with #{}</span>",
+                grouped(other)
             ),
         ),
-        (None, None) => html.push_str("<span class=\"good\">received</span>"),
+        (true, ..) => html.push_str("<span class=\"verdict bad\">refused</span>"),
+        (false, _, Some(original)) => put(
+            html,
+            format_args!(
+                "<span class=\"verdict mild\">duplicate of #{}</span>",
+                grouped(original.number)
+            ),
+        ),
+        (false, ..) => html.push_str("<span class=\"verdict good\">received</span>"),
     }
     html.push_str("</summary>\n");
+}
+
+fn text(event: &Value<'_>, key: &str) -> String {
+    let text = event.given(key).and_then(Value::text_or_number);
+    text.unwrap_or_default().into_owned()
+}
+
+/// `1,299.90 USD`
+fn value(event: &Value<'_>) -> String {
+    let custom = event.get("custom_data");
+    let value = custom.and_then(|custom| custom.given("value")).map(amount);
+    let currency = custom.map(|custom| text(custom, "currency"));
+    let parts = [value, currency].into_iter().flatten();
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
+/// The keys of `user_data` that say who it was: `em, ph, fbp`.
+fn identifiers(event: &Value<'_>) -> String {
+    let Some(Value::Object(entries)) = event.get("user_data") else {
+        return String::new();
+    };
+    let given = entries.iter().filter(|(_, value)| *value != Value::Null);
+    // Every key but these two is short.
+    let name = |key: &str| key.strip_prefix("client_").unwrap_or(key).to_owned();
+    let names: Vec<_> = given.map(|(key, _)| name(key)).collect();
+    names.join(", ")
+}
+
+/// Which event it is, and where it went.
+fn whereabouts(html: &mut String, received: &ReceivedEvent, event: &Value<'_>) {
+    let id = text(event, "event_id");
+    html.push_str("<p>");
+    if !id.is_empty() {
+        put(html, format_args!("event_id {}, ", escape(&id)));
+    }
+    put(
+        html,
+        format_args!(
+            "dataset {}, {}</p>",
+            escape(&received.dataset),
+            escape(&received.version)
+        ),
+    );
 }
 
 /// Of which event it is a copy. The link leads nowhere once that one is no longer on the page.
@@ -151,8 +213,9 @@ fn copied(html: &mut String, original: &Original) {
     put(
         html,
         format_args!(
-            "<p class=\"mild\">{same} <a href=\"#e{number}\">#{number}</a> of {time}: \
-             Meta would count the two as one.</p>"
+            "<p class=\"mild\">{same} <a href=\"#e{number}\">#{}</a> of {time}: \
+             Meta would count the two as one.</p>",
+            grouped(number)
         ),
     );
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::value::Value;
+
 pub(super) fn put(html: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     html.write_fmt(text).ok();
@@ -35,6 +37,52 @@ pub(super) fn put_time(html: &mut String, ms: i64) {
         html,
         format_args!("<time datetime=\"{machine}\">{time}</time>"),
     );
+}
+
+/// `1,234,567`
+pub(super) fn grouped(count: u64) -> String {
+    grouped_digits(&count.to_string())
+}
+
+/// Digits with a comma between thousands.
+fn grouped_digits(digits: &str) -> String {
+    let mut shown = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// An amount of money: `1,299.90`. What is not a plain number stays as it was sent.
+pub(super) fn amount(value: &Value<'_>) -> String {
+    let text = match value {
+        Value::Integer(number) => number.to_string(),
+        // Cents are what people expect; more decimals are shown as they are.
+        Value::Float(number) => {
+            let (exact, cents) = (number.to_string(), format!("{number:.2}"));
+            if exact.len() > cents.len() {
+                exact
+            } else {
+                cents
+            }
+        }
+        Value::Text(text) => text.to_string(),
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Object(_) => return String::new(),
+    };
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(unsigned) => ("-", unsigned),
+        None => ("", text.as_str()),
+    };
+    let (whole, rest) = unsigned.split_at(unsigned.find('.').unwrap_or(unsigned.len()));
+    let is_number = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number {
+        format!("{sign}{}{rest}", grouped_digits(whole))
+    } else {
+        text
+    }
 }
 
 /// `2026-11-23 12:00:00 UTC`
@@ -106,6 +154,25 @@ mod tests {
         let json = r#"{"b":142.50, "a":[1,"x,\"{y"]}"#;
         let expected = "{\n  \"b\": 142.50,\n  \"a\": [\n    1,\n    \"x,\\\"{y\"\n  ]\n}";
         assert_eq!(indented(json), expected);
+    }
+
+    #[test]
+    fn amounts_have_cents_and_groups_of_thousands() {
+        for (json, expected) in [
+            ("129.99", "129.99"),
+            ("1299.9", "1,299.90"),
+            ("1234567", "1,234,567"),
+            ("-1500.5", "-1,500.50"),
+            ("0.125", "0.125"),
+            (r#""2500.00""#, "2,500.00"),
+            (r#""12 EUR""#, "12 EUR"),
+            (r#""""#, ""),
+            ("true", ""),
+            ("null", ""),
+        ] {
+            let value = Value::parse(json.as_bytes()).unwrap();
+            assert_eq!(amount(&value), expected, "{json}");
+        }
     }
 
     #[test]

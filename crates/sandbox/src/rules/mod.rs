@@ -55,19 +55,30 @@ fn wrong(index: usize, path: &[&str], what: &str) -> GraphError {
     GraphError::parameter(&Place(index, path).to_string(), what)
 }
 
+/// Why a request's events are refused.
+#[derive(Debug)]
+pub(crate) struct Offence {
+    pub(crate) error: GraphError,
+    /// The place of the event that it is about; none when there are too few or too many of them.
+    pub(crate) place: Option<usize>,
+}
+
 /// Checks a request's events. One that Meta would refuse refuses them all; the first one found is
 /// the one the error is about.
-pub(crate) fn check(events: &[Value<'_>], now_ms: i64) -> Result<(), GraphError> {
-    if events.is_empty() {
-        let text = "(#100) The parameter data must have at least 1 element";
-        return Err(GraphError::new(400, 100, text));
-    }
-    if events.len() > BATCH_MAX {
-        let text = "(#100) The parameter data must have at most 1000 elements";
-        return Err(GraphError::new(400, 100, text));
+pub(crate) fn check(events: &[Value<'_>], now_ms: i64) -> Result<(), Box<Offence>> {
+    let wrong_number = match events.len() {
+        0 => Some("(#100) The parameter data must have at least 1 element"),
+        1..=BATCH_MAX => None,
+        _ => Some("(#100) The parameter data must have at most 1000 elements"),
+    };
+    if let Some(text) = wrong_number {
+        let error = GraphError::new(400, 100, text);
+        return Err(Box::new(Offence { error, place: None }));
     }
     for (index, event) in events.iter().enumerate() {
-        check_event(event, index, now_ms, &mut Remarks::Unread)?;
+        let checked = check_event(event, index, now_ms, &mut Remarks::Unread);
+        let place = Some(index);
+        checked.map_err(|error| Box::new(Offence { error, place }))?;
     }
     Ok(())
 }
@@ -110,7 +121,9 @@ pub(crate) mod tests {
     pub(crate) fn refusal(event: &str) -> Option<(i64, String)> {
         let event = Value::parse(event.as_bytes()).unwrap();
         let fine = Value::parse(FINE.as_bytes()).unwrap();
-        let error = check(&[fine, event], NOW_S * 1_000).err()?;
+        let offence = check(&[fine, event], NOW_S * 1_000).err()?;
+        assert_eq!(offence.place, Some(1));
+        let error = offence.error;
         assert_eq!(error.code, 100);
         let text = error.for_user.map(|(_, text)| text.into_owned());
         Some((error.subcode.unwrap_or(0), text.unwrap_or_default()))
@@ -151,8 +164,9 @@ pub(crate) mod tests {
         let fine = Value::parse(FINE.as_bytes()).unwrap();
         assert!(check(&vec![fine.clone(); 1_000], NOW_S * 1_000).is_ok());
         for count in [0, 1_001] {
-            let error = check(&vec![fine.clone(); count], NOW_S * 1_000).unwrap_err();
-            assert_eq!((error.code, error.subcode), (100, None));
+            let offence = check(&vec![fine.clone(); count], NOW_S * 1_000).unwrap_err();
+            let (error, place) = (offence.error, offence.place);
+            assert_eq!((error.code, error.subcode, place), (100, None, None));
         }
     }
 

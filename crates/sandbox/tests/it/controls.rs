@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sluice_sandbox::Settings;
+use sluice_sandbox::{EarlierEvent, Settings};
 
 use crate::client::{events, exchange, get, parse, post, send};
 use crate::{batch, event, start};
@@ -173,6 +173,12 @@ async fn a_refused_request_says_which_events_were_its() {
         sandbox.received()[1].refused.as_ref(),
         Some(&refused[0].refused)
     );
+    // The bad one is named, and its neighbour is said to be none.
+    let bad: Vec<_> = sandbox.received().iter().map(|it| it.refused_for).collect();
+    assert_eq!(bad, [None, Some(3), Some(3)]);
+    let page = get(&sandbox, "/sandbox").await.body;
+    assert!(page.contains(">refused with #3</span>"), "{page}");
+    assert_eq!(page.matches(">refused</span>").count(), 1, "{page}");
     sandbox.clear();
     assert!(sandbox.refused().is_empty());
     events(&sandbox, &batch(&[])).await;
@@ -353,6 +359,98 @@ async fn a_foreign_page_changes_nothing() {
     let own = "Origin: http://localhost\r\n";
     let got = send(&sandbox, "POST", "/sandbox/faults", own, "500").await;
     assert_eq!(got.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_shows_values_and_only_what_is_asked_for() {
+    let sandbox = start(Settings::default()).await;
+    let root = get(&sandbox, "/").await;
+    assert_eq!(
+        (root.status, root.header("location")),
+        (302, Some("/sandbox"))
+    );
+    assert_eq!(sandbox.stats().requests_elsewhere, 0);
+    let purchase = event("b").replace(
+        "\"Lead\"",
+        r#""Purchase","custom_data":{"currency":"EUR","value":1299.5}"#,
+    );
+    events(&sandbox, &batch(&[event("a"), purchase, event("a")])).await;
+    let rows = async |query: &str| {
+        let page = get(&sandbox, &format!("/sandbox{query}")).await.body;
+        let rows = page.split("<details class=\"row\" id=\"").skip(1);
+        let ids: Vec<_> = rows.map(|row| row[..2].to_owned()).collect();
+        (ids.join(" "), page)
+    };
+    let (all, page) = rows("").await;
+    assert_eq!(all, "e3 e2 e1");
+    assert!(
+        page.contains("<span class=\"value\">1,299.50 EUR</span>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<span class=\"who\">user_agent, fbp, em</span>"),
+        "{page}"
+    );
+    for (query, expected) in [
+        ("?name=purch", "e2"),
+        ("?verdict=duplicate", "e3"),
+        ("?name=lead&verdict=received", "e1"),
+        ("?name=lead&limit=1", "e3"),
+        ("?verdict=refused", ""),
+    ] {
+        assert_eq!(rows(query).await.0, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn events_of_an_earlier_run_are_shown_as_they_were() {
+    let sandbox = start(Settings::default()).await;
+    let earlier = |id: &str, refused: Option<&str>| EarlierEvent {
+        dataset: "1".to_owned(),
+        test_event_code: Some("TEST1".to_owned()),
+        // Older than Meta takes: it was taken then.
+        received_ms: 1_700_000_000_000,
+        refused: refused.map(str::to_owned),
+        event: event(id),
+    };
+    sandbox.remember(&[
+        earlier("a", None),
+        earlier("b", Some("100/2804009: no value")),
+    ]);
+    let [first, second] = &sandbox.received()[..] else {
+        panic!("{:?}", sandbox.received());
+    };
+    assert_eq!(
+        (first.received_ms, &first.refused),
+        (1_700_000_000_000, &None)
+    );
+    assert_eq!(second.refused.as_deref(), Some("100/2804009: no value"));
+    let stats = sandbox.stats();
+    assert_eq!((stats.earlier, stats.events_received), (2, 1));
+    assert_eq!((stats.requests, stats.refused), (0, 0));
+    let page = get(&sandbox, "/sandbox").await.body;
+    assert!(
+        page.contains("<dt>events of earlier runs</dt><dd>2</dd>"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_page_says_what_sends_an_event() {
+    let sandbox = start(Settings::default()).await;
+    let page = get(&sandbox, "/sandbox").await.body;
+    assert!(
+        page.contains("POST /v27.0/&lt;dataset&gt;/events"),
+        "{page}"
+    );
+    sandbox.invite("curl http://127.0.0.1:8080/v1/events".to_owned());
+    let page = get(&sandbox, "/sandbox").await.body;
+    assert!(
+        page.contains("<pre>curl http://127.0.0.1:8080/v1/events</pre>"),
+        "{page}"
+    );
+    let page = get(&sandbox, "/sandbox?name=x").await.body;
+    assert!(page.contains("None of the newest 1,000 events"), "{page}");
 }
 
 #[tokio::test]
