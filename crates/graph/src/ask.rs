@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::destination::Destination;
 use crate::lost::Lost;
 use crate::verdict::{Reason, Verdict, verdict};
+use crate::version::Version;
 
 /// A question was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +105,8 @@ pub struct TokenState {
     /// What it may do: `ads_management` and the like. The tokens of Events Manager have none and may
     /// send all the same.
     pub scopes: Vec<String>,
+    /// The version that answered: another one than was asked for when that has ended.
+    pub served: Option<Version>,
 }
 
 impl Client {
@@ -115,7 +118,7 @@ impl Client {
         // `metadata=1` adds the node's type (Graph API, "Introspection").
         let query = [("fields", "id,name"), ("metadata", "1")];
         match self.ask(to, to.dataset.as_str(), &query).await {
-            Ok(node) => explain_node(&node).unwrap_or(Explanation::Unknown(AskError::Strange)),
+            Ok((node, _)) => explain_node(&node).unwrap_or(Explanation::Unknown(AskError::Strange)),
             Err(Question::Error(error, reason)) => match (error.code, error.subcode) {
                 (100, Some(33)) => Explanation::Unseen(reason),
                 (803, _) => Explanation::NoSuchId(reason),
@@ -135,10 +138,11 @@ impl Client {
     pub async fn debug_token(&self, to: &Destination) -> Result<TokenState, AskError> {
         let query = [("input_token", to.token.expose())];
         match self.ask(to, "debug_token", &query).await {
-            Ok(body) => body
-                .get("data")
-                .and_then(token_state)
-                .ok_or(AskError::Strange),
+            Ok((body, served)) => {
+                let state = body.get("data").and_then(token_state);
+                let state = state.ok_or(AskError::Strange)?;
+                Ok(TokenState { served, ..state })
+            }
             Err(Question::Error(_, reason)) => Err(AskError::Refused(reason)),
             Err(Question::Unanswered(error)) => Err(error),
         }
@@ -149,8 +153,9 @@ impl Client {
         to: &Destination,
         path: &str,
         query: &[(&str, &str)],
-    ) -> Result<Value, Question> {
+    ) -> Result<(Value, Option<Version>), Question> {
         let received = self.get(to, path, query).await?;
+        let served = received.served();
         let body = received.body?;
         let answer = Answer::read_any(received.status, &body).without(&to.token);
         // A question carries no events, so none can be missing.
@@ -158,7 +163,7 @@ impl Client {
             Verdict::Delivered | Verdict::Fewer { .. } => {
                 let mut value = serde_json::from_slice(&body).unwrap_or_default();
                 strike(&mut value, to);
-                return Ok(value);
+                return Ok((value, served));
             }
             Verdict::Refused { reason, .. }
             | Verdict::TooLarge(reason)
@@ -227,6 +232,7 @@ fn token_state(data: &Value) -> Option<TokenState> {
             .flatten()
             .filter_map(|scope| scope.as_str().map(str::to_owned))
             .collect(),
+        served: None,
     })
 }
 

@@ -90,7 +90,7 @@ impl Exchange {
             answer: answer.without(&to.token),
             usage: usage(&headers),
             retry_after_s: retry_after_s(&headers),
-            served: text(&headers, API_VERSION).and_then(Version::parse),
+            served: served(&headers),
             date_s,
             elapsed,
         }
@@ -103,6 +103,10 @@ impl Exchange {
             elapsed: self.elapsed,
         })
     }
+}
+
+fn served(headers: &HeaderMap) -> Option<Version> {
+    text(headers, API_VERSION).and_then(Version::parse)
 }
 
 /// Whether the Graph API answered, and not something on the way to it.
@@ -118,6 +122,11 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The version of the Graph API that answered, if it says so.
+    pub(crate) fn served(&self) -> Option<Version> {
+        served(&self.headers)
+    }
+
     pub(crate) fn retry_after_s(&self) -> Option<u64> {
         retry_after_s(&self.headers)
     }

@@ -1,7 +1,7 @@
 //! Asking what an id is, and how a token stands.
 
 use sluice_graph::{
-    AskError, ConnectFailure, Destination, Explanation, Lost, TokenPlacement, TokenState,
+    AskError, ConnectFailure, Destination, Explanation, Lost, TokenPlacement, TokenState, Version,
 };
 
 use crate::server::{Server, Step, TOKEN, answer, client, destination};
@@ -150,8 +150,18 @@ async fn reads_how_a_token_stands() {
             "ads_management".to_owned(),
             "business_management".to_owned(),
         ],
+        served: None,
     };
-    assert_eq!(debugged("200 OK", body).await, Ok(expected));
+    assert_eq!(debugged("200 OK", body).await, Ok(expected.clone()));
+
+    let version = "facebook-api-version: v26.0\r\n";
+    let server = Server::start([Step::Write(answer("200 OK", version, body))]).await;
+    let expected = TokenState {
+        served: Version::parse("v26.0"),
+        ..expected
+    };
+    let state = client().debug_token(&server.destination()).await;
+    assert_eq!(state, Ok(expected));
 
     let body = r#"{"data":{"error":{"code":190,"message":"Session has expired","subcode":463},
         "is_valid":false,"scopes":[]}}"#;
