@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +12,7 @@ use sluice_event::{DatasetId, Finding};
 
 use super::doors::Doors;
 use super::intake::{Receipt, Rejected};
+use super::line::Line;
 use super::problem::Problem;
 use super::remarks::Warning;
 use super::request_id::RequestId;
@@ -64,7 +64,7 @@ async fn take(
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
-    Ok((status, Json(Answer::of(&outcome))).into_response())
+    Ok((status, Line(Answer::of(&outcome))).into_response())
 }
 
 /// What the query of a request may say.

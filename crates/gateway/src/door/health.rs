@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -11,6 +10,7 @@ use serde_json::json;
 use sluice_journal::JournalError;
 
 use super::doors::Doors;
+use super::line::Line;
 use super::problem::Problem;
 use super::stage::Stage;
 use crate::doubt::Doubt;
@@ -39,7 +39,7 @@ pub(crate) async fn alive(State(doors): State<Arc<Doors>>) -> Result<&'static st
 /// `GET /readyz` at the doors: whether events can be taken, and no more, because clients can ask.
 pub(crate) async fn ready(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
     takes_events(&doors)?;
-    Ok(Json(json!({ "ready": true })).into_response())
+    Ok(Line(json!({ "ready": true })).into_response())
 }
 
 /// Why no events can be taken. A parked lane is no reason: events are safe on disk.
@@ -87,7 +87,7 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
         "doubt": doors.clock.doubt().map(Doubt::name),
         "ahead_seconds": doors.watch.clock_ahead_s(),
     });
-    Ok(Json(json!({ "ready": true, "clock": clock, "lanes": lanes })).into_response())
+    Ok(Line(json!({ "ready": true, "clock": clock, "lanes": lanes })).into_response())
 }
 
 /// The first few of those that stand back; `sluice dead show` takes them.

@@ -17,6 +17,7 @@ mod graph_problem;
 mod head;
 mod health;
 mod intake;
+mod line;
 mod messages;
 mod orders;
 mod paths;

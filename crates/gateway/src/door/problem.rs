@@ -1,6 +1,5 @@
 //! Errors of the doors, as RFC 9457 problem details: what is wrong, and what would be right.
 
-use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +7,7 @@ use serde_json::json;
 use sluice_journal::JournalError;
 
 use super::body::BodyError;
+use super::line::Line;
 
 /// When to come back after a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: u16 = 5;
@@ -172,7 +172,7 @@ impl IntoResponse for Problem {
             "detail": self.detail,
             "help": self.help,
         });
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Line(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
