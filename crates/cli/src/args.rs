@@ -5,22 +5,42 @@ use jiff::Timestamp;
 use sluice_event::{ActionSource, Country};
 
 use crate::commands::{
-    audit, check, completions, config_check, config_schema, dead, hash, sandbox, send, serve,
-    waiting,
+    audit, check, completions, config_check, config_init, config_schema, dead, hash, man, sandbox,
+    send, serve, trial, waiting,
 };
 
 /// Self-hosted gateway for Meta's Conversions API
 #[derive(Parser)]
-#[command(name = "sluice", version, arg_required_else_help = true)]
+#[command(
+    name = "sluice",
+    version,
+    arg_required_else_help = true,
+    after_help = FIRST_STEPS
+)]
 pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  sluice try                    Runs the whole job on this machine: paste the line that it prints
+  sluice config init            Writes a configuration for Meta, and a key for your backend
+  sluice config check --online  Says whether it is right, and asks Meta about token and dataset
+  sluice serve                  Runs it, and says how to see a first event in Events Manager
+  sluice audit                  Says what became of every event
+
+`sluice COMMAND --help` has examples of each command.
+
+Exit codes: 0 when all is well, 1 when what was looked at has errors, 2 when the command could not
+do its work.";
+
 /// The commands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Try everything on this machine, with a sandbox in the place of Meta
+    Try(trial::Arguments),
     /// Take events, keep them on disk, and deliver them to Meta
     Serve(serve::Arguments),
     /// Send events from options, a file or a pipe, to Meta or through a gateway
@@ -37,16 +57,20 @@ pub(crate) enum Command {
     Hash(hash::Arguments),
     /// Check events against Meta's rules, and say what would be repaired, refused or left out
     Check(check::Arguments),
-    /// Check the configuration, or describe it
+    /// Write a configuration, check it, or describe it
     #[command(subcommand)]
     Config(Config),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 /// The commands about the configuration.
 #[derive(Subcommand)]
 pub(crate) enum Config {
+    /// Write a sluice.toml to start from, and a key for your backend
+    Init(config_init::Arguments),
     /// Say what is wrong with the configuration, and what would run with it
     Check(config_check::Arguments),
     /// Print the JSON Schema of sluice.toml, for editors

@@ -11,9 +11,6 @@ use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::output::{self, BOLD, CYAN, DIM, RED, YELLOW, counted, painted, printable};
 
-/// The file that is used when none is named.
-const DEFAULT: &str = "sluice.toml";
-
 /// Which configuration to use.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigOption {
@@ -23,9 +20,12 @@ pub(crate) struct ConfigOption {
 }
 
 impl ConfigOption {
+    /// The file that is used when none is named.
+    pub(crate) const DEFAULT: &'static str = "sluice.toml";
+
     /// The file that was named, or `./sluice.toml` if there is one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        let default = || Some(PathBuf::from(DEFAULT)).filter(|path| path.exists());
+        let default = || Some(PathBuf::from(Self::DEFAULT)).filter(|path| path.exists());
         let named = self.config.clone();
         // An empty variable counts as not set.
         named
@@ -53,6 +53,11 @@ pub(crate) fn refused(problems: &Problems) -> Failure {
     for problem in problems {
         output::tell(&painted_problem(problem, problems.file()));
     }
+    unusable(problems)
+}
+
+/// The failure when a configuration has errors that were told.
+pub(crate) fn unusable(problems: &Problems) -> Failure {
     let errors = counted(problems.count(Severity::Error), "error");
     anyhow::anyhow!("{} cannot be used: {errors}", problems.file()).into()
 }

@@ -90,12 +90,44 @@ impl UnknownField {
         match self.meant {
             Some((name, field)) if name == field.name() => format!("did you mean {name}?"),
             Some((name, field)) => format!("did you mean {name} ({})?", field.name()),
-            None => {
-                let names = UserField::ALL.map(UserField::name).join(", ");
-                format!("the fields of user_data are {names}")
-            }
+            None => help(),
         }
     }
+}
+
+/// The fields that shops have, the most common first; all others are behind them.
+const COMMON: [UserField; 11] = [
+    UserField::Em,
+    UserField::Ph,
+    UserField::Fn,
+    UserField::Ln,
+    UserField::Ct,
+    UserField::St,
+    UserField::Zp,
+    UserField::Country,
+    UserField::Db,
+    UserField::Ge,
+    UserField::ExternalId,
+];
+
+/// Every field: those that shops have with a common name, and the names of the others.
+fn help() -> String {
+    let common = COMMON.map(|field| {
+        let alias = ALIASES.iter().find(|(_, meant)| *meant == field);
+        match alias {
+            Some((alias, _)) => format!("{} ({alias})", field.name()),
+            None => field.name().to_owned(),
+        }
+    });
+    let others = UserField::ALL
+        .iter()
+        .filter(|field| !COMMON.contains(field));
+    let others: Vec<_> = others.map(|field| field.name()).collect();
+    format!(
+        "the fields are {}, currency; and {}. Common names such as those in brackets are taken too",
+        common.join(", "),
+        others.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -122,6 +154,15 @@ mod tests {
             ("phne", "did you mean phone (ph)?"),
             ("extrenal_id", "did you mean external_id?"),
             ("curency", "did you mean currency?"),
+            (
+                "foo",
+                "the fields are em (email), ph (phone), fn (first_name), ln (last_name), ct (city), \
+                 st (state), zp (zip), country, db (date_of_birth), ge (gender), external_id, currency; \
+                 and f5first, f5last, fi, dobd, dobm, doby, app_user_id, client_ip_address, client_user_agent, \
+                 fbc, fbp, subscription_id, fb_login_id, lead_id, anon_id, madid, page_id, \
+                 page_scoped_user_id, ctwa_clid, whatsapp_business_account_id, ig_account_id, \
+                 instagram_business_account_id, ig_sid. Common names such as those in brackets are taken too",
+            ),
         ] {
             assert_eq!(
                 Field::parse(name).map_err(UnknownField::help),

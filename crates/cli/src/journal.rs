@@ -1,22 +1,24 @@
 //! Which journal a command reads, beside a running gateway or without one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sluice_gateway::body_keys;
-use sluice_gateway::config::{Environment as _, Journal, ProcessEnvironment, SecretRef};
+use sluice_gateway::config::{
+    Environment as _, Journal, ProcessEnvironment, SecretRef, TRIAL_FOLDER,
+};
 use sluice_journal::{BodyKeys, Books, JournalError, OpenError};
 
 use crate::config_file::{self, ConfigOption};
 use crate::failure::Failure;
 
-/// Where a gateway without a configuration keeps its journal.
+/// Where a gateway keeps its journal whose configuration does not say where.
 const DEFAULT: &str = "./sluice-data";
 
 /// Which journal to read.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct JournalOption {
-    /// The journal's folder [default: that of the configuration, else ./sluice-data]
+    /// The journal's folder [default: that of the configuration, else ./sluice-data or ./sluice-trial]
     // The variable is the configuration's own, which wins over its file as well.
     #[arg(long, value_name = "DIR", env = "SLUICE_JOURNAL_PATH", value_parser = config_file::path())]
     journal: Option<PathBuf>,
@@ -32,10 +34,13 @@ impl JournalOption {
         if let Some(folder) = named.filter(|path| !path.as_os_str().is_empty()) {
             return Ok(folder.clone());
         }
-        match self.config.path() {
-            Some(file) => Ok(config_file::load(&file)?.config.journal.path),
-            None => Ok(PathBuf::from(DEFAULT)),
+        if let Some(file) = self.config.path() {
+            return Ok(config_file::load(&file)?.config.journal.path);
         }
+        // Without a configuration a trial may have run here.
+        let mut known = [DEFAULT, TRIAL_FOLDER].map(Path::new).into_iter();
+        let found = known.find(|folder| folder.exists());
+        Ok(found.unwrap_or(Path::new(DEFAULT)).to_owned())
     }
 
     /// The keys that its bodies are encrypted with: those of the configuration, or of its variables where there is
@@ -67,7 +72,14 @@ fn of_variable(name: &str) -> Option<SecretRef> {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Failure::with_help(error.to_string(), error.help())
+        let help = match &error {
+            OpenError::Missing { .. } => {
+                "name the folder that the gateway writes to with --journal DIR; it makes a journal when it \
+                 starts: `sluice try` on this machine alone, or `sluice config init` for Meta"
+            }
+            error => error.help(),
+        };
+        Failure::with_help(error.to_string(), help)
     }
 }
 

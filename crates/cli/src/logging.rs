@@ -37,6 +37,15 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
         .context("starting the log")
 }
 
+/// Starts it for a program that does not run, if it has not been started: errors only, as JSON.
+pub(crate) fn start_for_failure() {
+    // It fails when the log was started, which is as good.
+    let _ = start(&Log {
+        format: LogFormat::Json,
+        filter: "warn".to_owned(),
+    });
+}
+
 fn is_harmless(line: &Metadata<'_>) -> bool {
     line.target().starts_with("sluice") || *line.level() <= Level::INFO
 }

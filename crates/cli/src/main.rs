@@ -17,6 +17,7 @@ mod output;
 mod remark;
 mod runtime;
 mod sealing;
+mod trial;
 mod value;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     match commands::run(Arguments::parse().command) {
         Ok(Ending::Clean) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Ok(Ending::Flawed) => ExitCode::from(1),
+        Ok(Ending::Failed) => ExitCode::from(2),
         Err(Failure::Told { error, help }) => {
             output::complain(&format!("{error:#}"), help.as_deref());
             ExitCode::from(2)

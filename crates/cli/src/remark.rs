@@ -40,8 +40,11 @@ impl<'a> Remark<'a> {
         Self::new(finding.code, finding.path.as_str(), &finding.message)
     }
 
+    /// All of an event, the worst first, as a gateway tells them.
     pub(crate) fn all(findings: &'a Findings) -> Vec<Self> {
-        findings.iter().map(Self::of).collect()
+        let mut all: Vec<_> = findings.iter().map(Self::of).collect();
+        all.sort_by_key(Self::rank);
+        all
     }
 
     pub(crate) fn into_owned(self) -> Remark<'static> {

@@ -7,6 +7,7 @@ use super::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, grouped, painted, printable};
+use crate::trial;
 
 /// What `audit` takes.
 #[derive(clap::Args)]
@@ -25,7 +26,8 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   sluice audit
-      Counts the journal of ./sluice.toml, or ./sluice-data, with the gateway running or not
+      Counts the journal of ./sluice.toml, else ./sluice-data or that of a trial, with the gateway
+      running or not
   sluice audit --journal /var/lib/sluice --json | jq .balanced
   sluice audit --deep
       Looks for damage on the disk as well
@@ -38,14 +40,15 @@ for every dataset and source, and
 for every dataset, source and event name, and when the counters kept on the way say the same. An
 event that was meant for two datasets counts once for each.
 
-Exit code: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
+Exit codes: 0 when the books balance (and --deep finds no damage), 1 when not, 2 when the journal
 cannot be read. --deep counts what cannot be read as damage (1), and JSON has null for what could
 not be counted because of it.";
 
 /// Audits the journal.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let mut books = arguments.journal.open()?;
-    let found = Found::look(&mut books, arguments.deep)?;
+    let mut found = Found::look(&mut books, arguments.deep)?;
+    found.is_trial = books.path().parent().is_some_and(trial::is_trial);
     if arguments.json {
         let mut output = Output::for_programs();
         output.json(&Report::new(&found))?;
@@ -66,6 +69,8 @@ struct Found {
     audit: Option<Audit>,
     /// What is damaged, as far as somebody looked.
     damage: Vec<String>,
+    /// What was delivered went to the sandbox.
+    is_trial: bool,
 }
 
 impl Found {
@@ -78,7 +83,11 @@ impl Found {
             }
             audit => Some(audit?),
         };
-        Ok(Self { audit, damage })
+        Ok(Self {
+            audit,
+            damage,
+            is_trial: false,
+        })
     }
 
     fn is_balanced(&self) -> bool {
@@ -109,10 +118,21 @@ struct Report<'a> {
     withheld: Option<u64>,
     duplicate: Option<u64>,
     balanced: bool,
+    /// What was delivered went to the sandbox, and not to Meta.
+    #[serde(skip_serializing_if = "is_false")]
+    trial: bool,
     sources: Vec<Arrivals<'a>>,
     books: Vec<Book<'a>>,
     rejected_by_code: Vec<Rejected<'a>>,
     problems: Vec<&'a str>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What came in from one source for one dataset.
@@ -171,6 +191,7 @@ impl<'a> Report<'a> {
             withheld: tally.map(|tally| tally.withheld),
             duplicate: tally.map(|tally| tally.duplicate),
             balanced: found.is_balanced(),
+            trial: found.is_trial,
             sources: sources.map(Arrivals::new).collect(),
             books: groups.map(Book::new).collect(),
             rejected_by_code: rejected.map(Rejected::new).collect(),
@@ -247,8 +268,12 @@ fn by_name(tally: &Tally) -> [(&'static str, u64); 8] {
 }
 
 /// What stands behind a total.
-fn note(state: &str) -> &'static str {
+fn note(state: &str, is_trial: bool) -> &'static str {
     match state {
+        "delivered" if is_trial => {
+            "the sandbox took them: this is a trial, and nothing went to Meta"
+        }
+        "refused" if is_trial => "the sandbox refused them: `sluice dead list`",
         "received" => "came in: accepted, copies or rejected",
         "rejected" => "no dataset could take them: `sluice dead list --state rejected`",
         "accepted" => "taken and kept on disk",
@@ -275,19 +300,19 @@ impl ForPeople {
     fn show(&mut self, file: &str, found: &Found) -> Result<(), Failure> {
         writeln!(self.output, "{}\n", painted(DIM, printable(file)))?;
         if let Some(audit) = &found.audit {
-            self.totals(&audit.tally)?;
+            self.totals(&audit.tally, found.is_trial)?;
             self.groups(&audit.groups)?;
             self.rejected(&audit.rejected)?;
         }
         self.conclusion(found)
     }
 
-    fn totals(&mut self, tally: &Tally) -> Result<(), Failure> {
+    fn totals(&mut self, tally: &Tally, is_trial: bool) -> Result<(), Failure> {
         let rows = counts(tally).map(|(state, count)| (state, grouped(count)));
         let width = rows.iter().map(|(_, count)| count.len()).max();
         let width = width.unwrap_or(0);
         for (state, count) in rows {
-            let note = painted(DIM, note(state));
+            let note = painted(DIM, note(state, is_trial));
             writeln!(self.output, "  {state:<9}  {count:>width$}  {note}")?;
         }
         writeln!(self.output)

@@ -5,12 +5,16 @@ pub(crate) mod check;
 mod chosen;
 pub(crate) mod completions;
 pub(crate) mod config_check;
+pub(crate) mod config_init;
 pub(crate) mod config_schema;
 pub(crate) mod dead;
+mod first_event;
 pub(crate) mod hash;
+pub(crate) mod man;
 pub(crate) mod sandbox;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod trial;
 pub(crate) mod waiting;
 
 use crate::args::{Command, Config};
@@ -23,6 +27,8 @@ pub(crate) enum Ending {
     Clean,
     /// Something is: exit code 1.
     Flawed,
+    /// The command did not do its work, and has told why: exit code 2.
+    Failed,
 }
 
 impl Ending {
@@ -39,6 +45,7 @@ impl Ending {
 /// Does what the command line asks for.
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
+        Command::Try(arguments) => trial::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
@@ -48,7 +55,9 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Config(Config::Check(arguments)) => config_check::run(&arguments),
+        Command::Config(Config::Init(arguments)) => config_init::run(&arguments),
         Command::Config(Config::Schema(arguments)) => config_schema::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }

@@ -82,7 +82,7 @@ no-access. These are play tokens: the sandbox never talks to Meta.
 While it runs, POST /sandbox/faults and POST /sandbox/tokens change faults and tokens. Its page,
 /sandbox, shows what arrived.
 
-SIGTERM and SIGINT stop it. Exit code: 0, or 2 when it cannot listen.";
+SIGTERM and SIGINT stop it. Exit codes: 0, or 2 when it cannot listen.";
 
 /// The faults of one `--fault`.
 #[derive(Debug, Clone)]

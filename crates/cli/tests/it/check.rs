@@ -104,8 +104,8 @@ fn every_layout_has_its_own_places() {
     ] {
         let run = check(&[], &body);
         assert_eq!(run.code, Some(1), "{body}");
-        let header = run.stdout.lines().next();
-        assert_eq!(header, places.first().copied(), "{body}");
+        let header = format!("{} x", places[0]);
+        assert_eq!(run.stdout.lines().next(), Some(&*header), "{body}");
         let place = places.last().unwrap();
         let finding = format!("error[event_name_missing] {place}\n");
         assert!(run.stdout.contains(&finding), "{}", run.stdout);
@@ -119,6 +119,41 @@ fn one_bad_event_fails_the_check_and_not_its_neighbours() {
     let summary = "4 events: 2 errors; 2 ready to send, 2 not\n";
     assert!(run.stdout.ends_with(summary), "{}", run.stdout);
     assert!(run.stdout.contains("✖ error[json_invalid] [2]\n"));
+}
+
+#[test]
+fn an_event_that_cannot_be_sent_keeps_its_name_and_its_error_comes_first() {
+    let body = r#"{"event_name":"Purchase","event_time":"1701234567.9","event_id":"order-1","user_data":{"em":"nope"}}"#;
+    let run = check(&[], body);
+    assert_eq!(run.code, Some(1));
+    let mut lines = run.stdout.lines();
+    assert_eq!(lines.next(), Some("event Purchase order-1"));
+    let marks: Vec<_> = lines
+        .filter_map(|line| line.strip_prefix("  ")?.chars().next())
+        .collect();
+    let of_findings: String = marks
+        .iter()
+        .filter(|mark| "✖✎⚠·".contains(**mark))
+        .collect();
+    let ordered = of_findings.trim_start_matches('✖').trim_start_matches('✎');
+    let ordered = ordered.trim_start_matches('⚠').trim_start_matches('·');
+    assert!(
+        of_findings.starts_with("✖") && ordered.is_empty(),
+        "{}",
+        run.stdout
+    );
+    let told = "the fraction of a second was left out";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
+    let line = check(&["--json"], body).json().remove(0);
+    assert_eq!(line["event_name"], "Purchase");
+    assert_eq!(line["findings"][0]["severity"], "error");
+
+    // A name that may be personal is shown nowhere.
+    let body = r#"{"event_name":"john@example.com","event_id":"jane@example.com","user_data":{}}"#;
+    for arguments in [&[][..], &["--json"]] {
+        let run = check(arguments, body);
+        assert!(!run.stdout.contains("@example"), "{}", run.stdout);
+    }
 }
 
 #[test]
@@ -141,7 +176,7 @@ fn json_has_one_object_an_event_of_a_fixed_shape() {
     assert_eq!(run.code, Some(1));
     let expected = [
         json!({"index":0,"event_name":"Lead","event_id":"lead-1","valid":true,"findings":[]}),
-        json!({"index":1,"event_name":null,"event_id":null,"valid":false,"findings":[{
+        json!({"index":1,"event_name":null,"event_id":"x","valid":false,"findings":[{
             "severity":"error","code":"event_name_missing","path":"",
             "message":"the event has no event_name",
             "help":"add \"event_name\", for example \"Purchase\"",

@@ -92,7 +92,7 @@ fn a_value_in_the_place_of_the_field_is_not_repeated() {
         assert!(!run.stderr.contains(value), "{}", run.stderr);
         for expected in [
             "error: FIELD is neither a field of user_data nor currency\nhelp: FIELD comes first, then its values; ",
-            "; the fields of user_data are em, ph, ",
+            "; the fields are em (email), ph (phone), ",
         ] {
             assert!(run.stderr.contains(expected), "{}", run.stderr);
         }

@@ -1,6 +1,7 @@
 //! Running the binary: one helper for all tests.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -43,6 +44,13 @@ pub(crate) fn sluice_with(
 ) -> Run {
     let mut command = command(arguments);
     run(command.envs(variables.iter().copied()), stdin.as_ref())
+}
+
+/// Runs `sluice` in a folder, with these variables.
+pub(crate) fn sluice_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut command = command(arguments);
+    let command = command.current_dir(folder).envs(variables.iter().copied());
+    run(command, b"")
 }
 
 /// Runs `sluice check` at [`NOW`].

@@ -15,8 +15,8 @@ use super::keys::SECTIONS;
 use super::problem::{Place, Problems};
 use super::read::read;
 use super::relations;
-use super::resolve::resolve;
-use super::resolved::Config;
+use super::resolve::{self, resolve};
+use super::resolved::{Config, LogFormat};
 use super::secret::{Secret, SecretRef};
 use super::written::{Notes, Origin, Written};
 
@@ -26,8 +26,12 @@ pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Problems of a file that cannot be parsed; those behind the first few follow from them.
 const SYNTAX_PROBLEMS_MAX: usize = 5;
 
-/// The dataset of the sandbox.
-const SANDBOX_DATASET: &str = "1234567890123456";
+/// The folder in which a trial keeps its events, unless a variable says otherwise. No other command and no default
+/// leads there, so that they never mix with those of a shop.
+pub const TRIAL_FOLDER: &str = "./sluice-trial";
+
+/// The dataset of a trial.
+const TRIAL_DATASET: &str = "1234567890123456";
 
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
@@ -113,13 +117,24 @@ impl Config {
         }
     }
 
-    /// What to use without a file: the defaults and the environment, one dataset behind `base_url`,
-    /// and one source of kind `api` that sends to it. The token and the key are for what no variable sets.
+    /// How the log is to look, by a file that may be unusable otherwise: for people, unless it or the
+    /// environment says something else. Why a program does not start is told in the same form as all else.
+    pub fn log_format(path: Option<&Path>, environment: &dyn Environment) -> LogFormat {
+        let text = path.and_then(|path| content(path).ok());
+        let text = text.map_or_else(String::new, |(_, text)| text);
+        let (document, _) = DeTable::parse_recoverable(&text);
+        let tables = read(document.get_ref(), environment, &mut Notes::new(&text));
+        resolve::log(&tables.log).map_or(LogFormat::Human, |log| log.format)
+    }
+
+    /// What to use for a trial: the defaults and the environment, a folder of its own, one dataset behind
+    /// `base_url`, and one source of kind `api` that sends to it. The token and the key are for what no variable
+    /// sets.
     ///
     /// # Errors
     ///
     /// What is wrong with environment variables.
-    pub fn sandbox_default(
+    pub fn trial(
         base_url: &BaseUrl,
         access_token: Secret,
         source_key: Secret,
@@ -129,11 +144,12 @@ impl Config {
         // A URL has no quotes and no backslashes.
         let text = format!(
             "graph.base_url = \"{base_url}\"\n\
-             dataset = [{{ id = \"{SANDBOX_DATASET}\", access_token = {{ env = \"_\" }} }}]\n\
+             journal.path = \"{TRIAL_FOLDER}\"\n\
+             dataset = [{{ id = \"{TRIAL_DATASET}\", access_token = {{ env = \"_\" }} }}]\n\
              source = [{{ name = \"default\", kind = \"api\", key = {{ env = \"__\" }}, \
-             datasets = [\"{SANDBOX_DATASET}\"] }}]\n"
+             datasets = [\"{TRIAL_DATASET}\"] }}]\n"
         );
-        let mut loaded = Self::parse("the defaults", &text, environment, now_s)?;
+        let mut loaded = Self::parse("the trial's configuration", &text, environment, now_s)?;
         // Others were set by variables.
         let is = |secret: &SecretRef, name: &str| *secret == SecretRef::Env(name.to_owned());
         let mut datasets = loaded.config.datasets.iter_mut();

@@ -90,7 +90,8 @@ fn delivery(table: &Table) -> Option<Delivery> {
     })
 }
 
-fn log(table: &Table) -> Option<Log> {
+/// What is logged, and how.
+pub(super) fn log(table: &Table) -> Option<Log> {
     Some(Log {
         format: match table.text("format")? {
             "human" => LogFormat::Human,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sluice_event::batch::{self, Item, Layout};
-use sluice_event::{Findings, Rules, SealedEvent, Severity};
+use sluice_event::{Findings, Remains, Rules, SealedEvent, Severity};
 
 use super::Ending;
 use crate::args;
@@ -36,7 +36,7 @@ Examples:
 FILE holds one event, an array, {\"data\":[…]} as Meta takes it, or one event a line (NDJSON).
 Values from user_data are never printed, unless --show-values is given.
 
-Exit code: 0 when every event can be sent, 1 when one cannot, or FILE is empty or not JSON, 2 for
+Exit codes: 0 when every event can be sent, 1 when one cannot, or FILE is empty or not JSON, 2 for
 wrong usage, or when FILE cannot be read.")]
 pub(crate) struct Arguments {
     /// The events; - or nothing reads standard input
@@ -60,10 +60,28 @@ pub(crate) struct Arguments {
 /// One event after sealing.
 struct Checked {
     index: usize,
-    /// `None` if the event cannot be sent.
-    sealed: Option<SealedEvent>,
+    /// What may be shown of it, if the event cannot be sent.
+    sealed: Result<SealedEvent, Remains>,
     findings: Findings,
     explanation: Option<Explanation>,
+}
+
+impl Checked {
+    /// Its name, if it has one that may be shown.
+    fn event_name(&self) -> Option<&str> {
+        match &self.sealed {
+            Ok(sealed) => Some(sealed.event_name()),
+            Err(remains) => remains.event_name.as_deref(),
+        }
+    }
+
+    /// Its id; of an event that can be sent also one that was made for it.
+    fn event_id(&self) -> Option<&str> {
+        match &self.sealed {
+            Ok(sealed) => Some(sealed.event_id()),
+            Err(remains) => remains.event_id.as_deref(),
+        }
+    }
 }
 
 /// The place at which a body stops being JSON.
@@ -150,14 +168,14 @@ impl Checker {
         } = item;
         let moment = self.clock.moment()?;
         let mut explanation = None;
-        let mut sealed = None;
+        let mut sealed = Err(Remains::default());
         if let Some(event) = event {
             // Before sealing, because sealing takes the clear values away.
             let mut explained = self.explains.then(|| {
                 Explanation::new(&event.user_data, &self.rules, moment, self.shows_values)
             });
-            sealed = event.seal(&self.rules, moment, &mut findings);
-            if let (Some(explained), Some(sealed)) = (&mut explained, &sealed) {
+            sealed = event.seal_or_remains(&self.rules, moment, &mut findings);
+            if let (Some(explained), Ok(sealed)) = (&mut explained, &sealed) {
                 explained.add_payload(sealed);
             }
             explanation = explained;
@@ -193,7 +211,7 @@ const SEVERITIES: [Severity; 4] = [
 impl Tally {
     fn add(&mut self, checked: &Checked) {
         self.events += 1;
-        self.sendable += usize::from(checked.sealed.is_some());
+        self.sendable += usize::from(checked.sealed.is_ok());
         self.unlisted += checked.findings.unlisted();
         for (count, severity) in self.findings.iter_mut().zip(SEVERITIES) {
             let is_of_it = |finding: &&sluice_event::Finding| finding.severity() == severity;

@@ -32,10 +32,11 @@ impl ForPeople {
         let place = if place.is_empty() { "event" } else { &place };
         let output = &mut self.output;
         write!(output, "{}", painted(BOLD, place))?;
-        if let Some(sealed) = &checked.sealed {
-            let name = painted(BOLD, printable(sealed.event_name()));
-            let id = painted(DIM, printable(sealed.event_id()));
-            write!(output, " {name} {id}")?;
+        if let Some(name) = checked.event_name() {
+            write!(output, " {}", painted(BOLD, printable(name)))?;
+        }
+        if let Some(id) = checked.event_id() {
+            write!(output, " {}", painted(DIM, printable(id)))?;
         }
         writeln!(output)
     }
@@ -89,9 +90,9 @@ impl Report for ForPeople {
         }
         self.header(checked)?;
         let event = self.layout.path(checked.index);
-        for finding in &checked.findings {
-            let place = remark::place(&event, finding.path.as_str());
-            Remark::of(finding).show(&mut self.output, &place)?;
+        for remark in Remark::all(&checked.findings) {
+            let place = remark::place(&event, remark.path());
+            remark.show(&mut self.output, &place)?;
         }
         let unlisted = checked.findings.unlisted();
         if unlisted > 0 {

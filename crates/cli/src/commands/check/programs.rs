@@ -1,7 +1,7 @@
 //! The report for programs: one JSON object an event, as it is checked.
 
 use serde::Serialize;
-use sluice_event::{Code, SealedEvent};
+use sluice_event::Code;
 
 use super::{Broken, Checked, EMPTY, Explanation, Report, Tally};
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ impl ForPrograms {
 #[derive(Serialize)]
 struct EventLine<'a> {
     index: usize,
-    /// Of sealed events only: what could not be sealed may have anything for a name.
+    /// What could not be sealed may have anything for a name: then there is none here.
     event_name: Option<&'a str>,
     event_id: Option<&'a str>,
     valid: bool,
@@ -38,12 +38,11 @@ struct EventLine<'a> {
 
 impl Report for ForPrograms {
     fn event(&mut self, checked: &Checked) -> Result<(), Failure> {
-        let sealed = checked.sealed.as_ref();
         self.output.json(&EventLine {
             index: checked.index,
-            event_name: sealed.map(SealedEvent::event_name),
-            event_id: sealed.map(SealedEvent::event_id),
-            valid: sealed.is_some(),
+            event_name: checked.event_name(),
+            event_id: checked.event_id(),
+            valid: checked.sealed.is_ok(),
             findings: Remark::all(&checked.findings),
             findings_unlisted: checked.findings.unlisted(),
             explain: checked.explanation.as_ref(),

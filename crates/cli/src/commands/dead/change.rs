@@ -84,7 +84,7 @@ Manager first. Mend the reason first: what was refused for its contents is refus
 that are too old for Meta, that are damaged, whose bodies retention has deleted, or that a later
 event with the same name and id has replaced stay where they are.
 
-Exit code: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
+Exit codes: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
 be read or written.";
 
 /// What `dead drop` takes.
@@ -108,7 +108,7 @@ Dropped events count as withheld from then on, with the note \"dropped by hand\"
 list, and nobody is reminded of them again. `sluice dead replay KEY` still sends one, as long as its
 body is kept and Meta takes it. Without a terminal to ask at, --yes is needed.
 
-Exit code: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
+Exit codes: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
 no, 2 when nobody could be asked, or the journal cannot be read or written.";
 
 /// What became of the events, for programs.

@@ -38,7 +38,7 @@ a mark: the whole journal would have to be read for it. `sluice dead show KEY` s
 event replaced one, `sluice dead replay` leaves it alone then, and `sluice dead drop KEY` takes it
 off the list.
 
-Exit code: 0, or 2 when the journal cannot be read.";
+Exit codes: 0, or 2 when the journal cannot be read.";
 
 /// Lists dead events.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {

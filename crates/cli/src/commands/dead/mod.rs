@@ -51,7 +51,7 @@ messaging event that may have arrived already). Only `--state withheld` lists wi
 Events that no dataset could take when they came in (rejected) have no body and keys that begin
 with r; `--state rejected` lists them. All commands work beside a running gateway.
 
-Exit code: 0 when all is done, 1 when an event named by its KEY could not be sent again or dropped,
+Exit codes: 0 when all is done, 1 when an event named by its KEY could not be sent again or dropped,
 or nobody wanted it dropped, 2 when the command could not do its work.";
 
 /// Does what `dead` was asked for.

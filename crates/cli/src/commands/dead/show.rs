@@ -42,7 +42,7 @@ A dead event is replaced when an event with the same name and id came later, and
 waits or may have arrived: then nothing is left to do. With --json, \"replaced_by\" is the later
 one's KEY, or null.
 
-Exit code: 0, or 2 when there is no such event or the journal cannot be read.";
+Exit codes: 0, or 2 when there is no such event or the journal cannot be read.";
 
 /// Shows one event, whatever its state.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {

@@ -29,7 +29,7 @@ With --jsonl, line n of the output answers line n of the input:
 A value that is left out has nulls, and a \"finding\" that says why. \"country\" may be missing; other
 keys are ignored. Values on the command line end up in the shell's history; those of --jsonl do not.
 
-Exit code: 0, 1 when a VALUE is left out or a line of --jsonl cannot be understood, 2 for wrong
+Exit codes: 0, 1 when a VALUE is left out or a line of --jsonl cannot be understood, 2 for wrong
 usage.")]
 pub(crate) struct Arguments {
     /// The field: Meta's name (em, ph, fn, …), a common one (email, phone, …), or currency

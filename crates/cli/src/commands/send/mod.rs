@@ -96,7 +96,7 @@ stands before it is settled, so a script goes on from there: of a file with one 
 What got lost on the way may have arrived. Events without an event_id of their own, of which
 \"makes_ids\" says whether there are any, would count twice then.
 
-Exit code: 0 when all events were taken or known already, 1 when some were rejected, refused or
+Exit codes: 0 when all events were taken or known already, 1 when some were rejected, refused or
 missing in Meta's count, 2 when the command could not do its work: wrong usage, no events in FILE,
 no token, no connection, a retry too many; what was sent before that is reported all the same.";
 

@@ -57,7 +57,7 @@ event after all, as long as its body is kept and Meta takes it. Events that come
 
 Without a terminal to ask at, --yes is needed.
 
-Exit code: 0, 1 when an event named by its KEY does not wait, or the answer was no, 2 when nobody
+Exit codes: 0, 1 when an event named by its KEY does not wait, or the answer was no, 2 when nobody
 could be asked, or the journal cannot be read or written.";
 
 /// What became of the events, for programs.

@@ -31,7 +31,7 @@ Examples:
 
 Why they wait is said by the gateway's log and by /readyz: the state of the lane, and the reason.
 
-Exit code: 0, or 2 when the journal cannot be read.";
+Exit codes: 0, or 2 when the journal cannot be read.";
 
 /// Lists waiting events.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {

@@ -40,7 +40,7 @@ Examples:
 Events wait while Meta slows down or is gone, while a lane is parked, and for good when their
 dataset left the configuration. All commands work beside a running gateway.
 
-Exit code: 0 when all is done, 1 when an event named by its KEY does not wait, or nobody wanted it
+Exit codes: 0 when all is done, 1 when an event named by its KEY does not wait, or nobody wanted it
 dropped, 2 when the command could not do its work.";
 
 /// Does what `waiting` was asked for.

@@ -281,9 +281,7 @@ fn runs_without_a_file() {
     let base_url = BaseUrl::parse("http://127.0.0.1:4000").unwrap();
     let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "127.0.0.1:0");
     let (token, key) = (Secret::new("token"), Secret::new("a-key-of-some-length"));
-    let loaded =
-        Config::sandbox_default(&base_url, token.clone(), key.clone(), &environment, NOW_S)
-            .unwrap();
+    let loaded = Config::trial(&base_url, token.clone(), key.clone(), &environment, NOW_S).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let config = &loaded.config;
     assert_eq!(config.server.listen.port(), 0);
@@ -295,18 +293,45 @@ fn runs_without_a_file() {
     );
     assert_eq!(config.sources[0].name.as_str(), "default");
     assert_eq!(config.sources[0].key.read(&environment).unwrap(), key);
+    assert_eq!(config.journal.path, Path::new("./sluice-trial"));
 
     let name = "SLUICE_SOURCE_DEFAULT_KEY";
     let environment = FixedEnvironment::new().with(name, "another-key");
-    let loaded =
-        Config::sandbox_default(&base_url, token.clone(), key.clone(), &environment, NOW_S)
-            .unwrap();
+    let loaded = Config::trial(&base_url, token.clone(), key.clone(), &environment, NOW_S).unwrap();
     let set = &loaded.config.sources[0].key;
     assert_eq!(set.read(&environment).unwrap().expose(), "another-key");
 
     let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "8080");
-    let problems = Config::sandbox_default(&base_url, token, key, &environment, NOW_S).unwrap_err();
+    let problems = Config::trial(&base_url, token, key, &environment, NOW_S).unwrap_err();
     assert_eq!(problems.iter().count(), 1);
+}
+
+#[test]
+fn how_the_log_looks_is_known_of_a_file_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    let format = |text: &str, environment: &FixedEnvironment| {
+        std::fs::write(&path, text).unwrap();
+        Config::log_format(Some(&path), environment)
+    };
+    let none = FixedEnvironment::new();
+    let json = none.clone().with("SLUICE_LOG_FORMAT", "json");
+    for (text, environment, expected) in [
+        ("log.format = \"json\"\n", &none, LogFormat::Json),
+        (
+            "[log]\nformat = \"json\"\n[server\n",
+            &none,
+            LogFormat::Json,
+        ),
+        ("[sever]\n", &none, LogFormat::Human),
+        ("log.format = \"jsno\"\n", &none, LogFormat::Human),
+        ("[[nonsense", &json, LogFormat::Json),
+        ("log.format = \"human\"\n", &json, LogFormat::Json),
+    ] {
+        assert_eq!(format(text, environment), expected, "{text}");
+    }
+    assert_eq!(Config::log_format(None, &none), LogFormat::Human);
+    assert_eq!(Config::log_format(None, &json), LogFormat::Json);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `sluice config check`: what is wrong with the configuration, and what would run with it.
 
+mod online;
+
 use serde::Serialize;
 use sluice_gateway::config::{
     Checked, Config, Place, Problem, Problems, ProcessEnvironment, Severity,
@@ -8,23 +10,28 @@ use sluice_gateway::config::{
 use super::Ending;
 use crate::config_file::{self, ConfigOption, painted_problem};
 use crate::failure::Failure;
-use crate::output::{BOLD, DIM, GREEN, Output, RED, counted, painted, printable};
+use crate::output::{BOLD, CYAN, DIM, GREEN, Output, RED, YELLOW, counted, painted, printable};
 
 /// What `sluice config check` takes.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   sluice config check
+  sluice config check --online
+      Asks Meta as well: whether the token is valid, until when and for what, and what the id is
   sluice config check --config /etc/sluice/sluice.toml
   sluice config check --json | jq '.problems[] | select(.severity == \"error\")'
 
 Secrets are read, to see that they can be, and not shown. That runs the commands that print some.
 
-Exit codes: 0 the configuration can be used, perhaps with warnings; 1 it cannot;
-2 the file cannot be read.")]
+Exit codes: 0 when the configuration can be used, perhaps with warnings, 1 when it cannot, or with
+--online Meta says no or does not answer, 2 when the file cannot be read.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigOption,
+    /// Ask Meta about every token and dataset; nothing is sent
+    #[arg(long)]
+    online: bool,
     /// Print one JSON object, for programs
     #[arg(long)]
     json: bool,
@@ -35,49 +42,120 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let Some(path) = arguments.config.path() else {
         return Err(Failure::with_help(
             "there is no sluice.toml in this folder",
-            "name a file with --config; docs/configuration.md has one to start from",
+            "name a file with --config; `sluice config init` writes one to start from",
         ));
     };
     let checked = Config::check(&path, &ProcessEnvironment, config_file::now_s());
     let Checked { config, problems } = checked.map_err(anyhow::Error::new)?;
+    let answers = match &config {
+        Some(config) if arguments.online => Some(online::ask(config, config_file::now_s())?),
+        _ => None,
+    };
+    let answers = answers.as_deref();
+    let found = Found {
+        config: config.as_ref(),
+        problems: &problems,
+        answers,
+    };
     if arguments.json {
         let mut output = Output::for_programs();
-        output.json(&Report::new(config.as_ref(), &problems))?;
+        output.json(&Report::new(&found))?;
         output.finish()?;
     } else {
-        show(config.as_ref(), &problems)?;
+        found.show()?;
     }
-    Ok(Ending::flawed_if(config.is_none()))
+    Ok(Ending::flawed_if(!found.is_usable()))
 }
 
-fn show(config: Option<&Config>, problems: &Problems) -> Result<(), Failure> {
-    let mut output = Output::for_people();
-    for problem in problems {
-        writeln!(output, "{}", painted_problem(problem, problems.file()))?;
+/// What the file says, and what Meta says of it.
+struct Found<'a> {
+    config: Option<&'a Config>,
+    problems: &'a Problems,
+    answers: Option<&'a [online::Answer]>,
+}
+
+impl Found<'_> {
+    fn remarks(&self) -> impl Iterator<Item = (&str, &online::Remark)> {
+        let answers = self.answers.unwrap_or_default().iter();
+        answers.flat_map(|answer| {
+            let remarks = answer.remarks.iter();
+            remarks.map(|remark| (answer.dataset.as_str(), remark))
+        })
     }
-    if let Some(config) = config {
-        summary(config, &mut output)?;
-        writeln!(output)?;
+
+    /// Of a severity, by the file and by Meta.
+    fn count(&self, severity: Severity) -> usize {
+        let remarks = self.remarks().filter(|(_, it)| it.severity == severity);
+        self.problems.count(severity) + remarks.count()
     }
-    let (style, verdict) = match config {
-        Some(_) => (GREEN, "can be used"),
-        None => (RED, "cannot be used"),
+
+    fn is_usable(&self) -> bool {
+        self.config.is_some() && self.count(Severity::Error) == 0
+    }
+
+    fn show(&self) -> Result<(), Failure> {
+        let mut output = Output::for_people();
+        for problem in self.problems {
+            writeln!(output, "{}", painted_problem(problem, self.problems.file()))?;
+        }
+        if let Some(config) = self.config {
+            summary(config, &mut output)?;
+            answers(self.answers.unwrap_or_default(), &mut output)?;
+            writeln!(output)?;
+        }
+        for (dataset, remark) in self.remarks() {
+            told(dataset, remark, &mut output)?;
+        }
+        self.verdict(&mut output)?;
+        output.finish()
+    }
+
+    fn verdict(&self, output: &mut Output) -> Result<(), Failure> {
+        let (style, verdict) = match (self.config, self.is_usable()) {
+            (_, true) => (GREEN, "can be used"),
+            (Some(_), false) => (RED, "is right, but the Graph API does not say yes"),
+            (None, false) => (RED, "cannot be used"),
+        };
+        let counts = [Severity::Error, Severity::Warning]
+            .map(|severity| (self.count(severity), severity.name()))
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!(", {}", counted(count, name)));
+        let counts: String = counts.collect();
+        let file = printable(self.problems.file()).into_owned();
+        let line = format!("{file} {verdict}{counts}");
+        writeln!(output, "{}", painted(style, line))
+    }
+}
+
+/// What Meta says, a dataset at a time.
+fn answers(answers: &[online::Answer], output: &mut Output) -> Result<(), Failure> {
+    for answer in answers {
+        writeln!(
+            output,
+            "Graph API   {}\n            token: {}\n            {}",
+            painted(BOLD, &answer.dataset),
+            printable(&answer.token),
+            painted(DIM, printable(&answer.id).into_owned()),
+        )?;
+    }
+    Ok(())
+}
+
+/// Something that Meta's answers show.
+fn told(dataset: &str, remark: &online::Remark, output: &mut Output) -> Result<(), Failure> {
+    let style = match remark.severity {
+        Severity::Error => RED,
+        Severity::Warning => YELLOW,
     };
-    let counts = [Severity::Error, Severity::Warning]
-        .map(|severity| (problems.count(severity), severity.name()))
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!(", {}", counted(count, name)));
-    let counts: String = counts.collect();
-    let file = printable(problems.file()).into_owned();
-    writeln!(
-        output,
-        "{}",
-        painted(style, format!("{file} {verdict}{counts}"))
-    )?;
-    output.finish()
+    let severity = painted(style, remark.severity.name());
+    let message = painted(BOLD, printable(&remark.message).into_owned());
+    writeln!(output, "{severity}: {message}\n --> dataset {dataset}")?;
+    if !remark.help.is_empty() {
+        writeln!(output, "  {} {}", painted(CYAN, "help:"), remark.help)?;
+    }
+    writeln!(output)
 }
-
 /// What would run.
 fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
     let days = config.journal.retention.as_secs() / (24 * 60 * 60);
@@ -136,6 +214,9 @@ struct Report<'a> {
     warnings: usize,
     problems: Vec<Row<'a>>,
     runs: Option<Runs>,
+    /// With --online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a [online::Answer]>,
 }
 
 #[derive(Serialize)]
@@ -161,14 +242,15 @@ struct Runs {
 }
 
 impl<'a> Report<'a> {
-    fn new(config: Option<&Config>, problems: &'a Problems) -> Self {
+    fn new(found: &Found<'a>) -> Self {
         Self {
-            file: problems.file(),
-            usable: config.is_some(),
-            errors: problems.count(Severity::Error),
-            warnings: problems.count(Severity::Warning),
-            problems: problems.iter().map(Row::new).collect(),
-            runs: config.map(Runs::new),
+            file: found.problems.file(),
+            usable: found.is_usable(),
+            errors: found.count(Severity::Error),
+            warnings: found.count(Severity::Warning),
+            problems: found.problems.iter().map(Row::new).collect(),
+            runs: found.config.map(Runs::new),
+            meta: found.answers,
         }
     }
 }
