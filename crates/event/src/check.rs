@@ -17,6 +17,8 @@ pub(crate) struct Summary<'e> {
     pub(crate) event: &'e Event<'e>,
     pub(crate) event_name: &'e str,
     pub(crate) action_source: ActionSource,
+    /// There was an address of the page, good or not.
+    pub(crate) has_url: bool,
     pub(crate) user_fields: FieldSet,
     pub(crate) custom_keys: Keys,
     pub(crate) app_keys: Keys,
@@ -81,7 +83,7 @@ fn website(summary: &Summary<'_>, findings: &mut Findings) {
         let message = "a website event without client_user_agent";
         findings.add(Code::ClientUserAgentMissing, Path::root(), message);
     }
-    if summary.event.event_source_url.is_none() {
+    if !summary.has_url {
         let message = "a website event without event_source_url";
         findings.add(Code::EventSourceUrlMissing, Path::root(), message);
     }

@@ -146,6 +146,8 @@ codes! {
     ClientUserAgentMissing = "client_user_agent_missing", Warning, SERVER_EVENT,
         "website events need user_data.client_user_agent, the browser's own";
     UrlInvalid = "url_invalid", Repaired, SERVER_EVENT, "send the full address with its scheme";
+    UrlNotPublic = "url_not_public", Warning, SERVER_EVENT,
+        "send the address that the browser showed: Meta compares its domain with those that you verified";
     UrlContactData = "url_contact_data", Repaired, TERMS,
         "keep e-mail addresses, phone numbers and names out of URLs";
 
@@ -156,6 +158,10 @@ codes! {
     ValueEmpty = "value_empty", Hint, USER_DATA, "leave the field out when there is no value";
     ValuePlaceholder = "value_placeholder", Repaired, SLUICE,
         "leave the field out when there is no value, instead of sending the word for nothing";
+    ValueMended = "value_mended", Repaired, SLUICE,
+        "send the value itself: as text and in UTF-8, not encoded for HTML or a URL, not formatted by a spreadsheet";
+    ValueDamaged = "value_damaged", Repaired, SLUICE,
+        "what is missing cannot be known: send the value as text, not as a number of a spreadsheet, and in UTF-8";
     HashOfNothing = "hash_of_nothing", Repaired, USER_DATA,
         "this is the hash of an empty text or of a word like null: leave the field out";
     HashMd5 = "hash_md5", Warning, USER_DATA,
@@ -200,6 +206,8 @@ codes! {
         "sent as a custom property: is it meant to be the standard one?";
     ValueInvalid = "value_invalid", Repaired, CUSTOM_DATA, "send a plain number, such as 129.99";
     ValueCleaned = "value_cleaned", Repaired, CUSTOM_DATA, "send a plain number, such as 129.99";
+    ValueAmbiguous = "value_ambiguous", Warning, CUSTOM_DATA,
+        "send a plain number with the decimals of its currency, such as 1299.00";
     ValueNegative = "value_negative", Warning, CUSTOM_DATA,
         "Meta expects what was earned; a refund is no negative Purchase";
     ValueCurrencyMissing = "value_currency_missing", Repaired, CUSTOM_DATA,
@@ -223,8 +231,8 @@ codes! {
 
     AppDataMissing = "app_data_missing", Error, APP_DATA,
         "app events need app_data with advertiser_tracking_enabled and extinfo";
-    AppTrackingMissing = "app_tracking_missing", Warning, APP_DATA,
-        "add app_data.advertiser_tracking_enabled, true or false";
+    AppTrackingMissing = "app_tracking_missing", Error, APP_DATA,
+        "add app_data.advertiser_tracking_enabled, true or false: an app event without it is refused by Meta";
     ExtinfoMissing = "extinfo_missing", Error, APP_DATA, "add app_data.extinfo, an array of 16 texts";
     ExtinfoInvalid = "extinfo_invalid", Error, APP_DATA,
         "extinfo has 16 slots: the first is a2 or i2, the fifth is the OS version";

@@ -13,6 +13,7 @@ mod contact;
 mod contact_key;
 mod contact_names;
 mod digest;
+mod encoded;
 mod finding;
 mod identity;
 pub mod json;

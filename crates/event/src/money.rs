@@ -8,9 +8,10 @@ pub struct Currency {
     code: &'static str,
     minor_digits: u8,
     is_withdrawn: bool,
+    has_dot_groups: bool,
 }
 
-/// Code, minor digits, status; written by `scripts/tables/currencies.py`.
+/// Code, minor digits, status, what separates thousands; written by `scripts/tables/currencies.py`.
 const TABLE: &str = include_str!("normalize/tables/currencies.tsv");
 
 static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
@@ -26,10 +27,12 @@ static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| {
                 "withdrawn" => true,
                 _ => return None,
             };
+            let has_dot_groups = columns.next()? == "dot";
             Some(Currency {
                 code,
                 minor_digits,
                 is_withdrawn,
+                has_dot_groups,
             })
         })
         .collect()
@@ -75,6 +78,11 @@ impl Currency {
     /// Digits of the minor unit: 2 for cents, 0 for yen.
     pub fn minor_digits(self) -> u8 {
         self.minor_digits
+    }
+
+    /// Whether its shops put a dot between thousands: `1.299 €`.
+    pub(crate) fn has_dot_groups(self) -> bool {
+        self.has_dot_groups
     }
 
     /// Whether the currency is no longer in use.
@@ -124,5 +132,7 @@ mod tests {
         assert_eq!(Currency::parse("kwd").unwrap().minor_digits(), 3);
         assert!(Currency::parse("HRK").unwrap().is_withdrawn());
         assert_eq!(Currency::parse("XAU"), None);
+        assert!(Currency::parse("EUR").unwrap().has_dot_groups());
+        assert!(!Currency::parse("USD").unwrap().has_dot_groups());
     }
 }

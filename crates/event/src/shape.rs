@@ -14,6 +14,10 @@ pub(crate) enum Shape {
     Id,
     /// A number, kept as written; decimal text is read as one.
     Number,
+    /// As a number, in the event's currency.
+    Money,
+    /// The same of one piece: many shops compute it, so half a cent is nothing to wonder at.
+    Price,
     /// A whole number.
     Integer,
     /// A boolean; 0 and 1 pass.
@@ -37,8 +41,8 @@ pub(crate) enum Shape {
 }
 
 use Shape::{
-    Any, AttributionSetting, Contents, Currency, Enum, Extinfo, Flag, Id, Integer, List, Number,
-    StoreData, Text, Time,
+    Any, AttributionSetting, Contents, Currency, Enum, Extinfo, Flag, Id, Integer, List, Money,
+    Number, Price, StoreData, Text, Time,
 };
 
 const DELIVERY: &[&str] = &["in_store", "curbside", "home_delivery"];
@@ -124,7 +128,7 @@ impl Table {
 pub(crate) static CUSTOM_DATA: Table = Table::new(CUSTOM_DATA_KEYS);
 
 const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
-    ("_valueToSum", Number),
+    ("_valueToSum", Money),
     ("ad_type", Text),
     ("availability", Text),
     ("body_style", Text),
@@ -173,7 +177,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("mileage", Any),
     ("model", Text),
     ("neighborhood", Text),
-    ("net_revenue", Number),
+    ("net_revenue", Money),
     ("num_adults", Integer),
     ("num_children", Integer),
     ("num_infants", Integer),
@@ -181,7 +185,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("order_id", Id),
     ("origin_airport", Text),
     ("postal_code", Text),
-    ("predicted_ltv", Number),
+    ("predicted_ltv", Money),
     ("preferred_baths_range", Any),
     ("preferred_beds_range", Any),
     ("preferred_neighborhoods", Any),
@@ -212,7 +216,7 @@ const CUSTOM_DATA_KEYS: &[(&str, Shape)] = &[
     ("travel_start", Text),
     ("trim", Text),
     ("user_bucket", Any),
-    ("value", Number),
+    ("value", Money),
     ("vin", Text),
     ("year", Any),
 ];
@@ -226,8 +230,8 @@ const CONTENT_KEYS: &[(&str, Shape)] = &[
     ("delivery_category", Enum(DELIVERY)),
     ("description", Text),
     ("id", Text),
-    ("item_price", Number),
-    ("price", Number),
+    ("item_price", Price),
+    ("price", Price),
     ("quantity", Integer),
     ("title", Text),
 ];
@@ -297,7 +301,7 @@ const ATTRIBUTION_DATA_KEYS: &[(&str, Shape)] = &[
     ("attribution_setting", AttributionSetting),
     ("attribution_share", Number),
     ("attribution_source", Text),
-    ("attribution_value", Number),
+    ("attribution_value", Money),
     ("auditing_token", Text),
     ("campaign_id", Text),
     (

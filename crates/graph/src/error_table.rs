@@ -121,6 +121,13 @@ pub(crate) static ROWS: &[Row] = &[
     ),
     row(
         100,
+        Some(2_804_001),
+        Refused,
+        "the click id (fbc) is not formatted correctly",
+        "send the _fbc cookie as it is: fb.<index>.<milliseconds>.<fbclid>",
+    ),
+    row(
+        100,
         Some(2_804_003),
         Refused,
         "the event is older than Meta takes it",
@@ -158,8 +165,8 @@ pub(crate) static ROWS: &[Row] = &[
         100,
         Some(2_804_016),
         Refused,
-        "a field of custom_data is wrong",
-        FIX_SENDER,
+        "a user parameter is not hashed",
+        "send it in the clear, so that it is hashed here, or as its SHA-256 hash",
     ),
     row(
         100,

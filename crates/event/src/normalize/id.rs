@@ -17,12 +17,21 @@ pub(super) fn ip(value: &str, out: &mut String) -> Result<(), Code> {
         out.push_str(value);
         return Ok(());
     }
-    // An X-Forwarded-For header, whole: the visitor comes first.
-    let value = value.split(',').next().unwrap_or_default().trim();
-    let parsed = address::parse(value).ok_or(Code::IpInvalid)?;
-    if !address::is_public(parsed) {
-        return Err(Code::IpNotPublic);
+    // An X-Forwarded-For header, whole: the visitor comes first, but what is no address of the internet was
+    // seen by a proxy inside a network, and the next one is what the web saw.
+    let mut reason = Code::IpInvalid;
+    let mut public = None;
+    for entry in value.split([',', ';']).map(str::trim) {
+        match address::parse(entry) {
+            Some(parsed) if address::is_public(parsed) => {
+                public = Some((entry, parsed));
+                break;
+            }
+            Some(_) => reason = Code::IpNotPublic,
+            None => {}
+        }
     }
+    let (value, parsed) = public.ok_or(reason)?;
     // An appendix is forwarded as it came; brackets, ports and mapped forms are undone.
     let is_whole = value.parse::<Ipv4Addr>().is_ok() || appendix::strip(value) != value;
     if is_whole {

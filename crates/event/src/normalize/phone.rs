@@ -28,6 +28,8 @@ pub(super) fn normalize(
     if push_north_american(value, out) {
         return Ok(None);
     }
+    let spaced = without_inner_plus(value);
+    let value = &*spaced;
     let international = international(value);
     let region = country.and_then(|country| country.code().to_ascii_uppercase().parse().ok());
     let is_read = match &international {
@@ -42,6 +44,18 @@ pub(super) fn normalize(
     push_documented(value, out)?;
     let is_national = international.is_none() && country.is_none();
     Ok(is_national.then_some(Code::PhNoCountry))
+}
+
+/// A number whose `+` behind a digit are spaces, as forms send them: `+49+151+23456789`.
+fn without_inner_plus(value: &str) -> Cow<'_, str> {
+    let is_inner = |at: usize| value[..at].contains(|c: char| c.is_ascii_digit());
+    match value.rfind('+') {
+        Some(at) if is_inner(at) => {
+            let first = value.find(|c: char| c.is_ascii_digit()).unwrap_or_default();
+            Cow::Owned(value[..first].to_owned() + &value[first..].replace('+', " "))
+        }
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// The usual spellings of a North American number, `+1` and ten digits, without asking the metadata:

@@ -1,11 +1,7 @@
-//! `ct`, `st`, `zp`: cities, states and postcodes.
+//! `ct`, `zp`: cities and postcodes.
 //!
-//! City and region names are lower case without digits, white space and ASCII punctuation; accents
-//! and other scripts stay. US states and Canadian provinces become their two-letter codes; a region
-//! that is not in the table keeps its name and is never cut to two letters.
-
-use std::collections::HashMap;
-use std::sync::LazyLock;
+//! Names of cities and regions are lower case without digits, white space and ASCII punctuation; accents
+//! and other scripts stay.
 
 use super::{Country, text};
 use crate::code::Code;
@@ -20,64 +16,70 @@ pub(super) fn city(value: &str, out: &mut String) -> Result<(), Code> {
     Ok(())
 }
 
-/// Folded name, country, code; written by `scripts/tables/states.py`.
-const TABLE: &str = include_str!("tables/states.tsv");
+/// Digits of the postcodes of countries whose postcodes may begin with a zero, and the most zeros at the
+/// start. A spreadsheet takes them away.
+const LEADING_ZEROS: [(&str, usize, usize); 22] = [
+    ("au", 4, 1),
+    ("br", 8, 1),
+    ("cn", 6, 1),
+    ("co", 6, 1),
+    ("de", 5, 1),
+    ("es", 5, 1),
+    ("fi", 5, 2),
+    ("fr", 5, 1),
+    ("it", 5, 2),
+    ("jp", 7, 2),
+    ("kr", 5, 1),
+    ("kz", 6, 1),
+    ("lt", 5, 1),
+    ("mx", 5, 1),
+    ("my", 5, 1),
+    ("no", 4, 1),
+    ("nz", 4, 1),
+    ("pr", 5, 2),
+    ("ro", 6, 1),
+    ("sk", 5, 1),
+    ("tr", 5, 1),
+    ("us", 5, 2),
+];
 
-struct State {
-    country: Country,
-    code: &'static str,
-}
-
-static STATES: LazyLock<HashMap<&'static str, State>> = LazyLock::new(|| {
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let mut columns = line.split('\t');
-            let name = columns.next()?;
-            let country = Country::parse(columns.next()?)?;
-            let code = columns.next()?;
-            Some((name, State { country, code }))
-        })
-        .collect()
-});
-
-pub(super) fn state(value: &str, country: Option<Country>, out: &mut String) -> Result<(), Code> {
-    city(value, out)?;
-    if out.len() == 2 {
-        return Ok(());
+/// How many zeros a postcode of digits has lost at its start.
+fn lost_zeros(digits: &str, country: Option<Country>) -> usize {
+    let Some(country) = country else { return 0 };
+    let known = LEADING_ZEROS
+        .iter()
+        .find(|(code, ..)| *code == country.code());
+    let Some((_, count, zeros_max)) = known else {
+        return 0;
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return 0;
     }
-    if let Some(code) = iso_subdivision(value) {
-        out.clear();
-        out.push_str(code);
-        return Ok(());
-    }
-    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
-    if let Some(state) = STATES.get(&*text::fold(value)).filter(is_there) {
-        out.clear();
-        out.push_str(state.code);
-    }
-    Ok(())
-}
-
-/// The state of an ISO 3166-2 code of the US or Canada, such as `US-CA`.
-fn iso_subdivision(value: &str) -> Option<&'static str> {
-    let (country, code) = value.split_once('-')?;
-    let country = (country.len() == 2).then(|| Country::parse(country))??;
-    let mut states = STATES.values();
-    let state =
-        states.find(|state| state.country == country && state.code.eq_ignore_ascii_case(code))?;
-    Some(state.code)
+    // Nine digits in the US, with those of the delivery route.
+    let count = if country.is_us() && digits.len() > *count {
+        9
+    } else {
+        *count
+    };
+    let lost = count.saturating_sub(digits.len());
+    if lost <= *zeros_max { lost } else { 0 }
 }
 
 pub(super) fn postcode(
     value: &str,
     country: Option<Country>,
     out: &mut String,
-) -> Result<(), Code> {
+) -> Result<Option<Code>, Code> {
+    // As `l:` before a lead's id, in Meta's own export of leads.
+    let value = value.strip_prefix("z:").unwrap_or(value);
     let end = memchr::memchr(b'-', value.as_bytes()).unwrap_or(value.len());
-    let before_dash = &value[..end];
-    text::push_lower_without(before_dash, out, char::is_whitespace);
+    // A form writes a space as `+`.
+    let is_space = |c: char| c.is_whitespace() || c == '+';
+    text::push_lower_without(&value[..end], out, is_space);
+    let lost = lost_zeros(out, country);
+    for _ in 0..lost {
+        out.insert(0, '0');
+    }
     if country.is_some_and(Country::is_us)
         && out.len() > 5
         && out.bytes().take(5).all(|byte| byte.is_ascii_digit())
@@ -87,59 +89,5 @@ pub(super) fn postcode(
     if out.chars().nth(1).is_none() {
         return Err(Code::ZpInvalid);
     }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_state(value: &str, country: &str) -> Option<String> {
-        let mut out = String::new();
-        state(value, Country::parse(country), &mut out)
-            .ok()
-            .map(|()| out)
-    }
-
-    #[test]
-    fn states_become_codes_where_the_country_allows() {
-        for (value, country, expected) in [
-            ("California", "", "ca"),
-            ("Calif.", "us", "ca"),
-            ("US-CA", "us", "ca"),
-            ("US-CA", "", "ca"),
-            ("Québec", "ca", "qc"),
-            ("District of Columbia", "", "dc"),
-            ("Puerto Rico", "us", "pr"),
-            ("Bayern", "de", "bayern"),
-            ("Nordrhein-Westfalen", "de", "nordrheinwestfalen"),
-            ("Montana", "bg", "montana"),
-            ("Ontario", "us", "ontario"),
-            ("Île-de-France", "fr", "îledefrance"),
-            ("US-ZZ", "", "uszz"),
-            ("US-ON", "", "uson"),
-        ] {
-            assert_eq!(
-                read_state(value, country).as_deref(),
-                Some(expected),
-                "{value} {country}"
-            );
-        }
-        assert_eq!(read_state("75", "fr"), None);
-    }
-
-    #[test]
-    fn the_table_is_whole() {
-        let codes = |country: &str| {
-            let country = Country::parse(country).unwrap();
-            let codes: std::collections::HashSet<_> = STATES
-                .values()
-                .filter(|state| state.country == country)
-                .map(|state| state.code)
-                .collect();
-            codes.len()
-        };
-        assert_eq!((codes("us"), codes("ca")), (59, 13));
-        assert!(STATES.keys().all(|name| text::fold(name) == *name));
-    }
+    Ok((lost > 0).then_some(Code::ValueMended))
 }

@@ -13,12 +13,12 @@ mod section;
 use std::borrow::Cow;
 
 use crate::alias::Target;
-use crate::browser::ClickId;
+use crate::browser::{self, ClickId};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
 use crate::limits::EVENT_BYTES_MAX;
-use crate::model::{Event, UserValue};
+use crate::model::{Event, Origin, UserValue};
 use crate::nothing;
 use crate::plain::Plain;
 use crate::shape;
@@ -245,26 +245,86 @@ impl<'a> Parser<'a, '_> {
             self.use_misplaced(scalar, path, raw);
         }
         self.read_usual_names();
-        let has_fbc = self.seen.contains(UserField::Fbc);
-        if let (Some(fbclid), Some(event_time), false) =
-            (self.fbclid.take(), self.event.event_time, has_fbc)
-        {
-            let created_ms = event_time.unsigned_abs() * 1_000;
+        if let Some(event_time) = self.event.event_time {
+            self.click_id(event_time);
+        }
+    }
+
+    /// Makes an `fbc` of a bare `fbclid`, which stood in its place, under its own name, or in the page's
+    /// address, where Meta's parameter builder looks for it, too.
+    fn click_id(&mut self, event_time: i64) {
+        let created_ms = event_time.unsigned_abs() * 1_000;
+        let build = |fbclid: &str| Some(ClickId::build(fbclid, 1, created_ms)?.to_string());
+        if self.seen.contains(UserField::Fbc) {
+            self.bare_fbc(build);
+            return;
+        }
+        if let Some(fbclid) = self.fbclid.take() {
             let path = fbclid.path(self.event.written("user_data"));
             if nothing::is_no_id(fbclid.value.expose()) {
                 let message = "the fbclid is a word for nothing; left out";
                 self.findings.add(Code::ValuePlaceholder, path, message);
-            } else if let Some(click) = ClickId::build(fbclid.value.expose(), 1, created_ms) {
-                let message = "a bare fbclid is no fbc; one was built from it";
-                self.findings.add(Code::KeyAlias, path, message);
-                let value = Plain::from(click.to_string());
+            } else if let Some(click) = build(fbclid.value.expose()) {
+                self.findings.add(Code::KeyAlias, path, BARE_FBCLID);
+                let value = Plain::from(click);
                 self.event.user_data.0.push(UserValue { value, ..fbclid });
             } else {
                 let message = "the fbclid cannot be one; left out";
                 self.findings.add(Code::FbcInvalid, path, message);
             }
+            return;
+        }
+        let event = &*self.event;
+        let in_address = [
+            ("event_source_url", event.event_source_url.as_deref()),
+            ("referrer_url", event.referrer_url.as_deref()),
+        ]
+        .into_iter()
+        .find_map(|(key, url)| Some((key, build(&browser::fbclid_of(url, None)?)?)));
+        if let Some((key, click)) = in_address {
+            let message = "an fbc was built from the fbclid in the address";
+            self.findings
+                .add(Code::KeyAlias, self.event.path(key), message);
+            let origin = Origin {
+                key: Some(Cow::Owned(self.event.written(key).to_owned())),
+                is_flat: true,
+                index: None,
+            };
+            self.event.user_data.0.push(UserValue {
+                field: UserField::Fbc,
+                value: Plain::from(click),
+                origin: Some(Box::new(origin)),
+            });
         }
     }
+
+    /// Makes an `fbc` of each bare `fbclid` that stands in its place.
+    fn bare_fbc(&mut self, build: impl Fn(&str) -> Option<String>) {
+        let is_bare = |value: &UserValue<'_>| {
+            value.field == UserField::Fbc && is_bare_fbclid(value.value.expose().trim())
+        };
+        let values = self.event.user_data.0.iter().enumerate();
+        let places: Vec<usize> = (values.filter(|(_, value)| is_bare(value)))
+            .map(|(place, _)| place)
+            .collect();
+        for place in places {
+            let value = &self.event.user_data.0[place];
+            if let Some(click) = build(value.value.expose().trim()) {
+                let path = value.path(self.event.written("user_data"));
+                self.findings.add(Code::KeyAlias, path, BARE_FBCLID);
+                self.event.user_data.0[place].value = Plain::from(click);
+            }
+        }
+    }
+}
+
+const BARE_FBCLID: &str = "a bare fbclid is no fbc; one was built from it";
+
+/// Whether a text in the place of `fbc` is the `fbclid` alone, which Meta begins with these letters.
+fn is_bare_fbclid(text: &str) -> bool {
+    ["IwAR", "IwY2", "IwZX", "PAAR", "PAZX", "PAY2"]
+        .iter()
+        .any(|start| text.starts_with(start))
 }
 
 fn is_damaged(text: &str) -> bool {

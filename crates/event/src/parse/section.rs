@@ -257,6 +257,8 @@ impl<'a> Parser<'a, '_> {
         let value = match raw.kind() {
             Kind::Null => return,
             Kind::Text => raw.as_text().unwrap_or_default(),
+            // Of a telephone number the point or the exponent says that digits may be gone.
+            Kind::Number if field == UserField::Ph => raw.text().into(),
             Kind::Number => raw.as_digits().unwrap_or_default(),
             _ => Cow::Borrowed(""),
         };

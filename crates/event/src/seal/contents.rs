@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::object::{PathOf, Unknown, Writer, close, inner_list, whole};
+use super::object::{PathOf, Unknown, Writer, close, inner_list, is_integer};
 use super::scan::has_infinite;
+use crate::amount;
 use crate::code::Code;
 use crate::json::{self, Kind, Raw, Reader, SyntaxError};
 use crate::limits::CONTENTS_MAX;
@@ -11,6 +12,10 @@ use crate::shape;
 
 /// Slots of `extinfo`.
 const EXTINFO_SLOTS: usize = 16;
+
+/// The slots that one of Meta's two pages about them calls whole numbers: the screen's width and height, the
+/// processor's cores, storage. All others are texts on both.
+const EXTINFO_NUMBERS: [usize; 5] = [9, 10, 12, 13, 14];
 
 impl Writer<'_> {
     pub(super) fn contents(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
@@ -168,10 +173,14 @@ impl Writer<'_> {
             out.push(if at == 0 { '[' } else { ',' });
             match slots.get(at) {
                 _ if at == 0 => json::write_text(out, &platform),
-                Some(slot)
-                    if matches!(slot.kind(), Kind::Text | Kind::Number) && !has_infinite(*slot) =>
-                {
-                    json::write_clean(out, *slot);
+                Some(slot) if slot.kind() == Kind::Text => json::write_clean(out, *slot),
+                Some(slot) if slot.kind() == Kind::Number && !has_infinite(*slot) => {
+                    let digits = slot.as_digits().unwrap_or_default();
+                    if EXTINFO_NUMBERS.contains(&at) && is_integer(&digits) {
+                        out.push_str(&digits);
+                    } else {
+                        json::write_text(out, &digits);
+                    }
                 }
                 _ => out.push_str("\"\""),
             }
@@ -311,5 +320,5 @@ impl<'a> Names<'a> {
 
 fn is_positive(raw: Raw<'_>) -> bool {
     let text = raw.as_text().or(raw.as_digits()).unwrap_or_default();
-    whole(&text).is_some_and(|number| !number.starts_with(['-', '0']))
+    amount::whole_number(&text).is_some_and(|number| !number.starts_with(['-', '0']))
 }

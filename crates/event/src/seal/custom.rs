@@ -3,7 +3,6 @@
 use super::Sealing;
 use super::object::Unknown;
 use crate::action_source::ActionSource;
-use crate::amount::named_currency;
 use crate::check;
 use crate::code::Code;
 use crate::money::Currency;
@@ -25,16 +24,15 @@ impl Sealing<'_, '_> {
                 findings.add(Code::ValueCurrencyMissing, path(), message);
                 return false;
             }
-            if let Some(other) = other_currency(custom_data, key, action_source) {
-                let message = format!(
-                    "found an amount in {}, not in the currency; left out",
-                    other.code()
-                );
-                findings.add(Code::ValueInvalid, path(), message);
-                return false;
-            }
             true
         })
+    }
+
+    /// The currency of the event's amounts; none if it names two.
+    pub(super) fn currency_of(&self, action_source: ActionSource) -> Option<Currency> {
+        let mut named = currencies(&self.event.custom_data, action_source);
+        let first = named.next()?;
+        named.all(|currency| currency == first).then_some(first)
     }
 }
 
@@ -53,16 +51,4 @@ fn currencies(
             let text = custom_data.get(key)?.raw().as_text()?;
             Currency::parse(&text)
         })
-}
-
-/// The currency that the text of an amount names, if it is another than the event's.
-fn other_currency(
-    custom_data: &Properties<'_>,
-    key: &str,
-    action_source: ActionSource,
-) -> Option<Currency> {
-    let text = custom_data.get(key)?.raw().as_text()?;
-    let named = named_currency(&text)?;
-    let mut own = currencies(custom_data, action_source).peekable();
-    (own.peek().is_some() && own.all(|currency| currency != named)).then_some(named)
 }

@@ -58,6 +58,16 @@ impl Writer<'_> {
         if !out.ends_with('[') {
             out.push(',');
         }
-        json::write_clean(out, item);
+        write_id(item, out);
+    }
+}
+
+/// Writes an id of a list: a text, or a whole number that every reader holds. Another number is written as
+/// text, because Meta takes strings and integers only.
+fn write_id(raw: Raw<'_>, out: &mut String) {
+    if raw.kind() == Kind::Number && !is_integer(raw.text()) {
+        json::write_text(out, &raw.as_digits().unwrap_or_default());
+    } else {
+        json::write_clean(out, raw);
     }
 }

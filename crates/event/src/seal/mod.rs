@@ -26,6 +26,7 @@ use crate::json;
 use crate::likeness;
 use crate::limits::{CUSTOM_EVENT_NAME_CHARS_MAX, EVENT_NAME_BYTES_MAX};
 use crate::model::{DataProcessing, Event};
+use crate::money::Currency;
 use crate::names;
 use crate::normalize::{Context, is_invisible};
 use crate::properties::Properties;
@@ -70,6 +71,7 @@ impl Event<'_> {
             rules,
             moment,
             findings,
+            currency: None,
             out: String::with_capacity(1_536),
         };
         sealing.run().ok_or_else(|| self.remains())
@@ -97,6 +99,8 @@ struct Sealing<'e, 'f> {
     rules: &'e Rules,
     moment: Moment,
     findings: &'f mut Findings,
+    /// The currency of the event's amounts, as soon as its action source is known.
+    currency: Option<Currency>,
     out: String,
 }
 
@@ -109,6 +113,7 @@ impl Sealing<'_, '_> {
         let event = self.event;
         let event_name = self.event_name();
         let action_source = self.action_source();
+        self.currency = self.currency_of(action_source);
         let event_time = self.event_time(action_source);
         let event_id = self.event_id();
 
@@ -121,7 +126,7 @@ impl Sealing<'_, '_> {
         self.text("event_id", &event_id);
         let event_id = EventId::at_end_of(&self.out, event_id);
         self.name("action_source", action_source.name());
-        self.url("event_source_url", event.event_source_url.as_deref());
+        let has_url = self.url("event_source_url", event.event_source_url.as_deref());
         self.url("referrer_url", event.referrer_url.as_deref());
 
         let user_fields = self.user_data();
@@ -129,6 +134,7 @@ impl Sealing<'_, '_> {
             event,
             event_name: &event_name,
             action_source,
+            has_url,
             user_fields,
             custom_keys: self.custom_data(&event_name, action_source),
             app_keys: self.object(
@@ -294,6 +300,7 @@ impl Sealing<'_, '_> {
         self.key(name);
         let mut writer = Writer {
             findings: self.findings,
+            currency: self.currency,
         };
         let keys = writer.properties(
             properties,
@@ -372,16 +379,17 @@ impl Sealing<'_, '_> {
         }
     }
 
-    fn url(&mut self, key: &'static str, url: Option<&str>) {
+    /// Writes the address of a page; tells whether there was anything to write or to say.
+    fn url(&mut self, key: &'static str, url: Option<&str>) -> bool {
         let Some(url) = url.filter(|url| !url.trim().is_empty()) else {
-            return;
+            return false;
         };
         if url::is_plain(url) {
             self.key(key);
             self.out.push('"');
             self.out.push_str(url);
             self.out.push('"');
-            return;
+            return true;
         }
         let mut clean = String::with_capacity(url.len());
         let finding = match url::clean(url, &mut clean) {
@@ -396,8 +404,14 @@ impl Sealing<'_, '_> {
             self.findings.add(code, self.event.path(key), message);
         }
         if !clean.is_empty() {
+            if !url::is_public(&clean) {
+                let message = "the host is none of the web; sent as it is";
+                self.findings
+                    .add(Code::UrlNotPublic, self.event.path(key), message);
+            }
             self.text(key, &clean);
         }
+        true
     }
 
     #[inline(always)]

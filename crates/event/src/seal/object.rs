@@ -32,6 +32,8 @@ pub(super) enum Unknown {
 /// Writes values and collects what was wrong with them.
 pub(super) struct Writer<'f> {
     pub(super) findings: &'f mut Findings,
+    /// The currency of the event's amounts, if it names one.
+    pub(super) currency: Option<Currency>,
 }
 
 /// A path that is only made when there is something to say.
@@ -218,6 +220,7 @@ impl Writer<'_> {
             Shape::Text => self.text(raw, nothing::is_unsaid, path, out),
             Shape::Id => self.text(raw, nothing::is_missing, path, out),
             Shape::Number => self.number(raw, path, out),
+            Shape::Money | Shape::Price => self.money(shape, raw, path, out),
             Shape::Integer => self.integer(raw, path, out),
             Shape::Flag => self.flag(raw, path, out),
             Shape::Currency => self.currency(raw, path, out),
@@ -302,17 +305,81 @@ impl Writer<'_> {
     }
 
     fn number(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        self.amount(None, raw, path, out)
+    }
+
+    /// An amount in the event's currency.
+    fn money(&mut self, shape: Shape, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
+        let Some(currency) = self.currency else {
+            return self.amount(None, raw, path, out);
+        };
+        if raw.kind() == Kind::Number
+            && shape == Shape::Money
+            && currency.minor_digits() < 3
+            && amount::has_three_decimals(raw.text())
+        {
+            self.doubtful(currency, "left as it is", path);
+        }
+        if let Some(text) = raw.as_text()
+            && let Some(other) = amount::named_currency(&text)
+            && other != currency
+        {
+            let other = other.code();
+            let message = format!("found an amount in {other}, not in the currency; left out");
+            self.findings.add(Code::ValueInvalid, path(), message);
+            return false;
+        }
+        self.amount(Some(currency), raw, path, out)
+    }
+
+    fn amount(
+        &mut self,
+        currency: Option<Currency>,
+        raw: Raw<'_>,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> bool {
         let text: Cow<'_, str> = match raw.kind() {
             Kind::Number => raw.text().into(),
             Kind::Text => raw.as_text().unwrap_or_default(),
             _ => return self.wrong_type("a number", raw, path),
         };
-        if raw.kind() == Kind::Number && is_small(&text) {
-            out.push_str(&text);
-            return true;
+        if raw.kind() == Kind::Number {
+            if is_small(&text) {
+                out.push_str(&text);
+                return true;
+            }
+            // A number of JSON says itself what its point means.
+            return self.write_amount(amount::amount(&text), &text, path, out);
         }
-        let Some(amount) = amount::amount(&text) else {
-            let message = format!("found {}, no number; left out", shown(&text));
+        let amount = amount::read(&text, currency);
+        if let (Some(amount), Some(currency)) = (&amount, currency)
+            && amount.is_doubtful
+        {
+            let read = format!("read as {}", shown(&amount.number));
+            self.doubtful(currency, &read, path);
+        }
+        let number = amount.map(|amount| amount.number);
+        self.write_amount(number, &text, path, out)
+    }
+
+    /// Says that a dot or a comma could separate thousands or decimals.
+    fn doubtful(&mut self, currency: Currency, what: &str, path: PathOf<'_>) {
+        let (code, digits) = (currency.code(), currency.minor_digits());
+        let message =
+            format!("three digits behind the point, and {code} has {digits} decimals; {what}");
+        self.findings.add(Code::ValueAmbiguous, path(), message);
+    }
+
+    fn write_amount(
+        &mut self,
+        amount: Option<Cow<'_, str>>,
+        text: &str,
+        path: PathOf<'_>,
+        out: &mut String,
+    ) -> bool {
+        let Some(amount) = amount else {
+            let message = format!("found {}, no number; left out", shown(text));
             self.findings.add(Code::ValueInvalid, path(), message);
             return false;
         };
@@ -338,13 +405,15 @@ impl Writer<'_> {
             Kind::Text => raw.as_text().unwrap_or_default(),
             _ => return self.wrong_type("a whole number", raw, path),
         };
-        match whole(&text) {
-            Some(number) => {
-                out.push_str(number);
-                true
-            }
-            None => self.wrong_type("a whole number", raw, path),
+        let Some(number) = amount::whole_number(&text) else {
+            return self.wrong_type("a whole number", raw, path);
+        };
+        if let Cow::Owned(read) = &number {
+            let message = format!("read as {}", shown(read));
+            self.findings.add(Code::ValueCleaned, path(), message);
         }
+        out.push_str(&number);
+        true
     }
 
     fn flag(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {
@@ -448,28 +517,19 @@ pub(super) fn close(out: &mut String, start: usize, bracket: char) -> bool {
     true
 }
 
+/// Whether a number is written as a whole one that every reader holds.
+pub(super) fn is_integer(number: &str) -> bool {
+    const DIGITS_MAX: usize = 18;
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.len() <= DIGITS_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Whether a JSON value is a whole number above 0, written as such.
 fn is_count(text: &str) -> bool {
     let mut digits = text.bytes();
     text.len() <= 18
         && matches!(digits.next(), Some(b'1'..=b'9'))
         && digits.all(|byte| byte.is_ascii_digit())
-}
-
-/// The digits of a whole number; a fraction of zeros is forgiven.
-pub(super) fn whole(text: &str) -> Option<&str> {
-    let text = text.trim();
-    let digits = match text.split_once('.') {
-        Some((digits, zeros)) if zeros.bytes().all(|byte| byte == b'0') => digits,
-        Some(_) => return None,
-        None => text,
-    };
-    let unsigned = digits.strip_prefix('-').unwrap_or(digits);
-    let is_whole = !unsigned.is_empty()
-        && unsigned.len() <= 18
-        && unsigned.bytes().all(|byte| byte.is_ascii_digit())
-        && (unsigned == "0" || !unsigned.starts_with('0'));
-    is_whole.then_some(digits)
 }
 
 /// The list or object that a string holds as JSON text, as form senders write it.

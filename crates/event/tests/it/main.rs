@@ -15,3 +15,4 @@ mod resolve;
 mod secrecy;
 mod structure;
 mod support;
+mod vectors;

@@ -1,13 +1,19 @@
 //! The forms in which clients of the Graph API send the same thing: JSON, urlencoded, multipart.
 //!
-//! In the forms each field is text; `data` is JSON text then, a list of objects or of JSON strings.
+//! In the forms each field is text; `data` is JSON text then, a list of objects or of JSON strings, or it is
+//! written in [`nested`] fields.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use sluice_event::batch::{Beside, is_asked_for};
 
-/// Fields of a form.
-const FIELDS_MAX: usize = 100;
+use super::nested;
+
+/// Fields of a form. An event in fields of its own has some twenty.
+const FIELDS_MAX: usize = 10_000;
+
+/// What a field takes in memory beside its texts, in bytes, with its place in the tree of nested ones.
+const FIELD_BYTES: usize = 256;
 
 /// A request body of the Graph API.
 pub(crate) enum Form {
@@ -41,12 +47,19 @@ impl Form {
         if is_json(content_type, &body) {
             return Ok(Form::Json(body));
         }
-        let pairs = form_urlencoded::parse(&body);
-        let fields: Vec<_> = pairs
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .take(FIELDS_MAX + 1)
-            .collect();
-        within_limit(fields)
+        within_limit(pairs(&body))
+    }
+
+    /// A form that has its `data` in the query, if it has none itself: a request without a body, as it can be
+    /// typed into Graph tools.
+    pub(crate) fn or_data_of(mut self, query: &str) -> Self {
+        if let Form::Fields(fields) = &mut self
+            && !fields.iter().any(|(name, _)| is_data(name))
+        {
+            let named = pairs(query.as_bytes()).into_iter();
+            fields.extend(named.filter(|(name, _)| is_data(name)));
+        }
+        self
     }
 
     /// The text of a field.
@@ -96,10 +109,11 @@ impl Form {
             Form::Json(body) => return Ok(body),
             Form::Fields(fields) => fields,
         };
-        let data = fields.into_iter().filter(|(key, _)| key == "data");
-        let mut texts: Vec<_> = data.map(|(_, text)| text).collect();
+        let (data, others): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|(key, _)| key == "data");
+        let mut texts: Vec<_> = data.into_iter().map(|(_, text)| text).collect();
         match texts.len() {
-            0 => Err(FormError::NoData),
+            0 => nested::json_of("data", others).ok_or(FormError::NoData),
             1 => Ok(texts.remove(0).into_bytes()),
             _ => Ok(list_of(texts)),
         }
@@ -118,10 +132,31 @@ fn list_of(entries: Vec<String>) -> Vec<u8> {
     list
 }
 
-/// Whether a body is one JSON document, and no form.
+/// Whether a field is `data`, or a part of it.
+fn is_data(name: &str) -> bool {
+    name == "data" || nested::is_below("data", name)
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text)
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .take(FIELDS_MAX + 1)
+        .collect()
+}
+
+/// What the fields of a form take beside their texts, at most.
+pub(crate) fn fields_bytes(body: &[u8]) -> usize {
+    // A field ends with `&`, or with the line of a boundary.
+    let ends = body.iter().filter(|byte| matches!(byte, b'&' | b'\n'));
+    (ends.count() + 1).min(FIELDS_MAX) * FIELD_BYTES
+}
+
+/// Whether a body is one JSON document, and no form. An empty one is an empty form, whatever it is called.
 pub(crate) fn is_json(content_type: &str, body: &[u8]) -> bool {
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let looks_like_json = matches!(first, Some(b'{' | b'['));
+    let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+        return false;
+    };
+    let looks_like_json = matches!(first, b'{' | b'[');
     !is_multipart(content_type)
         && (looks_like_json || kind(content_type).eq_ignore_ascii_case("application/json"))
 }
@@ -188,6 +223,16 @@ mod tests {
                 "data=%7B%7D&access_token=key&data=%7B%7D",
                 "[{},{}]",
             ),
+            (
+                "application/x-www-form-urlencoded",
+                "data[0][event_name]=Lead&access_token=key",
+                r#"[{"event_name":"Lead"}]"#,
+            ),
+            (
+                "application/x-www-form-urlencoded",
+                "data[0][event_name]=Lead&data=%5B%7B%7D%5D",
+                "[{}]",
+            ),
             ("multipart/form-data; boundary=X", multipart, "[{}]"),
         ] {
             assert_eq!(
@@ -199,9 +244,34 @@ mod tests {
     }
 
     #[test]
+    fn data_may_stand_in_the_query() {
+        let read = |content_type, body: &str, query| {
+            let form = Form::read(content_type, body.as_bytes().to_vec()).unwrap();
+            let events = form.or_data_of(query).into_events();
+            events.map(|events| String::from_utf8(events).unwrap())
+        };
+        let nested = "access_token=k&data[0][event_name]=Lead";
+        for (content_type, body, query, expected) in [
+            ("application/json", "", "data=%5B%7B%7D%5D", Ok("[{}]")),
+            ("", "access_token=k", "data=[1]", Ok("[1]")),
+            ("", "", nested, Ok(r#"[{"event_name":"Lead"}]"#)),
+            ("", "data=[2]", "data=[1]", Ok("[2]")),
+            ("", r#"{"data":[]}"#, "data=[1]", Ok(r#"{"data":[]}"#)),
+            ("", "", "access_token=k", Err(FormError::NoData)),
+        ] {
+            let found = read(content_type, body, query);
+            assert_eq!(
+                found.as_deref(),
+                expected.as_ref().copied(),
+                "{body} {query}"
+            );
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong_with_a_form() {
         let form = "application/x-www-form-urlencoded";
-        let many = "a=1&".repeat(101);
+        let many = "a=1&".repeat(FIELDS_MAX + 1);
         for (content_type, body, error) in [
             (form, "access_token=key", FormError::NoData),
             (form, many.as_str(), FormError::TooManyFields),

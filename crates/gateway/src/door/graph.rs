@@ -1,5 +1,5 @@
 //! `POST /{version}/{dataset}/events`: the Graph API's own door, for Meta's SDKs and everything else that
-//! was written for it. Only the host changes, and the access token is the key of a source.
+//! was written for it. The version may be missing, as with Meta. Only the host changes, and the access token is the key of a source.
 //!
 //! Answers are Meta's: Python's SDK wants HTTP 200 with three keys, and reads `error` from every other
 //! body. One thing differs: Meta refuses a whole request for one bad event, and here only that event is
@@ -26,9 +26,10 @@ use super::form::{self, Form, FormError};
 use super::graph_problem::GraphProblem;
 use super::intake::{self, IntakeError, Receipt, aside};
 use super::messages::{MESSAGES_MAX, REMARKS_MAX, message, remark};
-use super::paths::{is_of_the_graph_api, no_door};
+use super::paths::{is_number, is_versioned, no_door};
 use super::peers::Peer;
 use super::problem::Problem;
+use super::public::nothing_at;
 use super::remarks::Warning;
 use super::request_id::RequestId;
 use super::route::switch_misplaced;
@@ -42,10 +43,27 @@ pub(crate) async fn post(
     axum::Extension(id): axum::Extension<RequestId>,
     request: Request,
 ) -> Response {
-    if !is_of_the_graph_api(request.uri().path()) {
-        return no_door(request.uri().path()).into_response();
+    if !is_versioned(request.uri().path()) {
+        return nothing_at(request.uri().path(), &id);
     }
     let dataset = path.map_or_else(not_text, |Path((_, dataset))| dataset);
+    match take(&doors, &dataset, request, &id).await {
+        Ok(outcome) => success(&outcome, &id),
+        Err(problem) => problem.answer(&id),
+    }
+}
+
+/// The same of a path without a version.
+pub(crate) async fn post_unversioned(
+    State(doors): State<Arc<Doors>>,
+    path: Result<Path<String>, PathRejection>,
+    axum::Extension(id): axum::Extension<RequestId>,
+    request: Request,
+) -> Response {
+    let dataset = path.map_or_else(not_text, |Path(dataset)| dataset);
+    if !is_number(&dataset) {
+        return nothing_at(request.uri().path(), &id);
+    }
     match take(&doors, &dataset, request, &id).await {
         Ok(outcome) => success(&outcome, &id),
         Err(problem) => problem.answer(&id),
@@ -102,12 +120,13 @@ async fn take_of(
     let content_type = headers.get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
-    let keys = Shown {
-        in_query: in_query.map(Cow::into_owned),
+    let shown = Shown {
+        query: query.to_owned(),
+        key_in_query: in_query.map(Cow::into_owned),
         known_bearer: known_bearer.map(str::to_owned),
     };
     let opened = aside(received.bytes.len(), move || {
-        Opened::of(&content_type, received, keys)
+        Opened::of(&content_type, received, shown)
     });
     let Opened {
         form,
@@ -144,9 +163,10 @@ async fn take_of(
     Ok(outcome)
 }
 
-/// The keys that were seen before the body was read.
+/// What was seen before the body was read.
 struct Shown {
-    in_query: Option<String>,
+    query: String,
+    key_in_query: Option<String>,
     known_bearer: Option<String>,
 }
 
@@ -161,11 +181,12 @@ struct Opened {
 impl Opened {
     fn of(content_type: &str, mut rest: ReadBody, shown: Shown) -> Result<Self, GraphProblem> {
         if !form::is_json(content_type, &rest.bytes) {
-            let fields = rest.more(rest.bytes.len());
-            fields.map_err(Problem::from)?;
+            let bytes = rest.bytes.len() + form::fields_bytes(&rest.bytes);
+            rest.more(bytes).map_err(Problem::from)?;
         }
         let form = Form::read(content_type, mem::take(&mut rest.bytes))?;
-        let key = match (shown.in_query, shown.known_bearer, form.json()) {
+        let form = form.or_data_of(&shown.query);
+        let key = match (shown.key_in_query, shown.known_bearer, form.json()) {
             (Some(key), ..) => Some(key),
             (None, known, None) => in_field(&form).or(known),
             (None, Some(known), Some(_)) => Some(known),
@@ -245,7 +266,7 @@ pub(crate) fn success(outcome: &Receipt, id: &RequestId) -> Response {
 /// Asks about a token. Node's SDK does so after a crash, takes an error of the answer for the next crash,
 /// and asks again without end: so the answer is a success, and says nothing.
 pub(crate) async fn debug_token(uri: Uri) -> Response {
-    if !is_of_the_graph_api(uri.path()) {
+    if !is_versioned(uri.path()) {
         return no_door(uri.path()).into_response();
     }
     let message = "Sluice does not tell what a token is good for";

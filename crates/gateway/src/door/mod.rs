@@ -19,6 +19,7 @@ mod health;
 mod intake;
 mod line;
 mod messages;
+mod nested;
 mod orders;
 mod paths;
 mod peers;

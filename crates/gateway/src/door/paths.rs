@@ -36,14 +36,19 @@ pub(crate) fn is_graph_shaped(path: &str) -> bool {
     is_of_the_graph_api(path) || path.starts_with("/capi/")
 }
 
-/// Whether a path begins with a version of the Graph API, such as `/v26.0`. Meta's SDKs take any JSON
-/// without `error` for success, so they have to be refused in their own way.
+/// Whether a path begins with a version of the Graph API, such as `/v26.0`, or without one with an id. Meta's
+/// SDKs take any JSON without `error` for success, so they have to be refused in their own way.
 pub(crate) fn is_of_the_graph_api(path: &str) -> bool {
-    is_version(path.split('/').nth(1).unwrap_or_default())
+    is_versioned(path) || is_number(path.split('/').nth(1).unwrap_or_default())
 }
 
-fn is_version(first: &str) -> bool {
+/// Whether a path begins with a version of the Graph API.
+pub(crate) fn is_versioned(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
     let numbers = first.strip_prefix('v').and_then(|it| it.split_once('.'));
-    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
     numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}
+
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -29,6 +29,8 @@ fn router(doors: Arc<Doors>) -> Router {
         .route("/capi/{dataset}/events/", post(capi::post))
         .route("/{version}/{dataset}/events", post(graph::post))
         .route("/{version}/{dataset}/events/", post(graph::post))
+        .route("/{dataset}/events", post(graph::post_unversioned))
+        .route("/{dataset}/events/", post(graph::post_unversioned))
         .route("/{version}/debug_token", get(graph::debug_token))
         .route("/{version}/{node}/instruments", any(unknown_path))
         .route("/healthz", get(health::alive))
@@ -115,7 +117,8 @@ async fn unknown_path(uri: Uri, axum::Extension(id): axum::Extension<RequestId>)
     nothing_at(uri.path(), &id)
 }
 
-fn nothing_at(path: &str, id: &RequestId) -> Response {
+/// The answer where there is no door, in the words of whoever asks there.
+pub(super) fn nothing_at(path: &str, id: &RequestId) -> Response {
     if is_of_the_graph_api(path) {
         GraphProblem::unknown_path().answer(id)
     } else {

@@ -12,6 +12,14 @@ async fn every_form_of_the_graph_api_is_understood() {
     let with_token = format!("{path}/?access_token={KEY}");
     let list = |id: &str| json!([test.purchase(id)]).to_string();
     let texts = |id: &str| json!([test.purchase(id).to_string()]).to_string();
+    let form_of = |pairs: &[(String, String)]| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs);
+        form.finish()
+    };
+    let in_query = [("data".to_owned(), list("query"))];
+    let in_query = format!("{with_token}&{}", form_of(&in_query));
+    let unversioned = format!("/{DATASET}/events?access_token={KEY}");
     let form = |pairs: &[(&str, &str)]| {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(pairs);
@@ -59,6 +67,25 @@ async fn every_form_of_the_graph_api_is_understood() {
             form(&[("access_token", KEY), ("data", &list("a"))]),
         ),
         (&path, "multipart/form-data; boundary=b", "", multipart),
+        (
+            &with_token,
+            "application/x-www-form-urlencoded",
+            "",
+            form_of(&nested("data[0]", &test.purchase("nested"))),
+        ),
+        (
+            &with_token,
+            "application/x-www-form-urlencoded",
+            "",
+            form(&[("data[0]", &test.purchase("numbered").to_string())]),
+        ),
+        (&in_query, "application/json", "", String::new()),
+        (
+            &unversioned,
+            "application/json",
+            "",
+            json!({"data": [test.purchase("unversioned")]}).to_string(),
+        ),
     ] {
         let bearer = format!("Bearer {authorization}");
         let mut headers = vec![("Content-Type", content_type)];
@@ -72,8 +99,23 @@ async fn every_form_of_the_graph_api_is_understood() {
         assert_eq!(json["messages"], json!([]));
         assert!(json["fbtrace_id"].is_string());
     }
-    test.arrived(6).await;
+    test.arrived(10).await;
     test.finish().await;
+}
+
+/// A value as nested fields of a form, `name[key]=text`, as PHP writes them.
+fn nested(name: &str, value: &Value) -> Vec<(String, String)> {
+    let below = |key: &str, value| nested(&format!("{name}[{key}]"), value);
+    match value {
+        Value::Object(members) => (members.iter())
+            .flat_map(|(key, value)| below(key, value))
+            .collect(),
+        Value::Array(items) => (items.iter().enumerate())
+            .flat_map(|(index, value)| below(&index.to_string(), value))
+            .collect(),
+        Value::String(text) => vec![(name.to_owned(), text.clone())],
+        other => vec![(name.to_owned(), other.to_string())],
+    }
 }
 
 /// A header for somebody else, such as a proxy on the way, beside a token in the body.

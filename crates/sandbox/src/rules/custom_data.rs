@@ -1,6 +1,6 @@
 //! What was bought, and for how much.
 
-use super::currency::is_currency;
+use super::currency::{is_currency, is_withdrawn};
 use super::event::Head;
 use super::{Remarks, wrong};
 use crate::answer::GraphError;
@@ -13,7 +13,7 @@ pub(super) fn check(
     remarks: &mut Remarks<'_>,
 ) -> Result<(), GraphError> {
     let custom = event.given("custom_data").unwrap_or(&Value::Null);
-    money(custom, head, index)?;
+    money(custom, head, index, remarks)?;
     contents(custom, index, remarks)?;
     content_ids(custom, index, remarks)
 }
@@ -29,7 +29,12 @@ fn either<'v>(
     custom.given(web).or_else(by_app)
 }
 
-fn money(custom: &Value<'_>, head: &Head<'_>, index: usize) -> Result<(), GraphError> {
+fn money(
+    custom: &Value<'_>,
+    head: &Head<'_>,
+    index: usize,
+    remarks: &mut Remarks<'_>,
+) -> Result<(), GraphError> {
     let value = either(custom, head, "value", "_valueToSum");
     let currency = either(custom, head, "currency", "fb_currency");
     let is_empty = |value: &&Value<'_>| value.text() == Some("");
@@ -61,6 +66,12 @@ fn money(custom: &Value<'_>, head: &Head<'_>, index: usize) -> Result<(), GraphE
     };
     if value.is_some_and(|value| !is_number(value)) {
         return Err(wrong(index, &["custom_data", "value"], "must be a number"));
+    }
+    if let Some(code) = currency
+        .and_then(Value::text)
+        .filter(|code| is_withdrawn(code))
+    {
+        remarks.add(|| format!("{code} was withdrawn: whether Meta still takes it is not known"));
     }
     let wrong_currency = match currency {
         Some(currency) => !currency.text().is_some_and(is_currency),
@@ -140,6 +151,7 @@ mod tests {
             (r#"{"value":9.5}"#, 2_804_010),
             ("{}", 2_804_010),
             ("null", 2_804_010),
+            (r#"{"value":9.5,"currency":"BYR"}"#, 0),
             (r#"{"value":9.5,"currency":"EURO"}"#, 2_804_023),
             (r#"{"value":"nine","currency":"USD"}"#, 2_804_019),
             (r#"{"value":"NaN","currency":"USD"}"#, 2_804_019),

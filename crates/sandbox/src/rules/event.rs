@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Remarks, wrong};
+use super::{Remarks, unexpected, wrong};
 use crate::answer::GraphError;
 use crate::value::Value;
 
@@ -70,10 +70,7 @@ pub(super) fn check<'e>(
     // Whether Meta minds a null under an unexpected key is not known: it passes.
     for (key, _) in entries.iter().filter(|(_, value)| *value != Value::Null) {
         if KEYS.binary_search(&key.as_ref()).is_err() {
-            let place = super::Place(index, &[]);
-            let text = format!("Unexpected key \"{key}\" on param \"{place}\".");
-            let title = "Server Side Api Parameter Error";
-            return Err(GraphError::refused(2_804_019, title, text));
+            return Err(unexpected(index, &[], key));
         }
     }
     let required = |key: &'static str| {

@@ -55,6 +55,13 @@ fn wrong(index: usize, path: &[&str], what: &str) -> GraphError {
     GraphError::parameter(&Place(index, path).to_string(), what)
 }
 
+/// The error for a key that Meta does not know, on the object at a place.
+fn unexpected(index: usize, path: &[&str], key: &str) -> GraphError {
+    let place = Place(index, path);
+    let text = format!("Unexpected key \"{key}\" on param \"{place}\".");
+    GraphError::refused(2_804_019, "Server Side Api Parameter Error", text)
+}
+
 /// Why a request's events are refused.
 #[derive(Debug)]
 pub(crate) struct Offence {

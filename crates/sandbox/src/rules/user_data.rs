@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Remarks, wrong};
+use super::{Remarks, unexpected, wrong};
 use crate::answer::GraphError;
 use crate::value::Value;
 
@@ -161,24 +161,32 @@ fn check_item(
     }
     match look(key, item) {
         Look::NotHashed => {
-            return Err(wrong(
-                index,
-                &path,
-                "is not hashed: it must be SHA-256 in lower-case hex",
-            ));
+            let text = format!(
+                "The {key} parameter isn't hashed: it must be SHA-256 in lower-case hex. All user parameters \
+                 have to be, but for client user agent, click id and browser id."
+            );
+            let title = "User Parameter Not Hashed";
+            return Err(GraphError::refused(2_804_016, title, text));
         }
         Look::Md5 => remarks.add(|| format!("{key} is an MD5 hash: Meta documents SHA-256")),
         Look::Empty => remarks.add(|| format!("{key} is empty")),
-        Look::Unknown => remarks.add(|| format!("user_data has no key {key}")),
-        Look::Hashed | Look::Clear => shape(key, item, remarks),
+        Look::Unknown => return Err(unexpected(index, &["user_data"], key)),
+        Look::Hashed | Look::Clear => return shape(key, item, remarks),
     }
     Ok(())
 }
 
-/// The shape of values that Meta takes whatever they are.
-fn shape(key: &str, item: &Value<'_>, remarks: &mut Remarks<'_>) {
+/// The shape of values in the clear, which Meta takes whatever they are, but for a click id.
+fn shape(key: &str, item: &Value<'_>, remarks: &mut Remarks<'_>) -> Result<(), GraphError> {
     let text = item.text_or_number().unwrap_or_default();
     match key {
+        "fbc" if !is_click_id(&text) => {
+            return Err(GraphError::refused(
+                2_804_001,
+                "Click ID Incorrectly Formatted",
+                "The click id (fbc) is not formatted correctly: fb.<index>.<milliseconds>.<fbclid>.",
+            ));
+        }
         "client_ip_address" if !is_address(&text) => {
             remarks.add(|| format!("client_ip_address is no IP address: {text}"));
         }
@@ -190,6 +198,14 @@ fn shape(key: &str, item: &Value<'_>, remarks: &mut Remarks<'_>) {
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// Whether a click id has all its parts. Whether Meta minds a time in seconds is not known.
+fn is_click_id(text: &str) -> bool {
+    let parts: Vec<_> = text.splitn(4, '.').collect();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(parts[..], ["fb", index, time, id] if is_number(index) && is_number(time) && !id.is_empty())
 }
 
 fn is_address(text: &str) -> bool {
@@ -257,21 +273,22 @@ mod tests {
             (r#"{"em":"HASH.AQQCAQMC"}"#, 0),
             (r#"{"em":"HASH.BA"}"#, 0),
             (r#"{"em":"d41d8cd98f00b204e9800998ecf8427e"}"#, 0),
-            (r#"{"em":"john_smith@gmail.com"}"#, 2_804_019),
-            (r#"{"em":["HASH","john_smith@gmail.com"]}"#, 2_804_019),
-            (r#"{"em":"HASH ","fbp":"x"}"#, 2_804_019),
-            (r#"{"em":"HASH.appendix!"}"#, 2_804_019),
-            (r#"{"ph":16505551212}"#, 2_804_019),
-            (r#"{"fbp":"x","ge":"f"}"#, 2_804_019),
-            (r#"{"fbp":"x","country":"us"}"#, 2_804_019),
+            (r#"{"em":"john_smith@gmail.com"}"#, 2_804_016),
+            (r#"{"em":["HASH","john_smith@gmail.com"]}"#, 2_804_016),
+            (r#"{"em":"HASH ","fbp":"x"}"#, 2_804_016),
+            (r#"{"em":"HASH.appendix!"}"#, 2_804_016),
+            (r#"{"ph":16505551212}"#, 2_804_016),
+            (r#"{"fbp":"x","ge":"f"}"#, 2_804_016),
+            (r#"{"fbp":"x","country":"us"}"#, 2_804_016),
+            (r#"{"fbp":"x","ct":"zurich"}"#, 2_804_016),
             (r#"{"em":{"a":1}}"#, 2_804_019),
             (r#"{"external_id":"customer-17"}"#, 0),
             (r#"{"external_id":[17,"18"]}"#, 0),
         ]);
         let upper = HASH.to_uppercase();
-        subcodes(&[(&format!(r#"{{"em":"{upper}"}}"#), 2_804_019)]);
+        subcodes(&[(&format!(r#"{{"em":"{upper}"}}"#), 2_804_016)]);
         let (_, text) = refusal(&with(&user(r#"{"em":"a@b.c"}"#))).unwrap();
-        assert!(text.starts_with("The parameter $['data'][1]['user_data']['em'] is not hashed"));
+        assert!(text.starts_with("The em parameter isn't hashed"), "{text}");
         // The text must not repeat what should not have been sent.
         assert!(!text.contains("a@b.c"), "{text}");
     }
@@ -299,6 +316,31 @@ mod tests {
         ]);
     }
 
+    /// As Meta did with WooCommerce's plugin, which sent `click_id`.
+    #[test]
+    fn keys_that_meta_does_not_know_are_refused() {
+        subcodes(&[
+            (r#"{"em":"HASH","click_id":"x"}"#, 2_804_019),
+            (r#"{"em":"HASH","email":"a@b.c"}"#, 2_804_019),
+            (r#"{"em":"HASH","click_id":null}"#, 0),
+        ]);
+        let (_, text) = refusal(&with(&user(r#"{"em":"HASH","click_id":"x"}"#))).unwrap();
+        let expected = r#"Unexpected key "click_id" on param "$['data'][1]['user_data']"."#;
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_click_id_has_all_its_parts() {
+        subcodes(&[
+            (r#"{"fbc":"fb.1.1554763741205.AbC"}"#, 0),
+            (r#"{"fbc":"fb.1.1554763741205.AbC.AQQCAQMC"}"#, 0),
+            (r#"{"fbc":"fb.1.1554763741.AbC"}"#, 0),
+            (r#"{"fbc":"fb.1.1554763741205."}"#, 2_804_001),
+            (r#"{"fbc":"fb.1.1554763741205"}"#, 2_804_001),
+            (r#"{"fbc":"IwAR2F4-dbP0"}"#, 2_804_001),
+        ]);
+    }
+
     #[test]
     fn lead_ids() {
         subcodes(&[
@@ -319,13 +361,14 @@ mod tests {
                 "empty text",
             ),
             (r#"{"fbp":"fb.1.1795435100.AbC"}"#, "fb.1."),
-            (r#"{"fbc":"IwAR2F4-dbP0"}"#, "fb.1."),
+            (r#"{"fbc":"fb.1.1554763741.AbC"}"#, "fb.1."),
+            (r#"{"fbc":"IwAR2F4-dbP0"}"#, "Click ID"),
             (
                 r#"{"client_ip_address":"256.256.256.256"}"#,
                 "no IP address",
             ),
-            (r#"{"em":"a@b.c"}"#, "is not hashed"),
-            (r#"{"email":"a@b.c"}"#, "no key email"),
+            (r#"{"em":"a@b.c"}"#, "isn't hashed"),
+            (r#"{"email":"a@b.c"}"#, "Unexpected key \"email\""),
         ] {
             let text = remarks_of(&user(user_data));
             assert!(text.contains(expected), "{user_data}: {text}");

@@ -61,6 +61,10 @@ fn app_events_need_app_data_with_extinfo() {
             r#"{"app_data":{"advertiser_tracking_enabled":"maybe"}}"#,
             &["app_tracking_missing", "value_type"],
         ),
+        (
+            r#"{"app_data":{"advertiser_tracking_enabled":3}}"#,
+            &["app_tracking_missing", "value_type"],
+        ),
         (r#"{"app_data":{"advertiser_tracking_enabled":false}}"#, &[]),
         (r#"{"app_data":{"advertiser_tracking_enabled":"0"}}"#, &[]),
         (
@@ -78,6 +82,12 @@ fn app_events_need_app_data_with_extinfo() {
         ),
     ];
     assert_codes(&app(), rows);
+    // Meta answers 400 without it and names the parameter.
+    let without = patched(
+        &app(),
+        r#"{"app_data":{"advertiser_tracking_enabled":null}}"#,
+    );
+    assert!(seal_value(&without).sealed.is_none());
 }
 
 /// The Python SDK writes `null` into slots that it does not know.
@@ -99,6 +109,12 @@ fn extinfo_has_sixteen_slots_whatever_came() {
         empty
     );
     assert_eq!(sixteen(EXTINFO)[9], 390);
+    // Meta takes a number in the place of the system's version for none at all.
+    let numbers = r#"["a2",1,2,3.50,14,0,0,0,0,1080,2400.0,2.6,8,128,64.5,0]"#;
+    let texts = json!([
+        "a2", "1", "2", "3.50", "14", "0", "0", "0", "0", 1080, 2400, "2.6", 8, 128, "64.5", "0"
+    ]);
+    assert_eq!(sixteen(numbers), texts);
     // The Node SDK writes the list as an object with numbered keys.
     assert_eq!(sixteen(r#"{"0":"a2","1":"","4":"14","15":""}"#), empty);
     let flags = [

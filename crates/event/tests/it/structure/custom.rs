@@ -114,6 +114,48 @@ fn a_value_without_currency_is_left_out() {
     assert_sent(&lead(), "/custom_data/value", sent);
 }
 
+/// Meta takes strings and integers: `1001.0` matches no catalogue, and is refused (100/2804019).
+#[test]
+fn ids_of_things_are_texts_or_whole_numbers() {
+    let rows = &[
+        (
+            r#"{"custom_data":{"content_ids":[1001.0,1002.5,12345678901234567890,1e3,-7,42,"A"]}}"#,
+            r#"["1001","1002.5","12345678901234567890","1000",-7,42,"A"]"#,
+        ),
+        (r#"{"custom_data":{"content_ids":1001.0}}"#, r#"["1001"]"#),
+        (r#"{"custom_data":{"content_ids":42}}"#, "[42]"),
+    ];
+    assert_sent(&website(), "/custom_data/content_ids", rows);
+}
+
+/// A number of JSON says itself what its point means; but a template may have printed it.
+#[test]
+fn three_decimals_are_told() {
+    let rows: &[Row<'_>] = &[
+        (r#"{"custom_data":{"value":1.299}}"#, &["value_ambiguous"]),
+        (
+            r#"{"custom_data":{"value":-1.299}}"#,
+            &["value_ambiguous", "value_negative"],
+        ),
+        (r#"{"custom_data":{"value":1.29}}"#, &[]),
+        (r#"{"custom_data":{"value":0.299}}"#, &[]),
+        (r#"{"custom_data":{"value":1234.299}}"#, &[]),
+        (r#"{"custom_data":{"value":1.299,"currency":"KWD"}}"#, &[]),
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"item_price":8.403}]}}"#,
+            &[],
+        ),
+        (r#"{"custom_data":{"max_rating_value":"1.299"}}"#, &[]),
+    ];
+    assert_codes(&website(), rows);
+    let outcome = seal_value(&patched(&website(), r#"{"custom_data":{"value":"1.299"}}"#));
+    let message = outcome.message("value_ambiguous");
+    assert_eq!(
+        message,
+        "three digits behind the point, and EUR has 2 decimals; read as `1299`"
+    );
+}
+
 #[test]
 fn entries_of_contents_need_an_id_and_a_quantity() {
     let rows: &[(&str, &str, &[&str])] = &[
@@ -146,6 +188,21 @@ fn entries_of_contents_need_an_id_and_a_quantity() {
             r#"[{"id":"A","quantity":-1}]"#,
             r#"[{"id":"A","quantity":1}]"#,
             &["contents_quantity"],
+        ),
+        (
+            r#"[{"id":"A","quantity":"1,000"},{"id":"B","quantity":"1 000"},{"id":"C","quantity":"2.000"}]"#,
+            r#"[{"id":"A","quantity":1000},{"id":"B","quantity":1000},{"id":"C","quantity":2}]"#,
+            &["value_cleaned"],
+        ),
+        (
+            r#"[{"id":"A","quantity":"1.5"},{"id":"B","quantity":"1,5"},{"id":"C","quantity":"12,00"}]"#,
+            r#"[{"id":"A","quantity":1},{"id":"B","quantity":1},{"id":"C","quantity":12}]"#,
+            &["contents_quantity", "value_cleaned"],
+        ),
+        (
+            r#"[{"id":"A","quantity":2,"item_price":"1.299 €"}]"#,
+            r#"[{"id":"A","quantity":2,"item_price":1299}]"#,
+            &["value_cleaned"],
         ),
         (
             r#"[{"id":"A","quantity":1.5}]"#,

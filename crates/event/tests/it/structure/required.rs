@@ -226,7 +226,7 @@ fn a_missing_action_source_is_read_off_the_fields() {
                 r#""system_generated""#,
             ),
             (
-                r#"{"app_data":{"extinfo":["i2","","","","17.1","","","","","","","","","","",""]}}"#,
+                r#"{"app_data":{"advertiser_tracking_enabled":0,"extinfo":["i2","","","","17.1","","","","","","","","","","",""]}}"#,
                 r#""app""#,
             ),
             (

@@ -96,7 +96,20 @@ fn bad_values_cost_themselves_alone() {
             r#"{"user_data":{"client_ip_address":"10.0.0.1"}}"#,
             &["ip_not_public"],
         ),
-        (r#"{"user_data":{"fbc":"IwAR2F4-dbP0"}}"#, &["fbc_invalid"]),
+        (r#"{"user_data":{"fbc":"AbCdEfGh"}}"#, &["fbc_invalid"]),
+        (r#"{"user_data":{"fbc":"IwAR2F4-dbP0"}}"#, &["key_alias"]),
+        (
+            r#"{"user_data":{"fn":"M&uuml;ller","ct":"K%C3%B6ln"}}"#,
+            &["value_mended"],
+        ),
+        // A number whose exponent or point says that its digits may be gone, as a number and as text.
+        (
+            r#"{"user_data":{"ph":4915120000000.0}}"#,
+            &["value_damaged"],
+        ),
+        (r#"{"user_data":{"ph":4.91512e12}}"#, &["value_damaged"]),
+        (r#"{"user_data":{"ph":"4.91512E+12"}}"#, &["value_damaged"]),
+        (r#"{"user_data":{"ph":491512345678.0}}"#, &["ph_no_country"]),
         (
             r#"{"user_data":{"fbc":"fb.1.1554763741.AbC"}}"#,
             &["fbc_time"],
@@ -233,7 +246,7 @@ fn click_ids_go_untouched() {
         ("fb.1.1554763741205.Ab.C_d-e", true, &[]),
         ("fb.1.1554763741.AbC", true, &["fbc_time"]),
         ("fb.1.1999999999999.AbC", true, &["fbc_time"]),
-        ("IwAR2F4-dbP0", false, &["fbc_invalid"]),
+        ("AbCdEfGh", false, &["fbc_invalid"]),
         ("FB.1.1554763741205.AbC", false, &["fbc_invalid"]),
         ("fb.1.1554763741205.", false, &["fbc_invalid"]),
         (
@@ -256,6 +269,10 @@ fn a_bare_fbclid_becomes_a_click_id() {
         r#"{"event_time":1789999940,"fbclid":"IwAR2F4-dbP0","user_data":{"external_id":"1"}}"#,
         r#"{"fbclid":"IwAR2F4-dbP0","user_data":{"external_id":"1"},"event_time":1789999940}"#,
         r#"{"event_time":1789999940,"user_data":{"external_id":"1","fbclid":"IwAR2F4-dbP0"}}"#,
+        r#"{"user_data":{"external_id":"1","fbc":"IwAR2F4-dbP0"},"event_time":1789999940}"#,
+        r#"{"user_data":{"external_id":"1","fbc":["IwAR2F4-dbP0"]},"event_time":1789999940}"#,
+        r#"{"user_data":{"external_id":"1"},"event_time":1789999940,"event_source_url":"https://shop.example/?a=1&fbclid=IwAR2F4-dbP0#x"}"#,
+        r#"{"user_data":{"external_id":"1"},"event_time":1789999940,"referrer_url":"https://shop.example/?fbclid=IwAR2F4-dbP0"}"#,
     ] {
         let event = event.replacen('{', r#"{"event_name":"Lead","action_source":"email","#, 1);
         let json = crate::support::seal(&event).json();
@@ -267,7 +284,9 @@ fn a_bare_fbclid_becomes_a_click_id() {
     // S2: what a cookie said is older, so it stays.
     let both =
         r#"{"external_id":"1","fbclid":"IwAR2F4-dbP0","fbc":"fb.1.1700000000000.IwAR2F4-dbP0"}"#;
-    let json = seal_person(both).json();
+    let mut event = of_person(both);
+    event["event_source_url"] = "https://shop.example/?fbclid=IwAR2F4-other".into();
+    let json = seal_value(&event).json();
     assert_eq!(json["user_data"]["fbc"], "fb.1.1700000000000.IwAR2F4-dbP0");
 }
 

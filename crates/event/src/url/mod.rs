@@ -1,5 +1,7 @@
 //! Page addresses: whole, and without contact data.
 
+mod host;
+
 use crate::bytes::{self, UnusualInWord};
 use crate::contact::{has_email, is_contact, percent_decode};
 use crate::contact_key::{self, Says};
@@ -30,7 +32,7 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
         return None;
     }
     let mut cleaned = Cleaned::Unchanged;
-    let (scheme, rest) = match url.split_once("://") {
+    let (mut scheme, mut rest) = match url.split_once("://") {
         Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
         _ => {
             let rest = url.strip_prefix("//").unwrap_or(url);
@@ -38,18 +40,25 @@ pub(crate) fn clean(url: &str, out: &mut String) -> Option<Cleaned> {
             ("https", rest)
         }
     };
+    // A setting that holds `https://shop.example`, behind another `https://`.
+    while let Some((second, inner)) = rest.split_once("://")
+        && ["http", "https"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(second))
+    {
+        (scheme, rest) = (second, inner);
+        cleaned = Cleaned::Completed;
+    }
     let (rest, fragment) = split_before(rest, '#');
     let (rest, query) = split_before(rest, '?');
     let (authority, path) = split_before(rest, '/');
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let is_host = !host.is_empty()
-        && !host.contains(' ')
-        && (host.contains('.')
-            || host.rsplit_once(':').is_some_and(|(_, port)| {
-                !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
-            })
-            || cleaned == Cleaned::Unchanged);
-    if !is_host || has_email(host) {
+    let has_port = || {
+        host.split_once(':')
+            .is_some_and(|(_, port)| !port.is_empty())
+    };
+    let could_be_word = cleaned == Cleaned::Completed && !host.contains('.') && !has_port();
+    if could_be_word || !host::is_host(host) || has_email(host) {
         return None;
     }
 
@@ -92,11 +101,21 @@ pub(crate) fn is_plain(url: &str) -> bool {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    let bytes = host_and_path.as_bytes();
+    let host = &bytes[..memchr::memchr(b'/', bytes).unwrap_or(bytes.len())];
     url.len() <= URL_BYTES_MAX
         && bytes::is_free::<UnusualInWord>(rest.as_bytes())
-        && !host_and_path.starts_with('/')
-        && host_and_path.contains('.')
+        && host::is_plain(host)
         && !has_contact_key(query)
+}
+
+/// Whether the host of a cleaned address is one of the web.
+pub(crate) fn is_public(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (rest, _) = split_before(rest, '#');
+    let (rest, _) = split_before(rest, '?');
+    let (authority, _) = split_before(rest, '/');
+    host::is_public(authority)
 }
 
 /// Whether the name of a parameter in a query says that contact data is in it.

@@ -1,5 +1,7 @@
 //! Times as senders write them, as Unix seconds.
 
+mod words;
+
 use crate::json::{Kind, Raw};
 
 /// A time that was read.
@@ -33,7 +35,7 @@ pub(crate) enum TimeError {
 const SECONDS_MAX: i64 = 100_000_000_000;
 
 /// Reads a JSON value: Unix seconds (milli- and microseconds are recognised by their size) as a
-/// number or text, or ISO 8601 / RFC 2822 text with a zone.
+/// number or text, ISO 8601 or RFC 2822 text with a zone, .NET's `/Date(ms)/`, or a time in [`words`].
 pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
     if let Some(unix_s) = seconds(raw.text()) {
         return Ok(Time {
@@ -69,6 +71,12 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
     if is_number && text.matches('.').count() <= 1 {
         return parse_number(text);
     }
+    if let Some(milliseconds) = dot_net(text) {
+        return parse_number(milliseconds).map(|time| Time {
+            change: None,
+            ..time
+        });
+    }
     let zulu = [" UTC", " GMT", "UTC", "GMT"]
         .iter()
         .find_map(|zone| text.strip_suffix(zone))
@@ -89,7 +97,25 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
     if text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::civil::Date>().is_ok() {
         return Err(TimeError::NoZone);
     }
-    Err(TimeError::Invalid)
+    match words::parse(text)? {
+        unix_s @ 0..=SECONDS_MAX => Ok(Time {
+            unix_s,
+            change: None,
+        }),
+        _ => Err(TimeError::Invalid),
+    }
+}
+
+/// The milliseconds of .NET's `/Date(1701234567000)/`; an offset behind them says where it was, not when.
+fn dot_net(text: &str) -> Option<&str> {
+    let text = text.trim_matches(['/', '\\']);
+    let inner = text.strip_prefix("Date(")?.strip_suffix(')')?;
+    let end = inner.find(['+', '-']).unwrap_or(inner.len());
+    let (milliseconds, offset) = inner.split_at(end);
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_offset = offset.is_empty() || (offset.len() == 5 && is_digits(&offset[1..]));
+    // Fewer digits are a day of the year 2001 at most, or no milliseconds.
+    (milliseconds.len() > 11 && is_digits(milliseconds) && is_offset).then_some(milliseconds)
 }
 
 fn parse_number(text: &str) -> Result<Time, TimeError> {
@@ -137,6 +163,13 @@ mod tests {
             ("2023-11-29 05:09:27 UTC", None),
             ("2023-11-29T05:09:27.999Z", None),
             ("Wed, 29 Nov 2023 05:09:27 GMT", None),
+            ("Wed Nov 29 05:09:27 UTC 2023", None),
+            ("/Date(1701234567000)/", None),
+            ("/Date(1701234567000+0100)/", None),
+            ("\\/Date(1701234567000)\\/", None),
+            ("2023-11-29T05:09:27+00:00[UTC]", None),
+            ("2023-11-29 05:09:27+00", None),
+            ("20231129T050927Z", None),
         ] {
             let expected = Time {
                 unix_s: 1_701_234_567,
@@ -160,6 +193,9 @@ mod tests {
             "2023-13-01T00:00:00Z",
             "1.2.3",
             "1960-01-01T00:00:00Z",
+            "Fri Jan 01 00:00:00 UTC 1960",
+            "/Date(1701234567)/",
+            "/Date(soon)/",
         ] {
             assert_eq!(parse_text(text), Err(TimeError::Invalid), "{text}");
         }

@@ -1,0 +1,212 @@
+//! `st`: regions.
+//!
+//! US states and Canadian provinces become their two-letter codes; another region keeps its name and is
+//! never cut. Shop systems store codes instead of names: those of ISO 3166-2, with the country before
+//! them or without, some of which are the figures of licence plates (`TR34`). The country says nothing
+//! about the region, so it goes; figures say nothing without the country, so a code with figures is
+//! left out.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::{Country, place, text};
+use crate::code::Code;
+
+/// Folded name, country, code; written by `scripts/tables/states.py`.
+const TABLE: &str = include_str!("tables/states.tsv");
+
+struct State {
+    country: Country,
+    code: &'static str,
+}
+
+static STATES: LazyLock<HashMap<&'static str, State>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let mut columns = line.split('\t');
+            let name = columns.next()?;
+            let country = Country::parse(columns.next()?)?;
+            let code = columns.next()?;
+            Some((name, State { country, code }))
+        })
+        .collect()
+});
+
+/// Countries with a region that has the country's own code (ISO 3166-2).
+const SAME_CODE: [&str; 5] = ["dj", "lu", "mc", "so", "sv"];
+
+/// Letters that are an article as well as a country's code: `LA-PAZ`, `AL-ULA`.
+const ARTICLES: [&str; 6] = ["ad", "al", "an", "as", "el", "la"];
+
+/// The characters of a code without its country.
+const CODE_CHARS_MAX: usize = 3;
+
+pub(super) fn normalize(
+    value: &str,
+    country: Option<Country>,
+    out: &mut String,
+) -> Result<(), Code> {
+    let value = match Written::of(value, country) {
+        Written::Name(name) => name,
+        Written::Code(code) => {
+            out.push_str(&code.to_ascii_lowercase());
+            return Ok(());
+        }
+        Written::Figures => return Err(Code::PlaceInvalid),
+    };
+    place::city(value, out)?;
+    if out.len() == 2 {
+        let is_country = country.is_some_and(|country| country.code() == *out);
+        if is_country && !SAME_CODE.contains(&out.as_str()) {
+            out.clear();
+            return Err(Code::PlaceInvalid);
+        }
+        return Ok(());
+    }
+    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
+    if let Some(state) = STATES.get(&*text::fold(value)).filter(is_there) {
+        out.clear();
+        out.push_str(state.code);
+    }
+    Ok(())
+}
+
+/// How a region is written.
+enum Written<'v> {
+    Name(&'v str),
+    /// A code of letters.
+    Code(&'v str),
+    /// A code with figures in it.
+    Figures,
+}
+
+impl<'v> Written<'v> {
+    fn of(value: &'v str, country: Option<Country>) -> Self {
+        let is_code = |text: &str| {
+            (1..=CODE_CHARS_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let has_figure = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+        let Some((prefix, separator, rest)) = behind_country(value) else {
+            return if has_figure(value) && is_bare_code(value) {
+                Written::Figures
+            } else {
+                Written::Name(value)
+            };
+        };
+        if has_figure(rest) {
+            return if is_code(rest) {
+                Written::Figures
+            } else {
+                Written::Name(value)
+            };
+        }
+        if separator == "-"
+            && let Some(code) = iso_state(prefix, rest)
+        {
+            return Written::Code(code);
+        }
+        let lower = prefix.to_ascii_lowercase();
+        let is_own = country.is_some() && country == Country::parse(prefix);
+        let is_clear = separator == "-" && !ARTICLES.contains(&lower.as_str());
+        match country {
+            _ if is_own && is_code(rest) => Written::Code(rest),
+            // `DE-Bayern`; without a hyphen the letters may be a word of the name.
+            Some(_) if is_own && is_clear => Written::Name(rest),
+            None if is_clear && is_code(rest) => Written::Code(rest),
+            _ => Written::Name(value),
+        }
+    }
+}
+
+/// Whether a value is a code without a country, but for punctuation: at most three letters beside figures.
+fn is_bare_code(value: &str) -> bool {
+    const CHARS_MAX: usize = 5;
+    let letters = value.chars().filter(|c| c.is_alphabetic()).count();
+    let figures = value.bytes().filter(u8::is_ascii_digit).count();
+    value.is_ascii() && letters <= CODE_CHARS_MAX && letters + figures <= CHARS_MAX
+}
+
+/// The country's two letters at the start of a region, what separates them from the rest, and the rest.
+/// Figures need no separator.
+fn behind_country(value: &str) -> Option<(&str, &str, &str)> {
+    let (prefix, rest) = value.split_at_checked(2)?;
+    let is_letters = prefix.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let end = rest.find(|c: char| {
+        !matches!(
+            c,
+            '-' | '_' | ' ' | '.' | ':' | '/' | '\u{2010}'..='\u{2013}'
+        )
+    })?;
+    let (separator, rest) = rest.split_at(end);
+    let is_apart = !separator.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit());
+    (is_letters && is_apart && Country::parse(prefix).is_some()).then(|| {
+        let separator = separator.trim();
+        let is_hyphen = matches!(separator, "\u{2010}" | "\u{2011}" | "\u{2012}" | "\u{2013}");
+        (prefix, if is_hyphen { "-" } else { separator }, rest.trim())
+    })
+}
+
+/// The state of an ISO 3166-2 code of the US or Canada, such as `US-CA`.
+fn iso_state(country: &str, code: &str) -> Option<&'static str> {
+    let country = Country::parse(country)?;
+    let mut states = STATES.values();
+    let state =
+        states.find(|state| state.country == country && state.code.eq_ignore_ascii_case(code))?;
+    Some(state.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str, country: &str) -> Option<String> {
+        let mut out = String::new();
+        normalize(value, Country::parse(country), &mut out)
+            .ok()
+            .map(|()| out)
+    }
+
+    #[test]
+    fn states_become_codes_where_the_country_allows() {
+        for (value, country, expected) in [
+            ("California", "", "ca"),
+            ("Calif.", "us", "ca"),
+            ("US-CA", "us", "ca"),
+            ("US-CA", "", "ca"),
+            ("US-California", "us", "ca"),
+            ("Québec", "ca", "qc"),
+            ("District of Columbia", "", "dc"),
+            ("Puerto Rico", "us", "pr"),
+            ("Bayern", "de", "bayern"),
+            ("Nordrhein-Westfalen", "de", "nordrheinwestfalen"),
+            ("Montana", "bg", "montana"),
+            ("Ontario", "us", "ontario"),
+            ("Île-de-France", "fr", "îledefrance"),
+        ] {
+            assert_eq!(
+                read(value, country).as_deref(),
+                Some(expected),
+                "{value} {country}"
+            );
+        }
+        assert_eq!(read("75", "fr"), None);
+    }
+
+    #[test]
+    fn the_table_is_whole() {
+        let codes = |country: &str| {
+            let country = Country::parse(country).unwrap();
+            let codes: std::collections::HashSet<_> = STATES
+                .values()
+                .filter(|state| state.country == country)
+                .map(|state| state.code)
+                .collect();
+            codes.len()
+        };
+        assert_eq!((codes("us"), codes("ca")), (59, 13));
+        assert!(STATES.keys().all(|name| text::fold(name) == *name));
+    }
+}
