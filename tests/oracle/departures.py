@@ -61,6 +61,18 @@ def somebody(value):
     return None if re.fullmatch(r"0+", value.strip()) else value
 
 
+def alone(value):
+    """An address without what stands round it in mail, links and tables."""
+    text = value.strip()
+    while True:
+        before, text = text, text.strip().rstrip(",;").strip()
+        text = re.sub("^(?:mailto|smtp|e-?mail|mail):", "", text, flags=re.IGNORECASE)
+        found = re.fullmatch(r"<(.*)>|\((.*)\)|\"(.*)\"|'(.*)'|\[(.*)\]", text)
+        text = next(filter(None, found.groups()), "") if found else text
+        if text == before:
+            return value if text == value.strip() else text
+
+
 NAMES_AND_PLACES = "fn ln ct st f5first f5last fi".split()
 
 DEPARTURES = [
@@ -68,6 +80,7 @@ DEPARTURES = [
     (EVERY, "placeholder such as null or undefined counts as missing", placeholder),
     (EVERY, "a hash with an appendix is a hash, not text", without_appendix),
     (EVERY, "invisible marks (bidi, zero-width space) are removed", without_marks),
+    (["em"], "quotation marks, brackets, mailto: and a comma round an address are removed", alone),
     (NAMES_AND_PLACES, "NFC before hashing names and places", nfc),
     (["db"], "eight digits that are no date from 1900 to today are dropped", real_date),
     (["external_id"], "an id that names nobody is dropped", somebody),

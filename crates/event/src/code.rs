@@ -179,7 +179,7 @@ codes! {
     DbAmbiguous = "db_ambiguous", Warning, USER_DATA,
         "day and month could be swapped, the month was taken first: use YYYYMMDD";
     GeUnknown = "ge_unknown", Repaired, USER_DATA, "use f or m";
-    PlaceInvalid = "place_invalid", Repaired, USER_DATA, "a place name has more than digits, spaces and punctuation";
+    PlaceInvalid = "place_invalid", Repaired, USER_DATA, "a place name has more than digits, spaces and punctuation; of a region send the name, or the code in letters";
     ZpInvalid = "zp_invalid", Repaired, USER_DATA, "a postcode has at least two characters";
     CountryUnknown = "country_unknown", Repaired, USER_DATA,
         "use the ISO 3166-1 alpha-2 code, such as de";

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 /// Name without `&` and `;`, code point in hexadecimal; written by `scripts/tables/entities.py`.
 const TABLE: &str = include_str!("normalize/tables/entities.tsv");
 
@@ -30,7 +32,11 @@ fn code_point(digits: &str, radix: u32) -> Option<char> {
 
 /// A text with HTML's `&uuml;`, `&#252;` and `&#xfc;` undone.
 pub(crate) fn without_entities(text: &str) -> Cow<'_, str> {
-    let mut decoded = String::new();
+    if memchr::memchr(b'&', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    // No character is longer than its entity, so nothing grows and leaves a copy behind.
+    let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
     let mut is_encoded = false;
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'&', rest.as_bytes()) {
@@ -44,7 +50,7 @@ pub(crate) fn without_entities(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     decoded.push_str(rest);
-    Cow::Owned(decoded)
+    Cow::Owned(std::mem::take(&mut *decoded))
 }
 
 /// The entity at the start of a text, and its length.
@@ -98,7 +104,14 @@ pub(crate) fn without_percent(text: &str) -> Percent {
         }
         at += 3;
     }
-    String::from_utf8(decoded).map_or(Percent::Damaged, Percent::Decoded)
+    utf8(decoded).map_or(Percent::Damaged, Percent::Decoded)
+}
+
+/// The text of bytes, which are wiped if they are none.
+fn utf8(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes)
+        .map_err(|error| error.into_bytes().zeroize())
+        .ok()
 }
 
 fn hex_byte(digits: &[u8]) -> Option<u8> {
@@ -112,7 +125,7 @@ pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     if memchr::memmem::find(text.as_bytes(), b"\\u").is_none() {
         return Cow::Borrowed(text);
     }
-    let mut units = Vec::with_capacity(text.len());
+    let mut units = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let unit = rest.strip_prefix("\\u").and_then(|digits| {
@@ -142,8 +155,11 @@ pub(crate) fn without_mojibake(text: &str) -> Option<String> {
     if !behind.next().is_some_and(is_lead) || behind.next().is_none_or(|c| c.is_ascii()) {
         return None;
     }
-    let bytes: Option<Vec<u8>> = text.chars().map(windows_byte).collect();
-    String::from_utf8(bytes?).ok()
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    for c in text.chars() {
+        bytes.push(windows_byte(c)?);
+    }
+    utf8(std::mem::take(&mut *bytes))
 }
 
 /// The characters of Windows-1252 at 128 to 159; where there is none, that of Latin-1.

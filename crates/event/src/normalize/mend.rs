@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::bytes::{self, Encoded};
 use crate::code::Code;
 use crate::encoded::{self, Percent};
 use crate::user_field::UserField;
@@ -23,7 +24,7 @@ const LAYERS_MAX: usize = 3;
 /// [`Code::ValueDamaged`] if a part of it is gone.
 pub(super) fn mended(field: UserField, value: &str) -> Result<Option<Zeroizing<String>>, Code> {
     let mended = if is_text(field) {
-        decoded(value)?
+        decoded(field, value)?
     } else {
         None
     };
@@ -67,35 +68,34 @@ fn is_number(field: UserField) -> bool {
     )
 }
 
-fn decoded(value: &str) -> Result<Option<Zeroizing<String>>, Code> {
+fn decoded(field: UserField, value: &str) -> Result<Option<Zeroizing<String>>, Code> {
     let mut mended: Option<Zeroizing<String>> = None;
     for _ in 0..LAYERS_MAX {
         let text = mended.as_deref().map_or(value, String::as_str);
-        let is_plain =
-            text.is_ascii() && memchr::memchr3(b'&', b'%', b'\\', text.as_bytes()).is_none();
-        if is_plain {
+        if bytes::is_free::<Encoded>(text.as_bytes()) {
             break;
         }
-        let Some(next) = layer(text)? else { break };
+        let Some(next) = layer(field, text)? else {
+            break;
+        };
         mended = Some(next);
     }
     Ok(mended)
 }
 
 /// One layer of encoding less, if there is one.
-fn layer(text: &str) -> Result<Option<Zeroizing<String>>, Code> {
-    for undone in [
-        encoded::without_entities(text),
-        encoded::without_escapes(text),
-    ] {
-        if let Cow::Owned(undone) = undone {
-            return Ok(Some(Zeroizing::new(undone)));
-        }
+fn layer(field: UserField, text: &str) -> Result<Option<Zeroizing<String>>, Code> {
+    if let Cow::Owned(undone) = encoded::without_entities(text) {
+        return Ok(Some(Zeroizing::new(undone)));
+    }
+    if let Cow::Owned(undone) = encoded::without_escapes(text) {
+        return Ok(Some(Zeroizing::new(undone)));
     }
     match encoded::without_percent(text) {
         Percent::Decoded(undone) => return Ok(Some(Zeroizing::new(undone))),
-        Percent::Damaged => return Err(Code::ValueDamaged),
-        Percent::None => {}
+        // The name before an `@` may hold a `%`, and letters that look like a code behind it.
+        Percent::Damaged if field != UserField::Em => return Err(Code::ValueDamaged),
+        Percent::Damaged | Percent::None => {}
     }
     Ok(encoded::without_mojibake(text).map(Zeroizing::new))
 }
@@ -112,8 +112,11 @@ fn spreadsheet(field: UserField, text: &str) -> Result<Option<Zeroizing<String>>
         return Ok(None);
     };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, ""));
-    // An id may be anything, but nobody makes one with an exponent.
-    if exponent.is_none() && (field == UserField::ExternalId || whole.len() < 3) {
+    // An id may be anything, `123456e7` included; only spreadsheets write a plus sign before the exponent.
+    if field == UserField::ExternalId && !text.contains("E+") {
+        return Ok(None);
+    }
+    if exponent.is_none() && whole.len() < 3 {
         return Ok(None);
     }
     let mut digits = Zeroizing::new(String::with_capacity(text.len() + 1));
@@ -197,7 +200,7 @@ mod tests {
             (UserField::Db, "16.02", Ok(None)),
             (UserField::ExternalId, "1.23457E+12", gone),
             (UserField::ExternalId, "12345.0", Ok(None)),
-            (UserField::ExternalId, "1e5a", Ok(None)),
+            (UserField::ExternalId, "123456e7", Ok(None)),
             (UserField::Fn, "4.91701E+11", Ok(None)),
         ] {
             let mended = mended(field, value);
@@ -210,6 +213,15 @@ mod tests {
 
     #[test]
     fn layers_are_undone_one_by_one() {
+        assert_eq!(
+            mended(UserField::Fn, "john%dean").err(),
+            Some(Code::ValueDamaged)
+        );
+        assert!(
+            mended(UserField::Em, "john%dean@example.com")
+                .unwrap()
+                .is_none()
+        );
         for (value, expected) in [
             ("M&amp;amp;uuml;ller", Some("Müller")),
             ("M%25C3%25BCller", Some("Müller")),
