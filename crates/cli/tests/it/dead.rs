@@ -60,7 +60,7 @@ fn lists_the_newest_first_with_reasons() {
     );
     assert!(rest.contains(
         "3 refused Purchase order-3 → 1234567890123456 from shop
-    a field of custom_data is wrong; Meta said: The field num_items is odd. (error 100/2804016)
+    a parameter is missing or of the wrong type; Meta said: The field num_items is odd. (error 100/2804019)
     help: mend the event at its source
 "
     ));
@@ -80,7 +80,7 @@ fn filters_choose() {
         (&["--state", "refused"], vec![3, 2]),
         (&["--state", "expired", "--state", "withheld"], vec![4]),
         (&["--code", "100"], vec![3, 2]),
-        (&["--code", "100", "--subcode", "2804016"], vec![3]),
+        (&["--code", "100", "--subcode", "2804019"], vec![3]),
         (&["--subcode", "1"], vec![]),
         (&["--name", "Lead"], vec![]),
         (
@@ -179,14 +179,14 @@ fn rejected_events_are_listed_and_shown_without_a_body() {
 
 #[test]
 fn programs_get_every_fact() {
-    let run = Journal::new().dead(&["list", "--json", "--subcode", "2804016"]);
+    let run = Journal::new().dead(&["list", "--json", "--subcode", "2804019"]);
     let line = run.json().remove(0);
     for (key, expected) in [
         ("state", "refused"),
         ("event_name", "Purchase"),
         ("event_id", "order-3"),
         ("source", "shop"),
-        ("meaning", "a field of custom_data is wrong"),
+        ("meaning", "a parameter is missing or of the wrong type"),
         ("help", "mend the event at its source"),
         ("fbtrace_id", "A1b2C3"),
     ] {
@@ -194,7 +194,7 @@ fn programs_get_every_fact() {
     }
     assert_eq!(
         (line["code"].as_i64(), line["subcode"].as_i64()),
-        (Some(100), Some(2_804_016))
+        (Some(100), Some(2_804_019))
     );
 }
 
@@ -211,7 +211,7 @@ fn shows_the_request_and_the_sealed_body() {
     );
     assert!(
         run.stdout
-            .contains("HTTP 400, error 100/2804016, fbtrace_id A1b2C3 (refused, 87 ms)\n")
+            .contains("HTTP 400, error 100/2804019, fbtrace_id A1b2C3 (refused, 87 ms)\n")
     );
     assert!(
         run.stdout.contains("\"event_id\": \"order-3\","),
@@ -333,7 +333,7 @@ A running gateway sends within seconds what waits; otherwise the next start does
         (&shown["state"], &shown["event_id"]),
         (&"waiting".into(), &"order-3".into())
     );
-    assert_eq!(shown["past"][0]["subcode"], 2_804_016);
+    assert_eq!(shown["past"][0]["subcode"], 2_804_019);
 }
 
 #[test]

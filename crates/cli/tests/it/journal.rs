@@ -74,7 +74,7 @@ fn request() -> RequestRecord {
         bytes: 1_234,
         status: 400,
         code: Some(100),
-        subcode: Some(2_804_016),
+        subcode: Some(2_804_019),
         received: None,
         fbtrace_id: Some("A1b2C3".to_owned()),
         verdict: "refused",
@@ -186,14 +186,15 @@ fn write_with(folder: &Path, options: Options) {
             urgent_before_s: 0,
         };
         let mut lease = journal.lease(&lane, limits).await.unwrap();
-        let text = "a field of custom_data is wrong; Meta said: The field num_items is odd.";
+        let text =
+            "a parameter is missing or of the wrong type; Meta said: The field num_items is odd.";
         let report = DeliveryReport {
             at_ms: now_ms(),
             request: Some(request()),
             outcomes: vec![
                 (EventKey(1), Outcome::Delivered),
                 (EventKey(2), refused(2_804_003, "the event is too old")),
-                (EventKey(3), refused(2_804_016, text)),
+                (EventKey(3), refused(2_804_019, text)),
                 (EventKey(4), Outcome::Expired),
             ],
             ..DeliveryReport::default()

@@ -191,12 +191,12 @@ fn who_has_to_wait_long_comes_back_later() {
 
 #[test]
 fn a_refused_event_does_not_stop_the_rest() {
-    let sandbox = sandbox(&["--fault", "error 100/2804016 x 2"]);
+    let sandbox = sandbox(&["--fault", "error 100/2804019 x 2"]);
     let run = send(&sandbox, &[], &lines(2));
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
     assert!(
         run.stdout.starts_with(
-            "[0] Lead lead-0 was refused\n  a field of custom_data is wrong (error 100/2804016)"
+            "[0] Lead lead-0 was refused\n  a parameter is missing or of the wrong type (error 100/2804019)"
         ),
         "{}",
         run.stdout
