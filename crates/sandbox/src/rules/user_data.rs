@@ -316,7 +316,7 @@ mod tests {
         ]);
     }
 
-    /// As Meta did with WooCommerce's plugin, which sent `click_id`.
+    /// As Meta did with a shop's plugin, which sent `click_id`.
     #[test]
     fn keys_that_meta_does_not_know_are_refused() {
         subcodes(&[
