@@ -280,7 +280,10 @@ impl<'a> Parser<'a, '_> {
             ("referrer_url", event.referrer_url.as_deref()),
         ]
         .into_iter()
-        .find_map(|(key, url)| Some((key, build(&browser::fbclid_of(url, None)?)?)));
+        .find_map(|(key, url)| {
+            let fbclid = browser::fbclid_of(url, None).filter(|id| !nothing::is_no_id(id))?;
+            Some((key, build(&fbclid)?))
+        });
         if let Some((key, click)) = in_address {
             let message = "an fbc was built from the fbclid in the address";
             self.findings
@@ -288,7 +291,7 @@ impl<'a> Parser<'a, '_> {
             let origin = Origin {
                 key: Some(Cow::Owned(self.event.written(key).to_owned())),
                 is_flat: true,
-                index: None,
+                ..Origin::default()
             };
             self.event.user_data.0.push(UserValue {
                 field: UserField::Fbc,

@@ -1,6 +1,6 @@
 //! Writing lists of ids, in whatever form they came.
 
-use super::object::{PathOf, Writer, close, inner_list};
+use super::object::{PathOf, Writer, close, inner_list, is_integer};
 use super::scan::has_infinite;
 use crate::code::Code;
 use crate::json::{self, Kind, Raw};

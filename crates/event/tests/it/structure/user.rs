@@ -281,6 +281,9 @@ fn a_bare_fbclid_becomes_a_click_id() {
             "{event}"
         );
     }
+    let mut nothing = of_person(r#"{"external_id":"1"}"#);
+    nothing["event_source_url"] = "https://shop.example/?fbclid=undefined".into();
+    assert_eq!(seal_value(&nothing).json()["user_data"]["fbc"], json!(null));
     // S2: what a cookie said is older, so it stays.
     let both =
         r#"{"external_id":"1","fbclid":"IwAR2F4-dbP0","fbc":"fb.1.1700000000000.IwAR2F4-dbP0"}"#;
