@@ -110,7 +110,9 @@ pub(super) fn refused(problems: &Problems, format: LogFormat) -> Failure {
 /// What is wrong or doubtful about the configuration, into the log.
 pub(super) fn warn_of(problems: &Problems) {
     for problem in problems {
-        let (key, line) = (problem.path.as_str(), problem.line());
+        // What is wrong with the file as a whole has no key.
+        let key = Some(problem.path.as_str()).filter(|key| !key.is_empty());
+        let line = problem.line();
         let help = problem.help.as_deref();
         match problem.severity {
             Severity::Error => tracing::error!(key, line, help, "{}", problem.message),
