@@ -276,7 +276,7 @@ fn colours_are_for_terminals() {
 
 #[test]
 fn no_event_commands_the_terminal() {
-    let body = PERFECT.replace("lead-1", r"\u202elead");
+    let body = PERFECT.replace("lead-1", r"\u202elead-1");
     for arguments in [&["--explain"][..], &["--explain", "--show-values"]] {
         let run = check(arguments, &body);
         assert!(run.stdout.contains(r"\u{202e}lead"), "{}", run.stdout);

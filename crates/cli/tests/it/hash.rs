@@ -181,13 +181,13 @@ fn a_line_that_is_not_understood_is_answered_too() {
 #[test]
 fn many_lines_stay_in_step() {
     let line = |at| format!("{{\"field\":\"external_id\",\"value\":{at}}}");
-    let input = (0..20_000).map(line).collect::<Vec<_>>().join("\n");
+    let input = (1..=20_000).map(line).collect::<Vec<_>>().join("\n");
     let run = sluice(&["hash", "--jsonl"], &input);
     assert_eq!(run.code, Some(0));
     let answers = run.json();
     assert_eq!(answers.len(), 20_000);
     for (at, answer) in answers.iter().enumerate() {
-        assert_eq!(answer["normalized"], at.to_string());
+        assert_eq!(answer["normalized"], (at + 1).to_string());
     }
 }
 

@@ -189,6 +189,34 @@ fn who_has_to_wait_long_comes_back_later() {
     );
 }
 
+/// One that went out as a real event would count.
+#[test]
+fn test_codes_inside_events_hold_for_all_of_them_or_nothing_is_sent() {
+    let sandbox = sandbox(&[]);
+    let inside = |id: &str, code: &str| {
+        event(id).replacen('{', &format!(r#"{{"test_event_code":"{code}","#), 1)
+    };
+    let alike = format!(
+        "{}\n{}\n",
+        inside("lead-1", "TEST1"),
+        inside("lead-2", "TEST1")
+    );
+    let run = send(&sandbox, &[], &alike);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    for other in [event("lead-4"), inside("lead-4", "TEST2")] {
+        let mixed = format!("{}\n{other}\n", inside("lead-3", "TEST1"));
+        let run = send(&sandbox, &[], &mixed);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+        assert!(
+            run.stderr.contains("test_event_code inside"),
+            "{}",
+            run.stderr
+        );
+        let run = send(&sandbox, &["--test-event-code", "TEST1"], &mixed);
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    }
+}
+
 #[test]
 fn a_refused_event_does_not_stop_the_rest() {
     let sandbox = sandbox(&["--fault", "error 100/2804019 x 2"]);
@@ -196,7 +224,7 @@ fn a_refused_event_does_not_stop_the_rest() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
     assert!(
         run.stdout.starts_with(
-            "[0] Lead lead-0 was refused\n  a parameter is missing or of the wrong type (error 100/2804019)"
+            "[0] Lead lead-1 was refused\n  a parameter is missing or of the wrong type (error 100/2804019)"
         ),
         "{}",
         run.stdout

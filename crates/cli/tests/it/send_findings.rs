@@ -55,7 +55,7 @@ fn what_is_repaired_is_shown_as_check_shows_it() {
 #[test]
 fn findings_of_many_events_are_told_together() {
     let sandbox = sandbox(&[]);
-    let body = (0..2_000).map(|number| sloppy(&number.to_string()) + "\n");
+    let body = (1..=2_000).map(|number| sloppy(&number.to_string()) + "\n");
     let run = send(&sandbox, &[], &body.collect::<String>());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let expected = "events that can be sent
