@@ -200,7 +200,7 @@ async fn urgent_events_go_first(journal: &dyn Journal) {
         .iter()
         .map(|event| event.event_id.as_str())
         .collect();
-    assert_eq!(ids, ["167", "160", "1", "2"]);
+    assert_eq!(ids, ["a1-167", "a1-160", "a1-1", "a1-2"]);
 }
 
 async fn a_lease_keeps_its_limits(journal: &dyn Journal) {

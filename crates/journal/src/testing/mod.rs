@@ -42,7 +42,8 @@ pub(crate) fn sample(id: impl std::fmt::Display) -> Sample {
     Sample {
         dataset: 0,
         name: "Purchase",
-        id: id.to_string(),
+        // Zero alone names nothing, and is no id.
+        id: format!("a1-{id}"),
         source: ActionSource::Website,
         test_code: None,
         accepted_ms: T0_MS,

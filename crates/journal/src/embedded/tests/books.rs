@@ -37,7 +37,7 @@ async fn a_refused_event_is_found_sent_again_and_delivered() {
     assert_eq!(dead[1].cause.subcode, Some(2_804_003));
     assert_eq!(
         (dead[1].event_id.as_str(), dead[1].source.as_str()),
-        ("0", "shop")
+        ("a1-0", "shop")
     );
     let request = dead[1].request.as_ref().unwrap();
     assert_eq!(
@@ -61,7 +61,7 @@ async fn a_refused_event_is_found_sent_again_and_delivered() {
     assert_eq!(journal.waiting(&lane(0)).ready, 0);
     let sent = drain(&journal, &replays(0), &Outcome::Delivered).await;
     assert_eq!(sent[0].key, found[1]);
-    assert_eq!(sent[0].event_id, "0");
+    assert_eq!(sent[0].event_id, "a1-0");
 
     let detail = books.event(found[1]).unwrap().unwrap();
     assert_eq!(detail.record.state, EventState::Delivered);
@@ -171,7 +171,7 @@ async fn lists_are_filtered_and_paged() {
         seen.extend(some.iter().map(|event| event.key.0));
     }
     assert_eq!(seen, (1..=15).rev().collect::<Vec<_>>());
-    let found = books.find(&dataset(1), "Lead", "12").unwrap();
+    let found = books.find(&dataset(1), "Lead", "a1-12").unwrap();
     assert_eq!(found, [EventKey(13)]);
 }
 

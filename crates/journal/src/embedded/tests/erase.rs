@@ -28,7 +28,7 @@ fn count(folder: &Path, text: &str) -> usize {
 fn ids_on_disk(folder: &Path) -> BTreeSet<u32> {
     let bytes = bytes_on_disk(folder);
     let text = String::from_utf8_lossy(&bytes);
-    let ids = text.split("\"event_id\":\"").skip(1);
+    let ids = text.split("\"event_id\":\"a1-").skip(1);
     ids.filter_map(|rest| rest.split('"').next()?.parse().ok())
         .collect()
 }

@@ -62,7 +62,7 @@ async fn a_command_whose_rows_cannot_be_written_fails_alone() {
     assert_eq!(lease.events[0].intended_ms, None);
     allow(&journal).await;
 
-    refuse(&journal, "INSERT ON main.event", "new.event_id = 'bad'").await;
+    refuse(&journal, "INSERT ON main.event", "new.event_id = 'a1-bad'").await;
     let beside = vec![sample("beside").entry(), sample("bad").entry()];
     let both = in_one_group(&journal, journal.append(beside.clone()), good()).await;
     assert!(is_refused(&both.0) && both.1.is_ok(), "{both:?}");
