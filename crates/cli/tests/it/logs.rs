@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::journal::now_ms;
@@ -317,4 +318,34 @@ fn a_trouble_is_written_for_people_and_nothing_is_repeated_while_nothing_changes
     assert_eq!(log.matches("lane throttled").count(), 1, "{log}");
     assert_eq!(log.matches("lane flows again").count(), 0, "{log}");
     assert!(log.lines().last().unwrap().contains("stopped"), "{log}");
+}
+
+#[test]
+fn rows_that_cannot_be_written_for_a_lane_are_no_trouble_of_the_doors() {
+    let gateway = Logged::start("json");
+    gateway.until("that it has started", |it| !it.said("started").is_empty());
+    let change = |sql: &str| {
+        let journal = Connection::open(gateway.path("journal/journal.db")).unwrap();
+        journal.busy_timeout(Duration::from_secs(20)).unwrap();
+        journal.execute_batch(sql).unwrap();
+    };
+    change(
+        "CREATE TRIGGER broken BEFORE INSERT ON outcome
+         BEGIN SELECT RAISE(ABORT, 'broken by the test'); END",
+    );
+    gateway.post(&[event("first", "")]);
+    let sentence = "what became of events cannot be written";
+    gateway.until(sentence, |it| !it.said(sentence).is_empty());
+    gateway.post(&[event("second", "")]);
+    change("DROP TRIGGER broken");
+    let said = gateway.said(sentence).remove(0);
+    assert_eq!(said["dataset"], DATASET);
+    assert!(
+        said["error"]
+            .as_str()
+            .unwrap()
+            .contains("broken by the test")
+    );
+    let log = gateway.stop();
+    assert!(!log.contains("events cannot be kept"), "{log}");
 }

@@ -284,6 +284,7 @@ impl Shipment {
             let Err(error) = self.try_settle(&report).await else {
                 return Ok(());
             };
+            (self.context.watch).not_settled(&self.context.id, &error);
             let is_over = matches!(error, JournalError::Closed);
             let pause = self.context.stop.run_until_cancelled(sleep(JOURNAL_PAUSE));
             if is_over || pause.await.is_none() {

@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_graph::Version;
-use sluice_journal::{BodyKeyId, EventKey, LaneId, Outcome, RequestRecord, Waiting};
+use sluice_journal::{BodyKeyId, EventKey, JournalError, LaneId, Outcome, RequestRecord, Waiting};
 use tracing::{debug, error, info, warn};
 
 use super::lines::{NotDelivered, Subject, Sum};
@@ -95,6 +95,23 @@ impl Watch {
             self.metrics.expired.get_or_create(&label).inc_by(expired);
             self.not_delivered(lane, NotDelivered::Expired, Sum::of_events(expired));
         }
+    }
+
+    /// What became of events could not be written. Where that lies in their rows, events that come in are kept all the
+    /// same; a journal that can write nothing is told of when it begins.
+    pub(crate) fn not_settled(&self, lane: &LaneId, error: &JournalError) {
+        if !matches!(error, JournalError::Damaged(_)) {
+            return;
+        }
+        let subject = Subject::NotRecorded {
+            dataset: lane.dataset.as_str().to_owned(),
+            error: error.to_string(),
+        };
+        let attempt = Sum {
+            requests: 1,
+            ..Sum::default()
+        };
+        self.line(&subject, attempt);
     }
 
     fn refused(&self, lane: &LaneId, (code, subcode): (Option<i64>, Option<i64>), events: u64) {

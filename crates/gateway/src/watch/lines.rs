@@ -35,6 +35,8 @@ pub(super) enum Subject {
     Fewer { dataset: String },
     /// Events of a dataset that were not delivered.
     NotDelivered { dataset: String, why: NotDelivered },
+    /// What became of events cannot be written, because rows of the journal are damaged in this way.
+    NotRecorded { dataset: String, error: String },
 }
 
 /// What a finding meant for the event.

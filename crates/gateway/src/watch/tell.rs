@@ -15,6 +15,12 @@ pub(super) fn tell(subject: &Subject, sum: &Sum) {
         } => of_found(source, *code, *found, sum),
         Subject::Door(trouble) => of_door(*trouble, sum),
         Subject::NotDelivered { dataset, why } => of_not_delivered(dataset, why, sum),
+        Subject::NotRecorded { dataset, error } => error!(
+            dataset,
+            attempts = sum.requests,
+            error,
+            "what became of events cannot be written: they are not sent again, and it is tried each second"
+        ),
         Subject::Requests {
             dataset,
             is_test,

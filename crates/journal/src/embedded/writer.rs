@@ -153,7 +153,9 @@ impl Writer {
                 if matches!(error, JournalError::Damaged(_)) && self.find_unreadable(&group[0]) {
                     return self.commit(group);
                 }
-                self.state.shared.note(Some(error.clone()));
+                if is_of_all(&error, &group) {
+                    self.state.shared.note(Some(error.clone()));
+                }
                 for command in group {
                     command.fail(error.clone());
                 }
@@ -289,6 +291,13 @@ impl Writer {
             ignore_absent_caller(reply.send(tidied.and(closed)).is_ok());
         }
     }
+}
+
+/// Whether an error says that events cannot be kept. One that lies in the rows says so only of events that come in:
+/// what a lane or a sweep meets in rows of its own keeps the doors from nothing.
+fn is_of_all(error: &JournalError, group: &[Command]) -> bool {
+    let is_append = |command: &Command| matches!(command, Command::Append { .. });
+    !matches!(error, JournalError::Damaged(_)) || group.iter().any(is_append)
 }
 
 /// Writes the rows of one command.
