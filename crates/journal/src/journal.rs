@@ -56,8 +56,13 @@ pub trait Journal: Send + Sync {
     /// back to it. One holder listens, and says when a batch of its own is full.
     fn bell(&self, lane: &LaneId, full: BatchLimits) -> Arc<Notify>;
 
-    /// Every lane that has waiting events, or had some since the start; changes when one is added.
+    /// Every lane that has waiting events, or had some since the start or since it was retired; changes when one
+    /// is added.
     fn lanes(&self) -> watch::Receiver<Vec<LaneId>>;
+
+    /// Leaves a lane out of [`Journal::lanes`] until it has events again. Returns whether it is left out: one that
+    /// has events, leased ones included, is not.
+    fn retire(&self, lane: &LaneId) -> bool;
 
     /// The events that Meta took, or may have taken because its answer was lost, in requests since this
     /// moment, in milliseconds since 1970; by dataset and minute.

@@ -16,7 +16,7 @@ pub(super) struct Lane {
     bell: Arc<Notify>,
     /// When a batch is full. The bell wakes a lane that lingers for one.
     full: Mutex<BatchLimits>,
-    /// Whether it is in the list of lanes that is watched.
+    /// Whether it is in the list of lanes that is watched, or about to be.
     is_known: AtomicBool,
     /// Held for microseconds, never across an await.
     queue: Mutex<Queue>,
@@ -79,7 +79,7 @@ impl Lane {
 /// All the lanes.
 pub(super) struct Lanes {
     by_id: Mutex<HashMap<LaneId, Arc<Lane>>>,
-    /// Those that have waiting events, or had some.
+    /// Those that have waiting events, or had some since they were retired.
     known: watch::Sender<Vec<LaneId>>,
 }
 
@@ -115,11 +115,35 @@ impl Lanes {
         lane
     }
 
-    /// Tells those who watch that the lane has events.
+    /// Adds a lane that has events to the known ones.
     pub(super) fn announce(&self, lane: &Lane) {
-        if !lane.is_known.swap(true, Ordering::Relaxed) {
-            self.known.send_modify(|known| known.push(lane.id.clone()));
+        if !lane.is_known.swap(true, Ordering::SeqCst) {
+            self.known.send_if_modified(|known| {
+                let is_new = !known.contains(&lane.id);
+                if is_new {
+                    known.push(lane.id.clone());
+                }
+                is_new
+            });
         }
+    }
+
+    /// Takes a lane without events from the known ones.
+    pub(super) fn retire(&self, id: &LaneId) -> bool {
+        let lane = self.get(id);
+        let mut is_retired = false;
+        self.known.send_if_modified(|known| {
+            // First the mark, then the look: an event that comes in between is announced by its writer.
+            lane.is_known.store(false, Ordering::SeqCst);
+            is_retired = lane.queue().len() == 0;
+            if is_retired {
+                known.retain(|known| known != id);
+            } else {
+                lane.is_known.store(true, Ordering::SeqCst);
+            }
+            is_retired
+        });
+        is_retired
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Vec<LaneId>> {
@@ -207,5 +231,39 @@ mod tests {
         assert!(!rang(&lane));
         lane.give_back(leased.iter().map(|slot| slot.key()));
         assert!(rang(&lane));
+    }
+
+    #[test]
+    fn a_retired_lane_is_known_again_when_it_has_events() {
+        let id = LaneId {
+            dataset: DatasetId::parse("1234567890").unwrap(),
+            test_code: None,
+            is_replay: false,
+        };
+        let lanes = Lanes::new();
+        let lane = lanes.get(&id);
+        let mut known = lanes.watch();
+        let append = |keys| {
+            lane.push(slots(keys));
+            lanes.announce(&lane);
+        };
+        append(0..1);
+        append(1..2);
+        assert_eq!(*known.borrow_and_update(), std::slice::from_ref(&id));
+        assert!(!lanes.retire(&id), "two events wait");
+        let all = LeaseLimits {
+            events_max: 10,
+            bytes_max: 1_000,
+            urgent_before_s: 0,
+        };
+        lane.lease(all);
+        assert!(!lanes.retire(&id), "two events are leased");
+        lane.forget([EventKey(0), EventKey(1)]);
+        assert!(!known.has_changed().unwrap());
+        assert!(lanes.retire(&id));
+        assert!(known.borrow_and_update().is_empty());
+        append(2..3);
+        append(3..4);
+        assert_eq!(*known.borrow_and_update(), [id]);
     }
 }

@@ -405,6 +405,10 @@ impl Journal for Embedded {
         self.shared.lanes.watch()
     }
 
+    fn retire(&self, lane: &LaneId) -> bool {
+        self.shared.lanes.retire(lane)
+    }
+
     fn sent_since(&self, since_ms: u64) -> Answer<'_, Vec<SentEvents>> {
         let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
         Box::pin(async move {
