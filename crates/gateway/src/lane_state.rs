@@ -77,3 +77,14 @@ impl Trouble {
         }
     }
 }
+
+/// Why events of a lane stand back for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StandsBack {
+    /// An error that may be about all events is about these: others went through.
+    Odd(Trouble),
+    /// Many events of their sources and names are refused, and the refused requests of the lane are used up.
+    Suspect,
+    /// They look too old, and the time is in doubt.
+    Undated,
+}

@@ -63,7 +63,7 @@ pub struct GraphError {
 impl Answer {
     /// Reads the answer to a request with events, by its body; the status counts only where the body says
     /// nothing. A success has one of the shapes that the reference of `/events` lists: JSON of any other is
-    /// somebody else's, such as a proxy's that is under maintenance, and delivers nothing.
+    /// that of something else, such as a proxy under maintenance, and delivers nothing.
     pub fn read(status: u16, body: &[u8]) -> Self {
         match Self::read_any(status, body) {
             Answer::Success(success) if success.events_received.is_none() => {
@@ -88,7 +88,7 @@ impl Answer {
         };
         match body.get("error") {
             None => {}
-            Some(error) if is_somebody_elses(status, error) => return Answer::Other { status },
+            Some(error) if is_of_a_proxy(status, error) => return Answer::Other { status },
             Some(error) => return Answer::Error(graph_error(status, error)),
         }
         if !(200..300).contains(&status) || !body.is_object() {
@@ -146,7 +146,7 @@ fn number(object: &Value, key: &str) -> Option<i64> {
 
 /// Other programs too put what went wrong under `error`: as a text, without a code, or with the HTTP status
 /// for a code. Meta's errors have a `type` or an `fbtrace_id`, and codes of their own.
-fn is_somebody_elses(status: u16, error: &Value) -> bool {
+fn is_of_a_proxy(status: u16, error: &Value) -> bool {
     let is_unnamed = error.get("type").is_none() && error.get("fbtrace_id").is_none();
     match number(error, "code") {
         None => true,

@@ -52,7 +52,7 @@ pub enum Explanation {
     NoAccess(Reason),
     /// There is nothing of this id.
     NoSuchId(Reason),
-    /// There is nothing of this id, or the token has no access: Meta tells the two apart for nobody.
+    /// There is nothing of this id, or the token has no access: Meta does not say which.
     Unseen(Reason),
     /// The token itself is the problem.
     Token(Reason),

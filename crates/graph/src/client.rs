@@ -61,7 +61,7 @@ pub enum ClientError {
 
 /// A client of the Graph API. Cheap to clone; clones share their connections.
 ///
-/// It sends what it is told to, once. It never sends a request again by itself, follows no redirect
+/// One call sends one request. It never sends a request again by itself, follows no redirect
 /// (which would carry the token to another host), and reads no more of an answer than
 /// [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX).
 ///

@@ -45,10 +45,10 @@ pub enum ConnectFailure {
     /// No way there.
     #[error("the network or host is unreachable")]
     Unreachable,
-    /// Nobody answered in the time for connecting.
+    /// No answer came in the time for connecting.
     #[error("nobody answered in time")]
     Timeout,
-    /// The certificate is not trusted, has expired, or is somebody else's.
+    /// The certificate is not trusted, has expired, or is that of another host.
     #[error("the certificate is not trusted")]
     Certificate,
     /// No common TLS, or no TLS at all on the other side.

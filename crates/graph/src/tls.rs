@@ -54,7 +54,7 @@ fn bundled() -> rustls::RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
-/// Offers HTTP/2, then HTTP/1.1. The HTTP library leaves that to whoever hands it a configuration.
+/// Offers HTTP/2, then HTTP/1.1. The HTTP library does not set this when it gets a configuration.
 fn speaking_http(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config

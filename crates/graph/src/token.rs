@@ -62,7 +62,7 @@ impl AccessToken {
         digits
     }
 
-    /// The token itself, for the request. Whoever calls this answers for the copy.
+    /// The token itself, for the request. The caller is responsible for the copy.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -76,7 +76,7 @@ impl fmt::Display for Reason {
 ///
 /// A success without a count is a delivery: app installs and attribution events are answered so (the
 /// reference of `/events`). Other events have never been seen answered so; [`Success`] keeps the
-/// missing count for whoever wants to remark on it.
+/// missing count, for the warning.
 ///
 /// [`Success`]: crate::Success
 pub fn verdict(answer: &Answer, sent: usize) -> Verdict {
@@ -109,7 +109,7 @@ const ABOUT_REQUEST: &str = "the request is wrong, not its events: check app_sec
 fn of_error(error: &GraphError, sent: usize) -> Verdict {
     let row = row_of(error);
     let mut class = match row {
-        // Meta calls its limits transient too, and lengthens them for whoever does not slow down.
+        // Meta calls its limits transient too, and lengthens them when a sender does not slow down.
         Some(row) if row.class == Class::Throttled => Class::Throttled,
         None if error.status == 429 => Class::Throttled,
         // Meta knows better than any table whether trying again helps.
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Codes beside the ranges of the table belong to nobody: the events wait.
+    /// Codes beside the ranges of the table are unknown: the events wait.
     #[test]
     fn a_range_ends_where_it_ends() {
         for code in [-1, 0, 5, 199, 300, 79_999, 80_015] {
@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    /// Nobody can mend such an event: no advice to change the sender, and no doubt about the request.
+    /// No sender can mend such an event: no advice to change the sender, and no doubt about the request.
     #[test]
     fn a_restricted_region_is_nobodys_fault() {
         for body in [
@@ -379,7 +379,7 @@ mod tests {
             let Verdict::Transient(reason) = verdict(&Answer::read(status, b"<html>"), 1) else {
                 panic!("{status}");
             };
-            // Whoever named a wrong host reads this again and again.
+            // It is logged again and again while the host is wrong.
             assert!(reason.help.contains("base_url"), "{status}");
         }
         assert!(matches!(

@@ -1,5 +1,5 @@
-//! What a verdict means for the events of a request. Pure: a table of cases. [`trial`](super::trial) does what
-//! is decided here to the batch.
+//! What a verdict means for the events of a request. Pure: a table of cases. [`trial`](super::trial) does to the
+//! batch what is decided here.
 
 use sluice_graph::{Reason, Usage, Verdict};
 use sluice_journal::Cause;
@@ -71,9 +71,18 @@ pub(crate) fn has_arrived(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Delivered | Verdict::Fewer { .. })
 }
 
-/// What an answer says about the allowance. Meta leaves the headers out while little of it is used; the error
-/// page of a proxy has none either, and says nothing.
-pub(crate) fn told_usage(verdict: &Verdict, usage: Usage) -> Option<Usage> {
+/// Whether Meta refused the request for what is in it; `None` if the answer is about something else.
+pub(crate) fn is_refused(verdict: &Verdict) -> Option<bool> {
+    match verdict {
+        Verdict::Delivered | Verdict::Fewer { .. } => Some(false),
+        Verdict::Refused { .. } | Verdict::TooLarge(_) | Verdict::Mismatch(_) => Some(true),
+        Verdict::Transient(_) | Verdict::Throttled(_) | Verdict::Operator(_) => None,
+    }
+}
+
+/// The usage headers of an answer. Meta leaves them out while little of the allowance is used, so a success without
+/// them says that; the error page of a proxy has none either, and says nothing.
+pub(crate) fn usage_of(verdict: &Verdict, usage: Usage) -> Option<Usage> {
     (has_arrived(verdict) || usage != Usage::default()).then_some(usage)
 }
 
@@ -128,7 +137,7 @@ mod tests {
         is_lasting: false,
     };
 
-    /// The decision on an answer, in a word.
+    /// The name of the decision on an answer.
     fn word(status: u16, body: &str, sent: Sent) -> String {
         let answer = match status {
             0 => Answer::Lost(Lost::Timeout),
@@ -210,8 +219,8 @@ mod tests {
             percent: 96,
             regain_s: None,
         };
-        assert_eq!(told_usage(&page, none), None);
-        assert_eq!(told_usage(&page, much), Some(much));
-        assert_eq!(told_usage(&success, none), Some(none));
+        assert_eq!(usage_of(&page, none), None);
+        assert_eq!(usage_of(&page, much), Some(much));
+        assert_eq!(usage_of(&success, none), Some(none));
     }
 }

@@ -1,17 +1,35 @@
-//! Events that stand back for a while: they did not go through while others did, and Meta refused none
-//! of them.
+//! Events of a lane that are set aside for a while and then tried again, so that they do not keep back the others:
+//! [`StandsBack`] says why.
 //!
 //! They stay leased, so nothing else sends them, and in the books they wait. When their time is over, they
 //! join the queue again. If the process ends before, they wait like all others.
 
 use sluice_journal::{EventKey, Lease};
 
+use crate::lane_state::StandsBack;
+
 /// How long events stand back, in milliseconds: half an hour. To set one apart again takes some twenty
 /// requests.
 const HELD_MS: u64 = 30 * 60 * 1_000;
 
-/// How many stand back at once. More of them are not about single events any more.
+/// The same for events that only need to know what time it is: Meta is asked again then.
+const UNDATED_MS: u64 = 60 * 1_000;
+
+/// Events that stand back at once. More of them are not about single events any more.
 const HELD_MAX: usize = 10_000;
+
+/// While there are fewer, events of groups of which many are refused stand back. Further ones are tried, however
+/// many requests are refused: a flood of wrong events must not keep a lane's good ones back.
+const SUSPECTS_MAX: usize = 5_000;
+
+impl StandsBack {
+    fn for_ms(&self) -> u64 {
+        match self {
+            StandsBack::Odd(_) | StandsBack::Suspect => HELD_MS,
+            StandsBack::Undated => UNDATED_MS,
+        }
+    }
+}
 
 /// There are too many already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +38,24 @@ pub(crate) struct TooMany;
 /// Those of one lane, the oldest first.
 #[derive(Default)]
 pub(crate) struct Held {
-    leases: Vec<(u64, Lease)>,
+    leases: Vec<Aside>,
+}
+
+/// What is left of one batch.
+struct Aside {
+    /// In milliseconds since 1970.
+    until_ms: u64,
+    lease: Lease,
 }
 
 impl Held {
     /// Keeps what is left of a lease back. If there are too many, it waits in the queue as before.
-    pub(crate) fn hold(&mut self, mut lease: Lease, now_ms: u64) -> Result<(), TooMany> {
+    pub(crate) fn hold(
+        &mut self,
+        mut lease: Lease,
+        why: &StandsBack,
+        now_ms: u64,
+    ) -> Result<(), TooMany> {
         if self.len() + lease.events.len() > HELD_MAX {
             return Err(TooMany);
         }
@@ -33,30 +63,38 @@ impl Held {
         for event in &mut lease.events {
             event.json = String::new();
         }
-        self.leases.push((now_ms.saturating_add(HELD_MS), lease));
+        self.leases.push(Aside {
+            until_ms: now_ms.saturating_add(why.for_ms()),
+            lease,
+        });
         Ok(())
+    }
+
+    /// Whether there is room for events of groups of which many are refused.
+    pub(crate) fn has_room_for_suspects(&self) -> bool {
+        self.len() < SUSPECTS_MAX
     }
 
     /// How many events stand back.
     pub(crate) fn len(&self) -> usize {
-        self.leases.iter().map(|(_, it)| it.events.len()).sum()
+        self.leases.iter().map(|it| it.lease.events.len()).sum()
     }
 
     /// The first few of them.
     pub(crate) fn first(&self, max: usize) -> Vec<EventKey> {
         let leases = self.leases.iter();
-        let events = leases.flat_map(|(_, it)| &it.events);
+        let events = leases.flat_map(|it| &it.lease.events);
         events.map(|event| event.key).take(max).collect()
     }
 
     /// When the next ones join the queue again, in milliseconds since 1970.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        self.leases.iter().map(|(until_ms, _)| *until_ms).min()
+        self.leases.iter().map(|it| it.until_ms).min()
     }
 
     /// Lets those join the queue again whose time is over.
     pub(crate) fn release(&mut self, now_ms: u64) {
-        self.leases.retain(|(until_ms, _)| *until_ms > now_ms);
+        self.leases.retain(|it| it.until_ms > now_ms);
     }
 
     /// Lets all of them join the queue again.
@@ -66,8 +104,8 @@ impl Held {
 
     /// The clock was set back by this time.
     pub(crate) fn set_back(&mut self, by_ms: u64) {
-        for (until_ms, _) in &mut self.leases {
-            *until_ms = until_ms.saturating_sub(by_ms);
+        for it in &mut self.leases {
+            it.until_ms = it.until_ms.saturating_sub(by_ms);
         }
     }
 }
@@ -110,10 +148,11 @@ mod tests {
         let given_back = Arc::new(AtomicUsize::new(0));
         let back = || given_back.load(Ordering::Relaxed);
         let mut held = Held::default();
-        held.hold(lease(3, &given_back), 1_000).unwrap();
-        held.hold(lease(2, &given_back), 5_000).unwrap();
+        let why = StandsBack::Suspect;
+        held.hold(lease(3, &given_back), &why, 1_000).unwrap();
+        held.hold(lease(2, &given_back), &why, 5_000).unwrap();
         assert_eq!((held.len(), held.next_ms()), (5, Some(1_801_000)));
-        let events = || held.leases.iter().flat_map(|(_, lease)| &lease.events);
+        let events = || held.leases.iter().flat_map(|it| &it.lease.events);
         assert!(events().all(|event| event.json.capacity() == 0));
         assert_eq!(held.first(4), [0, 1, 2, 0].map(EventKey));
         held.release(1_800_999);
@@ -127,11 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn events_of_an_unknown_age_stand_back_for_a_minute() {
+        let mut held = Held::default();
+        let lease = lease(1, &Arc::default());
+        held.hold(lease, &StandsBack::Undated, 1_000).unwrap();
+        assert_eq!(held.next_ms(), Some(61_000));
+    }
+
+    #[test]
     fn there_is_an_end_to_how_many_stand_back() {
         let given_back = Arc::new(AtomicUsize::new(0));
         let mut held = Held::default();
-        held.hold(lease(10_000, &given_back), 0).unwrap();
-        assert_eq!(held.hold(lease(1, &given_back), 0), Err(TooMany));
+        let why = StandsBack::Suspect;
+        held.hold(lease(4_999, &given_back), &why, 0).unwrap();
+        assert!(held.has_room_for_suspects());
+        held.hold(lease(5_001, &given_back), &why, 0).unwrap();
+        assert!(!held.has_room_for_suspects());
+        let one = lease(1, &given_back);
+        assert_eq!(held.hold(one, &why, 0), Err(TooMany));
         assert_eq!(given_back.load(Ordering::Relaxed), 1);
     }
 }

@@ -6,16 +6,16 @@
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nothing else changes it. Everything it decides is in pure files: [`step`] what to do next,
 //! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
-//! what a verdict means for the events, [`trial`] what a batch goes through, [`bisect`] who is to blame, [`proof`]
-//! what is believed, [`held`] who stands back for a while.
+//! what a verdict means for the events, [`trial`] what a batch goes through, [`refusals`] how many requests may be
+//! refused, [`held`] which events stand back for a while. Which event a refusal is about, and whether refusals are
+//! believed, is decided by [`sluice_graph::Search`] and [`sluice_graph::Proof`], which `sluice send` uses as well.
 
-mod bisect;
 mod budget;
 mod decide;
 mod held;
 mod orphan;
 mod pace;
-mod proof;
+mod refusals;
 mod shipment;
 mod size;
 mod step;
@@ -23,10 +23,10 @@ mod supervisor;
 mod tokens;
 mod trial;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sluice_graph::Client;
+use sluice_graph::{Client, Proof};
 use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, Waiting};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -34,13 +34,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::seconds;
 use crate::config::{AfterLostAnswer, Delivery, TestEventCode};
-use crate::lane_state::{LaneState, Trouble};
+use crate::lane_state::{LaneState, StandsBack, Trouble};
 use crate::roster::{Destinations, Reachable};
 use crate::time::Time;
 use crate::watch::{LaneReport, NAMED_MAX, Watch};
 use held::Held;
 use pace::Pace;
-use proof::Proof;
+use refusals::Refusals;
 use shipment::{Load, Shipment, Shipped};
 use size::{Allowed, Size};
 use step::{Step, View};
@@ -54,6 +54,10 @@ const URGENT_S: i64 = 6 * 60 * 60;
 /// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
 /// one that was forgotten must not stay with a shop's events for ever.
 const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long a lane of a test code has nothing to send until it ends, in milliseconds: it starts again with the next
+/// event. No pause that Meta asked for lasts longer, and refused requests are paid for by then, so nothing is lost.
+const IDLE_MS: u64 = 60 * 60 * 1_000;
 
 /// How long a lane waits after the journal had nothing where there should have been something.
 const NOTHING_LEASED: Duration = Duration::from_secs(1);
@@ -125,9 +129,12 @@ struct Lane {
     ready_since_ms: Option<u64>,
     flights: JoinSet<Shipped>,
     held: Held,
+    refusals: Arc<Mutex<Refusals>>,
     token: InForce,
     /// When the last shipment left.
     shipped_ms: u64,
+    /// Since when it has no event, waiting or leased, and no request is on its way.
+    idle_since_ms: Option<u64>,
     /// The latest time that was seen.
     now_ms: u64,
 }
@@ -141,7 +148,8 @@ struct InForce {
     proof: Arc<Proof>,
 }
 
-/// Delivers the events of a lane until it is told to stop.
+/// Delivers the events of a lane until it is stopped; that of a test code also ends when it has nothing to send for
+/// long.
 pub(crate) async fn run(
     context: LaneContext,
     tokens: Tokens,
@@ -164,8 +172,10 @@ pub(crate) async fn run(
         ready_since_ms: None,
         flights: JoinSet::new(),
         held: Held::default(),
+        refusals: Arc::default(),
         token: InForce::default(),
         shipped_ms: 0,
+        idle_since_ms: None,
         now_ms: 0,
     };
     loop {
@@ -183,7 +193,8 @@ pub(crate) async fn run(
             }
             Step::WaitUntil(until_ms) => Some(lane.time_until(until_ms)),
             Step::OutOfBudget(_) => Some(BUDGET_LOOK),
-            Step::Wait => lane.held.next_ms().map(|ms| lane.time_until(ms)),
+            Step::Wait if lane.has_ended() => return,
+            Step::Wait => lane.next_look_ms().map(|ms| lane.time_until(ms)),
         };
         tokio::select! {
             () = stop.cancelled() => break,
@@ -230,6 +241,9 @@ impl Lane {
         if ready == 0 {
             self.ready_since_ms = None;
         }
+        let is_idle = ready + waiting.leased == 0 && self.flights.is_empty();
+        let idle_since_ms = self.idle_since_ms.unwrap_or(now_ms);
+        self.idle_since_ms = is_idle.then_some(idle_since_ms);
         let fresh = self.context.fresh();
         let full = self.context.full();
         let fresh_fill_batches = fresh.is_some_and(|fresh| fresh.fills(full));
@@ -272,6 +286,29 @@ impl Lane {
         (left, budget.free_at_ms(now_ms))
     }
 
+    /// When a lane without anything to do looks again.
+    fn next_look_ms(&self) -> Option<u64> {
+        let end_ms = self.idle_end_ms().into_iter();
+        end_ms.chain(self.held.next_ms()).min()
+    }
+
+    /// When the lane ends if nothing comes.
+    fn idle_end_ms(&self) -> Option<u64> {
+        self.context.id.test_code.as_ref()?;
+        Some(self.idle_since_ms?.saturating_add(IDLE_MS))
+    }
+
+    /// Ends the lane if it has had nothing to send for long. The journal says so when events come for it again.
+    fn has_ended(&self) -> bool {
+        let context = &self.context;
+        let is_over = self.idle_end_ms().is_some_and(|ms| ms <= self.now_ms);
+        let has_ended = is_over && context.journal.retire(&context.id);
+        if has_ended {
+            context.watch.lane_retired(&context.id);
+        }
+        has_ended
+    }
+
     /// How long it is until then.
     fn time_until(&self, ms: u64) -> Duration {
         let now_ms = self.context.clock.unix_ms();
@@ -281,10 +318,11 @@ impl Lane {
     /// The token or the configuration has changed: what waited for that is tried at once.
     fn mended(&mut self) {
         self.held.release_all();
+        shipment::refusals(&self.refusals).forget_groups();
         self.pace.mended(self.context.clock.unix_ms());
     }
 
-    /// Tells what the lane does, if that has changed.
+    /// Reports what the lane does to the watch, which logs changes.
     fn tell(&self, step: &Step) {
         let state = match step {
             Step::OutOfBudget(until_ms) => LaneState::Throttled {
@@ -310,6 +348,7 @@ impl Lane {
         let back_ms = self.now_ms.saturating_sub(now_ms);
         if back_ms > 0 {
             self.ready_since_ms = None;
+            self.idle_since_ms = None;
             self.pace.set_back(back_ms);
             self.held.set_back(back_ms);
             self.shipped_ms = self.shipped_ms.saturating_sub(back_ms);
@@ -358,6 +397,9 @@ impl Lane {
             lease,
             budgeted,
             proof,
+            refusals: Arc::clone(&self.refusals),
+            // Those that were sent again are refused only where they were before, and are as many as a person chose.
+            may_leave_suspects: !context.id.is_replay && self.held.has_room_for_suspects(),
             plan: Plan {
                 is_lasting: self.pace.is_lasting(),
                 is_probing: self.pace.is_probing(),
@@ -401,9 +443,18 @@ impl Lane {
         let mut trouble = shipped.trouble;
         if let Some((lease, why)) = shipped.held {
             let keys: Vec<_> = lease.events.iter().map(|event| event.key).collect();
-            match self.held.hold(lease, now_ms) {
-                Ok(()) => self.context.watch.held(&self.context.id, &keys, &why),
-                Err(_too_many) => trouble = Some(why),
+            match (self.held.hold(lease, &why, now_ms), why) {
+                (Ok(()), why) => self.context.watch.held(&self.context.id, &keys, &why),
+                (Err(_too_many), StandsBack::Odd(why)) => trouble = Some(why),
+                // The next ones are tried.
+                (Err(_too_many), StandsBack::Suspect) => {}
+                (Err(_too_many), StandsBack::Undated) => {
+                    trouble = Some(Trouble::Transient {
+                        reason: "many events look too old by a time that is in doubt, and Meta does not say what \
+                                 time it is"
+                            .to_owned(),
+                    });
+                }
             }
         }
         let is_over = |trouble: &Trouble| matches!(trouble, Trouble::Operator { .. });

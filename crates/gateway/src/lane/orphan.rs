@@ -15,7 +15,7 @@ use crate::config::AfterLostAnswer;
 use crate::time::Time;
 use crate::watch::Watch;
 
-/// How often it is looked for events that have grown too old.
+/// The time between two looks for events that have grown too old.
 pub(crate) const LOOK: Duration = Duration::from_mins(1);
 
 /// What expires in one transaction at most. Bodies are read with their events.
@@ -33,7 +33,7 @@ pub(crate) struct Orphan {
 }
 
 impl Orphan {
-    /// Sets events aside as they grow too old, until it is told to stop.
+    /// Sets events aside as they grow too old, until it is stopped.
     pub(crate) async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.expire().await {

@@ -1,25 +1,26 @@
 //! The way of one batch: from the lease to the last event settled, or back to waiting.
 //!
-//! [`Trial`] decides; here is posted and recorded. Every request is recorded with what it decided in one
-//! transaction. What stops a shipment is told to
-//! the lane; the events that are not settled then go back with the lease and wait.
+//! [`Trial`] decides; this posts and records. Every request is recorded with what it decided in one transaction.
+//! The lane gets what stopped a shipment; the events that are not settled then go back with the lease and wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_graph::{Answer, Arrival, Destination, Exchange, Usage, Verdict, verdict, wire};
+use sluice_graph::{
+    Answer, Arrival, Destination, Exchange, Limit, Proof, Usage, Verdict, verdict, wire,
+};
 use sluice_journal::{DeliveryReport, EventKey, JournalError, Lease, Leased, RequestRecord};
 use tokio::time::sleep;
 
 use super::LaneContext;
 use super::decide;
-use super::proof::Proof;
+use super::refusals::Refusals;
 use super::size::{Carried, Size};
 use super::trial::{Heard, Plan, Report, Trial, beforehand};
 use crate::clock::seconds;
 use crate::config::AfterLostAnswer;
-use crate::lane_state::Trouble;
+use crate::lane_state::{StandsBack, Trouble};
 use crate::roster::Reachable;
 
 /// How long a settle that failed waits until it is tried again.
@@ -43,7 +44,7 @@ pub(crate) struct Shipped {
     /// What its requests carried.
     pub(crate) carried: Carried,
     /// Events that did not go through while others did, and why.
-    pub(crate) held: Option<(Lease, Trouble)>,
+    pub(crate) held: Option<(Lease, StandsBack)>,
 }
 
 impl Shipped {
@@ -65,8 +66,21 @@ pub(crate) struct Load {
     pub(crate) budgeted: usize,
     /// What is believed of refusals.
     pub(crate) proof: Arc<Proof>,
+    /// What refused requests have cost the lane.
+    pub(crate) refusals: Arc<Mutex<Refusals>>,
+    /// Events of groups of which many are refused may stand back.
+    pub(crate) may_leave_suspects: bool,
     /// How its events are tried.
     pub(crate) plan: Plan,
+}
+
+/// How far a batch got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// Nothing of it is left to be sent.
+    Through,
+    /// The gateway stops.
+    Stopped,
 }
 
 /// One batch on its way.
@@ -76,6 +90,8 @@ pub(crate) struct Shipment {
     lease: Lease,
     test_code: Option<String>,
     proof: Arc<Proof>,
+    refusals: Arc<Mutex<Refusals>>,
+    may_leave_suspects: bool,
     plan: Plan,
     shipped: Shipped,
 }
@@ -89,6 +105,8 @@ impl Shipment {
             lease: load.lease,
             test_code: None,
             proof: load.proof,
+            refusals: load.refusals,
+            may_leave_suspects: load.may_leave_suspects,
             plan: load.plan,
             shipped: Shipped {
                 began_ms,
@@ -114,20 +132,46 @@ impl Shipment {
     }
 
     /// Returns why what is left stands back, if it does.
-    async fn send_all(&mut self) -> Result<Option<Trouble>, Trouble> {
+    async fn send_all(&mut self) -> Result<Option<StandsBack>, Trouble> {
         let after_lost_answer = self.plan.after_lost_answer;
-        self.prepare(after_lost_answer).await?;
-        let mut trial = Trial::new(&self.lease.events, self.plan);
-        while let Some(keys) = trial.next() {
+        let undated = self.prepare(after_lost_answer).await?;
+        let mut trial = Trial::new(&self.lease.events, self.plan, &refusals(&self.refusals));
+        trial.leave_out(&undated);
+        let sent = self.send_in(&mut trial).await;
+        for (group, found) in trial.found() {
+            refusals(&self.refusals).learn(group, found);
+        }
+        if sent? == Sent::Stopped {
+            // What is left waits again, also what was set apart.
+            return Ok(None);
+        }
+        let stands_back = trial.stands_back();
+        if undated.is_empty() {
+            return Ok(stands_back);
+        }
+        if !self.is_time_sure().await {
+            return Ok(stands_back.or(Some(StandsBack::Undated)));
+        }
+        self.set_aside(
+            seconds(self.context.clock.unix_ms()),
+            after_lost_answer,
+            &[],
+        )
+        .await?;
+        Ok(stands_back)
+    }
+
+    /// Sends what the trial says, until it is through, trouble comes, or the gateway stops.
+    async fn send_in(&mut self, trial: &mut Trial) -> Result<Sent, Trouble> {
+        while let Some(keys) = trial.next(self.limit()) {
             if self.context.stop.is_cancelled() {
-                // What is left waits again, also what was set apart.
-                return Ok(None);
+                return Ok(Sent::Stopped);
             }
-            if after_lost_answer == AfterLostAnswer::Withhold {
+            if self.plan.after_lost_answer == AfterLostAnswer::Withhold {
                 self.intend(&keys).await?;
             }
             let (exchange, heard) = self.post(&keys).await;
-            let effects = trial.told(heard, &self.proof);
+            let effects = trial.answered(heard, &self.proof);
             for report in effects.reports {
                 self.settle(report).await?;
             }
@@ -138,7 +182,16 @@ impl Shipment {
                 return Err(self.explained(trouble, &exchange.answer).await);
             }
         }
-        Ok(trial.sets_apart())
+        Ok(Sent::Through)
+    }
+
+    /// What the next request may be.
+    fn limit(&self) -> Limit {
+        let events_max = self.context.delivery.batch_events_max;
+        let now_ms = self.context.clock.unix_ms();
+        let mut limit = refusals(&self.refusals).limit(events_max, now_ms);
+        limit.leaves_suspects &= self.may_leave_suspects;
+        limit
     }
 
     /// Puts on disk that a request with these events is about to be sent. When that fails, it is not sent.
@@ -191,26 +244,38 @@ impl Shipment {
 
     /// Sets aside what is not to be sent, and looks which test code the others go with.
     ///
-    /// Neither is decided by a time that is in doubt. What may be too old is not sent then, because Meta would
-    /// refuse the whole batch; and when Meta does not say what time it is, nothing goes through anyway.
-    async fn prepare(&mut self, after_lost_answer: AfterLostAnswer) -> Result<(), Trouble> {
-        let clock = Arc::clone(&self.context.clock);
-        let now_s = seconds(clock.unix_ms());
-        let has_too_old = || self.lease.events.iter().any(|it| it.is_too_old(now_s));
-        if self.context.id.test_code.is_some() || has_too_old() {
-            let is_sure = self.context.give_up.run_until_cancelled(clock.is_sure());
-            if is_sure.await != Some(true) {
-                return Err(Trouble::Transient {
-                    reason: "what is to be sent depends on the time; that is in doubt, and Meta \
-                             does not say what time it is"
-                        .to_owned(),
-                });
-            }
+    /// Neither is decided by a time that is in doubt. Returns the events that look too old by such a time: Meta
+    /// would refuse the others for them, so they do not go with those. The answers to those have Meta's time.
+    async fn prepare(
+        &mut self,
+        after_lost_answer: AfterLostAnswer,
+    ) -> Result<Vec<EventKey>, Trouble> {
+        if self.context.id.test_code.is_some() && !self.is_time_sure().await {
+            return Err(Trouble::Transient {
+                reason: "whether the test code has ended depends on the time; that is in doubt, and Meta does \
+                         not say what time it is"
+                    .to_owned(),
+            });
         }
-        let sure_ms = clock.unix_ms();
-        self.test_code = self.context.code_at(sure_ms, &mut self.lease);
-        let outcomes = beforehand(&self.lease.events, seconds(sure_ms), after_lost_answer);
-        let outcomes: Vec<_> = outcomes.collect();
+        let (unix_ms, is_in_doubt) = self.context.clock.now();
+        self.test_code = self.context.code_at(unix_ms, &mut self.lease);
+        let now_s = seconds(unix_ms);
+        let events = self.lease.events.iter();
+        let undated = events.filter(|event| is_in_doubt && event.is_too_old(now_s));
+        let undated: Vec<_> = undated.map(|event| event.key).collect();
+        self.set_aside(now_s, after_lost_answer, &undated).await?;
+        Ok(undated)
+    }
+
+    /// Gives the events their final state that are not to be sent, but for these.
+    async fn set_aside(
+        &mut self,
+        now_s: i64,
+        after_lost_answer: AfterLostAnswer,
+        but: &[EventKey],
+    ) -> Result<(), Trouble> {
+        let outcomes = beforehand(&self.lease.events, now_s, after_lost_answer);
+        let outcomes: Vec<_> = outcomes.filter(|(key, _)| !but.contains(key)).collect();
         if outcomes.is_empty() {
             return Ok(());
         }
@@ -219,6 +284,13 @@ impl Shipment {
             ..Report::default()
         })
         .await
+    }
+
+    /// Whether the time is sure; Meta is asked when it is in doubt, unless the gateway stops meanwhile.
+    async fn is_time_sure(&self) -> bool {
+        let is_sure = self.context.clock.is_sure();
+        let is_sure = self.context.give_up.run_until_cancelled(is_sure);
+        is_sure.await == Some(true)
     }
 
     async fn post(&mut self, keys: &[EventKey]) -> (Exchange, Heard) {
@@ -248,7 +320,7 @@ impl Shipment {
         self.shipped
             .carried
             .note(Size { events, bytes }, &exchange.answer);
-        let usage = decide::told_usage(&verdict, exchange.usage);
+        let usage = decide::usage_of(&verdict, exchange.usage);
         self.shipped.usage = usage.or(self.shipped.usage);
         if let Some(dated) = exchange.dated() {
             self.context.clock.told(dated);
@@ -260,6 +332,9 @@ impl Shipment {
         }
         if matches!(verdict, Verdict::Fewer { .. }) {
             watch.fewer_received(id, &record);
+        }
+        if let Some(is_refused) = decide::is_refused(&verdict) {
+            refusals(&self.refusals).note(is_refused, self.context.clock.unix_ms());
         }
         let heard = Heard {
             arrival: Arrival::of(&exchange.answer),
@@ -307,6 +382,11 @@ impl Shipment {
             .settled(&self.context.id, &report.outcomes);
         Ok(())
     }
+}
+
+/// They are numbers: they can be used whatever happened to a holder that panicked.
+pub(super) fn refusals(refusals: &Mutex<Refusals>) -> MutexGuard<'_, Refusals> {
+    refusals.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn transient(error: &JournalError) -> Trouble {

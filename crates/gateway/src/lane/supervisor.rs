@@ -42,7 +42,7 @@ pub(crate) struct Supervisor {
     pub(crate) give_up: CancellationToken,
 }
 
-/// Runs lanes until it is told to stop, and returns when the last of them has.
+/// Runs lanes until it is stopped, and returns when the last of them has ended.
 pub(crate) async fn supervise(supervisor: Supervisor) {
     let mut known = BTreeSet::new();
     let mut lanes = Lanes::default();
@@ -56,11 +56,16 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
             }
         }
         tokio::select! {
+            // No lane is started again once all are to stop.
+            biased;
             () = supervisor.stop.cancelled() => break,
             changed = queues.changed() => if changed.is_err() { break },
-            Some(id) = lanes.crashed() => {
+            Some((id, has_crashed)) = lanes.ended() => if has_crashed {
                 supervisor.watch.lane_crashed(&id);
                 lanes.start(&supervisor, id, RESTART_PAUSE);
+            } else {
+                // Events may have come for it since: the queues are looked through again.
+                known.remove(&id);
             }
         }
     }
@@ -95,16 +100,14 @@ impl Lanes {
         self.ids.insert(task.id(), id);
     }
 
-    /// The next lane that ended by a panic. What it had leased is waiting again by then.
-    async fn crashed(&mut self) -> Option<LaneId> {
-        loop {
-            match self.tasks.join_next_with_id().await? {
-                Ok((task, ())) => {
-                    self.ids.remove(&task);
-                }
-                Err(error) => return self.ids.remove(&error.id()),
-            }
-        }
+    /// The next lane that ended, and whether that was a panic. What it had leased is waiting again by then.
+    async fn ended(&mut self) -> Option<(LaneId, bool)> {
+        let (task, has_crashed) = match self.tasks.join_next_with_id().await? {
+            Ok((task, ())) => (task, false),
+            Err(error) => (error.id(), true),
+        };
+        let id = self.ids.remove(&task)?;
+        Some((id, has_crashed))
     }
 }
 

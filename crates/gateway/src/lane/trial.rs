@@ -1,6 +1,6 @@
 //! The way of one batch through its requests: what goes in the next one, and what an answer does to the
-//! events. Pure: the shipment posts what [`Trial::next`] says, tells [`Trial::told`] what came back, and
-//! records what that returns.
+//! events. Pure: the shipment posts what [`Trial::next`] says, gives the answer to
+//! [`Trial::answered`], and records what that returns.
 //!
 //! Two sorts of answers are not believed before another event has gone through alone, a *witness*: the same
 //! vague refusal again and again ([`Proof`]), and an error that may be about one event or about all of them.
@@ -8,22 +8,18 @@
 
 use std::collections::HashMap;
 
-use sluice_graph::{Arrival, Verdict};
+use sluice_graph::{Arrival, Found, Limit, Part, Proof, Search, Verdict, witnesses};
 use sluice_journal::{Cause, EventKey, Leased, Outcome, RequestRecord};
 
-use super::bisect::{Part, Search};
 use super::decide::{Decision, Sent, cause, decide, has_arrived};
-use super::proof::Proof;
+use super::refusals::{Group, Refusals};
 use super::size::{self, Size};
 use crate::config::AfterLostAnswer;
-use crate::lane_state::Trouble;
+use crate::lane_state::{StandsBack, Trouble};
 
-/// Requests that are cut because of a trouble that may pass by itself. To find one event takes twenty; more
-/// are no event's fault.
+/// Requests that are cut because of a trouble that may pass by itself. To find one event takes about 20; after
+/// more, the cause is not one event.
 const MISSES_MAX: usize = 64;
-
-/// Events that are tried alone to see whether anything goes through at all.
-const WITNESSES_MAX: usize = 8;
 
 /// How a batch is tried.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +69,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Trial {
     batch: Vec<Member>,
+    /// The groups of the events, by their numbers.
+    groups: Vec<Group>,
     search: Search,
     posted: Posted,
     /// Why events are set apart, once others have gone through without them.
@@ -89,6 +87,7 @@ pub(crate) struct Trial {
 struct Member {
     key: EventKey,
     is_deduplicated: bool,
+    /// It goes in no further request.
     is_settled: bool,
 }
 
@@ -124,8 +123,9 @@ enum Question {
 
 impl Trial {
     /// A batch that is to be sent. What Meta does not deduplicate travels apart from all else and after it: a
-    /// lost answer then costs it nothing that a request before it could have told.
-    pub(crate) fn new(events: &[Leased], plan: Plan) -> Self {
+    /// lost answer then withholds none of it for a trouble that an earlier request would have met. What the lane knows of the
+    /// groups of the events spares the others their search.
+    pub(crate) fn new(events: &[Leased], plan: Plan, refusals: &Refusals) -> Self {
         let batch = events.iter().map(|event| Member {
             key: event.key,
             is_deduplicated: event.is_deduplicated,
@@ -143,9 +143,12 @@ impl Trial {
             let requests = requests.map(|count| places.by_ref().take(count).collect());
             requests.collect::<Vec<Vec<usize>>>()
         });
+        let (numbers, groups) = grouped(events);
+        let known = groups.iter().map(|group| refusals.known(group));
         Self {
             batch: batch.collect(),
-            search: Search::new(requests, groups(events)),
+            search: Search::new(requests, numbers, known.collect()),
+            groups,
             posted: Posted::Nothing,
             sets_apart: None,
             has_delivered: false,
@@ -154,8 +157,16 @@ impl Trial {
         }
     }
 
-    /// The events of the next request; `None` when the batch is through.
-    pub(crate) fn next(&mut self) -> Option<Vec<EventKey>> {
+    /// Sends the batch without these events.
+    pub(crate) fn leave_out(&mut self, keys: &[EventKey]) {
+        for member in &mut self.batch {
+            member.is_settled |= keys.contains(&member.key);
+        }
+    }
+
+    /// The events of the next request; `None` when the batch is through. The limit is for a part of the batch; a
+    /// witness is one event anyway.
+    pub(crate) fn next(&mut self, limit: Limit) -> Option<Vec<EventKey>> {
         let posted = std::mem::replace(&mut self.posted, Posted::Nothing);
         let (places, posted) = match posted {
             Posted::Hearing(mut hearing) => {
@@ -163,7 +174,7 @@ impl Trial {
                 (vec![witness], Posted::Witness(witness, hearing))
             }
             Posted::Nothing | Posted::Part(_) | Posted::Witness(..) => {
-                let part = self.next_part()?;
+                let part = self.next_part(limit)?;
                 (part.places.clone(), Posted::Part(part))
             }
         };
@@ -172,9 +183,9 @@ impl Trial {
     }
 
     /// The next part that has events left: what has its final state goes in no further request.
-    fn next_part(&mut self) -> Option<Part> {
+    fn next_part(&mut self, limit: Limit) -> Option<Part> {
         loop {
-            let mut part = self.search.next()?;
+            let mut part = self.search.next(limit)?;
             part.places.retain(|place| !self.batch[*place].is_settled);
             if !part.places.is_empty() {
                 return Some(part);
@@ -187,24 +198,30 @@ impl Trial {
     }
 
     /// Why what is left is to stand back, when the batch is through.
-    pub(crate) fn sets_apart(self) -> Option<Trouble> {
-        self.sets_apart
+    pub(crate) fn stands_back(self) -> Option<StandsBack> {
+        let suspect = self.search.has_left().then_some(StandsBack::Suspect);
+        self.sets_apart.map(StandsBack::Odd).or(suspect)
+    }
+
+    /// What became of the events of each group.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (&Group, Found)> {
+        self.groups.iter().zip(self.search.found().iter().copied())
     }
 
     /// What the answer to the last request does.
-    pub(crate) fn told(&mut self, heard: Heard, proof: &Proof) -> Effects {
+    pub(crate) fn answered(&mut self, heard: Heard, proof: &Proof) -> Effects {
         if has_arrived(&heard.verdict) {
             self.has_delivered = true;
             proof.delivered();
         }
         match std::mem::replace(&mut self.posted, Posted::Nothing) {
-            Posted::Part(part) => self.told_of_part(part, heard, proof),
-            Posted::Witness(place, hearing) => self.told_of_witness(place, hearing, heard),
+            Posted::Part(part) => self.part_answered(part, heard, proof),
+            Posted::Witness(place, hearing) => self.witness_answered(place, hearing, heard),
             Posted::Nothing | Posted::Hearing(_) => Effects::default(),
         }
     }
 
-    fn told_of_part(&mut self, part: Part, heard: Heard, proof: &Proof) -> Effects {
+    fn part_answered(&mut self, part: Part, heard: Heard, proof: &Proof) -> Effects {
         let sent = Sent {
             events: part.places.len(),
             bytes: heard.record.bytes,
@@ -266,7 +283,7 @@ impl Trial {
         }
     }
 
-    fn told_of_witness(&mut self, place: usize, hearing: Hearing, heard: Heard) -> Effects {
+    fn witness_answered(&mut self, place: usize, hearing: Hearing, heard: Heard) -> Effects {
         let sent = Sent {
             events: 1,
             bytes: heard.record.bytes,
@@ -304,15 +321,12 @@ impl Trial {
             Question::Apart(part, _) if part.places.len() == 1 => part.places.first().copied(),
             Question::Apart(..) | Question::Refusal(..) => None,
         };
-        let others = (0..self.batch.len()).rev();
+        let others = 0..self.batch.len();
         let others = others.filter(|place| !self.batch[*place].is_settled && Some(*place) != alone);
         let others: Vec<_> = others.collect();
-        let step = (others.len() / WITNESSES_MAX).max(1);
-        let spread = others.into_iter().step_by(step).take(WITNESSES_MAX);
-        let mut candidates: Vec<_> = spread.collect();
+        let mut candidates = witnesses(&others, |place| self.batch[place].is_deduplicated);
         // The last one goes next.
         candidates.reverse();
-        candidates.sort_by_key(|place| self.batch[*place].is_deduplicated);
         self.go_on(Hearing { candidates, about })
     }
 
@@ -398,17 +412,21 @@ impl Effects {
     }
 }
 
-/// A number for each event: those of one source and event name have mostly the same flaw.
-fn groups(events: &[Leased]) -> Vec<usize> {
+/// The number of each event's group, and the groups by their numbers.
+fn grouped(events: &[Leased]) -> (Vec<usize>, Vec<Group>) {
     let mut known = HashMap::new();
-    let number = |event| {
-        let next = known.len();
-        *known.entry(event).or_insert(next)
-    };
-    let names = events
-        .iter()
-        .map(|it| (it.source.as_str(), it.event_name.as_str()));
-    names.map(number).collect()
+    let mut groups = Vec::new();
+    let numbers = events.iter().map(|event| {
+        let names = (event.source.as_str(), event.event_name.as_str());
+        *known.entry(names).or_insert_with(|| {
+            groups.push(Group {
+                source: event.source.clone(),
+                event_name: event.event_name.clone(),
+            });
+            groups.len() - 1
+        })
+    });
+    (numbers.collect(), groups)
 }
 
 /// What becomes of events before the first request: those that may have arrived with an earlier one, and

@@ -65,16 +65,43 @@ impl Metrics {
         let percent = lane.worst.map_or(0, |report| report.usage.percent);
         (self.usage.get_or_create(label)).set(f64::from(percent) / 100.0);
         let current = lane.worst.map_or("flowing", |report| report.state.name());
-        for state in ["flowing", "throttled", "parked"] {
-            let label = metrics::LaneState {
-                dataset: label.dataset.clone(),
-                test: label.test,
-                replay: label.replay,
-                state,
-            };
+        for state in STATES {
             let is_current = i64::from(state == current);
+            let label = label_in(label, state);
             self.lane_state.get_or_create(&label).set(is_current);
         }
+    }
+
+    /// Shows a lane no more.
+    pub(super) fn forget(&self, label: &metrics::Lane) {
+        self.waiting.remove(label);
+        self.oldest_waiting.remove(label);
+        self.first_expiry.remove(label);
+        self.usage.remove(label);
+        for state in STATES {
+            self.lane_state.remove(&label_in(label, state));
+        }
+    }
+}
+
+/// The states of a lane.
+const STATES: [&str; 3] = ["flowing", "throttled", "parked"];
+
+fn label_in(label: &metrics::Lane, state: &'static str) -> metrics::LaneState {
+    metrics::LaneState {
+        dataset: label.dataset.clone(),
+        test: label.test,
+        replay: label.replay,
+        state,
+    }
+}
+
+/// The label of a lane's series.
+pub(super) fn label_of(lane: &LaneId) -> metrics::Lane {
+    metrics::Lane {
+        dataset: lane.dataset.as_str().to_owned(),
+        test: yes_or_no(lane.test_code.is_some()),
+        replay: yes_or_no(lane.is_replay),
     }
 }
 

@@ -10,9 +10,9 @@ use tracing::{debug, error, info, warn};
 
 use super::lines::{NotDelivered, Subject, Sum};
 use super::news::{ToldState, UsageStep};
-use super::{LaneReport, Watch, metrics};
+use super::{LaneReport, Watch, exposition, metrics};
 use crate::clock::{rfc3339, seconds_up};
-use crate::lane_state::{LaneState, Trouble};
+use crate::lane_state::{LaneState, StandsBack};
 
 /// A lane, and what the log said of it.
 #[derive(Default)]
@@ -148,13 +148,30 @@ impl Watch {
         }
     }
 
-    /// Events stand back: they did not go through while others did.
-    pub(crate) fn held(&self, lane: &LaneId, keys: &[EventKey], why: &Trouble) {
+    /// Events stand back, so that they keep no others waiting.
+    pub(crate) fn held(&self, lane: &LaneId, keys: &[EventKey], why: &StandsBack) {
         let held = self.metrics.held.get_or_create(&dataset_label(lane));
         held.inc_by(keys.len() as u64);
         drop(held);
-        let why = NotDelivered::Held(why.reason().to_owned());
+        let reason = match why {
+            StandsBack::Odd(trouble) => trouble.reason().to_owned(),
+            StandsBack::Suspect => {
+                "Meta refuses many events of the same source and name; more refused requests \
+                                    would count against the app (see `sluice dead list`)"
+                    .to_owned()
+            }
+            // For a minute; the doubt has its own lines.
+            StandsBack::Undated => return,
+        };
+        let why = NotDelivered::Held(reason);
         self.not_delivered(lane, why, Sum::of_keys(keys.iter().copied()));
+    }
+
+    /// A lane ended because it had nothing to send.
+    pub(crate) fn lane_retired(&self, lane: &LaneId) {
+        self.known_lanes().remove(lane);
+        // If there are further lanes of these series, the next look at the metrics makes them again.
+        self.metrics.forget(&exposition::label_of(lane));
     }
 
     /// A lane ended by a panic, and is started again.

@@ -300,6 +300,35 @@ async fn test_codes_have_an_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lane_of_a_test_code_ends_when_it_is_idle_and_starts_again() {
+    let test = start().await;
+    let path = "/v1/events?test_event_code=TEST17";
+    let has_lane = async || {
+        let metrics = request(test.admin(), "GET", "/metrics", &[], b"").await;
+        metrics
+            .body
+            .contains("sluice_lane_state{dataset=\"1234567890123456\",test=\"yes\"")
+    };
+    for (number, day) in ["first", "second"].into_iter().enumerate() {
+        assert_eq!(test.post_to(path, &test.purchase(day)).await.status, 202);
+        test.arrived(number as u64 + 1).await;
+        assert!(has_lane().await);
+        // An hour and more.
+        test.clock.jump(Duration::from_mins(59));
+        test.reload();
+        while has_lane().await {
+            test.clock.jump(Duration::from_mins(1));
+            test.reload();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let codes = test.sandbox.stats().test_event_codes;
+    assert_eq!(codes.get("TEST17"), Some(&2), "{codes:?}");
+    let audit = test.finish().await;
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_source_does_not_use_up_the_test_codes_of_another() {
     let mut test = start().await;
     test.reconfigure(|config| config.replace("allow_test_codes = false", ""));

@@ -22,6 +22,7 @@ mod lanes;
 mod messaging;
 mod misplaced;
 mod pace;
+mod refusals;
 mod secrecy;
 mod standing_back;
 mod stopping;

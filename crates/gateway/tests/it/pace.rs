@@ -72,18 +72,22 @@ async fn an_event_that_is_too_large_for_a_thin_uplink_stands_back() {
     assert_eq!((audit.tally.delivered, audit.tally.waiting), (39, 1));
 }
 
-/// Good events, and bad ones that Meta refuses without a word about which they are; returns when all are final.
+/// Good events, and bad ones that Meta refuses without a word about which they are; returns when all are final. They
+/// come in four batches with half an hour in between, so that the lane may have so many requests refused.
 async fn with_dead_events(test: &TestGateway, good: usize, bad: usize) {
-    let mut events = purchases(test, "order", good + bad);
-    for event in events.as_array_mut().unwrap().iter_mut().take(bad) {
-        event["custom_data"]["sandbox_refuse"] = json!("blind");
+    for batch in 1..=4 {
+        let mut events = purchases(test, &format!("order-{batch}"), (good + bad) / 4);
+        for event in events.as_array_mut().unwrap().iter_mut().take(bad / 4) {
+            event["custom_data"]["sandbox_refuse"] = json!("blind");
+        }
+        test.post(&events).await;
+        until(test, "the bad events to be refused", async || {
+            dead(test) == batch * bad / 4
+        })
+        .await;
+        test.arrived((batch * good / 4) as u64).await;
+        test.clock.jump(Duration::from_mins(30));
     }
-    test.post(&events).await;
-    until(test, "the bad events to be refused", async || {
-        dead(test) == bad
-    })
-    .await;
-    test.arrived(good as u64).await;
 }
 
 fn replay_all(test: &TestGateway) -> u64 {

@@ -17,7 +17,7 @@ struct Result {
     states: BTreeMap<i64, EventState>,
     not_taken: Vec<i64>,
     stop: Option<Trouble>,
-    sets_apart: Option<Trouble>,
+    stands_back: Option<StandsBack>,
 }
 
 impl Result {
@@ -87,7 +87,7 @@ fn run_with(
         },
         after_lost_answer,
     };
-    let mut trial = Trial::new(events, plan);
+    let mut trial = Trial::new(events, plan, &Refusals::default());
     let mut result = Result::default();
     let is_message = |key: &i64| {
         !events
@@ -95,7 +95,7 @@ fn run_with(
             .any(|event| event.key.0 == *key && event.is_deduplicated)
     };
     let mut records = 0;
-    while let Some(keys) = trial.next() {
+    while let Some(keys) = trial.next(Limit::NONE) {
         let keys: Vec<i64> = keys.into_iter().map(|key| key.0).collect();
         let answer = judge(&keys);
         let heard = Heard {
@@ -105,7 +105,7 @@ fn run_with(
         };
         let mut intended: Vec<i64> = keys.iter().copied().filter(is_message).collect();
         result.requests.push(keys);
-        let effects = trial.told(heard, proof);
+        let effects = trial.answered(heard, proof);
         for report in effects.reports {
             records += usize::from(report.record.is_some());
             for (key, outcome) in report.outcomes {
@@ -126,7 +126,7 @@ fn run_with(
         }
     }
     assert_eq!(records, result.requests.len(), "each request is recorded");
-    result.sets_apart = trial.sets_apart();
+    result.stands_back = trial.stands_back();
     result
 }
 
@@ -192,7 +192,10 @@ fn an_event_stands_back_when_others_go_through() {
         &Proof::default(),
         &refusing(&[7], MISMATCH),
     );
-    assert!(matches!(result.sets_apart, Some(Trouble::Operator { .. })));
+    assert!(matches!(
+        result.stands_back,
+        Some(StandsBack::Odd(Trouble::Operator { .. }))
+    ));
     assert!(!result.states.contains_key(&7));
     assert_eq!(result.states.len(), 39);
 }
@@ -236,7 +239,10 @@ fn a_trouble_that_may_pass_is_searched_64_times() {
         &Proof::default(),
         &refusing(&[7], "1"),
     );
-    assert!(matches!(one.sets_apart, Some(Trouble::Transient { .. })));
+    assert!(matches!(
+        one.stands_back,
+        Some(StandsBack::Odd(Trouble::Transient { .. }))
+    ));
     assert_eq!(one.states.len(), 999);
 
     let bad: Vec<i64> = (0..1_000).step_by(10).collect();
@@ -318,9 +324,9 @@ fn after_trouble_one_message_goes_first() {
         after_lost_answer: AfterLostAnswer::Withhold,
     };
     let messages: Vec<_> = (10..16).map(|key| event(key, false)).collect();
-    let mut trial = Trial::new(&messages, plan);
+    let mut trial = Trial::new(&messages, plan, &Refusals::default());
     let mut sizes = Vec::new();
-    while let Some(keys) = trial.next() {
+    while let Some(keys) = trial.next(Limit::NONE) {
         sizes.push(keys.len());
         let answer = success(keys.len());
         let heard = Heard {
@@ -328,7 +334,7 @@ fn after_trouble_one_message_goes_first() {
             arrival: Arrival::of(&answer),
             record: record(keys.len()),
         };
-        trial.told(heard, &Proof::default());
+        trial.answered(heard, &Proof::default());
     }
     assert_eq!(sizes, [1, 3, 2]);
 }
@@ -391,7 +397,10 @@ fn a_message_of_another_page_stands_back_without_a_second_copy_of_its_neighbours
         &Proof::default(),
         &refusing(&[17], MISMATCH),
     );
-    assert!(matches!(result.sets_apart, Some(Trouble::Operator { .. })));
+    assert!(matches!(
+        result.stands_back,
+        Some(StandsBack::Odd(Trouble::Operator { .. }))
+    ));
     assert_eq!(result.in_state(EventState::Delivered).len(), 19);
     assert!(result.not_taken.contains(&17));
     assert!(result.posted(17) > 1);
@@ -444,6 +453,75 @@ fn a_message_whose_refusal_is_doubted_has_no_intent_left() {
         let result = run(&messages, false, &proof, &refusing(&bad, VAGUE));
         assert_eq!(result.in_state(EventState::Refused).len(), refused);
     }
+}
+
+fn success_of(trial: &mut Trial, keys: &[EventKey]) {
+    let answer = success(keys.len());
+    let heard = Heard {
+        verdict: verdict(&answer, keys.len()),
+        arrival: Arrival::of(&answer),
+        record: record(keys.len()),
+    };
+    trial.answered(heard, &Proof::default());
+}
+
+const PLAN: Plan = Plan {
+    is_lasting: false,
+    is_probing: false,
+    allowed: Size {
+        events: 1_000,
+        bytes: 1_000_000,
+    },
+    after_lost_answer: AfterLostAnswer::Withhold,
+};
+
+#[test]
+fn events_of_a_group_of_which_many_are_refused_stand_back_and_the_others_go() {
+    let mut events = purchases(20);
+    for lead in events.iter_mut().step_by(2) {
+        lead.event_name = "Lead".to_owned();
+    }
+    let leads = Group {
+        source: "shop".to_owned(),
+        event_name: "Lead".to_owned(),
+    };
+    let nine = Found {
+        refused: 9,
+        delivered: 0,
+    };
+    let mut refusals = Refusals::default();
+    refusals.learn(&leads, nine);
+    let limit = Limit {
+        events_max: 4,
+        leaves_suspects: true,
+    };
+    let mut trial = Trial::new(&events, PLAN, &refusals);
+    let mut sent = Vec::new();
+    while let Some(keys) = trial.next(limit) {
+        assert!(keys.len() <= 4);
+        success_of(&mut trial, &keys);
+        sent.extend(keys.into_iter().map(|key| key.0));
+    }
+    assert_eq!(sent, (0..20).filter(|key| key % 2 == 1).collect::<Vec<_>>());
+    let delivered = trial
+        .found()
+        .map(|(group, found)| (group.event_name.as_str(), found.delivered));
+    assert_eq!(
+        delivered.collect::<Vec<_>>(),
+        [("Lead", 0), ("Purchase", 10)]
+    );
+    assert_eq!(trial.stands_back(), Some(StandsBack::Suspect));
+}
+
+#[test]
+fn a_batch_goes_without_what_is_left_out_of_it() {
+    let mut trial = Trial::new(&purchases(4), PLAN, &Refusals::default());
+    trial.leave_out(&[EventKey(0), EventKey(2)]);
+    let keys = trial.next(Limit::NONE).unwrap();
+    assert_eq!(keys, [EventKey(1), EventKey(3)]);
+    success_of(&mut trial, &keys);
+    assert_eq!(trial.next(Limit::NONE), None);
+    assert_eq!(trial.stands_back(), None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Finding the events that Meta refuses, when it refuses a whole batch for one of them.
+//! Finding the events that Meta refuses, when it refuses a whole batch for one of them. Pure.
 //!
 //! A batch of which Meta names the offender loses it, and the rest goes out again. A batch that is refused
 //! without a name is cut in halves, the left one first. When the left half goes through, the offender is in
@@ -12,26 +12,50 @@
 //! common: then a part is first cut into that group and the others. Within a group the pieces are so small that
 //! three of four may be expected to go through, for Meta counts an app's failed requests. What hardly can go
 //! through goes last, and in pieces only: of 1,000 offenders in a row, each costs one request and not two.
+//!
+//! How many failed requests a sender has left is not known here. It says with each request how many events that
+//! may have, and whether the events of groups of which many are refused are left for later ([`Limit`]).
 
-/// Offenders from which on it is reckoned with their share: two are no rule.
+/// Offenders from which on their share of a group counts: two are no rule.
 const REFUSED_MIN: usize = 4;
 
 /// Events that are still to be sent, as places in the batch.
 #[derive(Debug)]
-pub(crate) struct Search {
+pub struct Search {
     /// The last part goes next.
     todo: Vec<Part>,
     /// The group of each place.
     groups: Vec<usize>,
-    /// What became of the events of each group.
+    /// What was known of each group before this batch.
+    known: Vec<Found>,
+    /// What became of the events of each group in this batch.
     found: Vec<Found>,
+    /// Events of suspect groups were left for later.
+    has_left: bool,
+}
+
+/// What the next request may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Events in it.
+    pub events_max: usize,
+    /// Events of groups of which more than a tenth is refused are left for later.
+    pub leaves_suspects: bool,
+}
+
+impl Limit {
+    /// None.
+    pub const NONE: Self = Self {
+        events_max: usize::MAX,
+        leaves_suspects: false,
+    };
 }
 
 /// Events that go in one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     /// Their places in the batch, in order.
-    pub(crate) places: Vec<usize>,
+    pub places: Vec<usize>,
     origin: Origin,
     /// The right twin is next on the list, and was refused together with this part.
     has_twin: bool,
@@ -51,14 +75,18 @@ enum Origin {
 }
 
 /// How many events were refused, and how many went through.
-#[derive(Debug, Clone, Copy, Default)]
-struct Found {
-    refused: usize,
-    delivered: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Refused alone or by name.
+    pub refused: usize,
+    /// Went through.
+    pub delivered: usize,
 }
 
 impl Found {
-    fn plus(self, other: Self) -> Self {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
         Self {
             refused: self.refused + other.refused,
             delivered: self.delivered + other.delivered,
@@ -67,6 +95,11 @@ impl Found {
 
     fn is_telling(self) -> bool {
         self.refused >= REFUSED_MIN
+    }
+
+    /// More than a tenth was refused.
+    fn is_suspect(self) -> bool {
+        self.is_telling() && self.refused * 9 > self.delivered
     }
 
     /// More than a fifth was refused.
@@ -97,43 +130,95 @@ impl Part {
 
 impl Search {
     /// A batch that is to be sent in these requests, in order. `groups` has a number for each event: the same
-    /// for what may have the same flaw.
-    pub(crate) fn new(requests: impl IntoIterator<Item = Vec<usize>>, groups: Vec<usize>) -> Self {
+    /// for what may have the same flaw. `known` has what is known of each group, if anything is.
+    pub fn new(
+        requests: impl IntoIterator<Item = Vec<usize>>,
+        groups: Vec<usize>,
+        mut known: Vec<Found>,
+    ) -> Self {
         let parts = requests.into_iter().filter(|places| !places.is_empty());
         let mut todo: Vec<Part> = parts.map(Part::new).collect();
         todo.reverse();
         let count = groups.iter().max().map_or(0, |last| last + 1);
+        known.resize(count, Found::default());
         Self {
             todo,
             groups,
+            known,
             found: vec![Found::default(); count],
+            has_left: false,
         }
     }
 
     /// The next part to send.
-    pub(crate) fn next(&mut self) -> Option<Part> {
+    pub fn next(&mut self, limit: Limit) -> Option<Part> {
         loop {
             let mut part = self.todo.pop()?;
-            if part.origin != Origin::Batch && self.worst_of_many(&part).is_some() {
+            if limit.leaves_suspects {
+                self.leave_suspects(&mut part);
+            }
+            if part.places.is_empty() {
+                continue;
+            }
+            if self.worst_of_many(&part).is_some() {
                 self.cut(&part);
                 continue;
             }
-            let is_hopeless =
-                part.origin != Origin::Batch && part.places.len() / 2 > self.piece(&part);
+            let is_hopeless = part.places.len() / 2 > self.piece(&part)
+                && (part.origin != Origin::Batch || self.known_of(&part).is_many());
             if is_hopeless && part.origin != Origin::PutOff && !self.todo.is_empty() {
-                // What may go through is not kept waiting by what hardly can.
+                // What may go through is not kept waiting by what hardly can. The twin goes before it, and
+                // nothing is known of that from a part that went later.
                 part.origin = Origin::PutOff;
+                part.has_twin = false;
                 self.todo.insert(0, part);
             } else if part.places.len() > 1 && (part.is_guilty || is_hopeless) {
                 self.cut(&part);
             } else {
-                return Some(part);
+                return Some(self.no_more_than(limit.events_max, part));
             }
         }
     }
 
+    /// Leaves the events of suspect groups for later. Which of the others is guilty is not known then.
+    fn leave_suspects(&mut self, part: &mut Part) {
+        let before = part.places.len();
+        part.places
+            .retain(|place| !self.of_group(self.groups[*place]).is_suspect());
+        if part.places.len() < before {
+            self.has_left = true;
+            part.is_guilty = false;
+            part.has_twin = false;
+        }
+    }
+
+    /// The beginning of a part; the rest goes next.
+    fn no_more_than(&mut self, events_max: usize, mut part: Part) -> Part {
+        let rest = part
+            .places
+            .split_off(part.places.len().min(events_max.max(1)));
+        if !rest.is_empty() {
+            part.has_twin = false;
+            self.todo.push(Part {
+                origin: part.origin,
+                ..Part::new(rest)
+            });
+        }
+        part
+    }
+
+    /// Whether events of groups of which more than a tenth is refused were left for later.
+    pub fn has_left(&self) -> bool {
+        self.has_left
+    }
+
+    /// What became of the events of each group in this batch.
+    pub fn found(&self) -> &[Found] {
+        &self.found
+    }
+
     /// The part went through.
-    pub(crate) fn delivered(&mut self, part: &Part) {
+    pub fn delivered(&mut self, part: &Part) {
         for place in &part.places {
             self.found[self.groups[*place]].delivered += 1;
         }
@@ -145,7 +230,7 @@ impl Search {
     }
 
     /// The part was refused and the offenders named, as places within the part; the others go again.
-    pub(crate) fn refused_by_name(&mut self, part: Part, offenders: &[usize]) -> Vec<usize> {
+    pub fn refused_by_name(&mut self, part: Part, offenders: &[usize]) -> Vec<usize> {
         let (mut refused, mut rest) = (Vec::new(), Vec::new());
         for (index, place) in part.places.into_iter().enumerate() {
             if offenders.contains(&index) {
@@ -165,7 +250,7 @@ impl Search {
     }
 
     /// The part was refused and Meta does not say for which event: a single one is the offender, more are cut.
-    pub(crate) fn refused(&mut self, part: Part) -> Option<usize> {
+    pub fn refused(&mut self, part: Part) -> Option<usize> {
         if let [place] = part.places.as_slice() {
             self.found[self.groups[*place]].refused += 1;
             return Some(*place);
@@ -212,25 +297,25 @@ impl Search {
             return None;
         }
         let groups = part.places.iter().map(|place| self.groups[*place]);
-        let worst = groups.max_by_key(|group| self.found[*group].refused)?;
-        self.found[worst].is_many().then_some(worst)
+        let worst = groups.max_by_key(|group| self.of_group(*group).refused)?;
+        self.of_group(worst).is_many().then_some(worst)
     }
 
-    /// What was found so far in the groups of a part.
-    fn found_in(&self, part: &Part) -> Found {
-        let mut groups: Vec<_> = part
-            .places
-            .iter()
-            .map(|place| self.groups[*place])
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        let found = groups.into_iter().map(|group| self.found[group]);
+    fn of_group(&self, group: usize) -> Found {
+        self.known[group].plus(self.found[group])
+    }
+
+    /// What is known of the groups of a part.
+    fn known_of(&self, part: &Part) -> Found {
+        let mut is_seen = vec![false; self.found.len()];
+        let groups = part.places.iter().map(|place| self.groups[*place]);
+        let new = groups.filter(|group| !std::mem::replace(&mut is_seen[*group], true));
+        let found = new.map(|group| self.of_group(group));
         found.fold(Found::default(), Found::plus)
     }
 
     fn piece(&self, part: &Part) -> usize {
-        self.found_in(part).piece()
+        self.known_of(part).piece()
     }
 }
 
@@ -242,9 +327,9 @@ mod tests {
     /// Sends a batch to a judge that refuses `bad` and names the offender or not. Returns what was
     /// refused, what was delivered, and how many requests it took.
     fn run(count: usize, bad: &[usize], names: bool) -> (Vec<usize>, Vec<usize>, usize) {
-        let mut search = Search::new([(0..count).collect()], vec![0; count]);
+        let mut search = Search::new([(0..count).collect()], vec![0; count], Vec::new());
         let (mut refused, mut delivered, mut requests) = (Vec::new(), Vec::new(), 0);
-        while let Some(part) = search.next() {
+        while let Some(part) = search.next(Limit::NONE) {
             requests += 1;
             let offender = part.places.iter().position(|place| bad.contains(place));
             match offender {
@@ -283,30 +368,114 @@ mod tests {
 
     #[test]
     fn an_empty_batch_is_not_sent() {
-        assert!(Search::new([], Vec::new()).next().is_none());
+        let mut search = Search::new([], Vec::new(), Vec::new());
+        assert!(search.next(Limit::NONE).is_none());
     }
 
     #[test]
     fn requests_go_in_order_and_are_cut_each_for_itself() {
-        let mut search = Search::new([vec![0], vec![1, 2], vec![3, 4]], vec![0; 5]);
-        let first = search.next().unwrap();
+        let mut search = Search::new([vec![0], vec![1, 2], vec![3, 4]], vec![0; 5], Vec::new());
+        let first = search.next(Limit::NONE).unwrap();
         assert_eq!(first.places, [0]);
         search.delivered(&first);
-        let second = search.next().unwrap();
+        let second = search.next(Limit::NONE).unwrap();
         assert_eq!(second.places, [1, 2]);
         assert_eq!(search.refused(second), None);
-        let rest: Vec<_> = std::iter::from_fn(|| search.next()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| search.next(Limit::NONE)).collect();
         let places: Vec<_> = rest.iter().map(|part| part.places.as_slice()).collect();
         assert_eq!(places, [&[1][..], &[2], &[3, 4]]);
+    }
+
+    #[test]
+    fn a_request_has_no_more_events_than_it_may() {
+        let mut search = Search::new([(0..7).collect()], vec![0; 7], Vec::new());
+        let mut sizes = Vec::new();
+        let mut next = |events_max| {
+            let limit = Limit {
+                events_max,
+                ..Limit::NONE
+            };
+            let part = search.next(limit)?;
+            sizes.push(part.places.len());
+            search.delivered(&part);
+            Some(())
+        };
+        for events_max in [0, 2, 100] {
+            next(events_max).unwrap();
+        }
+        assert_eq!(next(1), None);
+        assert_eq!(sizes, [1, 2, 4]);
+    }
+
+    const MOSTLY_REFUSED: Found = Found {
+        refused: 9,
+        delivered: 1,
+    };
+
+    #[test]
+    fn what_is_known_of_a_group_spares_the_others_its_search() {
+        let groups: Vec<_> = (0..40).map(|place| place % 2).collect();
+        let known = vec![Found::default(), MOSTLY_REFUSED];
+        let mut search = Search::new([(0..40).collect()], groups.clone(), known.clone());
+        let first = search.next(Limit::NONE).unwrap();
+        assert_eq!(first.places, (0..40).step_by(2).collect::<Vec<_>>());
+        search.delivered(&first);
+        assert_eq!(search.next(Limit::NONE).unwrap().places, [1]);
+
+        let mut search = Search::new([(0..40).collect()], groups, known);
+        let limit = Limit {
+            events_max: usize::MAX,
+            leaves_suspects: true,
+        };
+        let first = search.next(limit).unwrap();
+        assert_eq!(first.places.len(), 20);
+        search.delivered(&first);
+        assert!(!search.has_left());
+        assert_eq!(search.next(limit), None);
+        assert!(search.has_left());
+    }
+
+    /// A half that goes last says nothing about what is next on the list then.
+    #[test]
+    fn a_half_that_is_put_off_blames_no_other_part() {
+        // A part of the groups 0 and 1 that has an offender, and before it on the list parts of 0 and 2.
+        let groups = vec![0, 0, 0, 0, 1, 0, 2, 2, 2, 2];
+        let mut search = Search::new([], groups, Vec::new());
+        let telling = Found {
+            refused: 6,
+            delivered: 6,
+        };
+        search.found = vec![telling, MOSTLY_REFUSED, telling];
+        let part = |places: std::ops::Range<usize>| Part {
+            origin: Origin::Search,
+            ..Part::new(places.collect())
+        };
+        let guilty = Part {
+            is_guilty: true,
+            ..part(0..5)
+        };
+        search.todo = vec![part(6..10), part(5..6), guilty];
+        let mut next = |well_known: usize| {
+            let part = search.next(Limit::NONE)?;
+            search.delivered(&part);
+            search.found[well_known].delivered += 1_000;
+            Some(part.places)
+        };
+        assert_eq!(next(1), Some(vec![4]));
+        assert_eq!(next(0), Some(vec![5]));
+        // Group 2 is still hopeless, so the half of group 0 goes before it after all.
+        assert_eq!(next(2), Some(vec![0, 1, 2, 3]));
+        assert_eq!(next(2), Some(vec![6, 7, 8, 9]));
+        assert_eq!(next(2), None);
     }
 
     /// Requests that were refused, and all requests, until the last good event was delivered and until the
     /// end: of a batch in groups, of which `bad` are offenders that Meta does not name.
     fn cost(groups: &[usize], bad: impl Fn(usize) -> bool) -> (usize, usize, usize) {
         let count = groups.len();
-        let mut search = Search::new([(0..count).collect()], groups.to_vec());
+        let mut search = Search::new([(0..count).collect()], groups.to_vec(), Vec::new());
         let (mut refused, mut requests, mut good_until, mut aside) = (0, 0, 0, 0);
-        while let Some(part) = search.next() {
+        while let Some(part) = search.next(Limit::NONE) {
             requests += 1;
             if part.places.iter().any(|place| bad(*place)) {
                 refused += 1;
