@@ -237,6 +237,47 @@ fn a_refused_event_does_not_stop_the_rest() {
     assert!(run.stdout.contains(end), "{}", run.stdout);
 }
 
+/// Meta answers to some wrong settings as to a wrong event.
+#[test]
+fn a_file_of_which_nothing_goes_through_is_not_refused_event_by_event() {
+    for fault in ["error 100", "error 100/2804016"] {
+        let sandbox = sandbox(&["--fault", fault]);
+        let run = send(&sandbox, &["--json", "--batch", "10"], &lines(40));
+        assert_eq!(run.code, Some(2), "{fault}: {}", run.stderr);
+        let report = report(&run);
+        assert_eq!(report["refused"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            (&report["unsent"], &report["first_unsent"]),
+            (&json!(38), &json!(2))
+        );
+        let why = "one event after the other is refused, and no other one goes through";
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+        assert!(run.stderr.contains("\nhelp: the request may be wrong"));
+    }
+}
+
+#[test]
+fn one_good_event_shows_that_the_others_are_wrong() {
+    let sandbox = sandbox(&[]);
+    let wrong = |number: usize| {
+        let refuse = r#"{"custom_data":{"sandbox_refuse":"blind"},"#;
+        event(&format!("lead-{number}")).replacen('{', refuse, 1) + "\n"
+    };
+    let good = event("good").replace("\"Lead\"", "\"Purchase\"");
+    let good = good.replacen('{', r#"{"custom_data":{"value":1,"currency":"EUR"},"#, 1);
+    let body: String = (0..6).map(wrong).chain([good]).collect();
+    let run = send(&sandbox, &["--json"], &body);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    let report = report(&run);
+    let refused = report["refused"].as_array().unwrap().iter();
+    let refused: Vec<_> = refused.map(|refused| refused["index"].clone()).collect();
+    assert_eq!(refused, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(
+        (&report["taken"], &report["unsent"]),
+        (&json!(1), &json!(0))
+    );
+}
+
 #[test]
 fn what_breaks_our_rules_is_not_sent() {
     let sandbox = sandbox(&[]);

@@ -27,7 +27,7 @@ pub(super) enum Outcome {
         asked: Option<Duration>,
         why: String,
     },
-    /// Nothing will go through until somebody does something.
+    /// Nothing goes through until a person changes something.
     Never { why: String, help: String },
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Taken {
     pub(super) count: usize,
     /// Copies of events that a gateway knew already.
     pub(super) duplicates: usize,
-    /// Meta counts so many events less than were sent.
+    /// Events that Meta does not count, of those that were sent.
     pub(super) missing: usize,
     /// Places in the request, and why.
     pub(super) rejected: Vec<(usize, Vec<Remark<'static>>)>,
@@ -129,6 +129,7 @@ fn refusal(reason: Reason) -> Refusal {
         help: reason.help,
         meta_said: reason.meta_said.filter(|said| !said.is_empty()),
         fbtrace_id: reason.fbtrace_id,
+        is_vague: reason.is_vague,
     }
 }
 

@@ -1,6 +1,12 @@
 //! Sending everything: batches, trying again, and finding the events that are refused.
+//!
+//! Which event a refusal is about is decided as in a gateway's lanes ([`Search`]), and so is whether refusals are
+//! believed ([`Proof`]): a wrong setting, to which Meta answers as to a wrong event, stops the file.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use sluice_graph::{Limit, Part, Proof, Search, witnesses};
 
 use super::carrier::{Carrier, Outcome, ReceiptWarning, Taken};
 use super::load::{Load, Outgoing};
@@ -17,7 +23,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// The longest pause of our own.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// The longest pause that the other side may ask for. Whoever has to wait longer comes back later.
+/// The longest pause that the other side may ask for. A longer one ends the command.
 const ASKED_MAX: Duration = Duration::from_mins(5);
 
 /// How much is sent at once, and how often it is tried.
@@ -46,55 +52,150 @@ pub(super) async fn deliver(
     report: &mut Report,
     progress: &Progress,
 ) -> Result<(), Halt> {
-    // The last part goes next.
-    let mut todo = parts(&load.outgoing, terms.batch);
-    while let Some(part) = todo.pop() {
-        let events: Vec<_> = part.iter().map(|place| &load.outgoing[*place]).collect();
-        // Parts go in the order of the body, so everything before this one is settled.
-        report.first_unsent = events.first().map(|event| event.index);
-        let outcome = patiently(carrier, &events, terms, report, progress).await?;
-        report.requests += 1;
-        match outcome {
-            Outcome::Taken(taken) => report.add(taken, &events),
-            Outcome::Refused { places, why } if !places.is_empty() => {
-                let (refused, rest): (Vec<_>, Vec<_>) = part
-                    .iter()
-                    .enumerate()
-                    .partition(|(place, _)| places.contains(place));
-                for (_, place) in refused {
-                    report.refuse(&load.outgoing[*place], &why);
-                }
-                let rest: Vec<_> = rest.into_iter().map(|(_, place)| *place).collect();
-                if !rest.is_empty() {
-                    todo.push(rest);
-                }
-            }
-            Outcome::Refused { why, .. } | Outcome::TooLarge(why) => {
-                if let [event] = events.as_slice() {
-                    report.refuse(event, &why);
-                } else {
-                    let mut left = part;
-                    let right = left.split_off(left.len() / 2);
-                    todo.extend([right, left]);
-                }
-            }
-            Outcome::Never { why, help } => {
-                return Err(Halt {
-                    why,
-                    help,
-                    may_have_arrived: false,
-                });
-            }
-            // `patiently` deals with these.
-            Outcome::Later { why, .. } => return Err(given_up(why)),
+    let requests = parts(&load.outgoing, terms.batch);
+    let mut search = Search::new(requests, groups(&load.outgoing), Vec::new());
+    let mut delivery = Delivery {
+        carrier,
+        outgoing: &load.outgoing,
+        terms,
+        report,
+        progress,
+        is_settled: vec![false; load.outgoing.len()],
+        first_unsent: 0,
+        proof: Proof::default(),
+    };
+    while let Some(mut part) = search.next(Limit::NONE) {
+        // A witness went before its turn.
+        part.places.retain(|place| !delivery.is_settled[*place]);
+        if !part.places.is_empty() {
+            delivery.send(&mut search, part).await?;
         }
-        progress.reach(report.settled());
     }
-    report.first_unsent = None;
     Ok(())
 }
 
-/// Places of events that fit into one request, the first part last.
+/// A load on its way.
+struct Delivery<'a, C> {
+    carrier: &'a C,
+    outgoing: &'a [Outgoing],
+    terms: Terms,
+    report: &'a mut Report,
+    progress: &'a Progress,
+    /// Of each event, whether it is known what became of it.
+    is_settled: Vec<bool>,
+    /// The place of the first one of which it is not.
+    first_unsent: usize,
+    proof: Proof,
+}
+
+impl<C: Carrier> Delivery<'_, C> {
+    /// Sends a part of the load, and says to the search what became of it.
+    async fn send(&mut self, search: &mut Search, part: Part) -> Result<(), Halt> {
+        let (refused, why) = match self.request(&part.places).await? {
+            Outcome::Taken(taken) => {
+                search.delivered(&part);
+                self.take(taken, &part.places);
+                return Ok(());
+            }
+            Outcome::Refused { places, why } if !places.is_empty() => {
+                (search.refused_by_name(part, &places), why)
+            }
+            Outcome::Refused { why, .. } | Outcome::TooLarge(why) => {
+                (search.refused(part).into_iter().collect(), why)
+            }
+            Outcome::Never { why, help } => return Err(never(why, help)),
+            Outcome::Later { why, .. } => return Err(given_up(why)),
+        };
+        if refused.is_empty() {
+            return Ok(());
+        }
+        // Once something has gone through, the settings are right, and what is said clearly is believed.
+        let is_clear = self.proof.is_proven() && !why.is_vague;
+        if !is_clear && !self.proof.refused() {
+            self.hear_witnesses(&refused, &why).await?;
+        }
+        for place in &refused {
+            self.report.refuse(&self.outgoing[*place], &why);
+        }
+        self.settle(&refused);
+        Ok(())
+    }
+
+    /// Sends other events alone until one goes through. Stops if none does.
+    async fn hear_witnesses(&mut self, refused: &[usize], why: &Refusal) -> Result<(), Halt> {
+        let left = 0..self.outgoing.len();
+        let left = left.filter(|place| !self.is_settled[*place] && !refused.contains(place));
+        let left: Vec<_> = left.collect();
+        for place in witnesses(&left, |_| true) {
+            match self.request(&[place]).await? {
+                Outcome::Taken(taken) => {
+                    self.take(taken, &[place]);
+                    return Ok(());
+                }
+                Outcome::Refused { .. } | Outcome::TooLarge(_) => {}
+                Outcome::Never { why, help } => return Err(never(why, help)),
+                Outcome::Later { why, .. } => return Err(given_up(why)),
+            }
+        }
+        Err(never(
+            format!(
+                "one event after the other is refused, and no other one goes through: {}",
+                why.line()
+            ),
+            "the request may be wrong and not the events: check the dataset and the other options, and \
+             the events with `sluice check`; send the rest then"
+                .to_owned(),
+        ))
+    }
+
+    /// Sends these events in one request, as often as it takes.
+    async fn request(&mut self, places: &[usize]) -> Result<Outcome, Halt> {
+        let events: Vec<_> = places.iter().map(|place| &self.outgoing[*place]).collect();
+        let (report, progress) = (&mut *self.report, self.progress);
+        report.first_unsent = self
+            .outgoing
+            .get(self.first_unsent)
+            .map(|event| event.index);
+        let outcome = patiently(self.carrier, &events, self.terms, report, progress).await?;
+        report.requests += 1;
+        Ok(outcome)
+    }
+
+    fn take(&mut self, taken: Taken, places: &[usize]) {
+        self.proof.delivered();
+        let events: Vec<_> = places.iter().map(|place| &self.outgoing[*place]).collect();
+        self.report.add(taken, &events);
+        self.settle(places);
+    }
+
+    fn settle(&mut self, places: &[usize]) {
+        for place in places {
+            self.is_settled[*place] = true;
+        }
+        let unsettled = |place: &usize| !self.is_settled[*place];
+        let rest = self.first_unsent..self.outgoing.len();
+        self.first_unsent = rest.clone().find(unsettled).unwrap_or(rest.end);
+        let first = self.outgoing.get(self.first_unsent);
+        self.report.first_unsent = first.map(|event| event.index);
+        self.progress.reach(self.report.settled());
+    }
+}
+
+/// A number for the name of each event: those of one name have mostly the same flaw.
+fn groups(outgoing: &[Outgoing]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    let names = outgoing
+        .iter()
+        .map(|event| event.known_as.as_ref().map(|(name, _)| name));
+    names
+        .map(|name| {
+            let next = known.len();
+            *known.entry(name).or_insert(next)
+        })
+        .collect()
+}
+
+/// Places of events that fit into one request each, in order.
 fn parts(outgoing: &[Outgoing], batch: usize) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut bytes = 0;
@@ -108,7 +209,6 @@ fn parts(outgoing: &[Outgoing], batch: usize) -> Vec<Vec<usize>> {
             }
         }
     }
-    parts.reverse();
     parts
 }
 
@@ -147,6 +247,14 @@ async fn patiently(
         report.retries += 1;
     }
     Err(given_up("no answer".to_owned()))
+}
+
+fn never(why: String, help: String) -> Halt {
+    Halt {
+        why,
+        help,
+        may_have_arrived: false,
+    }
 }
 
 fn given_up(why: String) -> Halt {
@@ -284,7 +392,9 @@ mod tests {
             let refused: Vec<_> = report.refused.iter().map(|refused| refused.index).collect();
             assert_eq!(refused, judge.bad);
             let good: Vec<_> = (0..20).filter(|index| !judge.bad.contains(index)).collect();
-            assert_eq!(*judge.taken.borrow(), good);
+            let mut taken = judge.taken.take();
+            taken.sort_unstable();
+            assert_eq!(taken, good);
             assert_eq!((report.taken, report.unsent()), (16, 0));
         }
     }
@@ -294,7 +404,7 @@ mod tests {
         let mut load = load(5);
         load.outgoing[1].json = "x".repeat(BATCH_BYTES_MAX + 1);
         let parts = parts(&load.outgoing, 2);
-        assert_eq!(parts, [vec![4], vec![2, 3], vec![1], vec![0]]);
+        assert_eq!(parts, [vec![0], vec![1], vec![2, 3], vec![4]]);
     }
 
     #[test]

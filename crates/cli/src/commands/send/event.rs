@@ -172,7 +172,7 @@ fn is_currency(key: &str) -> bool {
 }
 
 /// A number exactly as it is written: a detour through a floating-point number could change it. In a
-/// file the event library would read `12,99` somehow; whoever types it is there to say what is meant.
+/// file the event library would read `12,99` somehow; a person who types it can say what is meant.
 fn plain_number(value: &str) -> Result<Box<RawValue>, Failure> {
     let plain = amount(value).filter(|amount| **amount == *value);
     plain.and_then(|_| literal(value.to_owned())).ok_or_else(|| {

@@ -30,7 +30,7 @@ pub(super) struct Terms {
     /// What is written into events that neither name nor show an action source, if they travel as they
     /// are written.
     pub(super) action_source: Option<ActionSource>,
-    /// Whether it was written by somebody, and not made from options.
+    /// Whether a person or a program wrote it, and not this command from its options.
     pub(super) has_body: bool,
     /// Whether a test code is given that holds for all events.
     pub(super) has_test_code: bool,
@@ -135,7 +135,7 @@ impl Load {
     }
 }
 
-/// Whoever calls `send` has events: without any, something went wrong before.
+/// `send` without events is a mistake: something went wrong before.
 fn without_events(name: &str, what: &str) -> Failure {
     Failure::with_help(format!("{name} {what}: there are no events in it"), FORMS)
 }

@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let terms = load::Terms {
         rules: arguments.sealing.rules(),
         form: if arguments.dry_run {
-            // Nobody is to see what is in the clear, wherever it would go.
+            // Clear values are not printed, wherever they would go.
             Form::Sealed
         } else {
             arguments.route.form()
@@ -173,7 +173,7 @@ impl Arguments {
         }
     }
 
-    /// Sends the load, until the end or until somebody stops it.
+    /// Sends the load, until the end or until a signal stops it.
     async fn deliver(
         &self,
         carrier: &impl Carrier,

@@ -20,7 +20,7 @@ pub(super) struct Report {
     pub(super) taken: usize,
     /// Copies of events that the gateway knew.
     pub(super) duplicates: usize,
-    /// Meta counted so many events less than it was sent.
+    /// Events that were sent and that Meta did not count.
     pub(super) missing: usize,
     /// By our own rules.
     pub(super) rejected: Vec<Rejected>,
@@ -76,10 +76,14 @@ pub(super) struct Refusal {
     pub(super) help: String,
     pub(super) meta_said: Option<String>,
     pub(super) fbtrace_id: Option<String>,
+    /// Meta answers some wrong requests in the same words.
+    #[serde(skip)]
+    pub(super) is_vague: bool,
 }
 
 impl Refusal {
-    fn line(&self) -> String {
+    /// What it means, and what Meta said.
+    pub(super) fn line(&self) -> String {
         let error = match (self.code, self.subcode) {
             (Some(code), Some(subcode)) => format!(" (error {code}/{subcode})"),
             (Some(code), None) => format!(" (error {code})"),
@@ -92,7 +96,7 @@ impl Refusal {
 }
 
 impl Report {
-    /// Of so many events that leave, when so many were rejected before.
+    /// For `outgoing` events that leave, after `rejected_before` were rejected.
     pub(super) fn new(outgoing: usize, rejected_before: usize) -> Self {
         Self {
             events: outgoing + rejected_before,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::{Output, grouped, is_zero};
 use crate::remark::{self, Remark};
 
-/// Places that are told of one rule.
+/// Places that are named of one rule.
 const PLACES_MAX: usize = 5;
 
 /// Everything there is to say, the worst first.
@@ -36,7 +36,7 @@ struct Warning {
     first: Remark<'static>,
     /// The places after the first.
     more: Vec<Place>,
-    /// How many places there are, the first and those that are not told included.
+    /// How many places there are, the first and those that are not named included.
     #[serde(skip)]
     places: usize,
     /// The last event that was counted.
@@ -64,7 +64,7 @@ impl Warnings {
         }
     }
 
-    /// Adds what was found in so many events, of which this is the first.
+    /// Adds what was found in `events` events, of which this is the first.
     pub(super) fn add_of_many(&mut self, index: usize, events: usize, first: Remark<'static>) {
         match self.of_rule(first.code()) {
             Some(warning) => warning.add(index, events, &first),
@@ -81,7 +81,7 @@ impl Warnings {
         self.list.is_empty()
     }
 
-    /// Whether more was found than is told.
+    /// Whether more was found than is named.
     pub(super) fn is_cut(&self) -> bool {
         self.unlisted > 0 || self.list.iter().any(|warning| warning.untold() > 0)
     }
@@ -116,7 +116,7 @@ impl Warnings {
 }
 
 impl Warning {
-    /// Adds a place, and so many events that were not counted yet.
+    /// Adds a place, and a number of events that were not counted yet.
     fn add(&mut self, index: usize, events: usize, remark: &Remark<'_>) {
         self.events += events;
         self.places += events.max(1);
