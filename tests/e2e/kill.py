@@ -3,8 +3,9 @@
 
 Six clients send single events and batches, some of it twice, and each request again with the same ids until it is
 acknowledged. Every tenth event is a message, of which Meta recognises no copies: none goes out twice, and those whose
-fate a kill or a lost answer hides are withheld. Meanwhile the gateway is killed and started again, now and then while it starts. The sandbox stands in for
-Meta and keeps running; one in a hundred of its answers is an error, and one in a hundred gets lost.
+fate a kill or a lost answer hides are withheld. Meanwhile the gateway is killed and started again, now and then while
+it starts. The sandbox stands in for Meta and keeps running; one in a hundred of its answers is an error, and one in a
+hundred gets lost.
 """
 
 import time
