@@ -107,10 +107,21 @@ fn id_has_template(id: &str) -> bool {
         && (TEMPLATE_MARKS
             .into_iter()
             .any(|marks| has_between(id, marks, |_| true))
-            || NAME_MARKS
-                .into_iter()
-                .any(|marks| has_between(id, marks, is_name))
-            || id.rsplit_once('$').is_some_and(|(_, name)| is_name(name)))
+            || NAME_MARKS.into_iter().any(|marks| {
+                has_between(id, marks, |inner| {
+                    is_name(inner) && is_unfilled(id, marks, inner)
+                })
+            })
+            || (id.rsplit_once('$'))
+                .is_some_and(|(_, name)| is_name(name) && is_unfilled(id, ("$", ""), name)))
+}
+
+/// Whether a name between marks was meant to be filled in, and does not say of which kind the number beside it
+/// is: `{order_id}-2`, but not `[WEB]-1001`. Databases join parts with `#`, so there the number decides alone:
+/// `EU#ORDER#1001`.
+fn is_unfilled(id: &str, (open, _): (&str, &str), name: &str) -> bool {
+    let has_number = id.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    !has_number || open != "#" && !Parts::of(name).has_own
 }
 
 fn has_between(text: &str, (open, close): (&str, &str), is_inner: impl Fn(&str) -> bool) -> bool {
