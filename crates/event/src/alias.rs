@@ -4,6 +4,7 @@
 //! managers). A key is compared after folding: lower snake case, without the prefixes that such
 //! senders put in front.
 
+use crate::shape;
 use crate::user_field::UserField;
 
 /// Where a key of a flat event belongs.
@@ -61,7 +62,17 @@ pub(crate) fn of_event_key(key: &str) -> Option<Target> {
         .or_else(|| custom_key(&key).map(Target::Custom))
 }
 
-/// The switch of an event that a key in one of its objects means: nothing else is called so.
+/// Names of switches, beside which one spelt wrong is looked for.
+const SWITCHES: [&str; 5] = [
+    "data_processing_options",
+    "data_processing_options_country",
+    "data_processing_options_state",
+    "limited_data_use",
+    "opt_out",
+];
+
+/// The switch of an event that a key in one of its objects means, also spelt wrong by a letter or two: nothing
+/// else is called so.
 pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
     // Every property of a sender's own is asked, and nearly none begins so.
     let is_first = |first: &str| {
@@ -73,12 +84,16 @@ pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
     {
         return None;
     }
-    match of_event_key(key)? {
-        Target::Event(name) => match name {
+    match of_event_key(key) {
+        Some(Target::Event(name)) => match name {
             "ldu" | "opt_out" => Some(name),
             _ => name.starts_with("data_processing_options").then_some(name),
         },
-        _ => None,
+        Some(_) => None,
+        None => shape::did_you_mean(SWITCHES, key).map(|name| match name {
+            "limited_data_use" => "ldu",
+            _ => name,
+        }),
     }
 }
 

@@ -14,8 +14,10 @@ pub enum Beside {
 }
 
 impl Beside {
-    /// What a key means; `None` for all others.
+    /// What a key means, also one of a form for an entry of a list (`data_processing_options[0]`); `None` for all
+    /// others.
     pub fn of(key: &str) -> Option<Self> {
+        let key = key.split('[').next().unwrap_or(key);
         if alias::is_test_event_code(key) {
             Some(Beside::TestEventCode)
         } else {

@@ -114,12 +114,25 @@ async fn a_privacy_switch_beside_the_events_refuses_the_request_at_every_door() 
     }
     for door in &DOORS[1..] {
         let event = test.purchase("refused");
-        let body = format!("data=[{event}]&data_processing_options=[\"LDU\"]");
-        let answer = send(&test, (door, form), KEY, body.as_bytes()).await;
-        assert_eq!(answer.status, 400, "{door}: {answer:?}");
-        let path = format!("{door}?data_processing_options=[%22LDU%22]");
-        let answer = post(&test, &path, KEY, &json!({ "data": [event] })).await;
-        assert_eq!(answer.status, 400, "{door}: {answer:?}");
+        for switch in [
+            "data_processing_options=[\"LDU\"]",
+            // Lists as PHP, Rails and jQuery write them.
+            "data_processing_options[]=LDU",
+            "data_processing_options%5B0%5D=LDU",
+            "optout=1",
+        ] {
+            let body = format!("data=[{event}]&{switch}");
+            let answer = send(&test, (door, form), KEY, body.as_bytes()).await;
+            assert_eq!(answer.status, 400, "{door} {switch}: {answer:?}");
+        }
+        for switch in [
+            "data_processing_options=[%22LDU%22]",
+            "data_processing_options[]=LDU",
+        ] {
+            let path = format!("{door}?{switch}");
+            let answer = post(&test, &path, KEY, &json!({ "data": [event] })).await;
+            assert_eq!(answer.status, 400, "{door} {switch}: {answer:?}");
+        }
     }
     test.arrived(1).await;
     test.finish().await;

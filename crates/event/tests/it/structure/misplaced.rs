@@ -89,6 +89,27 @@ fn a_switch_at_the_wrong_place_restricts_the_event() {
             json!(true),
         ),
         (r#"{"opt_ot":true}"#, Value::Null, json!(true)),
+        (r#"{"user_data":{"optout":1}}"#, Value::Null, json!(true)),
+        (
+            r#"{"custom_data":{"opt_ot":true}}"#,
+            Value::Null,
+            json!(true),
+        ),
+        (
+            r#"{"custom_data":{"data_processing_option":"LDU"}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"app_data":{"dataprocessingoptions":["LDU"]}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
+        (
+            r#"{"custom_data":{"custom_properties":{"limiteddatause":true}}}"#,
+            json!(["LDU"]),
+            Value::Null,
+        ),
         (
             r#"{"opt_out":true,"custom_data":{"opt_out":false}}"#,
             Value::Null,
