@@ -58,7 +58,7 @@ def short_enough(value):
 
 
 def somebody(value):
-    return None if re.fullmatch(r"0+", value.strip()) else value
+    return None if re.fullmatch(r"0+|[-.]", value.strip()) else value
 
 
 def alone(value):

@@ -65,7 +65,7 @@ function purchase(shop) {
     .setAppUserId("app-user-1");
   const bought = new CustomData()
     .setValue(142.52).setNetRevenue(37.5).setCurrency("usd").setContentName("Jeans & shirts")
-    .setContentCategory("Clothes").setContentIds(["A-1", "B-2"]).setContentType("product").setOrderId("order-1042")
+    .setContentCategory("Clothes").setContentIds(["A-1", "B-2"]).setContentType("product")
     .setPredictedLtv(305.25).setNumItems(3).setStatus("done").setSearchString("blue jeans").setItemNumber("1")
     .setDeliveryCategory(DeliveryCategory.HOME_DELIVERY)
     .setContents([
@@ -74,7 +74,9 @@ function purchase(shop) {
       new Content().setId("B-2").setQuantity(1).setItemPrice(42.5),
     ])
     .setCustomProperties({ coupon: "SPRING", points: 12, gift: true, tags: ["new", "sale"] });
-  return shop.event()
+  const event = shop.event();
+  bought.setOrderId(event.event_id);
+  return event
     .setEventName("Purchase").setEventSourceUrl("https://shop.example/thanks?order=1042").setOptOut(true)
     .setUserData(user).setCustomData(bought).setDataProcessingOptions([]);
 }

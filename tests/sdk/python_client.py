@@ -90,7 +90,7 @@ def purchase(shop):
     )
     bought = CustomData(
         value=142.52, net_revenue=37.5, currency="USD", content_name="Jeans & shirts", content_category="Clothes",
-        content_ids=["A-1", "B-2"], content_type="product", order_id="order-1042", predicted_ltv=305.25, num_items=3,
+        content_ids=["A-1", "B-2"], content_type="product", predicted_ltv=305.25, num_items=3,
         status="done", search_string="blue jeans", delivery_category=DeliveryCategory.HOME_DELIVERY, item_number="1",
         contents=[
             Content(
@@ -101,8 +101,9 @@ def purchase(shop):
         ],
         custom_properties={"coupon": "SPRING", "points": 12, "gift": True, "tags": ["new", "sale"]},
     )
+    bought.order_id = event_id = shop.event_id()
     return shop.event(
-        event_name="Purchase", event_source_url="https://shop.example/thanks?order=1042", opt_out=False,
+        event_id=event_id, event_name="Purchase", event_source_url="https://shop.example/thanks?order=1042", opt_out=False,
         referrer_url="https://search.example/", user_data=user, custom_data=bought, data_processing_options=[],
     )
 

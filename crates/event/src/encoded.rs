@@ -146,8 +146,8 @@ pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
 
 /// A text that was UTF-8 and was read as Latin-1 or Windows-1252 (`MÃ¼ller`), as it was before.
 ///
-/// Only where the bytes behind all its characters are UTF-8 to the last one: that takes a capital such
-/// as `Ã` or `Å` and then a sign such as `¼` or `£`, everywhere, which no name has.
+/// Only where the bytes behind all its characters are UTF-8 to the last one, and at least one second byte was
+/// read as a sign: that takes a capital such as `Ã` or `Å` and then a sign such as `¼` or `£`, which no name has.
 pub(crate) fn without_mojibake(text: &str) -> Option<String> {
     // Nearly every text is done here: a letter read so is two signs or more, one behind the other.
     let mut behind = text.trim_start_matches(|c: char| c.is_ascii()).chars();
@@ -156,10 +156,20 @@ pub(crate) fn without_mojibake(text: &str) -> Option<String> {
         return None;
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut has_sign = false;
     for c in text.chars() {
-        bytes.push(windows_byte(c)?);
+        let byte = windows_byte(c)?;
+        has_sign |= matches!(byte, 0x80..0xc0) && !is_letter_of_names(c);
+        bytes.push(byte);
     }
-    utf8(std::mem::take(&mut *bytes))
+    has_sign
+        .then(|| utf8(std::mem::take(&mut *bytes)))
+        .flatten()
+}
+
+/// The letters among the characters of Windows-1252 that a second byte is read as: `NÉŽO` may be a name.
+fn is_letter_of_names(c: char) -> bool {
+    matches!(c, 'ƒ' | 'Š' | 'Œ' | 'Ž' | 'š' | 'œ' | 'ž' | 'Ÿ')
 }
 
 /// The characters of Windows-1252 at 128 to 159; where there is none, that of Latin-1.
@@ -245,6 +255,9 @@ mod tests {
             ("Ã‰milie", Some("Émilie")),
             ("ÐŸÑ‘Ñ‚Ñ€", Some("Пётр")),
             ("å±±ç\u{94}°", Some("山田")),
+            ("ÄžÃ¼l", Some("Ğül")),
+            ("NÉŽO", None),
+            ("ÄŒ", None),
             ("Müller", None),
             ("SÃO PAULO", None),
             ("MÃ¼ller José", None),
