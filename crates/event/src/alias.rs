@@ -104,6 +104,11 @@ pub(crate) fn is_test_event_code(key: &str) -> bool {
     if key.len() < "testcode".len() || key.len() > 2 * NAME.len() {
         return false;
     }
+    let is_first =
+        |byte: &u8| matches!(byte.to_ascii_lowercase(), b't' | b'e' | b'f' | b'm' | b'c');
+    if !key.as_bytes().first().is_some_and(is_first) {
+        return false;
+    }
     let has_test = (key.as_bytes().windows(2)).any(|pair| pair.eq_ignore_ascii_case(b"te"));
     if !has_test {
         return false;

@@ -65,6 +65,59 @@ const TEMPLATE_MARKS: [(&str, &str); 11] = [
 /// Marks of templates that are written for other things as well, so that what is between them has to be a name.
 const NAME_MARKS: [(&str, &str); 5] = [("{", "}"), ("<", ">"), ("%", "%"), ("#", "#"), ("[", "]")];
 
+/// Whether a text surely says something and holds nothing that needs a closer look, by a single look at its bytes.
+/// It has none of the bytes that JSON escapes and none beyond ASCII.
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    /// Digits of the shortest number that only a person has.
+    const DIGITS_MIN: usize = 9;
+    let [first, .., last] = *text else {
+        return matches!(text, [byte] if byte.is_ascii_alphanumeric());
+    };
+    let mut digits = 0;
+    let mut found = 0;
+    for &byte in text {
+        digits += usize::from(byte.is_ascii_digit());
+        found |= LOOK[usize::from(byte)];
+    }
+    // Words for nothing begin with these, `undefined` has an `f` in it, and ` at ` stands in a spelt address.
+    found & MARK == 0
+        && (found & SPACE == 0 || found & AT != AT && first != b' ' && last != b' ')
+        && digits < DIGITS_MIN
+        && !matches!(first, b'n' | b'N' | b'u' | b'U')
+        && (found & UNDEFINED != UNDEFINED || !has_undefined(text))
+}
+
+/// A byte of templates, lists, or addresses in disguise.
+const MARK: u8 = 1;
+const SPACE: u8 = 2;
+const LETTER_A: u8 = 4;
+const LETTER_T: u8 = 8;
+const LETTER_U: u8 = 16;
+const LETTER_F: u8 = 32;
+const AT: u8 = SPACE | LETTER_A | LETTER_T;
+const UNDEFINED: u8 = LETTER_U | LETTER_F;
+
+/// What [`is_plain`] looks for.
+const LOOK: [u8; 256] = {
+    let mut look = [MARK; 256];
+    let mut byte = b' ';
+    while byte < 0x7f {
+        look[byte as usize] = match byte {
+            b'(' | b'[' | b'{' | b'<' | b'%' | b'#' | b'$' | b'*' | b'&' | b'@' | b'+' | b'"'
+            | b'\'' | b'\\' => MARK,
+            b' ' => SPACE,
+            b'a' | b'A' => LETTER_A,
+            b't' | b'T' => LETTER_T,
+            b'u' | b'U' => LETTER_U,
+            b'f' | b'F' => LETTER_F,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    look
+};
+
 /// Whether a text of `custom_data` says nothing: it is a word for nothing, or a template stands in it.
 pub(crate) fn is_unsaid(text: &str) -> bool {
     is_word(text) || has_template(text)
@@ -121,7 +174,7 @@ fn id_has_template(id: &str) -> bool {
 /// `EU#ORDER#1001`.
 fn is_unfilled(id: &str, (open, _): (&str, &str), name: &str) -> bool {
     let has_number = id.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-    !has_number || open != "#" && !Parts::of(name).has_own
+    !has_number || open != "#" && !Parts::of(name).has_own(name)
 }
 
 fn has_between(text: &str, (open, close): (&str, &str), is_inner: impl Fn(&str) -> bool) -> bool {
@@ -144,22 +197,21 @@ fn is_name(text: &str) -> bool {
 /// Whether an id names nothing: it is empty, a word for nothing, a template, or put together of such and of
 /// words that every id of its kind has.
 pub(crate) fn is_no_id(id: &str) -> bool {
-    let parts = Parts::of(id);
     if is_word(id) || matches!(digest::recognize(id), Some(Prehashed::Nothing)) {
         return true;
     }
+    let parts = Parts::of(id);
     // What is unique by itself, such as the time in milliseconds, tells an id apart whatever stands beside it.
     if parts.has_unique {
         return false;
     }
     parts.has_nothing
-        || !parts.has_own
-        || is_dangling(id, parts.has_digit)
+        || !parts.has_own(id)
         || is_minus_one(id)
         || is_not_available(id)
-        || id.contains(NIL_UUID)
+        || (id.len() >= NIL_UUID.len() && id.contains(NIL_UUID))
         || id_has_template(id)
-        || (!parts.has_digit && names::standard_spelling(id).is_some())
+        || (!parts.has_digit && (is_dangling(id) || names::standard_spelling(id).is_some()))
 }
 
 const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
@@ -173,9 +225,9 @@ const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 struct Parts {
     /// One is a trace of a missing value.
     has_nothing: bool,
-    /// One may tell this id from others.
-    has_own: bool,
-    /// One surely does.
+    /// One is a number above 0, or has one in it.
+    has_value: bool,
+    /// One surely tells this id from others.
     has_unique: bool,
     has_digit: bool,
 }
@@ -185,28 +237,46 @@ impl Parts {
         /// The seconds of a time have ten digits.
         const UNIQUE_LEN: usize = 10;
         let mut parts = Self::default();
-        let is_separator = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
-        for part in id
-            .as_bytes()
-            .split(is_separator)
-            .filter(|part| !part.is_empty())
-        {
-            parts.has_digit |= part.iter().any(u8::is_ascii_digit);
-            // Cut at ASCII, a text stays one.
-            let text = || std::str::from_utf8(part).unwrap_or_default();
+        for part in parts_of(id) {
+            let (mut has_digit, mut has_value) = (false, false);
+            for byte in part {
+                has_digit |= byte.is_ascii_digit();
+                has_value |= matches!(byte, b'1'..=b'9');
+            }
+            parts.has_digit |= has_digit;
             if has_undefined(part) {
                 parts.has_nothing = true;
-            } else if part.iter().any(|byte| matches!(byte, b'1'..=b'9')) {
-                parts.has_own = true;
+            } else if has_value {
+                parts.has_value = true;
                 parts.has_unique |= part.len() >= UNIQUE_LEN;
-            } else if is_trace(text()) || ends_in_trace(text()) {
-                parts.has_nothing = true;
-            } else if !is_general(text()) {
-                parts.has_own = true;
+            } else if may_be_trace(part) {
+                let text = as_text(part);
+                parts.has_nothing |= is_trace(text) || ends_in_trace(text);
             }
         }
         parts
     }
+
+    /// Whether a part may tell this id from others.
+    fn has_own(&self, id: &str) -> bool {
+        self.has_value || parts_of(id).any(|part| !is_general(as_text(part)))
+    }
+}
+
+fn parts_of(id: &str) -> impl Iterator<Item = &[u8]> {
+    let is_separator = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric();
+    let parts = id.as_bytes().split(is_separator);
+    parts.filter(|part| !part.is_empty())
+}
+
+/// A part as text: cut at ASCII, a text stays one.
+fn as_text(part: &[u8]) -> &str {
+    std::str::from_utf8(part).unwrap_or_default()
+}
+
+/// Whether a part may end in what a program writes for a missing value, by its last letter.
+fn may_be_trace(part: &[u8]) -> bool {
+    matches!(part.last(), Some(b'l' | b'L' | b'N' | b'n' | b'e'))
 }
 
 /// Whether `undefined` stands anywhere in a part, in any case: it is in no other word.
@@ -235,18 +305,17 @@ pub(crate) fn is_trace(part: &str) -> bool {
     }
 }
 
-/// Whether an id is words with a separator before or behind them: the number was missing.
-fn is_dangling(id: &str, has_digit: bool) -> bool {
+/// Whether an id without digits is words with a separator before or behind them: the number was missing.
+fn is_dangling(id: &str) -> bool {
     const BYTES_MAX: usize = 24;
     let is_separator = |c: char| matches!(c, '-' | '_' | '.' | ':' | '#' | '/' | '|' | '=');
-    let has_case = |is: fn(char) -> bool| id.chars().any(is);
-    let has_both_cases = has_case(char::is_lowercase)
-        && (id.split(|c: char| !c.is_alphanumeric()))
-            .any(|part| part.chars().skip(1).any(char::is_uppercase));
-    !has_digit
-        && id.len() <= BYTES_MAX
-        && !has_both_cases
-        && (id.starts_with(is_separator) || id.ends_with(is_separator))
+    let is_open = id.starts_with(is_separator) || id.ends_with(is_separator);
+    let has_both_cases = || {
+        id.contains(char::is_lowercase)
+            && (id.split(|c: char| !c.is_alphanumeric()))
+                .any(|part| part.chars().skip(1).any(char::is_uppercase))
+    };
+    is_open && id.len() <= BYTES_MAX && !has_both_cases()
 }
 
 /// Whether an id is -1, alone or behind words: what a search gives that found nothing.
@@ -255,7 +324,7 @@ fn is_minus_one(id: &str) -> bool {
         return false;
     };
     before.is_empty()
-        || before.ends_with(|c: char| !c.is_alphanumeric()) && !Parts::of(before).has_own
+        || before.ends_with(|c: char| !c.is_alphanumeric()) && !Parts::of(before).has_own(before)
 }
 
 /// Whether an id ends in `n/a`, behind a separator.

@@ -8,7 +8,6 @@
 use crate::bytes::{self, SpecialOrUnusual};
 use crate::limits::CONTENTS_MAX;
 use crate::nothing;
-use crate::personal;
 
 /// How deep such a list is nested.
 pub(crate) const DEPTH: usize = 2;
@@ -38,7 +37,7 @@ fn behind_entry(text: &[u8]) -> Option<&[u8]> {
             b"id" | b"title" | b"brand" | b"category" | b"description" => {
                 has_id |= key == b"id";
                 let (text, behind) = split_text(value)?;
-                is_said(text).then_some(behind)?
+                nothing::is_plain(text).then_some(behind)?
             }
             b"item_price" | b"price" => behind_number(value)?,
             b"quantity" => {
@@ -53,15 +52,6 @@ fn behind_entry(text: &[u8]) -> Option<&[u8]> {
             _ => return None,
         }
     }
-}
-
-/// Whether a text needs no second look for what programs write where there is none.
-fn is_said(text: &[u8]) -> bool {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    !text.is_empty()
-        && text == text.trim_ascii()
-        && !nothing::is_missing(text)
-        && !personal::may_hold(text)
 }
 
 /// The inside of the text at the start, and what is behind it, if nothing in it is unusual.
@@ -154,7 +144,7 @@ mod tests {
     fn knows_what_is_usual() {
         for contents in [
             r#"[{"id":"MUG-1","quantity":2,"item_price":17.5}]"#,
-            r#"[{"quantity":1,"id":"a b"},{"id":"c","quantity":10,"title":"d [e]"}]"#,
+            r#"[{"quantity":1,"id":"a b"},{"id":"c","quantity":10,"title":"d: e"}]"#,
         ] {
             assert_eq!(contents_len(contents.as_bytes()), Some(contents.len()));
             assert_eq!(

@@ -10,6 +10,7 @@ use crate::code::Code;
 use crate::finding::Path;
 use crate::json::{Kind, Raw};
 use crate::model::{DataProcessing, Event};
+use crate::shape;
 
 impl<'a> Parser<'a, '_> {
     /// Takes a member of an object of the event, if it is a switch or a test code; tells whether it was one.
@@ -20,7 +21,8 @@ impl<'a> Parser<'a, '_> {
         key: &str,
         raw: Raw<'a>,
     ) -> bool {
-        if raw.kind() == Kind::Null {
+        // Nearly every key is one of Meta's, and none of those is meant here.
+        if raw.kind() == Kind::Null || shape::CUSTOM_DATA.find(key.as_bytes()).is_some() {
             return false;
         }
         let path = || parent().key(key);

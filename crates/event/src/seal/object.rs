@@ -105,6 +105,14 @@ impl Writer<'_> {
         if shape.is_none() && !self.may_pass((key, raw), table, unknown, path) {
             return false;
         }
+        // Nearly every text is plain, and there is nothing more to look for in it.
+        if matches!(shape, Some(Shape::Text | Shape::Id))
+            && (raw.plain_text()).is_some_and(|text| nothing::is_plain(text.as_bytes()))
+        {
+            open(key, out);
+            out.push_str(raw.text());
+            return true;
+        }
         let is_ordinary = is_ordinary(raw);
         let is_free_text = shape == Some(Shape::Text) && personal::may_hold(raw.text());
         if (!is_ordinary || is_free_text || shape.is_none())
@@ -121,13 +129,6 @@ impl Writer<'_> {
             }
             json::write_text(out, key);
             out.push(':');
-        }
-        if is_ordinary
-            && matches!(shape, Some(Shape::Text | Shape::Id))
-            && raw.plain_text().is_some_and(is_said)
-        {
-            out.push_str(raw.text());
-            return true;
         }
         let is_written = self.value(shape.unwrap_or(Shape::Any), raw, path, out);
         if !is_written {
@@ -488,12 +489,6 @@ impl Writer<'_> {
             self.wrong_type("an object", raw, path)
         }
     }
-}
-
-/// Whether a text of a table, which has no escapes, is sent as it is.
-#[inline]
-fn is_said(text: &str) -> bool {
-    !text.trim_ascii().is_empty() && text == text.trim_ascii() && !nothing::is_missing(text)
 }
 
 /// Writes a key of a table, which needs no escapes, and a comma before it where one is due.
