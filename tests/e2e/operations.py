@@ -118,7 +118,7 @@ def damaged_file(proof, sandbox):
     for page in range(2, len(whole) // 16_384, 2):
         torn[page * 16_384:page * 16_384 + 4_000] = os.urandom(4_000)
     file.write_bytes(torn)
-    said = said_at_the_end(proof, gateway, "damaged", "help:")
+    said = said_at_the_end(proof, gateway, "damaged", '"help":')
     proof.equal(file.read_bytes(), bytes(torn), "a damaged file is left as it is") if len(torn) < 1 << 20 else None
     file.write_bytes(whole)
     gateway.start()
@@ -131,7 +131,7 @@ def no_journal_at_all(proof, sandbox):
     gateway = Gateway(proof, sandbox, name="stranger")
     gateway.journal.mkdir()
     (gateway.journal / "journal.db").write_text("a shopping list, perhaps\n" * 1_000)
-    said = said_at_the_end(proof, gateway, "is not a journal", "help:")
+    said = said_at_the_end(proof, gateway, "is not a journal", '"help":')
     return said
 
 
@@ -149,7 +149,7 @@ def file_from_the_future(proof, sandbox):
     with gateway.rows() as rows:
         known = rows.execute("PRAGMA user_version").fetchone()[0]
     version(999)
-    said = said_at_the_end(proof, gateway, "999", "help:")
+    said = said_at_the_end(proof, gateway, "999", '"help":')
     version(known)
     gateway.start()
     gateway.stop()
