@@ -24,7 +24,7 @@ DECODED_MAX = 32 << 20
 BODY_MAX = 8 << 20
 RATE = 100
 # What a connection may cost that waits, and bodies that are in memory at the same time.
-IDLE_KIB_MAX = 28
+IDLE_KIB_MAX = 24
 BODIES_MIB_MAX = 192
 FLAT_MIB_MAX = 32
 # Normal requests beside the crowd: so fast, or at most so many times what a gateway without a crowd takes meanwhile.

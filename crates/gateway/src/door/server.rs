@@ -214,7 +214,8 @@ async fn connection<S: Service>(
         has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer.clone());
         let request = Discarding::body_of(request, limits.read_timeout);
-        let answer = service.answer(request.map(Body::new));
+        // In a box: hyper keeps room for this future with every connection, also while it idles.
+        let answer = Box::pin(service.answer(request.map(Body::new)));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
