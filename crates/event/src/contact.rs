@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::encoded::hex_byte;
+
 /// Whether the text holds an e-mail address, or is an international phone number.
 pub(crate) fn is_contact(text: &str) -> bool {
     has_email(text) || is_international_phone(text)
@@ -104,12 +106,12 @@ pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = text
+        let code = bytes
             .get(at + 1..at + 3)
-            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], hex) {
-            (b'%', Some(byte)) => {
+            .filter(|_| bytes[at] == b'%')
+            .and_then(hex_byte);
+        match (bytes[at], code) {
+            (_, Some(byte)) => {
                 decoded.push(byte);
                 at += 3;
             }

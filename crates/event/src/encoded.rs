@@ -114,7 +114,8 @@ fn utf8(bytes: Vec<u8>) -> Option<String> {
         .ok()
 }
 
-fn hex_byte(digits: &[u8]) -> Option<u8> {
+/// The byte that two hexadecimal digits write.
+pub(crate) fn hex_byte(digits: &[u8]) -> Option<u8> {
     let digits = std::str::from_utf8(digits).ok()?;
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)
