@@ -19,7 +19,7 @@ use crate::routes;
 use crate::script::parse_script;
 use crate::store::ReceivedEvent;
 use crate::tokens::{Change, Token};
-use crate::wire::{pairs, pick};
+use crate::wire::{only, pairs, pick_number};
 
 /// How much a script may weigh.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -44,11 +44,11 @@ pub(crate) async fn route(
     }
     let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
     match segments {
-        [] if is_read => Outcome::Reply(page::page(state, &query)),
+        [] if is_read => answered(page::page(state, &query)),
         ["page.css"] if is_read => Outcome::Reply(page::style()),
         ["page.js"] if is_read => Outcome::Reply(page::script()),
-        ["received"] if is_read => Outcome::Reply(received(state, &query)),
-        ["refused"] if is_read => Outcome::Reply(refused(state, &query)),
+        ["received"] if is_read => answered(received(state, &query)),
+        ["refused"] if is_read => answered(refused(state, &query)),
         ["ids"] if is_read => Outcome::Ids,
         ["stats"] if is_read => Outcome::Reply(Reply::json(200, &state.store.stats())),
         ["faults"] if is_read => faults(state),
@@ -98,6 +98,11 @@ fn problem(status: u16, text: &str) -> Outcome {
     Outcome::Reply(Reply::json(status, &json!({"error": text})))
 }
 
+/// The answer to a question whose query may be wrong.
+fn answered(reply: Result<Reply, String>) -> Outcome {
+    reply.map_or_else(|text| problem(400, &text), Outcome::Reply)
+}
+
 /// A page of the list. Written straight, not through `Value`: that would sort the keys of the events.
 #[derive(Serialize)]
 struct ReceivedPage {
@@ -114,26 +119,27 @@ struct RefusedPage {
 }
 
 /// `after` and `limit` of a list.
-fn range(query: &[(String, String)]) -> (Option<u64>, usize) {
-    let after = pick(query, "after").and_then(|text| text.parse().ok());
-    let limit = pick(query, "limit").and_then(|text| text.parse().ok());
-    (after, limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX))
+fn range(query: &[(String, String)]) -> Result<(Option<u64>, usize), String> {
+    only(query, &["after", "limit"])?;
+    let limit: Option<usize> = pick_number(query, "limit")?;
+    let limit = limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+    Ok((pick_number(query, "after")?, limit))
 }
 
-fn received(state: &State, query: &[(String, String)]) -> Reply {
-    let (after, limit) = range(query);
+fn received(state: &State, query: &[(String, String)]) -> Result<Reply, String> {
+    let (after, limit) = range(query)?;
     let events = state.store.received(after, limit);
     let next = events.last().map_or(after, |event| Some(event.number));
-    Reply::json(200, &ReceivedPage { events, next })
+    Ok(Reply::json(200, &ReceivedPage { events, next }))
 }
 
-fn refused(state: &State, query: &[(String, String)]) -> Reply {
-    let (after, limit) = range(query);
+fn refused(state: &State, query: &[(String, String)]) -> Result<Reply, String> {
+    let (after, limit) = range(query)?;
     let requests = state.store.refused(after, limit);
     let next = requests
         .last()
         .map_or(after, |request| Some(request.number));
-    Reply::json(200, &RefusedPage { requests, next })
+    Ok(Reply::json(200, &RefusedPage { requests, next }))
 }
 
 fn faults(state: &State) -> Outcome {

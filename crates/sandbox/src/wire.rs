@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -57,6 +58,37 @@ pub(crate) fn pick<'p>(pairs: &'p [(String, String)], key: &str) -> Option<&'p s
     found
         .map(|(_, value)| value.as_str())
         .filter(|v| !v.is_empty())
+}
+
+/// The number under a key.
+///
+/// # Errors
+///
+/// What was found, if it is no number.
+pub(crate) fn pick_number<N: FromStr>(
+    pairs: &[(String, String)],
+    key: &str,
+) -> Result<Option<N>, String> {
+    let Some(text) = pick(pairs, key) else {
+        return Ok(None);
+    };
+    let number = text.parse().map(Some);
+    number.map_err(|_| format!("{key} is a whole number, found {text:?}"))
+}
+
+/// Whether there are no other keys than these: one that is spelt wrong would be without effect.
+///
+/// # Errors
+///
+/// Which key does not exist, and which do.
+pub(crate) fn only(pairs: &[(String, String)], known: &[&str]) -> Result<(), String> {
+    match pairs.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some((key, _)) => Err(format!(
+            "there is no {key:?}; there are {}",
+            known.join(", ")
+        )),
+    }
 }
 
 impl Posted {

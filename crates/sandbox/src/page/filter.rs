@@ -19,13 +19,27 @@ pub(super) struct Filter {
 
 impl Filter {
     /// What the query of the page asks for.
-    pub(super) fn of(query: &[(String, String)]) -> Self {
-        let verdict = pick(query, "verdict").unwrap_or_default();
+    ///
+    /// # Errors
+    ///
+    /// Which verdicts there are, if the one that is asked for is none.
+    pub(super) fn of(query: &[(String, String)]) -> Result<Self, String> {
+        let verdict = pick(query, "verdict");
+        let verdict = verdict.map(|text| {
+            let known = VERDICTS.into_iter().find(|known| *known == text);
+            let none = || {
+                format!(
+                    "there is no verdict {text:?}; there are {}",
+                    VERDICTS.join(", ")
+                )
+            };
+            known.ok_or_else(none)
+        });
         let name = pick(query, "name").unwrap_or_default();
-        Self {
+        Ok(Self {
             name: name.trim().to_lowercase(),
-            verdict: VERDICTS.into_iter().find(|known| *known == verdict),
-        }
+            verdict: verdict.transpose()?,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -104,7 +118,7 @@ mod tests {
 
     fn filter(name: &str, verdict: &str) -> Filter {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        Filter::of(&[pair("name", name), pair("verdict", verdict)])
+        Filter::of(&[pair("name", name), pair("verdict", verdict)]).unwrap()
     }
 
     #[test]
@@ -136,8 +150,6 @@ mod tests {
             ("", "received", [true, false, false], false),
             ("lead", "duplicate", [false, true, false], false),
             ("", "refused", [false, false, true], true),
-            // A verdict that there is not is none.
-            ("", "teapot", [true, true, true], true),
         ] {
             let filter = filter(name, verdict);
             let shown = [&taken, &copy, &refused].map(|event| filter.shows(event));

@@ -11,7 +11,7 @@ use crate::State;
 use crate::answer::Reply;
 use crate::refused::RefusedRequest;
 use crate::store::{ReceivedEvent, Stats};
-use crate::wire::pick;
+use crate::wire::{only, pick_number};
 use filter::Filter;
 use text::{escape, grouped, put};
 
@@ -61,12 +61,17 @@ struct Shown {
 }
 
 /// The page; `limit` shows fewer or more rows.
-pub(crate) fn page(state: &State, query: &[(String, String)]) -> Reply {
-    let limit = pick(query, "limit").and_then(|text| text.parse().ok());
+///
+/// # Errors
+///
+/// What is wrong with the query.
+pub(crate) fn page(state: &State, query: &[(String, String)]) -> Result<Reply, String> {
+    only(query, &["name", "verdict", "limit"])?;
+    let limit: Option<usize> = pick_number(query, "limit")?;
     let limit = limit.unwrap_or(ROWS_MAX).min(1_000);
     // Before the lists: what arrives in between makes the page look once more, and is not missed.
     let counted = state.store.stats();
-    let filter = Filter::of(query);
+    let filter = Filter::of(query)?;
     let looked_at = if filter.is_empty() {
         limit
     } else {
@@ -95,7 +100,7 @@ pub(crate) fn page(state: &State, query: &[(String, String)]) -> Reply {
         filter,
         invitation,
     };
-    asset("text/html; charset=utf-8", render(&shown))
+    Ok(asset("text/html; charset=utf-8", render(&shown)))
 }
 
 /// Fills the page. The marks are looked for in the page alone, never in what was put into it.
@@ -254,7 +259,7 @@ mod tests {
         let html = render(&Shown {
             faults,
             refused: vec![refused(1, 1)],
-            filter: Filter::of(&[("name".to_owned(), "\"><var>".to_owned())]),
+            filter: Filter::of(&[("name".to_owned(), "\"><var>".to_owned())]).unwrap(),
             ..shown(vec![received(&event)])
         }) + &render(&shown(Vec::new()));
         for bad in [

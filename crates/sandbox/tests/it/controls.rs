@@ -403,6 +403,47 @@ async fn the_page_shows_values_and_only_what_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_filter_that_does_not_exist_is_said_to_be_none() {
+    let sandbox = start(Settings::default()).await;
+    events(&sandbox, &batch(&[event("a")])).await;
+    for (path, expected) in [
+        (
+            "/sandbox?verdict=nonsense",
+            r#"there is no verdict "nonsense"; there are received, duplicate, refused"#,
+        ),
+        (
+            "/sandbox?verdit=refused",
+            r#"there is no "verdit"; there are name, verdict, limit"#,
+        ),
+        (
+            "/sandbox?limit=ten",
+            r#"limit is a whole number, found "ten""#,
+        ),
+        (
+            "/sandbox/received?after=-1",
+            r#"after is a whole number, found "-1""#,
+        ),
+        (
+            "/sandbox/received?name=Lead",
+            r#"there is no "name"; there are after, limit"#,
+        ),
+        (
+            "/sandbox/refused?limit=1.5",
+            r#"limit is a whole number, found "1.5""#,
+        ),
+    ] {
+        let got = get(&sandbox, path).await;
+        assert_eq!(
+            (got.status, got.json()["error"].as_str()),
+            (400, Some(expected)),
+            "{path}"
+        );
+    }
+    // Without a value it filters nothing, as the form sends it.
+    assert_eq!(get(&sandbox, "/sandbox?name=&verdict=").await.status, 200);
+}
+
+#[tokio::test]
 async fn events_of_an_earlier_run_are_shown_as_they_were() {
     let sandbox = start(Settings::default()).await;
     let earlier = |id: &str, refused: Option<&str>| EarlierEvent {
