@@ -25,7 +25,8 @@ impl Look {
     }
 
     /// Looks at the file and logs what has changed since the last look; on SIGHUP (`is_asked`), everything.
-    pub(crate) async fn tell(&self, is_asked: bool, now_s: i64) {
+    /// Returns whether the file is another one than the one in use, if something was logged about it.
+    pub(crate) async fn tell(&self, is_asked: bool, now_s: i64) -> Option<bool> {
         let (file, environment) = (Arc::clone(&self.file), Arc::clone(&self.environment));
         let look = move || {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,6 +36,7 @@ impl Look {
         match tokio::task::spawn_blocking(look).await {
             Ok(Some((Edited::Usable, file))) => {
                 warn!(file, "the configuration has changed: restart to use it");
+                Some(true)
             }
             Ok(Some((Edited::Unusable(why), file))) => {
                 let problems = problems(&why);
@@ -43,12 +45,17 @@ impl Look {
                     problems,
                     "the configuration has changed and cannot be used: the next start would fail"
                 );
+                Some(true)
             }
             Ok(Some((Edited::AsBefore, file))) => {
                 info!(file, "the configuration is again the one in use");
+                Some(false)
             }
-            Ok(None) => {}
-            Err(error) => error!(%error, "looking at the configuration failed"),
+            Ok(None) => None,
+            Err(error) => {
+                error!(%error, "looking at the configuration failed");
+                None
+            }
         }
     }
 }

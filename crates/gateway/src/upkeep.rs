@@ -132,7 +132,10 @@ impl Upkeep {
 
     async fn look_at_config(&self, is_asked: bool) {
         if let Some(look) = &self.edited {
-            look.tell(is_asked, seconds(self.clock.unix_ms())).await;
+            let now_s = seconds(self.clock.unix_ms());
+            if let Some(is_edited) = look.tell(is_asked, now_s).await {
+                self.watch.configuration_edited(is_edited);
+            }
         }
     }
 

@@ -349,3 +349,27 @@ fn rows_that_cannot_be_written_for_a_lane_are_no_trouble_of_the_doors() {
     let log = gateway.stop();
     assert!(!log.contains("events cannot be kept"), "{log}");
 }
+
+#[test]
+fn metrics_tell_that_the_configuration_was_edited() {
+    let gateway = Logged::start("json");
+    gateway.until("that it has started", |it| !it.said("started").is_empty());
+    let started = gateway.said("started").remove(0);
+    let admin = format!("http://{}", started["admin"].as_str().unwrap());
+    let is_edited = |expected: char| {
+        let (_, metrics) = http(&admin, "GET", "/metrics", "");
+        metrics.contains(&format!("\nsluice_configuration_edited {expected}\n"))
+    };
+    assert!(is_edited('0'));
+    let path = gateway.path("sluice.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    for (edited, expected) in [
+        (format!("{text}# edited\n"), '1'),
+        (text.clone(), '0'),
+        (format!("{text}[[nonsense"), '1'),
+    ] {
+        fs::write(&path, edited).unwrap();
+        gateway.until("whether it is the one in use", |_| is_edited(expected));
+    }
+    gateway.stop();
+}

@@ -170,6 +170,7 @@ pub(crate) struct Metrics {
     pub(crate) failing: Count,
     pub(crate) clock_skew: Count,
     pub(crate) clock_in_doubt: Count,
+    pub(crate) configuration_edited: Count,
 }
 
 impl Metrics {
@@ -213,6 +214,7 @@ impl Metrics {
             failing: Count::default(),
             clock_skew: Count::default(),
             clock_in_doubt: Count::default(),
+            configuration_edited: Count::default(),
         };
         let mut root = Registry::default();
         root.register_collector(Box::new(Process));
@@ -390,6 +392,11 @@ impl Metrics {
             "clock_in_doubt",
             "1 while it is not sure what time it is: nothing expires or is deleted",
             self.clock_in_doubt.clone(),
+        );
+        registry.register(
+            "configuration_edited",
+            "1 while the file of the configuration is another one than the one in use",
+            self.configuration_edited.clone(),
         );
     }
 

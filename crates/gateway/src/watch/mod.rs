@@ -176,6 +176,11 @@ impl Watch {
         self.metrics.clock_skew.get()
     }
 
+    /// Whether the file of the configuration is another one than the one in use.
+    pub(crate) fn configuration_edited(&self, is_edited: bool) {
+        self.metrics.configuration_edited.set(i64::from(is_edited));
+    }
+
     /// Why the time is in doubt now, if it is.
     pub(crate) fn clock_doubt(&self, doubt: Option<Doubt>) {
         self.metrics.clock_in_doubt.set(i64::from(doubt.is_some()));
