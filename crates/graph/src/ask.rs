@@ -1,6 +1,6 @@
 //! Questions to the Graph API: what an id is, and how a token stands.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::destination::Destination;
 use crate::lost::Lost;
 use crate::verdict::{Reason, Verdict, verdict};
 use crate::version::Version;
+use crate::wire;
 
 /// A question was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +114,7 @@ impl Client {
     /// Asks what the destination's id is: for the error 100/33, and for setting up.
     ///
     /// A token that was made in Events Manager may send and not read, so [`Explanation::Unseen`] and
-    /// [`Explanation::NoAccess`] are no proof that sending fails too.
+    /// [`Explanation::NoAccess`] are no proof that sending fails too; [`Client::can_send`] tells.
     pub async fn explain(&self, to: &Destination) -> Explanation {
         // `metadata=1` adds the node's type (Graph API, "Introspection").
         let query = [("fields", "id,name"), ("metadata", "1")];
@@ -145,6 +146,24 @@ impl Client {
             }
             Err(Question::Error(_, reason)) => Err(AskError::Refused(reason)),
             Err(Question::Unanswered(error)) => Err(error),
+        }
+    }
+
+    /// Asks whether the destination's dataset takes events from its token; `None` when the answer does not tell.
+    ///
+    /// The question is a request without events, which Meta always refuses. When it complains about the empty
+    /// list it has found the dataset and let the token in; the error 100/33, or one of permissions, says that a
+    /// request with events would fail as well.
+    pub async fn can_send(&self, to: &Destination) -> Option<bool> {
+        let nothing = wire::body(iter::empty(), None, None);
+        match self.send(to, nothing).await.answer {
+            Answer::Error(error) => match (error.code, error.subcode) {
+                (100, Some(33)) | (3 | 10 | 200..=299 | 803, _) => Some(false),
+                (100, _) => Some(true),
+                _ => None,
+            },
+            Answer::Success(_) => Some(true),
+            Answer::Other { .. } | Answer::Lost(_) => None,
         }
     }
 

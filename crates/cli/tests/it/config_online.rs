@@ -87,7 +87,7 @@ fn says_what_is_wrong_in_words() {
         (
             DATASET,
             "poor-geheim",
-            0,
+            1,
             "warning: the access token has neither ads_management nor business_management",
         ),
         (
@@ -99,8 +99,8 @@ fn says_what_is_wrong_in_words() {
         (
             "1234567890123450",
             "good-geheim",
-            0,
-            "warning: nothing at Meta has this id",
+            1,
+            "error: Meta takes no events for 1234567890123450 from this token: it knows no dataset with this id",
         ),
     ] {
         let run = check(&meta.base, dataset, token, &[]);

@@ -89,6 +89,48 @@ async fn says_why_an_id_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn an_empty_request_shows_whether_the_token_can_send() {
+    for (status, body, expected) in [
+        (
+            "400 Bad Request",
+            r#"{"error":{"message":"(#100) The parameter data must have at least 1 element","code":100}}"#,
+            Some(true),
+        ),
+        (
+            "400 Bad Request",
+            r#"{"error":{"message":"Unsupported post request","code":100,"error_subcode":33}}"#,
+            Some(false),
+        ),
+        (
+            "403 Forbidden",
+            r#"{"error":{"message":"(#200) Permissions error","code":200}}"#,
+            Some(false),
+        ),
+        (
+            "400 Bad Request",
+            r#"{"error":{"message":"Invalid OAuth access token","code":190}}"#,
+            None,
+        ),
+        ("502 Bad Gateway", "<html>", None),
+        (
+            "200 OK",
+            r#"{"events_received":0,"messages":[],"fbtrace_id":"A"}"#,
+            Some(true),
+        ),
+    ] {
+        let server = Server::start([Step::Write(answer(status, "", body))]).await;
+        let can_send = client().can_send(&server.destination()).await;
+        assert_eq!(can_send, expected, "{body}");
+        let request = server.requests().remove(0);
+        assert!(
+            request.starts_with("POST /v27.0/1234567890/events"),
+            "{request}"
+        );
+        assert!(request.ends_with(r#"{"data":[]}"#), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn says_why_nobody_could_be_asked() {
     let nobody = destination("http://127.0.0.1:1");
     let lost = Lost::Connect(ConnectFailure::Refused);

@@ -18,7 +18,8 @@ use crate::output::{BOLD, CYAN, DIM, GREEN, Output, RED, YELLOW, counted, painte
 Examples:
   sluice config check
   sluice config check --online
-      Asks Meta as well: whether the token is valid, until when and for what, and what the id is
+      Asks Meta as well: whether the token is valid, until when and for what, what the id is, and
+      whether the token can send to it
   sluice config check --config /etc/sluice/sluice.toml
   sluice config check --json | jq '.problems[] | select(.severity == \"error\")'
 
@@ -29,7 +30,7 @@ Exit codes: 0 when the configuration can be used, perhaps with warnings, 1 when 
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigOption,
-    /// Ask Meta about every token and dataset; nothing is sent
+    /// Ask Meta about every token and dataset; no event is sent
     #[arg(long)]
     online: bool,
     /// Print one JSON object, for programs
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         ));
     };
     let checked = Config::check(&path, &ProcessEnvironment, config_file::now_s());
-    let Checked { config, problems } = checked.map_err(anyhow::Error::new)?;
+    let Checked { config, problems } = checked.map_err(config_file::unreadable)?;
     let answers = match &config {
         Some(config) if arguments.online => Some(online::ask(config, config_file::now_s())?),
         _ => None,

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use serde::Serialize;
+use sluice_event::DatasetId;
 use sluice_gateway::config::{Config, Dataset, ProcessEnvironment, SecretRef, Severity};
 use sluice_graph::{
     AccessToken, AppSecret, AskError, Client, ClientSettings, Destination, Explanation, TokenState,
@@ -69,7 +70,17 @@ pub(super) fn ask(config: &Config, now_s: i64) -> Result<Vec<Answer>, Failure> {
         for dataset in &config.datasets {
             let to = destination(config, dataset)?;
             let (state, explanation) = (client.debug_token(&to).await, client.explain(&to).await);
-            answers.push(answer(&to, &state, &explanation, now_s));
+            // Who may send need not be able to read. Only then it takes one more question.
+            let can_send = match explanation {
+                Explanation::Unseen(_) | Explanation::NoAccess(_) => client.can_send(&to).await,
+                _ => None,
+            };
+            let heard = Heard {
+                state,
+                explanation,
+                can_send,
+            };
+            answers.push(answer(&to, &heard, now_s));
         }
         Ok(answers)
     })
@@ -99,26 +110,44 @@ fn destination(config: &Config, dataset: &Dataset) -> Result<Destination, Failur
     })
 }
 
-/// What the two answers mean.
-fn answer(
-    to: &Destination,
-    state: &Result<TokenState, AskError>,
-    explanation: &Explanation,
-    now_s: i64,
-) -> Answer {
+/// What Meta said about a destination.
+struct Heard {
+    state: Result<TokenState, AskError>,
+    explanation: Explanation,
+    /// Asked only when the token cannot read the id.
+    can_send: Option<bool>,
+}
+
+impl Heard {
+    /// Whether the token is let in, to read or to send.
+    fn is_let_in(&self) -> bool {
+        self.can_send == Some(true) || matches!(self.explanation, Explanation::Dataset { .. })
+    }
+
+    /// What the id is.
+    fn id(&self) -> String {
+        match self.can_send {
+            Some(true) => "the token cannot read the id, and can send to it".to_owned(),
+            _ => self.explanation.to_string(),
+        }
+    }
+}
+
+/// What the answers mean.
+fn answer(to: &Destination, heard: &Heard, now_s: i64) -> Answer {
     let mut remarks = Vec::new();
-    let token = match state {
+    let token = match &heard.state {
         Ok(state) => {
             of_token(state, now_s, &mut remarks);
             of_version(to.version, state.served, &mut remarks);
             standing(state)
         }
         // Meta tells some tokens nothing of themselves. Whether it may send, the first event shows.
-        Err(AskError::Refused(_)) if is_dataset(explanation) => {
+        Err(AskError::Refused(_)) if heard.is_let_in() => {
             "Meta does not say how it stands, but it can be used".to_owned()
         }
         Err(error) => {
-            if !matches!(explanation, Explanation::Token(_)) {
+            if !matches!(heard.explanation, Explanation::Token(_)) {
                 let message = format!("Meta does not say how the token stands: {error}");
                 remarks.push(Remark::new(severity_of(error), message, SEND_ONE));
             }
@@ -126,21 +155,21 @@ fn answer(
         }
     };
     let is_told = remarks.iter().any(|it| it.severity == Severity::Error);
-    of_id(explanation, is_told, &mut remarks);
+    of_id(&to.dataset, heard, is_told, &mut remarks);
     remarks.sort_by_key(|remark| remark.severity != Severity::Error);
     Answer {
         dataset: to.dataset.to_string(),
         token,
-        id: explanation.to_string(),
+        id: heard.id(),
         remarks,
     }
 }
 
-const SEND_ONE: &str = "a test event shows whether it can send: `sluice send --test-event-code`";
+const COMPARE: &str = "compare the id with the one in Events Manager, under Data sources, Settings; if it is right, \
+    give the token's system user access to the dataset in Business settings, or generate the token on the \
+    dataset's own page";
 
-fn is_dataset(explanation: &Explanation) -> bool {
-    matches!(explanation, Explanation::Dataset { .. })
-}
+const SEND_ONE: &str = "a test event shows whether it can send: `sluice send --test-event-code`";
 
 /// Without an answer nothing is proven; a refused question alone proves nothing against the token.
 fn severity_of(error: &AskError) -> Severity {
@@ -182,10 +211,19 @@ fn of_version(asked: Version, served: Option<Version>, remarks: &mut Vec<Remark>
     }
 }
 
-fn of_id(explanation: &Explanation, is_told: bool, remarks: &mut Vec<Remark>) {
-    let message = explanation.to_string();
-    let (severity, help) = match explanation {
+fn of_id(dataset: &DatasetId, heard: &Heard, is_told: bool, remarks: &mut Vec<Remark>) {
+    let message = heard.explanation.to_string();
+    let (severity, help) = match &heard.explanation {
         Explanation::Dataset { .. } => return,
+        Explanation::NoAccess(_) | Explanation::Unseen(_) if heard.can_send == Some(true) => return,
+        Explanation::NoAccess(_) | Explanation::Unseen(_) if heard.can_send == Some(false) => {
+            let message = format!(
+                "Meta takes no events for {dataset} from this token: it knows no dataset with this id, or the \
+                 token has no access to it"
+            );
+            remarks.push(Remark::new(Severity::Error, message, COMPARE));
+            return;
+        }
         // The id itself is another thing's, or the token cannot be used at all.
         Explanation::Business { .. } | Explanation::Other { .. } | Explanation::NoSuchId(_) => (
             Severity::Error,
@@ -235,7 +273,6 @@ fn moment(unix_s: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sluice_event::DatasetId;
     use sluice_graph::{BaseUrl, TokenPlacement};
 
     use super::*;
@@ -252,8 +289,14 @@ mod tests {
             app_secret: None,
             placement: TokenPlacement::default(),
         };
-        let name = Some("Shop".to_owned());
-        answer(&to, &Ok(state), &Explanation::Dataset { name }, NOW_S)
+        let heard = Heard {
+            state: Ok(state),
+            explanation: Explanation::Dataset {
+                name: Some("Shop".to_owned()),
+            },
+            can_send: None,
+        };
+        answer(&to, &heard, NOW_S)
     }
 
     fn valid() -> TokenState {
