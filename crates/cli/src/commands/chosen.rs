@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sluice_event::DatasetId;
-use sluice_journal::{EventKey, SourceName};
+use sluice_journal::{Books, EventKey, EventRecord, EventState, SourceName};
 
 use crate::args::Since;
 use crate::clock::Clock;
@@ -73,12 +73,79 @@ pub(super) fn named(keys: &[EventKey], has_filters: bool) -> Result<Vec<EventKey
     Ok(keys)
 }
 
-/// Asks whether events may be dropped.
-pub(super) fn may_drop(question: &str, count: &str) -> Result<bool, Failure> {
-    output::ask(question)?.ok_or_else(|| {
+/// Whether chosen events are dropped.
+pub(super) enum Consent {
+    Given,
+    Denied,
+    /// Nothing is changed, because nothing is to be, or because none of them can be dropped.
+    NotNeeded {
+        /// How many could be dropped.
+        droppable: u64,
+    },
+}
+
+/// How a command that drops was called.
+pub(super) struct Manner {
+    pub(super) dry_run: bool,
+    pub(super) yes: bool,
+}
+
+/// Looks which of the events are in a state in which they can be dropped, shows some of them, and asks.
+pub(super) fn consent(
+    books: &Books,
+    keys: &[EventKey],
+    states: &[EventState],
+    manner: &Manner,
+) -> Result<Consent, Failure> {
+    if manner.yes && !manner.dry_run {
+        return Ok(Consent::Given);
+    }
+    let mut droppable = 0;
+    let mut shown = Vec::new();
+    for key in keys {
+        let record = books.event(*key)?.map(|detail| detail.record);
+        let Some(record) = record.filter(|record| states.contains(&record.state)) else {
+            continue;
+        };
+        droppable += 1;
+        if shown.len() < SHOWN_MAX {
+            shown.push(record);
+        }
+    }
+    if manner.dry_run || droppable == 0 {
+        return Ok(Consent::NotNeeded { droppable });
+    }
+    Ok(if may_drop(&shown, droppable)? {
+        Consent::Given
+    } else {
+        Consent::Denied
+    })
+}
+
+/// How many events are shown before they are dropped.
+const SHOWN_MAX: usize = 5;
+
+fn may_drop(shown: &[EventRecord], count: u64) -> Result<bool, Failure> {
+    for event in shown {
+        output::note(&format!(
+            "{} {} {} {} → {} from {}",
+            event.key.0,
+            event.state.name(),
+            event.event_name,
+            event.event_id,
+            event.dataset,
+            event.source
+        ));
+    }
+    let more = count.saturating_sub(shown.len() as u64);
+    if more > 0 {
+        output::note(&format!("and {more} more", more = grouped(more)));
+    }
+    let count = events(count);
+    output::ask(&format!("Drop {count}?"))?.ok_or_else(|| {
         Failure::with_help(
             format!("nobody confirmed that {count} may be dropped"),
-            "--dry-run says which would be; --yes drops without asking",
+            "--dry-run says how many would be; --yes drops without asking",
         )
     })
 }

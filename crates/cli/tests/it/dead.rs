@@ -374,6 +374,15 @@ fn drops_only_when_somebody_says_yes() {
         run.stderr
             .contains("nobody confirmed that 1 event may be dropped")
     );
+    let concerned = format!("{REFUSED} refused Purchase ");
+    assert!(run.stderr.starts_with(&concerned), "{}", run.stderr);
+    // Where nothing can be dropped there is nothing to confirm.
+    let run = journal.dead(&["drop", WAITING, "99"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    assert_eq!(
+        run.stdout,
+        "No event was dropped.\n  2 events neither refused nor expired, or not in this journal\n"
+    );
     let run = journal.dead(&["drop", REFUSED, "--dry-run"]);
     assert_eq!(
         run.stdout,

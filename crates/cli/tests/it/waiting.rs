@@ -68,6 +68,15 @@ fn drops_what_waits_when_somebody_says_yes() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     let nobody = "nobody confirmed that 1 event may be dropped";
     assert!(run.stderr.contains(nobody), "{}", run.stderr);
+    let concerned = format!("{WAITING} waiting Purchase order-5 → {DATASET} from shop\n");
+    assert!(run.stderr.starts_with(&concerned), "{}", run.stderr);
+    // Where nothing can be dropped there is nothing to confirm.
+    let run = journal.run(&["waiting", "drop", REFUSED, "99"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+    assert_eq!(
+        run.stdout,
+        "No event was dropped.\n  2 events not waiting, or not in this journal\n"
+    );
     let run = journal.run(&["waiting", "drop", "--all", "--dry-run"]);
     assert_eq!(
         run.stdout,

@@ -6,7 +6,7 @@ use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
 use super::choice::{self, Filters, Key, Next};
 use crate::clock::Clock;
 use crate::commands::Ending;
-use crate::commands::chosen::{self, events};
+use crate::commands::chosen::{self, Consent, Manner, events};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{GREEN, Output, YELLOW, painted};
@@ -200,15 +200,19 @@ pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> 
     let chosen = &arguments.chosen;
     let mut books = chosen.journal.open()?;
     let keys = chosen.keys(&books)?;
-    let count = events(u64::try_from(keys.len()).unwrap_or(u64::MAX));
-    let is_asked = !chosen.dry_run && !arguments.yes && !keys.is_empty();
-    let is_told_no = is_asked && !chosen::may_drop(&format!("Drop {count}?"), &count)?;
-    let done = if chosen.dry_run {
-        droppable(&books, &keys)?
-    } else if is_told_no {
-        Dropped::default()
-    } else {
-        books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?
+    let states = [EventState::Refused, EventState::Expired];
+    let manner = Manner {
+        dry_run: chosen.dry_run,
+        yes: arguments.yes,
+    };
+    let consent = chosen::consent(&books, &keys, &states, &manner)?;
+    let done = match consent {
+        Consent::Given => books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?,
+        Consent::Denied => Dropped::default(),
+        Consent::NotNeeded { droppable } => Dropped {
+            dropped: droppable,
+            not_dead: keys.len() as u64 - droppable,
+        },
     };
     let report = DropReport {
         dropped: done.dropped,
@@ -217,20 +221,9 @@ pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> 
     };
     chosen::tell(&report, chosen.json, tell_drop)?;
     // A script must not take a refusal for success.
+    let is_told_no = matches!(consent, Consent::Denied);
     let is_flawed = is_told_no || (!chosen.all && report.not_dead > 0);
     Ok(Ending::flawed_if(is_flawed))
-}
-
-fn droppable(books: &Books, keys: &[EventKey]) -> Result<Dropped, Failure> {
-    let mut done = Dropped::default();
-    for key in keys {
-        let state = books.event(*key)?.map(|detail| detail.record.state);
-        match state {
-            Some(EventState::Refused | EventState::Expired) => done.dropped += 1,
-            _ => done.not_dead += 1,
-        }
-    }
-    Ok(done)
 }
 
 fn tell_drop(report: &DropReport) -> Result<(), Failure> {

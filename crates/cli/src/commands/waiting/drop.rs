@@ -6,7 +6,7 @@ use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
 use super::Filters;
 use crate::clock::Clock;
 use crate::commands::Ending;
-use crate::commands::chosen::{self, event_key, events};
+use crate::commands::chosen::{self, Consent, Manner, event_key, events};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::Output;
@@ -72,16 +72,19 @@ struct Report {
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let mut books = arguments.journal.open()?;
     let keys = arguments.chosen.keys(&books)?;
-    let count = events(u64::try_from(keys.len()).unwrap_or(u64::MAX));
-    let is_asked = !arguments.dry_run && !arguments.yes && !keys.is_empty();
-    let question = format!("Drop {count} that wait?");
-    let is_told_no = is_asked && !chosen::may_drop(&question, &count)?;
-    let done = if arguments.dry_run {
-        droppable(&books, &keys)?
-    } else if is_told_no {
-        DroppedWaiting::default()
-    } else {
-        books.drop_waiting(&keys, Clock::System.unix_ms())?
+    let states = [EventState::Waiting];
+    let manner = Manner {
+        dry_run: arguments.dry_run,
+        yes: arguments.yes,
+    };
+    let consent = chosen::consent(&books, &keys, &states, &manner)?;
+    let done = match consent {
+        Consent::Given => books.drop_waiting(&keys, Clock::System.unix_ms())?,
+        Consent::Denied => DroppedWaiting::default(),
+        Consent::NotNeeded { droppable } => DroppedWaiting {
+            dropped: droppable,
+            not_waiting: keys.len() as u64 - droppable,
+        },
     };
     let report = Report {
         dropped: done.dropped,
@@ -90,6 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     };
     chosen::tell(&report, arguments.json, tell)?;
     // A script must not take a refusal for success.
+    let is_told_no = matches!(consent, Consent::Denied);
     let is_flawed = is_told_no || (!arguments.chosen.all && report.not_waiting > 0);
     Ok(Ending::flawed_if(is_flawed))
 }
@@ -103,17 +107,6 @@ impl Chosen {
         }
         chosen::named(&self.keys, !self.filters.is_empty())
     }
-}
-
-fn droppable(books: &Books, keys: &[EventKey]) -> Result<DroppedWaiting, Failure> {
-    let mut done = DroppedWaiting::default();
-    for key in keys {
-        match books.event(*key)?.map(|detail| detail.record.state) {
-            Some(EventState::Waiting) => done.dropped += 1,
-            _ => done.not_waiting += 1,
-        }
-    }
-    Ok(done)
 }
 
 fn tell(report: &Report) -> Result<(), Failure> {
