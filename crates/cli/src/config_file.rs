@@ -1,5 +1,6 @@
 //! Which configuration a command uses, and how problems with it are shown.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -8,7 +9,7 @@ use sluice_gateway::config::{
 };
 
 use crate::clock::Clock;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::output::{self, BOLD, CYAN, DIM, RED, YELLOW, counted, painted, printable};
 
 /// Which configuration to use.
@@ -44,8 +45,25 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     let now_s = now_s();
     Config::load(path, &ProcessEnvironment, now_s).map_err(|error| match error {
         LoadError::Problems(problems) => refused(&problems),
-        error => anyhow::Error::new(error).into(),
+        error => unreadable(error),
     })
+}
+
+/// The failure when a configuration cannot be read.
+pub(crate) fn unreadable(error: LoadError) -> Failure {
+    let help = match &error {
+        LoadError::Read { path, error } if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!(
+                "{}; `sluice config init` writes a configuration to start from",
+                failure::where_looked_for(path)
+            ))
+        }
+        _ => None,
+    };
+    Failure::Told {
+        error: error.into(),
+        help,
+    }
 }
 
 /// Says what is wrong with a configuration, which ends the command.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 /// The largest body that is read. Everything is kept in memory, because a report on the first event
 /// of an array is worth little when the array turns out to end in the middle.
@@ -42,7 +42,14 @@ impl Input {
 
     fn file(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("opening {name}"))?;
+        let file = File::open(path).map_err(|error| {
+            let help = (error.kind() == io::ErrorKind::NotFound).then(|| {
+                let place = failure::where_looked_for(path);
+                format!("{place}; name another file, or `-` to read standard input")
+            });
+            let error = anyhow::Error::new(error).context(format!("opening {name}"));
+            Failure::Told { error, help }
+        })?;
         let bytes = limited(file, &name, BODY_BYTES_MAX)?;
         Ok(Self { name, bytes })
     }

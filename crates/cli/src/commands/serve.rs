@@ -91,7 +91,7 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
             let format = Config::log_format(Some(path), &ProcessEnvironment);
             refused(&problems, format)
         }
-        error => anyhow::Error::new(error).into(),
+        error => config_file::unreadable(error),
     })
 }
 

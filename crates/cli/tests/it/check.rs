@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::{NAMELESS, NOW, PERFECT, check, sluice, sluice_head, sluice_in_colour};
+use crate::run::{NAMELESS, NOW, PERFECT, check, sluice, sluice_head, sluice_in, sluice_in_colour};
 
 /// The event of the product's brief, in the envelope that Meta takes.
 const PURCHASE: &str = r#"{"data":[{"event_name":"Purchase","event_time":1701234567,"user_data":{"em":"john@example.com"},"custom_data":{"currency":"USD","value":129.99,"contents":[{"id":"SKU123","quantity":2,"item_price":64.99}]}}]}"#;
@@ -322,5 +322,46 @@ fn completions_know_the_commands() {
         let run = sluice(&["completions", shell], "");
         assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{shell}");
         assert!(run.stdout.contains("show-values"), "{shell}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_with_the_folder_it_was_looked_for_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().canonicalize().unwrap();
+    let place = place.display();
+    for (arguments, first, help) in [
+        (
+            &["check", "nope.json"][..],
+            "opening nope.json",
+            "name another file, or `-` to read standard input",
+        ),
+        (
+            &["send", "nope.json", "--gateway", "http://127.0.0.1:1"],
+            "opening nope.json",
+            "name another file, or `-` to read standard input",
+        ),
+        (
+            &["serve", "--config", "nope.toml"],
+            "reading nope.toml",
+            "`sluice config init` writes a configuration to start from",
+        ),
+        (
+            &["config", "check", "--config", "nope.toml"],
+            "reading nope.toml",
+            "`sluice config init` writes a configuration to start from",
+        ),
+        (
+            &["dead", "list", "--config", "nope.toml"],
+            "reading nope.toml",
+            "`sluice config init` writes a configuration to start from",
+        ),
+    ] {
+        let run = sluice_in(folder.path(), &[], arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}");
+        let expected = format!(
+            "error: {first}: No such file or directory (os error 2)\nhelp: it was looked for in {place}; {help}\n"
+        );
+        assert_eq!(run.stderr, expected, "{arguments:?}");
     }
 }

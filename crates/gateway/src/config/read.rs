@@ -161,7 +161,8 @@ impl Reader<'_, '_, '_> {
                 }
                 _ => {
                     if let Some(help) = key.needed {
-                        let message = format!("{} has no {}", section.header(), key.name);
+                        let message =
+                            format!("`{} = …` is missing in {}", key.name, section.header());
                         let about = Written::new((), place.origin.clone(), path);
                         self.notes.error(&about, message, help);
                     }
