@@ -104,7 +104,7 @@ pub fn text_within<E>(
     room: impl FnOnce(usize) -> Result<(), E>,
 ) -> Result<Cow<'_, str>, E> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
     let pieces = || {

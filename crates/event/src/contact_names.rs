@@ -123,26 +123,25 @@ const GROUPS: [Group; 15] = [
 /// Parts that people have in a sale.
 #[rustfmt::skip]
 const PERSON: [&str; 31] = [
-    "customer", "user", "billing", "shipping", "contact", "client", "buyer", "recipient", "payer", "guest",
-    "person", "owner", "member", "student", "patient", "subscriber", "lead", "receiver", "sender", "holder",
-    "parent", "cust", "cliente", "kunde", "kunden", "besteller", "empfaenger", "destinatario", "klant",
-    "acheteur", "kupujacy",
+    "acheteur", "besteller", "billing", "buyer", "client", "cliente", "contact", "cust", "customer",
+    "destinatario", "empfaenger", "guest", "holder", "klant", "kunde", "kunden", "kupujacy", "lead", "member",
+    "owner", "parent", "patient", "payer", "person", "receiver", "recipient", "sender", "shipping", "student",
+    "subscriber", "user",
 ];
 
 /// What else stands before a phone number or an address.
 #[rustfmt::skip]
 const OTHER_OWNER: [&str; 11] = [
-    "home", "work", "office", "private", "personal", "mobile", "delivery", "invoice", "primary", "my",
-    "your",
+    "delivery", "home", "invoice", "mobile", "my", "office", "personal", "primary", "private", "work", "your",
 ];
 
 /// Words behind a name that say which of several it is.
 #[rustfmt::skip]
 const WHICH: [&str; 33] = [
-    "home", "work", "office", "private", "personal", "main", "primary", "secondary", "billing", "shipping",
-    "delivery", "raw", "plain", "clear", "formatted", "normalized", "lower", "lowercase", "e", "line", "de",
-    "di", "do", "da", "envio", "facturacion", "entrega", "cobranca", "livraison", "facturation",
-    "spedizione", "fatturazione", "casa",
+    "billing", "casa", "clear", "cobranca", "da", "de", "delivery", "di", "do", "e", "entrega", "envio",
+    "facturacion", "facturation", "fatturazione", "formatted", "home", "line", "livraison", "lower",
+    "lowercase", "main", "normalized", "office", "personal", "plain", "primary", "private", "raw", "secondary",
+    "shipping", "spedizione", "work",
 ];
 
 /// How many names there are.
@@ -216,38 +215,47 @@ pub(crate) fn find(name: &[u8]) -> Option<(Says, Scope)> {
     }
 }
 
+/// The words of an ordered list that begin with the first letter of a name.
+fn near<'w>(words: &'w [&'static str], name: &[u8]) -> impl Iterator<Item = &'w [u8]> {
+    let first = name.first().copied().unwrap_or_default();
+    let from = words.partition_point(|word| word.as_bytes()[0] < first);
+    let words = words[from..].iter().map(|word| word.as_bytes());
+    words.take_while(move |word| word[0] == first)
+}
+
 /// Whether a word is a person's part in a sale.
 pub(crate) fn is_person(word: &[u8]) -> bool {
-    PERSON.iter().any(|known| known.as_bytes() == word)
+    near(&PERSON, word).any(|known| known == word)
 }
 
 /// Whether a word says whose, or of which of their places, something is.
 pub(crate) fn is_owner(word: &[u8]) -> bool {
-    is_person(word) || OTHER_OWNER.iter().any(|known| known.as_bytes() == word)
+    is_person(word) || near(&OTHER_OWNER, word).any(|known| known == word)
 }
 
 /// What is behind each owner that a name begins with, and whether that is a person.
 pub(crate) fn behind_owner(name: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
-    let persons = PERSON.iter().map(|owner| (owner, true));
-    let owners = persons.chain(OTHER_OWNER.iter().map(|owner| (owner, false)));
-    owners.filter_map(move |(owner, is_person)| {
-        let is_first = name.first() == owner.as_bytes().first();
-        let rest = is_first
-            .then(|| name.strip_prefix(owner.as_bytes()))
-            .flatten()?;
-        Some((rest, is_person))
-    })
+    let persons = near(&PERSON, name).map(|owner| (owner, true));
+    let owners = persons.chain(near(&OTHER_OWNER, name).map(|owner| (owner, false)));
+    owners.filter_map(|(owner, is_person)| Some((name.strip_prefix(owner)?, is_person)))
 }
 
 /// Whether a word behind a name says which of several it is.
 pub(crate) fn is_which(word: &[u8]) -> bool {
-    WHICH.iter().any(|known| known.as_bytes() == word)
+    near(&WHICH, word).any(|known| known == word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::contact_key;
+
+    #[test]
+    fn words_of_names_are_in_order() {
+        for words in [&PERSON[..], &OTHER_OWNER, &WHICH] {
+            assert!(words.is_sorted() && !words[0].is_empty());
+        }
+    }
 
     #[test]
     fn every_name_is_found_in_the_form_in_which_keys_are_folded() {

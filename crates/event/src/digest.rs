@@ -7,7 +7,6 @@
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
-use wide::u8x16;
 use zeroize::Zeroize as _;
 
 use crate::browser::appendix;
@@ -62,22 +61,11 @@ pub(crate) fn push_hash(normalized: &str, out: &mut String) {
 
 /// Lower-case hexadecimal digits.
 fn hex(digest: &[u8; 32]) -> [u8; HEX_LEN] {
-    let digits = |nibbles: u8x16| {
-        let letters = nibbles.max(u8x16::splat(10)).simd_eq(nibbles);
-        nibbles + u8x16::splat(b'0') + (letters & u8x16::splat(b'a' - b'9' - 1))
-    };
+    // Sums that cannot overflow, written so that sixteen are made at a time.
+    let digit = |nibble: u8| nibble.wrapping_add(if nibble < 10 { b'0' } else { b'a' - 10 });
     let mut text = [0; HEX_LEN];
-    for (pairs, bytes) in text
-        .as_chunks_mut::<32>()
-        .0
-        .iter_mut()
-        .zip(digest.as_chunks().0)
-    {
-        let bytes = u8x16::new(*bytes);
-        let first = digits(bytes.unbounded_shr_scalar(4));
-        let second = digits(bytes & u8x16::splat(15));
-        pairs[..16].copy_from_slice(u8x16::unpack_low(first, second).as_array());
-        pairs[16..].copy_from_slice(u8x16::unpack_high(first, second).as_array());
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(digest) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

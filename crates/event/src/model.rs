@@ -268,19 +268,6 @@ impl<'a> UserData<'a> {
         });
     }
 
-    /// As [`UserData::push`], for the values that are borrowed from the input.
-    ///
-    /// The value is put together in the list, once there is room. Elsewhere it would be written in
-    /// parts and copied as a whole, which processors do slowly: a tenth of the time of reading.
-    #[inline]
-    pub(crate) fn push_text(&mut self, field: UserField, text: &'a str) {
-        self.0.extend(std::iter::once_with(|| UserValue {
-            field,
-            value: Plain::from(text),
-            origin: None,
-        }));
-    }
-
     /// Meta's guide and its endpoint call the Instagram account's id by different names, so whichever
     /// is there is sent under both.
     pub(crate) fn add_both_instagram_ids(&mut self) {

@@ -209,7 +209,7 @@ pub(crate) fn is_no_id(id: &str) -> bool {
         || !parts.has_own(id)
         || is_minus_one(id)
         || is_not_available(id)
-        || (id.len() >= NIL_UUID.len() && id.contains(NIL_UUID))
+        || memchr::memmem::find(id.as_bytes(), NIL_UUID.as_bytes()).is_some()
         || id_has_template(id)
         || (!parts.has_digit && (is_dangling(id) || names::standard_spelling(id).is_some()))
 }

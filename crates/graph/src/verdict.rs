@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn an_index_beyond_the_request_is_no_index() {
-        let body = br#"{"error":{"code":100,"error_subcode":2804019,"message":"data[12].value and data[3]"}}"#;
+        let body = br#"{"error":{"code":100,"error_subcode":2804019,"message":"data[10].value and data[3]"}}"#;
         let Verdict::Refused { indexes, .. } = verdict(&Answer::read(400, body), 10) else {
             panic!("refused");
         };
@@ -394,7 +394,11 @@ mod tests {
             let verdict = verdict(&Answer::read(status, body), 1);
             assert!(matches!(verdict, Verdict::Operator(_)), "{verdict:?}");
         }
-        for body in [&b"<html>"[..], br#"{"error":{"message":"too large"}}"#] {
+        for body in [
+            &b"<html>"[..],
+            br#"{"error":{"message":"too large"}}"#,
+            br#"{"error":{"code":4711,"message":"too large"}}"#,
+        ] {
             let verdict = verdict(&Answer::read(413, body), 1);
             assert!(matches!(verdict, Verdict::TooLarge(_)), "{verdict:?}");
         }

@@ -63,6 +63,11 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The code as two ASCII letters.
+    pub(super) fn bytes(&self) -> &[u8; 2] {
+        &self.0
+    }
+
     pub(crate) fn is_us(self) -> bool {
         self.0 == *b"us"
     }

@@ -149,7 +149,9 @@ fn spreadsheet(field: UserField, text: &str) -> Result<Option<Zeroizing<String>>
 fn float(text: &str) -> Option<(&str, Option<usize>)> {
     const EXPONENT_DIGITS_MAX: usize = 2;
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+    // Nearly every value ends here: its first character that is no digit is another one.
+    let behind_digits = text.bytes().find(|byte| !byte.is_ascii_digit())?;
+    if !matches!(behind_digits, b'.' | b',' | b'E' | b'e') {
         return None;
     }
     let (mantissa, exponent) = match text.split_once(['E', 'e']) {

@@ -16,53 +16,37 @@ pub(super) fn city(value: &str, out: &mut String) -> Result<(), Code> {
     Ok(())
 }
 
-/// Digits of the postcodes of countries whose postcodes may begin with a zero, and the most zeros at the
+/// Digits of the postcodes of a country whose postcodes may begin with a zero, and the most zeros at the
 /// start. A spreadsheet takes them away.
-const LEADING_ZEROS: [(&str, usize, usize); 22] = [
-    ("au", 4, 1),
-    ("br", 8, 1),
-    ("cn", 6, 1),
-    ("co", 6, 1),
-    ("de", 5, 1),
-    ("es", 5, 1),
-    ("fi", 5, 2),
-    ("fr", 5, 1),
-    ("it", 5, 2),
-    ("jp", 7, 2),
-    ("kr", 5, 1),
-    ("kz", 6, 1),
-    ("lt", 5, 1),
-    ("mx", 5, 1),
-    ("my", 5, 1),
-    ("no", 4, 1),
-    ("nz", 4, 1),
-    ("pr", 5, 2),
-    ("ro", 6, 1),
-    ("sk", 5, 1),
-    ("tr", 5, 1),
-    ("us", 5, 2),
-];
+fn leading_zeros(country: Country) -> Option<(usize, usize)> {
+    Some(match country.bytes() {
+        b"au" | b"no" | b"nz" => (4, 1),
+        b"de" | b"es" | b"fr" | b"kr" | b"lt" | b"mx" | b"my" | b"sk" | b"tr" => (5, 1),
+        b"fi" | b"it" | b"pr" | b"us" => (5, 2),
+        b"cn" | b"co" | b"kz" | b"ro" => (6, 1),
+        b"jp" => (7, 2),
+        b"br" => (8, 1),
+        _ => return None,
+    })
+}
 
 /// How many zeros a postcode of digits has lost at its start.
 fn lost_zeros(digits: &str, country: Option<Country>) -> usize {
     let Some(country) = country else { return 0 };
-    let known = LEADING_ZEROS
-        .iter()
-        .find(|(code, ..)| *code == country.code());
-    let Some((_, count, zeros_max)) = known else {
+    let Some((count, zeros_max)) = leading_zeros(country) else {
         return 0;
     };
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;
     }
     // Nine digits in the US, with those of the delivery route.
-    let count = if country.is_us() && digits.len() > *count {
+    let count = if country.is_us() && digits.len() > count {
         9
     } else {
-        *count
+        count
     };
     let lost = count.saturating_sub(digits.len());
-    if lost <= *zeros_max { lost } else { 0 }
+    if lost <= zeros_max { lost } else { 0 }
 }
 
 pub(super) fn postcode(

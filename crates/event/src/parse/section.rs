@@ -168,7 +168,11 @@ impl<'a> Parser<'a, '_> {
                     // Nearly always: one text under the field's own name.
                     Some(text) if !self.seen.contains(field) && !text.starts_with(['[', '{']) => {
                         self.seen.insert(field);
-                        self.event.user_data.push_text(field, text);
+                        self.event.user_data.0.push(UserValue {
+                            field,
+                            value: Plain::from(text),
+                            origin: None,
+                        });
                     }
                     _ => self.user_values(field, raw, None, section),
                 }

@@ -35,7 +35,6 @@ use crate::url;
 use crate::user_field::FieldSet;
 use object::{PathOf, Unknown, Writer};
 pub use rules::{Moment, Rules};
-use sealed::EventId;
 pub use sealed::{Remains, SealedEvent};
 
 impl Event<'_> {
@@ -104,10 +103,6 @@ struct Sealing<'e, 'f> {
     out: String,
 }
 
-#[expect(
-    clippy::inline_always,
-    reason = "a key that is known when compiling is written in place; otherwise each is a call"
-)]
 impl Sealing<'_, '_> {
     fn run(&mut self) -> Option<SealedEvent> {
         let event = self.event;
@@ -124,7 +119,6 @@ impl Sealing<'_, '_> {
         }
         self.number("event_time", event_time);
         self.text("event_id", &event_id);
-        let event_id = EventId::at_end_of(&self.out, event_id);
         self.name("action_source", action_source.name());
         let has_url = self.url("event_source_url", event.event_source_url.as_deref());
         self.url("referrer_url", event.referrer_url.as_deref());
@@ -167,7 +161,7 @@ impl Sealing<'_, '_> {
         Some(SealedEvent {
             json: self.out.as_str().into(),
             event_name,
-            event_id,
+            event_id: event_id.into_owned().into(),
             event_time,
             action_source,
             order: likeness::order_of(&event.custom_data),
@@ -414,7 +408,6 @@ impl Sealing<'_, '_> {
         true
     }
 
-    #[inline(always)]
     fn key(&mut self, key: &str) {
         // The first byte is the opening brace.
         if self.out.len() > 1 {
@@ -426,7 +419,6 @@ impl Sealing<'_, '_> {
     }
 
     /// A word of Meta's, which needs no escapes.
-    #[inline(always)]
     fn name(&mut self, key: &str, name: &'static str) {
         self.key(key);
         self.out.push('"');
@@ -434,7 +426,6 @@ impl Sealing<'_, '_> {
         self.out.push('"');
     }
 
-    #[inline(always)]
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         json::write_text(&mut self.out, text);

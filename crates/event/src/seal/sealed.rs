@@ -1,7 +1,6 @@
 //! The sealed event.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::action_source::ActionSource;
@@ -21,7 +20,7 @@ use crate::names;
 pub struct SealedEvent {
     pub(super) json: Arc<str>,
     pub(super) event_name: Cow<'static, str>,
-    pub(super) event_id: EventId,
+    pub(super) event_id: Box<str>,
     pub(super) event_time: i64,
     pub(super) action_source: ActionSource,
     pub(super) test_event_code: Option<Box<str>>,
@@ -38,27 +37,6 @@ pub struct Remains {
     pub event_id: Option<String>,
     /// `custom_data.order_id`
     pub order_id: Option<String>,
-}
-
-/// The `event_id` of a sealed event.
-#[derive(Clone)]
-pub(super) enum EventId {
-    /// Where it stands in the payload.
-    Within(Range<usize>),
-    /// Apart, because the payload has escapes in it.
-    Own(String),
-}
-
-impl EventId {
-    /// The id that `json` ends with, a quote behind it.
-    pub(super) fn at_end_of(json: &str, id: Cow<'_, str>) -> Self {
-        match json.strip_suffix('"') {
-            Some(inner) if inner.ends_with(&*id) => {
-                EventId::Within(inner.len() - id.len()..inner.len())
-            }
-            _ => EventId::Own(id.into_owned()),
-        }
-    }
 }
 
 impl SealedEvent {
@@ -84,10 +62,7 @@ impl SealedEvent {
 
     /// `event_id`, which every sealed event has.
     pub fn event_id(&self) -> &str {
-        match &self.event_id {
-            EventId::Within(place) => &self.json[place.clone()],
-            EventId::Own(id) => id,
-        }
+        &self.event_id
     }
 
     /// `event_time`, in Unix seconds.
