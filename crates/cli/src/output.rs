@@ -11,7 +11,6 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -189,40 +188,50 @@ pub(crate) fn note(message: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", printable(message));
 }
 
-/// A bar on standard error that shows how far a long work has come, when a terminal is there to show it.
-pub(crate) struct Progress(ProgressBar);
+/// A line on standard error that shows how far a long work has come, when a terminal is there to show it.
+pub(crate) struct Progress {
+    /// Of how many steps; `None` when nothing is shown.
+    steps: Option<usize>,
+}
 
 impl Progress {
     /// Of work with so many steps.
     pub(crate) fn of(steps: usize) -> Self {
-        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
-        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-        let template = "{wide_bar} {human_pos} of {human_len}, {eta} left";
-        Self(match ProgressStyle::with_template(template) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        })
+        let steps = Some(steps).filter(|_| io::stderr().is_terminal());
+        Self { steps }
     }
 
     /// Of work that is too short to show.
     pub(crate) fn hidden() -> Self {
-        Self(ProgressBar::hidden())
+        Self { steps: None }
     }
 
     /// So many steps are done.
     pub(crate) fn reach(&self, step: usize) {
-        self.0.set_position(u64::try_from(step).unwrap_or(u64::MAX));
+        if let Some(steps) = self.steps {
+            redraw(&format!("{} of {}", grouped(step as u64), grouped(steps as u64)));
+        }
     }
 
-    /// Says something above the bar.
+    /// Says something above the line, which comes back with the next step.
     pub(crate) fn note(&self, message: &str) {
-        self.0.suspend(|| note(message));
+        self.finish();
+        note(message);
     }
 
-    /// Takes the bar away.
+    /// Takes the line away.
     pub(crate) fn finish(&self) {
-        self.0.finish_and_clear();
+        if self.steps.is_some() {
+            redraw("");
+        }
     }
+}
+
+/// Writes a text over the line in which the cursor stands. That is no colour, so `NO_COLOR` does not forbid it.
+fn redraw(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // When standard error is gone, nobody is left to tell.
+    let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]
