@@ -15,10 +15,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -93,13 +93,11 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         line: Arc::clone(&line),
     });
     let service = service_fn(|request| answer(Arc::clone(&state), Arc::clone(&line), request));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(state.settings.read_timeout);
-    builder.http2().timer(TokioTimer::new());
-    let mut serving = pin!(builder.serve_connection(socket, service));
+        .header_read_timeout(state.settings.read_timeout)
+        .serve_connection(socket, service);
+    let mut serving = pin!(serving);
     let stops = tokio::select! {
         // How a connection ends is the client's business: there is nobody to tell.
         _ = serving.as_mut() => false,
