@@ -10,10 +10,12 @@ use std::mem;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sluice_event::batch::{Beside, is_asked_for};
@@ -101,6 +103,41 @@ async fn take_of(
     (id, caller): (&RequestId, &mut Option<Arc<Source>>),
 ) -> Result<Receipt, GraphProblem> {
     let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or_default();
+    let opened = open(doors, &head, body).await?;
+    let bearer = || auth::bearer(&head.headers).map(str::to_owned);
+    let key = opened.key.or_else(bearer);
+    let key = key.ok_or_else(GraphProblem::no_token)?;
+    let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
+    *caller = Some(Arc::clone(&source));
+    doors.are_asked();
+    let dataset = DatasetId::parse(dataset)
+        .ok()
+        .filter(|dataset| source.datasets.contains(dataset))
+        .ok_or_else(GraphProblem::unknown_dataset)?;
+    let (form, mut rest) = (opened.form, opened.rest);
+    if form.has_switch() || has_switch(query) {
+        return Err(switch_misplaced().into());
+    }
+    let code = test_code(query).or_else(|| form.test_event_code());
+    // A form has its field `data`, which may hold one event.
+    let is_json = form.json().is_some();
+    rest.bytes = form.into_events()?;
+    let sealed = doors.seal(rest, &source).await;
+    let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
+    if is_json && sealed.is_single {
+        return Err(FormError::NoData.into());
+    }
+    let route = sealed.route(source, vec![dataset], code.as_deref())?;
+    let receipt = doors.keep(sealed, &route, id).await?;
+    if receipt.accepted + receipt.duplicates == 0 {
+        return Err(GraphProblem::refused(&receipt.rejected));
+    }
+    Ok(receipt)
+}
+
+/// Reads the body, as much of it as the keys allow that come before it.
+async fn open(doors: &Doors, head: &Parts, body: Body) -> Result<Opened, GraphProblem> {
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     let in_query = parameter(query, "access_token");
     let bearer = auth::bearer(headers);
@@ -128,39 +165,7 @@ async fn take_of(
     let opened = aside(received.bytes.len(), move || {
         Opened::of(&content_type, received, shown)
     });
-    let Opened {
-        form,
-        key,
-        mut rest,
-    } = opened.await?;
-    let key = key
-        .or(bearer.map(str::to_owned))
-        .ok_or_else(GraphProblem::no_token)?;
-    let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
-    *caller = Some(Arc::clone(&source));
-    doors.are_asked();
-    let dataset = DatasetId::parse(dataset)
-        .ok()
-        .filter(|dataset| source.datasets.contains(dataset))
-        .ok_or_else(GraphProblem::unknown_dataset)?;
-    if form.has_switch() || has_switch(query) {
-        return Err(switch_misplaced().into());
-    }
-    let code = test_code(query).or_else(|| form.test_event_code());
-    // A form has its field `data`, which may hold one event.
-    let is_json = form.json().is_some();
-    rest.bytes = form.into_events()?;
-    let sealed = doors.seal(rest, &source).await;
-    let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
-    if is_json && sealed.is_single {
-        return Err(FormError::NoData.into());
-    }
-    let route = sealed.route(source, vec![dataset], code.as_deref())?;
-    let outcome = doors.keep(sealed, &route, id).await?;
-    if outcome.accepted + outcome.duplicates == 0 {
-        return Err(GraphProblem::refused(&outcome.rejected));
-    }
-    Ok(outcome)
+    opened.await
 }
 
 /// What was seen before the body was read.
