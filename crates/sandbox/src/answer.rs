@@ -204,7 +204,7 @@ impl Reply {
 
 /// What comes of a request.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Reaction {
     Reply(Reply),
     /// Every known event id as one JSON line, written while it is read.
     Ids,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::State;
-use crate::answer::{Outcome, Reply};
+use crate::answer::{Reaction, Reply};
 use crate::host;
 use crate::page;
 use crate::refused::RefusedRequest;
@@ -33,7 +33,7 @@ pub(crate) async fn route(
     state: &Arc<State>,
     segments: &[&str],
     request: Request<Incoming>,
-) -> Outcome {
+) -> Reaction {
     let method = request.method().clone();
     let is_read = routes::is_read(&method);
     if let Some(why) = host::foreign(&request, state.settings.listen) {
@@ -45,12 +45,12 @@ pub(crate) async fn route(
     let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
     match segments {
         [] if is_read => answered(page::page(state, &query)),
-        ["page.css"] if is_read => Outcome::Reply(page::style()),
-        ["page.js"] if is_read => Outcome::Reply(page::script()),
+        ["page.css"] if is_read => Reaction::Reply(page::style()),
+        ["page.js"] if is_read => Reaction::Reply(page::script()),
         ["received"] if is_read => answered(received(state, &query)),
         ["refused"] if is_read => answered(refused(state, &query)),
-        ["ids"] if is_read => Outcome::Ids,
-        ["stats"] if is_read => Outcome::Reply(Reply::json(200, &state.store.stats())),
+        ["ids"] if is_read => Reaction::Ids,
+        ["stats"] if is_read => Reaction::Reply(Reply::json(200, &state.store.stats())),
         ["faults"] if is_read => faults(state),
         ["received"] if method == Method::DELETE => {
             state.store.clear();
@@ -90,17 +90,17 @@ fn is_foreign(request: &Request<Incoming>) -> bool {
     host.is_none() || host != header(HOST)
 }
 
-fn done() -> Outcome {
-    Outcome::Reply(Reply::json(200, &json!({"success": true})))
+fn done() -> Reaction {
+    Reaction::Reply(Reply::json(200, &json!({"success": true})))
 }
 
-fn problem(status: u16, text: &str) -> Outcome {
-    Outcome::Reply(Reply::json(status, &json!({"error": text})))
+fn problem(status: u16, text: &str) -> Reaction {
+    Reaction::Reply(Reply::json(status, &json!({"error": text})))
 }
 
 /// The answer to a question whose query may be wrong.
-fn answered(reply: Result<Reply, String>) -> Outcome {
-    reply.map_or_else(|text| problem(400, &text), Outcome::Reply)
+fn answered(reply: Result<Reply, String>) -> Reaction {
+    reply.map_or_else(|text| problem(400, &text), Reaction::Reply)
 }
 
 /// A page of the list. Written straight, not through `Value`: that would sort the keys of the events.
@@ -142,17 +142,17 @@ fn refused(state: &State, query: &[(String, String)]) -> Result<Reply, String> {
     Ok(Reply::json(200, &RefusedPage { requests, next }))
 }
 
-fn faults(state: &State) -> Outcome {
+fn faults(state: &State) -> Reaction {
     let list = state.faults.list(state.settings.clock.now_ms());
-    Outcome::Reply(Reply::json(200, &json!({"faults": list})))
+    Reaction::Reply(Reply::json(200, &json!({"faults": list})))
 }
 
 async fn change(
     state: &Arc<State>,
     request: Request<Incoming>,
     replaces: bool,
-    apply: fn(&State, &Bytes, bool) -> Result<Outcome, String>,
-) -> Outcome {
+    apply: fn(&State, &Bytes, bool) -> Result<Reaction, String>,
+) -> Reaction {
     match routes::body(request, BODY_BYTES_MAX, BODY_TIMEOUT).await {
         Ok(body) => apply(state, &body, replaces).unwrap_or_else(|text| problem(400, &text)),
         Err(error) => problem(error.status, &error.message),
@@ -172,7 +172,7 @@ fn script(value: &Value) -> Option<String> {
     }
 }
 
-fn add_faults(state: &State, body: &Bytes, replaces: bool) -> Result<Outcome, String> {
+fn add_faults(state: &State, body: &Bytes, replaces: bool) -> Result<Reaction, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let lines = if text.trim_start().starts_with(['{', '[', '"']) {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -189,7 +189,7 @@ fn add_faults(state: &State, body: &Bytes, replaces: bool) -> Result<Outcome, St
 }
 
 /// One token, a list of tokens, or `{"unlisted": "unknown", "tokens": […]}`.
-fn set_tokens(state: &State, body: &Bytes, _: bool) -> Result<Outcome, String> {
+fn set_tokens(state: &State, body: &Bytes, _: bool) -> Result<Reaction, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let change = match &value {
         Value::Array(_) => read(value).map(|tokens| Change {

@@ -86,7 +86,7 @@ impl First {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct KnownId {
     group: u32,
     received: u32,
     distinct: u32,
@@ -104,7 +104,7 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Ids {
     keep_max: usize,
-    entries: HashMap<u128, Entry>,
+    entries: HashMap<u128, KnownId>,
     order: VecDeque<u128>,
     /// Sales of stores by what makes them equal, with the first.
     sales: HashMap<u128, First>,
@@ -208,7 +208,7 @@ impl Ids {
             }
             return original;
         }
-        let entry = Entry {
+        let entry = KnownId {
             group,
             received: 1,
             distinct: u32::from(sale.is_none()),
@@ -301,7 +301,7 @@ impl Ids {
         )
     }
 
-    fn counted(&self, entry: &Entry) -> IdCount {
+    fn counted(&self, entry: &KnownId) -> IdCount {
         let group = &self.groups[entry.group as usize];
         IdCount {
             dataset: group.dataset.clone(),

@@ -36,7 +36,7 @@ pub use clock::Clock;
 pub use fault::{Effect, Fault};
 pub use ids::{IdCount, Original, Sameness, Tally};
 pub use refused::RefusedRequest;
-pub use script::{Problem, ScriptError, parse_id, parse_script};
+pub use script::{ScriptError, ScriptProblem, parse_id, parse_script};
 pub use store::{EarlierEvent, ReceivedEvent, Stats};
 pub use tokens::{Token, TokenState, Tokens};
 
@@ -199,11 +199,6 @@ impl Sandbox {
     /// Puts these faults in the place of all others; an empty list ends the bad day. Times begin now.
     pub fn script(&self, faults: Vec<Fault>) {
         self.state.faults.clear();
-        self.add_faults(faults);
-    }
-
-    /// Adds faults to those in force.
-    pub fn add_faults(&self, faults: Vec<Fault>) {
         let now_ms = self.state.settings.clock.now_ms();
         self.state.faults.add(faults, now_ms);
     }
@@ -211,11 +206,6 @@ impl Sandbox {
     /// Lists a token, in place of what was said about it before.
     pub fn set_token(&self, token: Token) {
         self.state.wallet.set(token);
-    }
-
-    /// Says what tokens that are not listed are good for.
-    pub fn set_unlisted_tokens(&self, state: TokenState) {
-        self.state.wallet.set_unlisted(state);
     }
 
     /// What arrived so far, in numbers.
@@ -231,12 +221,7 @@ impl Sandbox {
 
     /// The kept events, oldest first.
     pub fn received(&self) -> Vec<ReceivedEvent> {
-        self.received_after(0, usize::MAX)
-    }
-
-    /// Up to `max` kept events with a higher number, oldest first.
-    pub fn received_after(&self, number: u64, max: usize) -> Vec<ReceivedEvent> {
-        self.state.store.received(Some(number), max)
+        self.state.store.received(Some(0), usize::MAX)
     }
 
     /// The newest refused requests, oldest first.

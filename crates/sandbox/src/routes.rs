@@ -9,7 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT};
 use hyper::{Method, Request};
 
-use crate::answer::{GraphError, Outcome, Reply};
+use crate::answer::{GraphError, Reaction, Reply};
 use crate::clock::deadline;
 use crate::fault::Effect;
 use crate::faults::{Plan, usage_headers};
@@ -48,11 +48,11 @@ enum Ask {
 const ICON: &str = "/favicon.ico";
 
 /// Answers a request.
-pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Outcome {
+pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Reaction {
     let path = request.uri().path().to_owned();
     if path == "/" && is_read(request.method()) {
         // Whoever types the address alone is a person.
-        return Outcome::Reply(Reply::to("/sandbox"));
+        return Reaction::Reply(Reply::to("/sandbox"));
     }
     let mut segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     if segments.first() == Some(&"sandbox") {
@@ -114,7 +114,7 @@ fn ask(method: &Method, segments: &[&str]) -> Ask {
     }
 }
 
-async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incoming>) -> Outcome {
+async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incoming>) -> Reaction {
     let method = request.method().clone();
     let settings = &call.state.settings;
     let limits = (settings.body_bytes_max, settings.read_timeout);
@@ -135,7 +135,7 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
     };
     let body = match body(request, limits.0, limits.1).await {
         Ok(body) => body,
-        Err(error) => return Outcome::Reply(refuse(error.into())),
+        Err(error) => return Reaction::Reply(refuse(error.into())),
     };
     if call.plan.upload_us > 0 {
         // A client that gives up closes its connection, and this ends here.
@@ -162,7 +162,7 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
     if let Some(outcome) = call.fault(true) {
         return outcome;
     }
-    Outcome::Reply(reply)
+    Reaction::Reply(reply)
 }
 
 /// A body that fits and comes in time.
@@ -211,40 +211,40 @@ async fn discard(mut body: Incoming) {
 
 impl Call<'_> {
     /// What a fault makes of the request, before or after its events are taken.
-    fn fault(&self, late: bool) -> Option<Outcome> {
+    fn fault(&self, late: bool) -> Option<Reaction> {
         let effect = self
             .plan
             .effect
             .as_ref()
             .filter(|_| self.plan.late == late)?;
         match effect {
-            Effect::Reset => Some(Outcome::Reset),
-            Effect::Hang => Some(Outcome::Hang),
+            Effect::Reset => Some(Reaction::Reset),
+            Effect::Hang => Some(Reaction::Hang),
             _ => {
                 let reply = self.plan.reply(&self.id, &self.trace_id, self.now_ms)?;
-                Some(Outcome::Reply(reply))
+                Some(Reaction::Reply(reply))
             }
         }
     }
 }
 
 /// Adds what every answer has, waits if a fault wants it, and counts.
-async fn finish(call: &Call<'_>, ask: Ask, outcome: Outcome) -> Outcome {
+async fn finish(call: &Call<'_>, ask: Ask, outcome: Reaction) -> Reaction {
     if call.plan.slow_ms > 0 {
         tokio::time::sleep(Duration::from_millis(call.plan.slow_ms)).await;
     }
     let (label, outcome) = match outcome {
-        Outcome::Reply(mut reply) => {
+        Reaction::Reply(mut reply) => {
             if call.plan.effect == Some(Effect::HalfBody) {
                 reply.torn = true;
                 "half-body".clone_into(&mut reply.label);
             }
             let label = reply.label.clone();
-            (label, Outcome::Reply(dress(call, reply)))
+            (label, Reaction::Reply(dress(call, reply)))
         }
-        Outcome::Reset => ("reset".to_owned(), Outcome::Reset),
-        Outcome::Hang => ("hang".to_owned(), Outcome::Hang),
-        outcome @ Outcome::Ids => (String::new(), outcome),
+        Reaction::Reset => ("reset".to_owned(), Reaction::Reset),
+        Reaction::Hang => ("hang".to_owned(), Reaction::Hang),
+        outcome @ Reaction::Ids => (String::new(), outcome),
     };
     if ask == Ask::Events {
         call.state.store.answered(&label);

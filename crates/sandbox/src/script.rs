@@ -27,13 +27,13 @@ pub struct ScriptError {
     /// The fault as it was written.
     pub text: String,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: ScriptProblem,
 }
 
 /// What may be wrong with a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum ScriptProblem {
     /// No fault is called so.
     #[error(
         "there is no fault \"{0}\"; there are: a status from 400 to 599, html, empty, error, 200-error, \
@@ -97,8 +97,8 @@ pub fn parse_script(script: &str) -> Result<Vec<Fault>, ScriptError> {
 }
 
 impl FromStr for Fault {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    type Err = ScriptProblem;
+    fn from_str(text: &str) -> Result<Self, ScriptProblem> {
         parse_fault(text)
     }
 }
@@ -120,10 +120,10 @@ impl<'t> Words<'t> {
         &mut self,
         expected: &'static str,
         read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, ScriptProblem> {
         let after = self.last.to_owned();
         let found = self.next().unwrap_or_default();
-        read(found).ok_or_else(|| Problem::Expected {
+        read(found).ok_or_else(|| ScriptProblem::Expected {
             after,
             expected,
             found: found.to_owned(),
@@ -143,7 +143,7 @@ impl<'t> Words<'t> {
     }
 }
 
-fn parse_fault(text: &str) -> Result<Fault, Problem> {
+fn parse_fault(text: &str) -> Result<Fault, ScriptProblem> {
     let mut words = Words {
         rest: text.split_whitespace().peekable(),
         last: "",
@@ -184,21 +184,21 @@ fn parse_fault(text: &str) -> Result<Fault, Problem> {
                     let wait_ms = words.expect("a time such as 5m", duration_ms)?;
                     *regain_min = Some(minutes(wait_ms));
                 }
-                _ => return Err(Problem::DoesNotFit("regain")),
+                _ => return Err(ScriptProblem::DoesNotFit("regain")),
             },
             word => modifier(word, &mut fault)?,
         }
     }
     if fault.late && fault.effect.says_itself_when() {
-        return Err(Problem::DoesNotFit("late"));
+        return Err(ScriptProblem::DoesNotFit("late"));
     }
     Ok(fault)
 }
 
 /// Notes a modifier, unless one about the same thing was there before.
-fn say_once<'t>(said: &mut Vec<&'t str>, word: &'t str) -> Result<(), Problem> {
+fn say_once<'t>(said: &mut Vec<&'t str>, word: &'t str) -> Result<(), ScriptProblem> {
     if let Some(before) = said.iter().find(|before| subject(before) == subject(word)) {
-        return Err(Problem::Twice {
+        return Err(ScriptProblem::Twice {
             said: (*before).to_owned(),
             again: word.to_owned(),
         });
@@ -218,15 +218,15 @@ fn subject(word: &str) -> &str {
 }
 
 /// Modifiers of one word: `x3` and `p=0.01`.
-fn modifier(word: &str, fault: &mut Fault) -> Result<(), Problem> {
+fn modifier(word: &str, fault: &mut Fault) -> Result<(), ScriptProblem> {
     if let Some(times) = word.strip_prefix('x').and_then(count) {
         fault.times = Some(times);
         return Ok(());
     }
     let Some(share) = word.strip_prefix("p=") else {
-        return Err(Problem::UnknownModifier(word.to_owned()));
+        return Err(ScriptProblem::UnknownModifier(word.to_owned()));
     };
-    let wrong = || Problem::Expected {
+    let wrong = || ScriptProblem::Expected {
         after: "p=".to_owned(),
         expected: "a number from 0.000001 to 1, such as 0.01",
         found: share.to_owned(),
@@ -246,7 +246,7 @@ fn modifier(word: &str, fault: &mut Fault) -> Result<(), Problem> {
     Ok(())
 }
 
-fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
+fn parse_effect(words: &mut Words<'_>) -> Result<Effect, ScriptProblem> {
     let word = words.next().unwrap_or_default();
     let status = "a status from 200 to 599";
     Ok(match word {
@@ -292,7 +292,7 @@ fn parse_effect(words: &mut Words<'_>) -> Result<Effect, Problem> {
         },
         word => match any_status(word).filter(|status| *status >= 400) {
             Some(status) => Effect::Status(status),
-            None => return Err(Problem::UnknownFault(word.to_owned())),
+            None => return Err(ScriptProblem::UnknownFault(word.to_owned())),
         },
     })
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::State;
-use crate::answer::{Outcome, Reply};
+use crate::answer::{Reaction, Reply};
 use crate::routes;
 
 /// How many connections are served at once; more wait to be accepted.
@@ -117,16 +117,16 @@ async fn answer(
     state: Arc<State>,
     line: Arc<Line>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<ReplyBody>, Infallible> {
     match routes::route(&state, request).await {
-        Outcome::Reply(reply) => Ok(response(reply, state.settings.clock.http_date())),
-        Outcome::Ids => Ok(ids(state)),
-        Outcome::Reset => {
+        Reaction::Reply(reply) => Ok(response(reply, state.settings.clock.http_date())),
+        Reaction::Ids => Ok(ids(state)),
+        Reaction::Reset => {
             line.resets.store(true, Ordering::Release);
             line.cut.cancel();
             std::future::pending().await
         }
-        Outcome::Hang => {
+        Reaction::Hang => {
             tokio::select! {
                 () = state.stop.cancelled() => {}
                 () = tokio::time::sleep(HANG_MAX) => {}
@@ -138,15 +138,15 @@ async fn answer(
 }
 
 /// An answer of Meta's at this time.
-fn response(reply: Reply, date: Option<String>) -> Response<Answer> {
+fn response(reply: Reply, date: Option<String>) -> Response<ReplyBody> {
     let length = reply.body.len();
     let body = if reply.torn {
-        Answer::Torn {
+        ReplyBody::Torn {
             first: Some(reply.body.slice(..length / 2)),
             wait: Box::pin(tokio::time::sleep(TORN_AFTER)),
         }
     } else {
-        Answer::Full(Some(reply.body))
+        ReplyBody::Full(Some(reply.body))
     };
     let mut response = Response::new(body);
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
@@ -167,15 +167,15 @@ fn response(reply: Reply, date: Option<String>) -> Response<Answer> {
     response
 }
 
-fn ids(state: Arc<State>) -> Response<Answer> {
-    let mut response = Response::new(Answer::Ids { state, next: 0 });
+fn ids(state: Arc<State>) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Ids { state, next: 0 });
     let kind = HeaderValue::from_static("application/x-ndjson");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
 /// The body of an answer.
-enum Answer {
+enum ReplyBody {
     Full(Option<Bytes>),
     /// Half of it, and then the connection ends.
     Torn {
@@ -189,7 +189,7 @@ enum Answer {
     },
 }
 
-impl Body for Answer {
+impl Body for ReplyBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -198,18 +198,18 @@ impl Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
-            Answer::Full(body) => {
+            ReplyBody::Full(body) => {
                 let body = body.take().filter(|body| !body.is_empty());
                 Poll::Ready(body.map(|body| Ok(Frame::data(body))))
             }
-            Answer::Torn { first, wait } => {
+            ReplyBody::Torn { first, wait } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(Frame::data(first))));
                 }
                 let over = wait.as_mut().poll(context);
                 over.map(|()| Some(Err(io::Error::from(io::ErrorKind::ConnectionAborted))))
             }
-            Answer::Ids { state, next } => {
+            ReplyBody::Ids { state, next } => {
                 let (page, following) = state.store.ids_page(*next, IDS_PAGE);
                 *next = following;
                 let mut lines = Vec::new();
@@ -224,12 +224,12 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Answer::Full(None))
+        matches!(self, ReplyBody::Full(None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Answer::Full(body) => {
+            ReplyBody::Full(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
             _ => SizeHint::default(),
