@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use sluice_gateway::config::{
-    Config, Ink, LoadError, Loaded, Problem, Problems, ProcessEnvironment, Severity,
+    Config, ConfigProblem, Ink, LoadError, Loaded, Problems, ProcessEnvironment, Severity,
 };
 
 use crate::clock::Clock;
@@ -81,7 +81,7 @@ pub(crate) fn unusable(problems: &Problems) -> Failure {
 }
 
 /// A problem with its colours, for people.
-pub(crate) fn painted_problem(problem: &Problem, file: &str) -> String {
+pub(crate) fn painted_problem(problem: &ConfigProblem, file: &str) -> String {
     problem.render(&printable(file), |ink, text| {
         let style = match ink {
             Ink::Severity(Severity::Error) => RED,

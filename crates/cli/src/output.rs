@@ -209,7 +209,11 @@ impl Progress {
     /// So many steps are done.
     pub(crate) fn reach(&self, step: usize) {
         if let Some(steps) = self.steps {
-            redraw(&format!("{} of {}", grouped(step as u64), grouped(steps as u64)));
+            redraw(&format!(
+                "{} of {}",
+                grouped(step as u64),
+                grouped(steps as u64)
+            ));
         }
     }
 

@@ -12,10 +12,10 @@ mod doubt;
 mod lane;
 mod lane_state;
 mod listeners;
+mod maintenance;
 mod roster;
 mod start;
 mod time;
-mod upkeep;
 mod watch;
 
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub struct Gateway {
     drain: Duration,
     shutdown_grace: Duration,
     servers: TaskTracker,
-    /// Lanes and upkeep: nothing new is sent.
+    /// Lanes and maintenance: nothing new is sent.
     stop: CancellationToken,
     /// Lanes: what is on its way is not waited for any longer.
     give_up: CancellationToken,
@@ -201,7 +201,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Starts the doors, the lanes and the upkeep.
+    /// Starts the doors, the lanes and the maintenance.
     fn run(self, listeners: Listeners) -> Gateway {
         let (stage, stages) = Stages::new();
         let (servers, workers) = (TaskTracker::new(), TaskTracker::new());
@@ -234,7 +234,7 @@ impl Parts {
         workers.spawn(lane::supervise(self.lanes(&stop, &give_up)));
         let watch = self.watch.clone();
         let (journal, shutdown_grace) = (Arc::clone(&self.journal), config.server.shutdown_grace);
-        workers.spawn(upkeep::run(self.upkeep(&reload, &stop, &failed)));
+        workers.spawn(maintenance::run(self.maintenance(&reload, &stop, &failed)));
         Gateway {
             address,
             admin_address,
@@ -270,13 +270,13 @@ impl Parts {
         }
     }
 
-    fn upkeep(
+    fn maintenance(
         self,
         reload: &Arc<Notify>,
         stop: &CancellationToken,
         failed: &CancellationToken,
-    ) -> upkeep::Upkeep {
-        upkeep::Upkeep {
+    ) -> maintenance::Maintenance {
+        maintenance::Maintenance {
             roster: self.roster,
             journal: self.journal,
             clock: self.time,
@@ -285,7 +285,7 @@ impl Parts {
             datasets: self.config.datasets,
             reload: Arc::clone(reload),
             edited: (self.file).map(|file| config_file::Look::new(file, self.environment)),
-            told: upkeep::Told::default(),
+            told: maintenance::Told::default(),
             stop: stop.clone(),
             failed: failed.clone(),
         }

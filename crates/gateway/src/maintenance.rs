@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::clock::seconds;
 use crate::config::Dataset;
 use crate::config_file;
-use crate::roster::{Command, Reading, Roster, RosterError};
+use crate::roster::{Reading, Roster, RosterError, SecretCommand};
 use crate::time::Time;
 use crate::watch::Watch;
 
@@ -30,8 +30,8 @@ const SWEEP: Duration = Duration::from_hours(1);
 /// How often the version of the Graph API is compared with its end.
 const VERSIONS: Duration = Duration::from_hours(24);
 
-/// What upkeep works with.
-pub(crate) struct Upkeep {
+/// What maintenance works with.
+pub(crate) struct Maintenance {
     pub(crate) roster: Arc<Roster>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<Time>,
@@ -47,15 +47,15 @@ pub(crate) struct Upkeep {
 }
 
 /// Does it until it is told to stop.
-pub(crate) async fn run(upkeep: Upkeep) {
+pub(crate) async fn run(maintenance: Maintenance) {
     let work = async {
         tokio::join!(
-            upkeep.keep_secrets(),
-            upkeep.keep_house(),
-            upkeep.keep_time()
+            maintenance.keep_secrets(),
+            maintenance.keep_house(),
+            maintenance.keep_time()
         )
     };
-    upkeep.stop.run_until_cancelled(work).await;
+    maintenance.stop.run_until_cancelled(work).await;
 }
 
 /// What was said of each secret last, by its number: the same is not said again each minute.
@@ -80,7 +80,7 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-impl Upkeep {
+impl Maintenance {
     async fn keep_secrets(&self) {
         let commands_again = watch::Sender::new(false);
         let commands = self.roster.commands().into_iter();
@@ -117,7 +117,7 @@ impl Upkeep {
 
     /// Runs one command again and again, and never twice at a time: what it printed first would take effect
     /// last.
-    async fn keep_command(&self, command: Command, mut again: watch::Receiver<bool>) {
+    async fn keep_command(&self, command: SecretCommand, mut again: watch::Receiver<bool>) {
         while again.changed().await.is_ok() {
             let is_asked = *again.borrow_and_update();
             let run = move |roster: &Roster| roster.refresh_command(command);
@@ -269,15 +269,15 @@ mod tests {
     use crate::config::tests::LEAST;
     use crate::config::{Config, FixedEnvironment};
 
-    /// Upkeep of a configuration, with a journal in this folder.
-    fn upkeep(text: &str, folder: &Path) -> Upkeep {
+    /// Maintenance of a configuration, with a journal in this folder.
+    fn maintenance(text: &str, folder: &Path) -> Maintenance {
         let environment = FixedEnvironment::new()
             .with("META_ACCESS_TOKEN", "EAAToken")
             .with("SLUICE_KEY", "key-of-the-shop-0123456789");
         let config = Config::parse("test.toml", text, &environment, 0).unwrap();
         let config = config.config;
         let journal = Embedded::open(&folder.join("journal"), Options::default()).unwrap();
-        Upkeep {
+        Maintenance {
             roster: Arc::new(Roster::read(&config, Arc::new(environment)).unwrap()),
             journal: Arc::new(journal),
             clock: Arc::new(Time::sure(Arc::new(SystemClock::default()))),
@@ -319,21 +319,21 @@ mod tests {
     #[tokio::test]
     async fn a_journal_that_can_write_again_is_told_while_nothing_comes_in() {
         let folder = tempfile::tempdir().unwrap();
-        let upkeep = upkeep(LEAST, folder.path());
-        let (watch, stop) = (upkeep.watch.clone(), upkeep.stop.clone());
+        let maintenance = maintenance(LEAST, folder.path());
+        let (watch, stop) = (maintenance.watch.clone(), maintenance.stop.clone());
         watch.kept(Some(&JournalError::Full));
         assert!(watch.is_failing());
-        let upkeep = tokio::spawn(run(upkeep));
+        let maintenance = tokio::spawn(run(maintenance));
         until("a look at the journal", || !watch.is_failing()).await;
         stop.cancel();
-        upkeep.await.unwrap();
+        maintenance.await.unwrap();
     }
 
     /// Whose clock leaps does not lose what is kept.
     #[tokio::test]
     async fn nothing_is_deleted_by_a_time_in_doubt() {
         let folder = tempfile::tempdir().unwrap();
-        let mut upkeep = upkeep(LEAST, folder.path());
+        let mut maintenance = maintenance(LEAST, folder.path());
         let dataset = DatasetId::parse("1234567890123456").unwrap();
         let id = LaneId {
             dataset: dataset.clone(),
@@ -355,30 +355,34 @@ mod tests {
             in_doubt: false,
             event: event.unwrap(),
         };
-        upkeep.journal.append(vec![entry]).await.unwrap();
+        maintenance.journal.append(vec![entry]).await.unwrap();
         let limits = LeaseLimits {
             events_max: 1,
             bytes_max: 1_000_000,
             urgent_before_s: 0,
         };
-        let mut lease = upkeep.journal.lease(&id, limits).await.unwrap();
+        let mut lease = maintenance.journal.lease(&id, limits).await.unwrap();
         let delivered = DeliveryReport {
             at_ms: 2_000,
             request: None,
             outcomes: vec![(lease.events[0].key, Outcome::Delivered)],
             ..DeliveryReport::default()
         };
-        upkeep.journal.settle(&mut lease, delivered).await.unwrap();
+        maintenance
+            .journal
+            .settle(&mut lease, delivered)
+            .await
+            .unwrap();
         let has_body = || {
             let detail = Books::open(&folder.path().join("journal")).unwrap();
             detail.event(EventKey(1)).unwrap().unwrap().json.is_some()
         };
         let clock = || Arc::new(SystemClock::default());
-        upkeep.clock = Arc::new(Time::unheard(clock()).unwrap());
-        upkeep.sweep().await;
+        maintenance.clock = Arc::new(Time::unheard(clock()).unwrap());
+        maintenance.sweep().await;
         assert!(has_body());
-        upkeep.clock = Arc::new(Time::sure(clock()));
-        upkeep.sweep().await;
+        maintenance.clock = Arc::new(Time::sure(clock()));
+        maintenance.sweep().await;
         assert!(!has_body());
     }
 
@@ -416,16 +420,16 @@ datasets = ["1234567890123456"]
             source(folder, "slow"),
             source(folder, "quick")
         );
-        let upkeep = upkeep(&text, folder);
-        let (keys, stop) = (upkeep.roster.keys(), upkeep.stop.clone());
-        let reload = Arc::clone(&upkeep.reload);
+        let maintenance = maintenance(&text, folder);
+        let (keys, stop) = (maintenance.roster.keys(), maintenance.stop.clone());
+        let reload = Arc::clone(&maintenance.reload);
         let is_in_force = |key: &str| keys.borrow().source(key).is_some();
         let runs = |name: &str| {
             let runs = fs::read_to_string(folder.join(format!("{name}.runs")));
             runs.unwrap().lines().count()
         };
         let hang = folder.join("slow.hang");
-        let upkeep = tokio::spawn(run(upkeep));
+        let maintenance = tokio::spawn(run(maintenance));
 
         fs::write(&hang, "").unwrap();
         fs::write(folder.join("slow"), "second-key-of-slow").unwrap();
@@ -452,6 +456,6 @@ datasets = ["1234567890123456"]
         until("the slow command", || is_in_force("second-key-of-slow")).await;
         until("its second turn", || runs("slow") == 3).await;
         stop.cancel();
-        upkeep.await.unwrap();
+        maintenance.await.unwrap();
     }
 }

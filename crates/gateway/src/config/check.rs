@@ -9,7 +9,7 @@ use sluice_journal::BodyKey;
 use super::environment::Environment;
 use super::key::SecretKind;
 use super::load::{self, LoadError, Reading, SecretPlace};
-use super::problem::{Problem, Problems, Severity};
+use super::problem::{ConfigProblem, Problems, Severity};
 use super::resolved::Config;
 use super::secret::Secret;
 
@@ -88,7 +88,7 @@ fn check_secrets(
     secrets: &[SecretPlace],
     environment: &dyn Environment,
     is_local: bool,
-) -> Vec<Problem> {
+) -> Vec<ConfigProblem> {
     let texts: Vec<_> = secrets
         .iter()
         .map(|secret| secret.secret.read(environment))
@@ -100,7 +100,13 @@ fn check_secrets(
     for (secret, text) in secrets.iter().zip(texts) {
         let mut note = |severity, message: &str, help: &str| {
             let place = secret.place.clone();
-            list.push(Problem::new(severity, place, &secret.path, message, help));
+            list.push(ConfigProblem::new(
+                severity,
+                place,
+                &secret.path,
+                message,
+                help,
+            ));
         };
         let text = match text {
             Ok(text) => text,

@@ -54,7 +54,7 @@ pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use last_words::LastWords;
 pub use load::{CONFIG_BYTES_MAX, LoadError, Loaded, TRIAL_FOLDER};
-pub use problem::{Ink, Place, Problem, Problems, Severity};
+pub use problem::{ConfigProblem, Ink, Place, Problems, Severity};
 pub use resolved::{
     Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
     Source, SourceKind, TestEventCode,

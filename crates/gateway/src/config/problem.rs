@@ -67,7 +67,7 @@ impl Place {
 
 /// One thing that is wrong. No text in it holds a secret, or characters that command a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// How bad it is.
     pub severity: Severity,
     /// Where it was written.
@@ -93,7 +93,7 @@ pub enum Ink {
     Help,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// A problem whose texts may hold what was written; an empty help is none.
     pub(super) fn new(
         severity: Severity,
@@ -178,11 +178,11 @@ impl Problem {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Problems {
     file: String,
-    list: Vec<Problem>,
+    list: Vec<ConfigProblem>,
 }
 
 impl Problems {
-    pub(super) fn new(file: &str, mut list: Vec<Problem>) -> Self {
+    pub(super) fn new(file: &str, mut list: Vec<ConfigProblem>) -> Self {
         list.sort_by_key(|problem| problem.place.order());
         let file = file.to_owned();
         Self { file, list }
@@ -194,7 +194,7 @@ impl Problems {
     }
 
     /// All of them, in the order of the file.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigProblem> {
         self.list.iter()
     }
 
@@ -217,8 +217,8 @@ impl Problems {
 }
 
 impl<'a> IntoIterator for &'a Problems {
-    type Item = &'a Problem;
-    type IntoIter = std::slice::Iter<'a, Problem>;
+    type Item = &'a ConfigProblem;
+    type IntoIter = std::slice::Iter<'a, ConfigProblem>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

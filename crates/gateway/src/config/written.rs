@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::excerpt::{may_be_shown, quoted};
-use super::problem::{Place, Problem, Severity};
+use super::problem::{ConfigProblem, Place, Severity};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl<T> Written<T> {
 /// Problems as they are found.
 pub(super) struct Notes<'t> {
     text: &'t str,
-    pub(super) list: Vec<Problem>,
+    pub(super) list: Vec<ConfigProblem>,
 }
 
 impl<'t> Notes<'t> {
@@ -80,7 +80,7 @@ impl<'t> Notes<'t> {
 
     fn note<T>(&mut self, severity: Severity, about: &Written<T>, message: &str, help: &str) {
         let place = self.place(&about.origin);
-        let problem = Problem::new(severity, place, &about.path, message, help);
+        let problem = ConfigProblem::new(severity, place, &about.path, message, help);
         self.list.push(problem);
     }
 

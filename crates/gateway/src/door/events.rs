@@ -64,7 +64,7 @@ async fn take(
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
-    Ok((status, Line(Answer::of(&outcome))).into_response())
+    Ok((status, Line(ReceiptBody::of(&outcome))).into_response())
 }
 
 /// What the query of a request may say.
@@ -120,7 +120,7 @@ const REJECTED_MAX: usize = 1_000;
 
 /// The body of an answer.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct ReceiptBody<'a> {
     accepted: usize,
     duplicates: usize,
     rejected: Vec<RejectedEvent<'a>>,
@@ -164,7 +164,7 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ReceiptBody<'a> {
     fn of(outcome: &'a Receipt) -> Self {
         Self {
             accepted: outcome.accepted,

@@ -1,4 +1,4 @@
-//! What a verdict means for the events of a request. Pure: a table of cases. [`trial`](super::trial) does to the
+//! What a verdict means for the events of a request. Pure: a table of cases. [`passage`](super::passage) does to the
 //! batch what is decided here.
 
 use sluice_graph::{Reason, Usage, Verdict};

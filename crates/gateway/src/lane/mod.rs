@@ -6,7 +6,7 @@
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nothing else changes it. Everything it decides is in pure files: [`step`] what to do next,
 //! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
-//! what a verdict means for the events, [`trial`] what a batch goes through, [`refusals`] how many requests may be
+//! what a verdict means for the events, [`passage`] what a batch goes through, [`refusals`] how many requests may be
 //! refused, [`held`] which events stand back for a while. Which event a refusal is about, and whether refusals are
 //! believed, is decided by [`sluice_graph::Search`] and [`sluice_graph::Proof`], which `sluice send` uses as well.
 
@@ -15,13 +15,13 @@ mod decide;
 mod held;
 mod orphan;
 mod pace;
+mod passage;
 mod refusals;
 mod shipment;
 mod size;
 mod step;
 mod supervisor;
 mod tokens;
-mod trial;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,13 +40,13 @@ use crate::time::Time;
 use crate::watch::{LaneReport, NAMED_MAX, Watch};
 use held::Held;
 use pace::Pace;
+use passage::{Plan, beforehand};
 use refusals::Refusals;
 use shipment::{Load, Shipment, Shipped};
 use size::{Allowed, Size};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
 use tokens::{Token, Tokens};
-use trial::{Plan, beforehand};
 
 /// Events closer than this to the end of their time go before all others, in seconds.
 const URGENT_S: i64 = 6 * 60 * 60;

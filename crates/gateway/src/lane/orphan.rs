@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::trial::beforehand;
+use super::passage::beforehand;
 use crate::clock::seconds;
 use crate::config::AfterLostAnswer;
 use crate::time::Time;

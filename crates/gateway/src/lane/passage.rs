@@ -1,6 +1,6 @@
 //! The way of one batch through its requests: what goes in the next one, and what an answer does to the
-//! events. Pure: the shipment posts what [`Trial::next`] says, gives the answer to
-//! [`Trial::answered`], and records what that returns.
+//! events. Pure: the shipment posts what [`Passage::next`] says, gives the answer to
+//! [`Passage::answered`], and records what that returns.
 //!
 //! Two sorts of answers are not believed before another event has gone through alone, a *witness*: the same
 //! vague refusal again and again ([`Proof`]), and an error that may be about one event or about all of them.
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
     pub(crate) after_lost_answer: AfterLostAnswer,
 }
 
-/// What came back for the events that [`Trial::next`] named.
+/// What came back for the events that [`Passage::next`] named.
 #[derive(Debug)]
 pub(crate) struct Heard {
     pub(crate) verdict: Verdict,
@@ -67,7 +67,7 @@ pub(crate) struct Report {
 
 /// One batch.
 #[derive(Debug)]
-pub(crate) struct Trial {
+pub(crate) struct Passage {
     batch: Vec<Member>,
     /// The groups of the events, by their numbers.
     groups: Vec<Group>,
@@ -121,7 +121,7 @@ enum Question {
     Refusal(Report, Trouble),
 }
 
-impl Trial {
+impl Passage {
     /// A batch that is to be sent. What Meta does not deduplicate travels apart from all else and after it: a
     /// lost answer then withholds none of it for a trouble that an earlier request would have met. What the lane knows of the
     /// groups of the events spares the others their search.

@@ -1,6 +1,6 @@
 //! The way of one batch: from the lease to the last event settled, or back to waiting.
 //!
-//! [`Trial`] decides; this posts and records. Every request is recorded with what it decided in one transaction.
+//! [`Passage`] decides; this posts and records. Every request is recorded with what it decided in one transaction.
 //! The lane gets what stopped a shipment; the events that are not settled then go back with the lease and wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,9 +15,9 @@ use tokio::time::sleep;
 
 use super::LaneContext;
 use super::decide;
+use super::passage::{Heard, Passage, Plan, Report, beforehand};
 use super::refusals::Refusals;
 use super::size::{Carried, Size};
-use super::trial::{Heard, Plan, Report, Trial, beforehand};
 use crate::clock::seconds;
 use crate::config::AfterLostAnswer;
 use crate::lane_state::{StandsBack, Trouble};
@@ -135,17 +135,17 @@ impl Shipment {
     async fn send_all(&mut self) -> Result<Option<StandsBack>, Trouble> {
         let after_lost_answer = self.plan.after_lost_answer;
         let undated = self.prepare(after_lost_answer).await?;
-        let mut trial = Trial::new(&self.lease.events, self.plan, &refusals(&self.refusals));
-        trial.leave_out(&undated);
-        let sent = self.send_in(&mut trial).await;
-        for (group, found) in trial.found() {
+        let mut passage = Passage::new(&self.lease.events, self.plan, &refusals(&self.refusals));
+        passage.leave_out(&undated);
+        let sent = self.send_in(&mut passage).await;
+        for (group, found) in passage.found() {
             refusals(&self.refusals).learn(group, found);
         }
         if sent? == Sent::Stopped {
             // What is left waits again, also what was set apart.
             return Ok(None);
         }
-        let stands_back = trial.stands_back();
+        let stands_back = passage.stands_back();
         if undated.is_empty() {
             return Ok(stands_back);
         }
@@ -161,9 +161,9 @@ impl Shipment {
         Ok(stands_back)
     }
 
-    /// Sends what the trial says, until it is through, trouble comes, or the gateway stops.
-    async fn send_in(&mut self, trial: &mut Trial) -> Result<Sent, Trouble> {
-        while let Some(keys) = trial.next(self.limit()) {
+    /// Sends what the passage says, until it is through, trouble comes, or the gateway stops.
+    async fn send_in(&mut self, passage: &mut Passage) -> Result<Sent, Trouble> {
+        while let Some(keys) = passage.next(self.limit()) {
             if self.context.stop.is_cancelled() {
                 return Ok(Sent::Stopped);
             }
@@ -171,7 +171,7 @@ impl Shipment {
                 self.intend(&keys).await?;
             }
             let (exchange, heard) = self.post(&keys).await;
-            let effects = trial.answered(heard, &self.proof);
+            let effects = passage.answered(heard, &self.proof);
             for report in effects.reports {
                 self.settle(report).await?;
             }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_graph::InvalidToken;
 use sluice_journal::InvalidBodyKey;
 
-use super::entry::Held;
+use super::named_secret::Held;
 use crate::config::{KEY_HELP, SecretError};
 
 /// Why a secret cannot be used.

@@ -2,10 +2,10 @@
 //!
 //! Secrets are read at the start; those in files when a file changes; all on SIGHUP, and every minute while a
 //! lane is parked. Each takes effect when it was read, and one that cannot be used leaves the one that was
-//! known in force. Nothing here decides when to read: that is upkeep.
+//! known in force. Nothing here decides when to read: that is maintenance.
 
-mod entry;
 mod error;
+mod named_secret;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +23,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 
 use crate::config::{Config, Dataset, Environment, Graph, Source};
-use entry::{Entry, Held, Value};
 pub use error::RosterError;
+use named_secret::{Held, NamedSecret, Value};
 
 /// What became of each secret that was read again, by its number: whether it is another one than before, or why
 /// it cannot be used.
@@ -91,10 +91,10 @@ impl Keys {
 
 /// Keys and tokens, as they are at this moment.
 pub(crate) struct Roster {
-    entries: Vec<Entry>,
+    secrets: Vec<NamedSecret>,
     graph: Graph,
     environment: Arc<dyn Environment>,
-    /// What was made of each entry.
+    /// What was made of each of them.
     in_force: Mutex<Vec<Held>>,
     destinations: watch::Sender<Arc<Destinations>>,
     keys: watch::Sender<Arc<Keys>>,
@@ -107,14 +107,14 @@ impl Roster {
         config: &Config,
         environment: Arc<dyn Environment>,
     ) -> Result<Self, RosterError> {
-        let entries = Entry::all(config);
-        let seen = Mutex::new(last_written(&entries));
-        let held = read_all(&entries, &*environment)?;
-        if let Some((_, error)) = clash(&entries, &held, |_| true) {
+        let secrets = NamedSecret::all(config);
+        let seen = Mutex::new(last_written(&secrets));
+        let held = read_all(&secrets, &*environment)?;
+        if let Some((_, error)) = clash(&secrets, &held, |_| true) {
             return Err(error);
         }
         let roster = Self {
-            entries,
+            secrets,
             graph: config.graph.clone(),
             environment,
             in_force: Mutex::default(),
@@ -139,9 +139,9 @@ impl Roster {
 
     /// Whose secrets are in files that every user of this machine can read, with the file.
     pub(crate) fn open_files(&self) -> Vec<(String, String)> {
-        let open = self.entries.iter().filter_map(|entry| {
-            let file = entry.place.open_file()?;
-            Some((entry.what(), file.display().to_string()))
+        let open = self.secrets.iter().filter_map(|secret| {
+            let file = secret.place.open_file()?;
+            Some((secret.what(), file.display().to_string()))
         });
         open.collect()
     }
@@ -156,7 +156,7 @@ impl Roster {
 
     /// Whether a file that holds a secret was written since the last time this was asked.
     pub(crate) fn have_files_changed(&self) -> bool {
-        let now = last_written(&self.entries);
+        let now = last_written(&self.secrets);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_changed = *seen != now;
         *seen = now;
@@ -166,37 +166,37 @@ impl Roster {
     /// Reads the secrets in files again. This blocks. Those that can be used take effect, whatever is wrong with
     /// the others.
     pub(crate) fn refresh_files(&self) -> Reading {
-        self.refresh_those(Entry::is_file, false)
+        self.refresh_those(NamedSecret::is_file, false)
     }
 
     /// The same with every secret that no command prints; `wakes` parked lanes even when nothing has changed.
     pub(crate) fn refresh(&self, wakes: bool) -> Reading {
-        self.refresh_those(|entry| !entry.is_command(), wakes)
+        self.refresh_those(|secret| !secret.is_command(), wakes)
     }
 
     /// The same with one secret that a command prints. This may take long, and nothing else waits meanwhile.
-    pub(crate) fn refresh_command(&self, command: Command) -> Reading {
-        let Command(index) = command;
-        let read = self.entries[index].read(&*self.environment);
+    pub(crate) fn refresh_command(&self, command: SecretCommand) -> Reading {
+        let SecretCommand(index) = command;
+        let read = self.secrets[index].read(&*self.environment);
         self.take(vec![(index, read)], false)
     }
 
     /// The secrets that commands print.
-    pub(crate) fn commands(&self) -> Vec<Command> {
-        let entries = self.entries.iter().enumerate();
-        let commands = entries.filter(|(_, entry)| entry.is_command());
-        commands.map(|(index, _)| Command(index)).collect()
+    pub(crate) fn commands(&self) -> Vec<SecretCommand> {
+        let secrets = self.secrets.iter().enumerate();
+        let commands = secrets.filter(|(_, secret)| secret.is_command());
+        commands.map(|(index, _)| SecretCommand(index)).collect()
     }
 
     /// Whose secret a command prints, for people.
-    pub(crate) fn what(&self, command: Command) -> String {
-        self.entries[command.0].what()
+    pub(crate) fn what(&self, command: SecretCommand) -> String {
+        self.secrets[command.0].what()
     }
 
-    fn refresh_those(&self, is_meant: impl Fn(&Entry) -> bool, wakes: bool) -> Reading {
-        let entries = self.entries.iter().enumerate();
-        let meant = entries.filter(|(_, entry)| is_meant(entry));
-        let read = meant.map(|(index, entry)| (index, entry.read(&*self.environment)));
+    fn refresh_those(&self, is_meant: impl Fn(&NamedSecret) -> bool, wakes: bool) -> Reading {
+        let secrets = self.secrets.iter().enumerate();
+        let meant = secrets.filter(|(_, secret)| is_meant(secret));
+        let read = meant.map(|(index, secret)| (index, secret.read(&*self.environment)));
         self.take(read.collect(), wakes)
     }
 
@@ -218,7 +218,7 @@ impl Roster {
             }
         }
         let is_new = |new: &[Held], index: usize| new[index].digest != in_force[index].digest;
-        while let Some((index, error)) = clash(&self.entries, &new, |index| is_new(&new, index)) {
+        while let Some((index, error)) = clash(&self.secrets, &new, |index| is_new(&new, index)) {
             new[index] = in_force[index].clone();
             reading.insert(index, Err(error));
         }
@@ -283,19 +283,25 @@ impl Roster {
 
 /// A secret of a roster that a command prints.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Command(usize);
+pub(crate) struct SecretCommand(usize);
 
 /// When the file of each secret was last written.
-fn last_written(entries: &[Entry]) -> Vec<Option<SystemTime>> {
-    entries.iter().map(|entry| entry.place.modified()).collect()
+fn last_written(secrets: &[NamedSecret]) -> Vec<Option<SystemTime>> {
+    secrets
+        .iter()
+        .map(|secret| secret.place.modified())
+        .collect()
 }
 
 /// Reads secrets beside each other, so that commands together take as long as the slowest.
-fn read_all(entries: &[Entry], environment: &dyn Environment) -> Result<Vec<Held>, RosterError> {
+fn read_all(
+    secrets: &[NamedSecret],
+    environment: &dyn Environment,
+) -> Result<Vec<Held>, RosterError> {
     thread::scope(|scope| {
-        let readers = entries
+        let readers = secrets
             .iter()
-            .map(|entry| scope.spawn(|| entry.read(environment)));
+            .map(|secret| scope.spawn(|| secret.read(environment)));
         let readers: Vec<_> = readers.collect();
         let read = readers.into_iter().map(thread::ScopedJoinHandle::join);
         let read: Vec<_> = read
@@ -312,7 +318,7 @@ fn read_all(entries: &[Entry], environment: &dyn Environment) -> Result<Vec<Held
 
 /// The last new secret that cannot be in force beside the others, and why.
 fn clash(
-    entries: &[Entry],
+    secrets: &[NamedSecret],
     held: &[Held],
     is_new: impl Fn(usize) -> bool,
 ) -> Option<(usize, RosterError)> {
@@ -320,7 +326,7 @@ fn clash(
     new.find_map(|index| {
         let same = (0..held.len()).filter(|other| *other != index);
         let mut same = same.filter(|other| held[*other].digest == held[index].digest);
-        let error = same.find_map(|other| entries[index].clash_with(&entries[other]))?;
+        let error = same.find_map(|other| secrets[index].clash_with(&secrets[other]))?;
         Some((index, error))
     })
 }

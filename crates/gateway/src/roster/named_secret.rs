@@ -9,7 +9,7 @@ use super::error::RosterError;
 use crate::config::{Config, Dataset, Environment, SecretRef, Source, doubt_of_key};
 
 /// A secret that the configuration names.
-pub(super) struct Entry {
+pub(super) struct NamedSecret {
     pub(super) place: SecretRef,
     owner: Owner,
 }
@@ -41,30 +41,30 @@ pub(super) enum Value {
     Key(Arc<Source>, Option<String>),
 }
 
-impl Entry {
+impl NamedSecret {
     /// All secrets that a configuration names: the token of a dataset before its app secret, and keys last.
     pub(super) fn all(config: &Config) -> Vec<Self> {
-        let mut entries = Vec::new();
+        let mut secrets = Vec::new();
         for dataset in &config.datasets {
             let dataset = Arc::new(dataset.clone());
-            entries.push(Self {
+            secrets.push(Self {
                 place: dataset.access_token.clone(),
                 owner: Owner::Token(Arc::clone(&dataset)),
             });
             if let Some(place) = dataset.app_secret.clone() {
                 let owner = Owner::AppSecret(dataset);
-                entries.push(Self { place, owner });
+                secrets.push(Self { place, owner });
             }
         }
         let is_local = config.server.listen.ip().is_loopback();
-        entries.extend(config.sources.iter().map(|source| Self {
+        secrets.extend(config.sources.iter().map(|source| Self {
             place: source.key.clone(),
             owner: Owner::Key {
                 source: Arc::new(source.clone()),
                 is_local,
             },
         }));
-        entries
+        secrets
     }
 
     /// Whose secret it is, for people.

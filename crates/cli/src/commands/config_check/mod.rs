@@ -4,7 +4,7 @@ mod online;
 
 use serde::Serialize;
 use sluice_gateway::config::{
-    Checked, Config, Place, Problem, Problems, ProcessEnvironment, Severity,
+    Checked, Config, ConfigProblem, Place, Problems, ProcessEnvironment, Severity,
 };
 
 use super::Ending;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 struct Found<'a> {
     config: Option<&'a Config>,
     problems: &'a Problems,
-    answers: Option<&'a [online::Answer]>,
+    answers: Option<&'a [online::Standing]>,
 }
 
 impl Found<'_> {
@@ -130,7 +130,7 @@ impl Found<'_> {
 }
 
 /// What Meta says, a dataset at a time.
-fn answers(answers: &[online::Answer], output: &mut Output) -> Result<(), Failure> {
+fn answers(answers: &[online::Standing], output: &mut Output) -> Result<(), Failure> {
     for answer in answers {
         writeln!(
             output,
@@ -217,7 +217,7 @@ struct Report<'a> {
     runs: Option<Runs>,
     /// With --online.
     #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<&'a [online::Answer]>,
+    meta: Option<&'a [online::Standing]>,
 }
 
 #[derive(Serialize)]
@@ -257,7 +257,7 @@ impl<'a> Report<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(problem: &'a Problem) -> Self {
+    fn new(problem: &'a ConfigProblem) -> Self {
         let variable = match &problem.place {
             Place::Variable(name) => Some(name.as_str()),
             _ => None,

@@ -21,7 +21,7 @@ const SCOPES: [&str; 2] = ["ads_management", "business_management"];
 
 /// What Meta says of a dataset and its token.
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+pub(super) struct Standing {
     pub(super) dataset: String,
     /// How the token stands, in a line.
     pub(super) token: String,
@@ -58,7 +58,7 @@ impl Remark {
 }
 
 /// Asks for every dataset, one after the other.
-pub(super) fn ask(config: &Config, now_s: i64) -> Result<Vec<Answer>, Failure> {
+pub(super) fn ask(config: &Config, now_s: i64) -> Result<Vec<Standing>, Failure> {
     let client = Client::new(&ClientSettings {
         timeout: config.graph.timeout,
         connect_timeout: config.graph.connect_timeout,
@@ -134,7 +134,7 @@ impl Heard {
 }
 
 /// What the answers mean.
-fn answer(to: &Destination, heard: &Heard, now_s: i64) -> Answer {
+fn answer(to: &Destination, heard: &Heard, now_s: i64) -> Standing {
     let mut remarks = Vec::new();
     let token = match &heard.state {
         Ok(state) => {
@@ -157,7 +157,7 @@ fn answer(to: &Destination, heard: &Heard, now_s: i64) -> Answer {
     let is_told = remarks.iter().any(|it| it.severity == Severity::Error);
     of_id(&to.dataset, heard, is_told, &mut remarks);
     remarks.sort_by_key(|remark| remark.severity != Severity::Error);
-    Answer {
+    Standing {
         dataset: to.dataset.to_string(),
         token,
         id: heard.id(),
@@ -280,7 +280,7 @@ mod tests {
     const NOW_S: i64 = 1_795_435_200;
     const DAY_S: i64 = 86_400;
 
-    fn of(state: TokenState) -> Answer {
+    fn of(state: TokenState) -> Standing {
         let to = Destination {
             base_url: BaseUrl::meta(),
             version: Version::NEWEST,

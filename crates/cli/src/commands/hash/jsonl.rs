@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sluice_event::json::{Kind, Raw};
 use sluice_event::{Code, Country, Finding, Path, Rules, batch};
 
-use super::{Answer, FindingAnswer};
+use super::{FindingRow, Row};
 use crate::clock::Clock;
 use crate::commands::Ending;
 use crate::failure::Failure;
@@ -117,7 +117,7 @@ fn answer(line: &str, rules: &Rules, output: &mut Output) -> Result<Answered, Fa
                 message: format!("expected a string or a number, found {kind}; left out"),
             };
             let name = Some(request.field.name());
-            output.json(&Answer::refused(name, FindingAnswer::new(&finding)))?;
+            output.json(&Row::refused(name, FindingRow::new(&finding)))?;
             return Ok(Answered::Understood);
         }
     };
@@ -138,7 +138,7 @@ fn answer(line: &str, rules: &Rules, output: &mut Output) -> Result<Answered, Fa
             message: "the line's country is unknown and was not used".to_owned(),
         });
     }
-    output.json(&Answer::new(request.field, &judged, &rules))?;
+    output.json(&Row::new(request.field, &judged, &rules))?;
     Ok(Answered::Understood)
 }
 
@@ -167,13 +167,13 @@ fn refuse(refusal: &Refusal<'_>, output: &mut Output) -> Result<Answered, Failur
             (Some(&**name), "field_unknown", message, help.as_str())
         }
     };
-    let finding = FindingAnswer {
+    let finding = FindingRow {
         code,
         severity: "error",
         message: &message,
         help,
     };
-    output.json(&Answer::refused(field, finding))?;
+    output.json(&Row::refused(field, finding))?;
     Ok(Answered::Refused)
 }
 

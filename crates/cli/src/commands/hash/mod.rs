@@ -91,7 +91,7 @@ fn of_arguments(field: Field, arguments: &Arguments) -> Result<Ending, Failure> 
     let output = if arguments.json {
         let mut output = Output::for_programs();
         for value in &judged {
-            output.json(&Answer::new(field, value, &rules))?;
+            output.json(&Row::new(field, value, &rules))?;
         }
         output
     } else {
@@ -109,31 +109,31 @@ fn of_arguments(field: Field, arguments: &Arguments) -> Result<Ending, Failure> 
 
 /// The answer about one value, for programs.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Row<'a> {
     field: Option<&'a str>,
     normalized: Option<&'a str>,
     sha256: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    variants: Option<Vec<VariantAnswer<'a>>>,
+    variants: Option<Vec<VariantRow<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    finding: Option<FindingAnswer<'a>>,
+    finding: Option<FindingRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct VariantAnswer<'a> {
+struct VariantRow<'a> {
     normalized: &'a str,
     sha256: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct FindingAnswer<'a> {
+struct FindingRow<'a> {
     code: &'a str,
     severity: &'a str,
     message: &'a str,
     help: &'a str,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Row<'a> {
     fn new(field: Field, judged: &'a Judged, rules: &Rules) -> Self {
         let normalized = judged.normalized.as_ref();
         Self {
@@ -141,18 +141,18 @@ impl<'a> Answer<'a> {
             normalized: normalized.map(|normalized| normalized.text.as_str()),
             sha256: normalized.and_then(sha256),
             variants: rules.variants.then(|| {
-                let variant = |variant: &'a Normalized| VariantAnswer {
+                let variant = |variant: &'a Normalized| VariantRow {
                     normalized: &variant.text,
                     sha256: sha256(variant),
                 };
                 judged.variants.iter().map(variant).collect()
             }),
-            finding: judged.finding.as_ref().map(FindingAnswer::new),
+            finding: judged.finding.as_ref().map(FindingRow::new),
         }
     }
 
     /// An answer to a line that names no value.
-    fn refused(field: Option<&'a str>, finding: FindingAnswer<'a>) -> Self {
+    fn refused(field: Option<&'a str>, finding: FindingRow<'a>) -> Self {
         Self {
             field,
             normalized: None,
@@ -163,7 +163,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-impl<'a> FindingAnswer<'a> {
+impl<'a> FindingRow<'a> {
     fn new(finding: &'a Finding) -> Self {
         Self {
             code: finding.code.name(),

@@ -14,7 +14,7 @@ use crate::remark::Remark;
 
 /// What became of a request.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum Carried {
     /// The other side took it.
     Taken(Taken),
     /// It was refused for the sake of some events; their places, if they are named.
@@ -48,7 +48,7 @@ pub(super) struct Taken {
 
 /// A way to send a request of events, once.
 pub(super) trait Carrier {
-    async fn carry(&self, events: &[&Outgoing]) -> Outcome;
+    async fn carry(&self, events: &[&Outgoing]) -> Carried;
 }
 
 /// Straight to a dataset.
@@ -59,48 +59,48 @@ pub(super) struct ToDataset {
 }
 
 impl Carrier for ToDataset {
-    async fn carry(&self, events: &[&Outgoing]) -> Outcome {
+    async fn carry(&self, events: &[&Outgoing]) -> Carried {
         let jsons = events.iter().map(|event| event.json.as_str());
         let body = wire::body(jsons, self.test_code.as_deref(), None);
         of_exchange(&self.client.send(&self.to, body).await, events.len())
     }
 }
 
-fn of_exchange(exchange: &Exchange, sent: usize) -> Outcome {
+fn of_exchange(exchange: &Exchange, sent: usize) -> Carried {
     let fbtrace_id = match &exchange.answer {
         Answer::Success(success) => success.fbtrace_id.clone(),
         _ => None,
     };
     let asked = exchange.retry_after_s.map(Duration::from_secs);
     match verdict(&exchange.answer, sent) {
-        Verdict::Delivered => Outcome::Taken(Taken {
+        Verdict::Delivered => Carried::Taken(Taken {
             count: sent,
             fbtrace_id,
             ..Taken::default()
         }),
         Verdict::Fewer { received } => {
             let taken = usize::try_from(received).unwrap_or(sent).min(sent);
-            Outcome::Taken(Taken {
+            Carried::Taken(Taken {
                 count: taken,
                 missing: sent - taken,
                 fbtrace_id,
                 ..Taken::default()
             })
         }
-        Verdict::Refused { reason, indexes } => Outcome::Refused {
+        Verdict::Refused { reason, indexes } => Carried::Refused {
             places: indexes,
             why: refusal(reason),
         },
-        Verdict::TooLarge(reason) => Outcome::TooLarge(refusal(reason)),
-        Verdict::Transient(reason) => Outcome::Later {
+        Verdict::TooLarge(reason) => Carried::TooLarge(refusal(reason)),
+        Verdict::Transient(reason) => Carried::Later {
             asked,
             why: words(&reason),
         },
-        Verdict::Throttled(reason) => Outcome::Later {
+        Verdict::Throttled(reason) => Carried::Later {
             asked: asked.max(exchange.usage.regain_s.map(Duration::from_secs)),
             why: words(&reason),
         },
-        Verdict::Operator(reason) | Verdict::Mismatch(reason) => Outcome::Never {
+        Verdict::Operator(reason) | Verdict::Mismatch(reason) => Carried::Never {
             why: words(&reason),
             help: reason.help,
         },
@@ -144,7 +144,7 @@ pub(super) struct ToGateway {
 }
 
 impl Carrier for ToGateway {
-    async fn carry(&self, events: &[&Outgoing]) -> Outcome {
+    async fn carry(&self, events: &[&Outgoing]) -> Carried {
         let jsons: Vec<_> = events.iter().map(|event| event.json.as_str()).collect();
         let body = format!("[{}]", jsons.join(","));
         let query: Vec<_> = self
@@ -159,7 +159,7 @@ impl Carrier for ToGateway {
             .await;
         match posted {
             Ok(posted) => of_posted(&posted, &self.key_help),
-            Err(lost) => Outcome::Later {
+            Err(lost) => Carried::Later {
                 asked: None,
                 why: lost.to_string(),
             },
@@ -209,13 +209,13 @@ struct Problem {
 const ADDRESS_HELP: &str =
     "name the gateway's base address, without a path of its doors, as in http://127.0.0.1:8080";
 
-fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
+fn of_posted(posted: &Posted, key_help: &str) -> Carried {
     let status = posted.status;
     if matches!(status, 200..=299 | 422)
         && let Ok(receipt) = serde_json::from_slice::<Receipt>(&posted.body)
     {
         let rejected = receipt.rejected.into_iter();
-        return Outcome::Taken(Taken {
+        return Carried::Taken(Taken {
             count: receipt.accepted,
             duplicates: receipt.duplicates,
             rejected: rejected
@@ -238,16 +238,16 @@ fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
     }
     let why = format!("{} (HTTP {status})", problem.detail);
     match status {
-        413 => Outcome::TooLarge(Refusal {
+        413 => Carried::TooLarge(Refusal {
             meaning: problem.detail,
             help: problem.help,
             ..Refusal::default()
         }),
-        408 | 429 | 500..=599 => Outcome::Later {
+        408 | 429 | 500..=599 => Carried::Later {
             asked: posted.retry_after_s.map(Duration::from_secs),
             why,
         },
-        _ => Outcome::Never {
+        _ => Carried::Never {
             why,
             help: problem.help,
         },
@@ -258,7 +258,7 @@ fn of_posted(posted: &Posted, key_help: &str) -> Outcome {
 mod tests {
     use super::*;
 
-    fn posted(status: u16, body: &str) -> Outcome {
+    fn posted(status: u16, body: &str) -> Carried {
         of_posted(
             &Posted {
                 status,
@@ -274,7 +274,7 @@ mod tests {
         let receipt = r#"{"accepted":1,"duplicates":2,"rejected":[{"index":3,"event_id":null,
             "findings":[{"severity":"error","code":"x","path":"","message":"m","help":"h"}]}],"warnings":[
             {"events":2,"index":1,"severity":"hint","code":"y","path":"","message":"m","help":"h"}]}"#;
-        let Outcome::Taken(taken) = posted(422, receipt) else {
+        let Carried::Taken(taken) = posted(422, receipt) else {
             panic!("a receipt is an answer");
         };
         assert_eq!((taken.count, taken.duplicates), (1, 2));
@@ -295,11 +295,11 @@ mod tests {
             let outcome = format!("{:?}", posted(status, problem));
             assert!(outcome.starts_with(expected), "{status}: {outcome}");
         }
-        let Outcome::Never { help, .. } = posted(401, problem) else {
+        let Carried::Never { help, .. } = posted(401, problem) else {
             panic!("without a key nothing goes");
         };
         assert_eq!(help, "set SLUICE_KEY");
-        let Outcome::Never { why, help } = posted(200, "<html>") else {
+        let Carried::Never { why, help } = posted(200, "<html>") else {
             panic!("a page is no receipt");
         };
         assert_eq!(why, "the answer is not one of a Sluice gateway (HTTP 200)");

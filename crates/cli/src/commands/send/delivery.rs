@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sluice_graph::{Limit, Part, Proof, Search, witnesses};
 
-use super::carrier::{Carrier, Outcome, ReceiptWarning, Taken};
+use super::carrier::{Carried, Carrier, ReceiptWarning, Taken};
 use super::load::{Load, Outgoing};
 use super::report::{Refusal, Refused, Rejected, Report};
 use crate::clock::Clock;
@@ -92,19 +92,19 @@ impl<C: Carrier> Delivery<'_, C> {
     /// Sends a part of the load, and says to the search what became of it.
     async fn send(&mut self, search: &mut Search, part: Part) -> Result<(), Halt> {
         let (refused, why) = match self.request(&part.places).await? {
-            Outcome::Taken(taken) => {
+            Carried::Taken(taken) => {
                 search.delivered(&part);
                 self.take(taken, &part.places);
                 return Ok(());
             }
-            Outcome::Refused { places, why } if !places.is_empty() => {
+            Carried::Refused { places, why } if !places.is_empty() => {
                 (search.refused_by_name(part, &places), why)
             }
-            Outcome::Refused { why, .. } | Outcome::TooLarge(why) => {
+            Carried::Refused { why, .. } | Carried::TooLarge(why) => {
                 (search.refused(part).into_iter().collect(), why)
             }
-            Outcome::Never { why, help } => return Err(never(why, help)),
-            Outcome::Later { why, .. } => return Err(given_up(why)),
+            Carried::Never { why, help } => return Err(never(why, help)),
+            Carried::Later { why, .. } => return Err(given_up(why)),
         };
         if refused.is_empty() {
             return Ok(());
@@ -128,13 +128,13 @@ impl<C: Carrier> Delivery<'_, C> {
         let left: Vec<_> = left.collect();
         for place in witnesses(&left, |_| true) {
             match self.request(&[place]).await? {
-                Outcome::Taken(taken) => {
+                Carried::Taken(taken) => {
                     self.take(taken, &[place]);
                     return Ok(());
                 }
-                Outcome::Refused { .. } | Outcome::TooLarge(_) => {}
-                Outcome::Never { why, help } => return Err(never(why, help)),
-                Outcome::Later { why, .. } => return Err(given_up(why)),
+                Carried::Refused { .. } | Carried::TooLarge(_) => {}
+                Carried::Never { why, help } => return Err(never(why, help)),
+                Carried::Later { why, .. } => return Err(given_up(why)),
             }
         }
         Err(never(
@@ -149,7 +149,7 @@ impl<C: Carrier> Delivery<'_, C> {
     }
 
     /// Sends these events in one request, as often as it takes.
-    async fn request(&mut self, places: &[usize]) -> Result<Outcome, Halt> {
+    async fn request(&mut self, places: &[usize]) -> Result<Carried, Halt> {
         let events: Vec<_> = places.iter().map(|place| &self.outgoing[*place]).collect();
         let (report, progress) = (&mut *self.report, self.progress);
         report.first_unsent = self
@@ -219,10 +219,10 @@ async fn patiently(
     terms: Terms,
     report: &mut Report,
     progress: &Progress,
-) -> Result<Outcome, Halt> {
+) -> Result<Carried, Halt> {
     for tries in 0.. {
         let (asked, why) = match carrier.carry(events).await {
-            Outcome::Later { asked, why } => (asked, why),
+            Carried::Later { asked, why } => (asked, why),
             outcome => return Ok(outcome),
         };
         report.requests += 1;
@@ -355,19 +355,19 @@ mod tests {
     }
 
     impl Carrier for Judge {
-        async fn carry(&self, events: &[&Outgoing]) -> Outcome {
+        async fn carry(&self, events: &[&Outgoing]) -> Carried {
             let bad = events
                 .iter()
                 .position(|event| self.bad.contains(&event.index));
             let Some(bad) = bad else {
                 let indexes = events.iter().map(|event| event.index);
                 self.taken.borrow_mut().extend(indexes);
-                return Outcome::Taken(Taken {
+                return Carried::Taken(Taken {
                     count: events.len(),
                     ..Taken::default()
                 });
             };
-            Outcome::Refused {
+            Carried::Refused {
                 places: if self.names { vec![bad] } else { vec![] },
                 why: Refusal::default(),
             }

@@ -87,7 +87,7 @@ fn run_with(
         },
         after_lost_answer,
     };
-    let mut trial = Trial::new(events, plan, &Refusals::default());
+    let mut passage = Passage::new(events, plan, &Refusals::default());
     let mut result = Result::default();
     let is_message = |key: &i64| {
         !events
@@ -95,7 +95,7 @@ fn run_with(
             .any(|event| event.key.0 == *key && event.is_deduplicated)
     };
     let mut records = 0;
-    while let Some(keys) = trial.next(Limit::NONE) {
+    while let Some(keys) = passage.next(Limit::NONE) {
         let keys: Vec<i64> = keys.into_iter().map(|key| key.0).collect();
         let answer = judge(&keys);
         let heard = Heard {
@@ -105,7 +105,7 @@ fn run_with(
         };
         let mut intended: Vec<i64> = keys.iter().copied().filter(is_message).collect();
         result.requests.push(keys);
-        let effects = trial.answered(heard, proof);
+        let effects = passage.answered(heard, proof);
         for report in effects.reports {
             records += usize::from(report.record.is_some());
             for (key, outcome) in report.outcomes {
@@ -126,7 +126,7 @@ fn run_with(
         }
     }
     assert_eq!(records, result.requests.len(), "each request is recorded");
-    result.stands_back = trial.stands_back();
+    result.stands_back = passage.stands_back();
     result
 }
 
@@ -324,9 +324,9 @@ fn after_trouble_one_message_goes_first() {
         after_lost_answer: AfterLostAnswer::Withhold,
     };
     let messages: Vec<_> = (10..16).map(|key| event(key, false)).collect();
-    let mut trial = Trial::new(&messages, plan, &Refusals::default());
+    let mut passage = Passage::new(&messages, plan, &Refusals::default());
     let mut sizes = Vec::new();
-    while let Some(keys) = trial.next(Limit::NONE) {
+    while let Some(keys) = passage.next(Limit::NONE) {
         sizes.push(keys.len());
         let answer = success(keys.len());
         let heard = Heard {
@@ -334,7 +334,7 @@ fn after_trouble_one_message_goes_first() {
             arrival: Arrival::of(&answer),
             record: record(keys.len()),
         };
-        trial.answered(heard, &Proof::default());
+        passage.answered(heard, &Proof::default());
     }
     assert_eq!(sizes, [1, 3, 2]);
 }
@@ -455,14 +455,14 @@ fn a_message_whose_refusal_is_doubted_has_no_intent_left() {
     }
 }
 
-fn success_of(trial: &mut Trial, keys: &[EventKey]) {
+fn success_of(passage: &mut Passage, keys: &[EventKey]) {
     let answer = success(keys.len());
     let heard = Heard {
         verdict: verdict(&answer, keys.len()),
         arrival: Arrival::of(&answer),
         record: record(keys.len()),
     };
-    trial.answered(heard, &Proof::default());
+    passage.answered(heard, &Proof::default());
 }
 
 const PLAN: Plan = Plan {
@@ -495,33 +495,33 @@ fn events_of_a_group_of_which_many_are_refused_stand_back_and_the_others_go() {
         events_max: 4,
         leaves_suspects: true,
     };
-    let mut trial = Trial::new(&events, PLAN, &refusals);
+    let mut passage = Passage::new(&events, PLAN, &refusals);
     let mut sent = Vec::new();
-    while let Some(keys) = trial.next(limit) {
+    while let Some(keys) = passage.next(limit) {
         assert!(keys.len() <= 4);
-        success_of(&mut trial, &keys);
+        success_of(&mut passage, &keys);
         sent.extend(keys.into_iter().map(|key| key.0));
     }
     assert_eq!(sent, (0..20).filter(|key| key % 2 == 1).collect::<Vec<_>>());
-    let delivered = trial
+    let delivered = passage
         .found()
         .map(|(group, found)| (group.event_name.as_str(), found.delivered));
     assert_eq!(
         delivered.collect::<Vec<_>>(),
         [("Lead", 0), ("Purchase", 10)]
     );
-    assert_eq!(trial.stands_back(), Some(StandsBack::Suspect));
+    assert_eq!(passage.stands_back(), Some(StandsBack::Suspect));
 }
 
 #[test]
 fn a_batch_goes_without_what_is_left_out_of_it() {
-    let mut trial = Trial::new(&purchases(4), PLAN, &Refusals::default());
-    trial.leave_out(&[EventKey(0), EventKey(2)]);
-    let keys = trial.next(Limit::NONE).unwrap();
+    let mut passage = Passage::new(&purchases(4), PLAN, &Refusals::default());
+    passage.leave_out(&[EventKey(0), EventKey(2)]);
+    let keys = passage.next(Limit::NONE).unwrap();
     assert_eq!(keys, [EventKey(1), EventKey(3)]);
-    success_of(&mut trial, &keys);
-    assert_eq!(trial.next(Limit::NONE), None);
-    assert_eq!(trial.stands_back(), None);
+    success_of(&mut passage, &keys);
+    assert_eq!(passage.next(Limit::NONE), None);
+    assert_eq!(passage.stands_back(), None);
 }
 
 #[test]
