@@ -237,7 +237,7 @@ fn custom_key(key: &str) -> Option<&'static str> {
         "value" | "revenue" | "amount" | "total" | "total_price" | "price" => "value",
         "currency" | "currency_code" => "currency",
         "content_ids" | "content_id" | "product_ids" | "sku" => "content_ids",
-        "contents" | "items" | "products" => "contents",
+        "contents" | "items" | "products" | "line_items" | "cart_items" => "contents",
         "num_items" | "item_count" => "num_items",
         "order_id" | "transaction_id" => "order_id",
         "content_name" => "content_name",

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
-pub use crate::beside::{Beside, is_asked_for, names_test_code};
+pub use crate::beside::{Beside, Body, is_asked_for, is_for_all, names_test_code};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
@@ -42,46 +42,6 @@ impl Layout {
             Layout::Single => String::new(),
             Layout::Array | Layout::Lines => format!("[{index}]"),
             Layout::Envelope => format!("data[{index}]"),
-        }
-    }
-}
-
-/// What a body holds besides its events.
-pub struct Body<'a> {
-    /// How the events were written.
-    pub layout: Layout,
-    /// The first member of this name beside `data`.
-    test_event_code: Option<Raw<'a>>,
-    has_switch: bool,
-}
-
-impl<'a> Body<'a> {
-    /// `test_event_code`, which sends the events as test events. What is written in its place is given as it
-    /// is: a code that is none has to be told, or the events would go out as real ones.
-    pub fn test_event_code(&self) -> Option<Cow<'a, str>> {
-        let raw = self.test_event_code?;
-        let text = raw.as_text().or(raw.as_digits());
-        let text = text.unwrap_or_else(|| raw.text().into());
-        names_test_code(&text).then_some(text)
-    }
-
-    /// Whether options of data processing, or an opt-out, are to hold for all events. Meta documents them for single
-    /// events only: beside `data` they limit nothing.
-    pub fn has_switch(&self) -> bool {
-        self.has_switch
-    }
-
-    /// A member beside `data`. Others than these two are read and not kept: there may be millions of them.
-    fn field(&mut self, key: &str, value: Raw<'a>) {
-        match Beside::of(key) {
-            Some(Beside::TestEventCode) => {
-                self.test_event_code.get_or_insert(value);
-            }
-            Some(Beside::Switch) => {
-                let text = value.as_text().unwrap_or(value.text().into());
-                self.has_switch |= is_asked_for(&text);
-            }
-            None => {}
         }
     }
 }
@@ -149,17 +109,14 @@ pub fn read_while<'a, B>(
     mut each: impl FnMut(Item<'a>) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B, Body<'a>>, SyntaxError> {
     let layout = layout_of(text)?;
-    let mut body = Body {
-        layout,
-        test_event_code: None,
-        has_switch: false,
-    };
+    let mut body = Body::of(layout);
     let mut items = Items {
         each: &mut each,
+        body: &mut body,
         count: 0,
         given: PhantomData,
     };
-    match items.read_all(text, &mut body) {
+    match items.read_all(text) {
         Ok(()) => Ok(ControlFlow::Continue(body)),
         Err(Stop::Break(given)) => Ok(ControlFlow::Break(given)),
         Err(Stop::Syntax(error)) => Err(error),
@@ -178,27 +135,29 @@ impl<B> From<SyntaxError> for Stop<B> {
     }
 }
 
-struct Items<'e, F, B> {
+struct Items<'e, 'a, F, B> {
     each: &'e mut F,
+    body: &'e mut Body<'a>,
     count: usize,
     given: PhantomData<B>,
 }
 
-impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, F, B> {
-    fn read_all(&mut self, text: &'a str, body: &mut Body<'a>) -> Result<(), Stop<B>> {
+impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
+    fn read_all(&mut self, text: &'a str) -> Result<(), Stop<B>> {
         let mut reader = Reader::new(text);
-        match body.layout {
+        match self.body.layout {
             Layout::Lines => return self.read_lines(text),
-            Layout::Array => reader.items(|reader| self.read(reader))?,
+            Layout::Array => self.read_each(&mut reader)?,
             Layout::Single => self.read(&mut reader)?,
             Layout::Envelope => reader.members(|reader, key| {
                 if key != "data" {
-                    body.field(&key, reader.value()?);
+                    self.body.field(&key, reader.value()?);
                     return Ok(());
                 }
                 match reader.kind()? {
                     Kind::Null => Ok(reader.value().map(|_| ())?),
-                    Kind::Array => reader.items(|reader| self.read(reader)),
+                    Kind::Array => self.read_each(reader),
+                    Kind::Object if is_numbered(reader) => self.read_each(reader),
                     // Form-encoded senders put the list into a string.
                     Kind::Text => self.read_list(&reader.value()?.as_text().unwrap_or_default()),
                     _ => self.read(reader),
@@ -206,6 +165,20 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, F, B> {
             })?,
         }
         Ok(reader.end()?)
+    }
+
+    /// The events of a list, or of a map with numbered keys.
+    fn read_each(&mut self, reader: &mut Reader<'a>) -> Result<(), Stop<B>> {
+        if reader.kind()? == Kind::Array {
+            return reader.items(|reader| self.read(reader));
+        }
+        reader.members(|reader, key| {
+            if Beside::of(&key).is_some() {
+                self.body.field(&key, reader.value()?);
+                return Ok(());
+            }
+            self.read(reader)
+        })
     }
 
     fn read_lines(&mut self, text: &'a str) -> Result<(), Stop<B>> {
@@ -233,6 +206,9 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, F, B> {
     )]
     #[inline(always)]
     fn push(&mut self, item: Item<'a>) -> Result<(), Stop<B>> {
+        if (item.event.as_ref()).is_some_and(|event| self.body.takes(event)) {
+            return Ok(());
+        }
         self.count += 1;
         match (self.each)(item) {
             ControlFlow::Continue(()) => Ok(()),
@@ -249,10 +225,12 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, F, B> {
     /// The list inside a string; its events own their text.
     fn read_list(&mut self, text: &str) -> Result<(), Stop<B>> {
         let mut reader = Reader::new(text);
-        if reader.kind()? == Kind::Array {
-            reader.items(|reader| self.read_owned(reader))?;
-        } else {
-            self.read_owned(&mut reader)?;
+        match reader.kind()? {
+            Kind::Array => reader.items(|reader| self.read_owned(reader))?,
+            Kind::Object if is_numbered(&reader) => {
+                reader.members(|reader, _| self.read_owned(reader))?;
+            }
+            _ => self.read_owned(&mut reader)?,
         }
         Ok(reader.end()?)
     }
@@ -296,11 +274,7 @@ fn layout_of(text: &str) -> Result<Layout, SyntaxError> {
     if is_lines(text) {
         return Ok(Layout::Lines);
     }
-    if is_envelope(&mut reader) {
-        Ok(Layout::Envelope)
-    } else {
-        Ok(Layout::Single)
-    }
+    Ok(layout_of_object(&mut reader))
 }
 
 /// Whether the first line is a whole value with more behind it, or the second starts another object.
@@ -316,28 +290,42 @@ fn is_lines(text: &str) -> bool {
     Raw::parse(first).is_ok() || (rest.starts_with('{') && Raw::parse(text).is_err())
 }
 
-/// Whether the first key that tells is `data`: so an envelope is known without reading it twice.
-fn is_envelope(reader: &mut Reader<'_>) -> bool {
-    enum Told {
-        Yes,
-        No,
-    }
+/// How the events of an object are written, by the first key that tells: so an envelope is known without reading it
+/// twice.
+fn layout_of_object(reader: &mut Reader<'_>) -> Layout {
+    struct Told(Layout);
     impl From<SyntaxError> for Told {
         fn from(_: SyntaxError) -> Self {
-            Told::No
+            Told(Layout::Single)
         }
     }
     let told = reader.members(|reader, key| {
-        if key == "data" {
-            return Err(Told::Yes);
-        }
-        if matches!(&*key, "event_name" | "event_time" | "user_data") {
-            return Err(Told::No);
-        }
-        reader.value()?;
+        match &*key {
+            "data" => return Err(Told(Layout::Envelope)),
+            "event_name" | "event_time" | "user_data" => return Err(Told(Layout::Single)),
+            // No event has such a key, so it is a list as PHP writes one that has gaps, or other keys.
+            key if is_number(key) => return Err(Told(Layout::Array)),
+            _ => reader.value()?,
+        };
         Ok(())
     });
-    matches!(told, Err(Told::Yes))
+    told.map_or_else(|Told(layout)| layout, |()| Layout::Single)
+}
+
+/// Whether the object that comes next is a list of events as PHP writes one that has gaps, by its first key.
+pub fn is_numbered(reader: &Reader<'_>) -> bool {
+    let mut ahead = *reader;
+    let mut is_first_numbered = false;
+    // Only the first key is asked for: the reading ends with it.
+    let _ = ahead.members(|_, key| {
+        is_first_numbered = is_number(&key);
+        Err::<(), _>(Stop::Break(()))
+    });
+    is_first_numbered
+}
+
+fn is_number(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! What stands beside the events of a request, and what its values ask for.
 
+use std::borrow::Cow;
+
 use crate::alias;
-use crate::json;
+use crate::batch::Layout;
+use crate::finding::Findings;
+use crate::json::{self, Raw};
+use crate::model::Event;
 use crate::switch::{self, Switch};
 
 /// What a key beside the events of a request means, whoever reads the request.
@@ -24,6 +29,80 @@ impl Beside {
             alias::of_switch(key).map(|_| Beside::Switch)
         }
     }
+}
+
+/// What a body holds besides its events.
+pub struct Body<'a> {
+    /// How the events were written.
+    pub layout: Layout,
+    /// What the first member of this name beside `data` holds.
+    test_event_code: Option<Cow<'a, str>>,
+    has_switch: bool,
+}
+
+impl<'a> Body<'a> {
+    pub(crate) fn of(layout: Layout) -> Self {
+        Self {
+            layout,
+            test_event_code: None,
+            has_switch: false,
+        }
+    }
+
+    /// `test_event_code`, which sends the events as test events. What is written in its place is given as it
+    /// is: a code that is none has to be told, or the events would go out as real ones.
+    pub fn test_event_code(&self) -> Option<Cow<'a, str>> {
+        let text = self.test_event_code.as_ref()?;
+        names_test_code(text).then(|| text.clone())
+    }
+
+    /// Whether options of data processing, or an opt-out, are to hold for all events. Meta documents them for single
+    /// events only: beside `data` they limit nothing.
+    pub fn has_switch(&self) -> bool {
+        self.has_switch
+    }
+
+    /// A member beside `data`. Others than these two are read and not kept: there may be millions of them.
+    pub(crate) fn field(&mut self, key: &str, value: Raw<'a>) {
+        match Beside::of(key) {
+            Some(Beside::TestEventCode) => {
+                self.test_event_code.get_or_insert_with(|| {
+                    let text = value.as_text().or(value.as_digits());
+                    text.unwrap_or_else(|| value.text().into())
+                });
+            }
+            Some(Beside::Switch) => {
+                let text = value.as_text().unwrap_or(value.text().into());
+                self.has_switch |= is_asked_for(&text);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes what stands among the events and is none, but says what holds for all of them, such as a first line
+    /// with the test code; tells whether it is that.
+    pub(crate) fn takes(&mut self, event: &Event<'a>) -> bool {
+        if self.layout == Layout::Single || !event.is_for_all() {
+            return false;
+        }
+        if let Some(code) = &event.test_event_code {
+            self.test_event_code.get_or_insert_with(|| code.clone());
+        }
+        let processing = event.data_processing.as_ref();
+        self.has_switch |= event.opt_out == Some(true)
+            || processing.is_some_and(|processing| {
+                let place = [processing.country, processing.state];
+                processing.limits() || place.into_iter().flatten().any(|code| code != 0)
+            });
+        true
+    }
+}
+
+/// Whether the JSON of an event is none, but holds the test code or the switches that are meant for all events among
+/// which it stands.
+pub fn is_for_all(json: &str) -> bool {
+    !json.contains("event_name")
+        && Event::parse(json, &mut Findings::new()).is_some_and(|event| event.is_for_all())
 }
 
 /// Whether a value beside the events, as JSON or as a text, asks for something: it is neither a word for no nor for

@@ -90,6 +90,8 @@ codes! {
     JsonInvalid = "json_invalid", Error, JSON, "send one JSON object per event";
     EventNotObject = "event_not_object", Error, SERVER_EVENT,
         "an event is a JSON object, or a string that holds one";
+    EventsMisplaced = "events_misplaced", Warning, USING,
+        "send one event, a list of events, {\"data\": [...]}, or one event a line";
     EventTooLarge = "event_too_large", Error, SLUICE, "an event may have at most 256 KiB";
     KeyUnknown = "key_unknown", Warning, SLUICE,
         "use Meta's field name; put properties of your own into custom_data";

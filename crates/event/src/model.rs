@@ -172,6 +172,25 @@ impl<'a> Event<'a> {
     }
 }
 
+impl Event<'_> {
+    /// Whether this is no event, but only a test code or a switch that is meant for all events of a request.
+    #[inline]
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.event_name.is_none() && self.has_only_switches()
+    }
+
+    fn has_only_switches(&self) -> bool {
+        let says_anything = self.test_event_code.is_some()
+            || self.opt_out.is_some()
+            || self.data_processing.is_some();
+        let is_an_event = self.event_time.is_some()
+            || self.event_id.is_some()
+            || !self.user_data.0.is_empty()
+            || !self.custom_data.is_empty();
+        says_anything && !is_an_event
+    }
+}
+
 impl DataProcessing<'_> {
     /// Whether an option limits what is done with the event.
     pub(crate) fn limits(&self) -> bool {

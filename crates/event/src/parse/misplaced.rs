@@ -37,44 +37,65 @@ impl<'a> Parser<'a, '_> {
         switch.is_some()
     }
 
-    /// Uses a switch that was met elsewhere. What restricts more holds: the sender wanted it somewhere.
+    /// The same of what stands in a value: members of an object of one's own, entries of a list of things.
+    pub(super) fn take_misplaced_within(
+        &mut self,
+        parent: &dyn Fn() -> Path,
+        raw: Raw<'a>,
+        depth: usize,
+    ) {
+        /// Deeper than this are no places at which people leave them.
+        const DEPTH_MAX: usize = 4;
+        let is_of_objects = || raw.items().next().is_some_and(is_object);
+        match raw.kind() {
+            _ if depth == DEPTH_MAX => {}
+            Kind::Object => {
+                for (key, value) in raw.members() {
+                    let is_known = shape::CONTENT.find(key.as_bytes()).is_some();
+                    if !is_known && !self.takes_misplaced(parent, &key, value) {
+                        self.take_misplaced_within(&|| parent().key(&key), value, depth + 1);
+                    }
+                }
+            }
+            Kind::Array if is_of_objects() => {
+                for (place, item) in raw.items().enumerate() {
+                    self.take_misplaced_within(&|| parent().index(place), item, depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Uses a switch that was met elsewhere.
     pub(super) fn use_misplaced(&mut self, scalar: Scalar, path: Path, raw: Raw<'a>) {
         let name = scalar.switch_name();
         let message = format!("not the place or the name of {name}; read as that of the event");
         self.findings.add(Code::KeyMisplaced, path.clone(), message);
-        let own = (
-            self.event.opt_out.take(),
-            self.event.data_processing.clone(),
-        );
+        let own = Switches::of(self.event);
         self.scalar(scalar, raw, || path.clone());
-        if scalar == Scalar::OptOut {
-            let is_out = [own.0, self.event.opt_out].contains(&Some(true));
-            let said = own.0.or(self.event.opt_out);
-            self.event.opt_out = if is_out { Some(true) } else { said };
-        } else {
-            self.event.opt_out = own.0;
-            if own.1.as_ref().is_some_and(DataProcessing::limits) {
-                self.event.data_processing = own.1;
-                return;
-            }
-        }
-        self.event.misplaced.push((name, path));
+        self.restrict(own, name, path);
     }
 
     /// Takes the switches and the test code that were met in an object which was written as a text.
-    pub(super) fn take_switches_of(&mut self, part: &Event<'static>, path: &Path) {
-        if part.opt_out == Some(true) {
-            self.event.opt_out = Some(true);
-            self.event.misplaced.push(("opt_out", path.clone()));
+    pub(super) fn take_switches_of(&mut self, part: &mut Event<'static>, path: &Path) {
+        if let Some(code) = part.test_event_code.take() {
+            self.event.test_event_code = Some(code);
         }
-        if let Some(processing) = part.data_processing.as_ref().filter(|part| part.limits()) {
-            self.event.data_processing = Some(processing.clone());
-            self.event
-                .misplaced
-                .push(("data_processing_options", path.clone()));
+        for (name, found) in Switches::of(part).one_by_one() {
+            let own = Switches::of(self.event);
+            found.put(self.event);
+            self.restrict(own, name, path.clone());
         }
-        if let Some(code) = &part.test_event_code {
-            self.event.test_event_code = Some(code.clone());
+    }
+
+    /// Joins the switches that the event had with those that were met elsewhere under this name, and that it has
+    /// now. What restricts more holds: the sender wanted it somewhere.
+    fn restrict(&mut self, own: Switches<'a>, name: &'static str, path: Path) {
+        let is_own = name != "opt_out" && own.limits();
+        let found = Switches::of(self.event);
+        own.joined_with(found).put(self.event);
+        if !is_own {
+            self.event.misplaced.push((name, path));
         }
     }
 
@@ -88,5 +109,77 @@ impl<'a> Parser<'a, '_> {
         self.event.test_event_code = Some(code);
         let message = "stands inside the event; read as the test code of the event";
         self.findings.add(Code::KeyMisplaced, path, message);
+    }
+}
+
+fn is_object(raw: Raw<'_>) -> bool {
+    raw.kind() == Kind::Object
+}
+
+/// What an event says of how it may be used.
+struct Switches<'a> {
+    opt_out: Option<bool>,
+    processing: Option<DataProcessing<'a>>,
+}
+
+impl<'a> Switches<'a> {
+    /// Those of an event, which has none then.
+    fn of(event: &mut Event<'a>) -> Self {
+        Self {
+            opt_out: event.opt_out.take(),
+            processing: event.data_processing.take(),
+        }
+    }
+
+    fn put(self, event: &mut Event<'a>) {
+        event.opt_out = self.opt_out;
+        event.data_processing = self.processing;
+    }
+
+    fn limits(&self) -> bool {
+        self.processing.as_ref().is_some_and(DataProcessing::limits)
+    }
+
+    /// Each that is there, with its name.
+    fn one_by_one(self) -> impl Iterator<Item = (&'static str, Self)> {
+        let opt_out = self.opt_out.map(|opt_out| Self {
+            opt_out: Some(opt_out),
+            processing: None,
+        });
+        let processing = self.processing.map(|processing| Self {
+            opt_out: None,
+            processing: Some(processing),
+        });
+        let options = processing.map(|found| ("data_processing_options", found));
+        opt_out
+            .map(|found| ("opt_out", found))
+            .into_iter()
+            .chain(options)
+    }
+
+    fn joined_with(self, found: Self) -> Self {
+        let is_out = [self.opt_out, found.opt_out].contains(&Some(true));
+        let opt_out = is_out.then_some(true);
+        Self {
+            opt_out: opt_out.or(self.opt_out).or(found.opt_out),
+            processing: match (self.processing, found.processing) {
+                (Some(own), Some(found)) => Some(joined(own, found)),
+                (own, found) => own.or(found),
+            },
+        }
+    }
+}
+
+/// Those options of the two that limit, else the later ones; what is not said with them is taken from the others.
+fn joined<'a>(own: DataProcessing<'a>, found: DataProcessing<'a>) -> DataProcessing<'a> {
+    let (first, second) = if own.limits() {
+        (own, found)
+    } else {
+        (found, own)
+    };
+    DataProcessing {
+        options: first.options.or(second.options),
+        country: first.country.or(second.country),
+        state: first.state.or(second.state),
     }
 }

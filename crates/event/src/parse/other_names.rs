@@ -42,6 +42,12 @@ impl<'a> Parser<'a, '_> {
         let Some(raw) = raw.filter(|raw| raw.kind() != Kind::Null) else {
             return Ok(());
         };
+        if holds_events(raw) {
+            let message = "holds events, which are not looked for here; left out";
+            self.findings
+                .add(Code::EventsMisplaced, Path::root().key(&key), message);
+            return Ok(());
+        }
         match target {
             // Meta's own key wins wherever it stands, so these wait until all keys are known.
             Some(target @ (Target::Event(_) | Target::Custom(_))) => {
@@ -154,5 +160,22 @@ impl<'a> Parser<'a, '_> {
             return;
         }
         self.unknown_key(Path::root(), &key, meant);
+    }
+}
+
+/// Whether a value is an event or a list of events, by the first of them.
+fn holds_events(raw: Raw<'_>) -> bool {
+    let is_event = |raw: Raw<'_>| {
+        raw.members()
+            .any(|(key, _)| matches!(&*key, "event_name" | "eventName"))
+    };
+    match raw.kind() {
+        Kind::Array => raw.items().next().is_some_and(is_event),
+        Kind::Object if raw.is_numbered() => raw
+            .members()
+            .next()
+            .is_some_and(|(_, first)| is_event(first)),
+        Kind::Object => is_event(raw),
+        _ => false,
     }
 }

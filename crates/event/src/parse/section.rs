@@ -128,8 +128,8 @@ impl<'a> Parser<'a, '_> {
         for finding in findings {
             self.findings.add(finding.code, path(), finding.message);
         }
-        let Some(event) = event else { return };
-        self.take_switches_of(&event, &path());
+        let Some(mut event) = event else { return };
+        self.take_switches_of(&mut event, &path());
         for mut value in event.user_data.0 {
             value.origin = Some(Box::new(Origin {
                 key: Some(Cow::Owned(key.to_owned())),
@@ -331,10 +331,9 @@ impl<'a> Parser<'a, '_> {
             if self.takes_misplaced(|| Path::root().key(section), &key, raw) {
                 return Ok(());
             }
-            if alias::of_custom_object(&key) == Some("custom_properties") {
-                for (inner, value) in raw.members() {
-                    self.takes_misplaced(|| Path::root().key(section).key(&key), &inner, value);
-                }
+            if !is_usual && matches!(raw.kind(), Kind::Array | Kind::Object) {
+                let place = || Path::root().key(section).key(&key);
+                self.take_misplaced_within(&place, raw, 0);
             }
             let properties = target(self.event);
             if properties.0.len() == PROPERTIES_MAX {

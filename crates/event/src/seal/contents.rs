@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::object::{PathOf, Unknown, Writer, close, inner_list, is_integer};
 use super::scan::has_infinite;
+use crate::alias;
 use crate::amount;
 use crate::code::Code;
 use crate::json::{self, Kind, Raw, Reader, SyntaxError};
@@ -104,7 +105,11 @@ impl Writer<'_> {
                 continue;
             }
             let table = &shape::CONTENT;
-            let table = (table, table.find(key.as_bytes()), Unknown::Pass);
+            let place = table.find(key.as_bytes());
+            if place.is_none() && self.is_of_event(key, &member_path) {
+                continue;
+            }
+            let table = (table, place, Unknown::Pass);
             let is_written = self.member(key, value, table, &member_path, out);
             has_id |= is_written && key == "id";
             has_quantity |= is_written && key == "quantity";
@@ -125,6 +130,17 @@ impl Writer<'_> {
         }
         close(out, object_start, '}');
         Ok(())
+    }
+
+    /// Whether a key of an entry is a switch or a test code of the event, which is no property of a thing. It was
+    /// used and said, unless it stood in a text.
+    fn is_of_event(&mut self, key: &str, path: PathOf<'_>) -> bool {
+        let is_meant = alias::is_test_event_code(key) || alias::of_switch(key).is_some();
+        if is_meant && !self.findings.has(Code::KeyMisplaced) {
+            let message = "stands inside an entry of a list that is a text; left out";
+            self.findings.add(Code::KeyMisplaced, path(), message);
+        }
+        is_meant
     }
 
     pub(super) fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {

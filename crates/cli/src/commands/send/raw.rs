@@ -2,12 +2,21 @@
 
 use std::borrow::Cow;
 
-use sluice_event::batch::Layout;
+use sluice_event::batch::{self, Beside, Layout};
 use sluice_event::json::{Kind, Raw, Reader, SyntaxError, write_text};
 use sluice_event::{ActionSource, Event, Findings};
 
 /// The JSON of each event of a body, in the order in which [`read`](sluice_event::batch::read) gives them.
 pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
+    let mut slices = written(text, layout)?;
+    if layout != Layout::Single {
+        slices.retain(|slice| !batch::is_for_all(slice));
+    }
+    Ok(slices)
+}
+
+/// The same with what stands among the events and is none.
+fn written(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
     let mut slices = Vec::new();
     let mut reader = Reader::new(text);
     match layout {
@@ -23,12 +32,13 @@ pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, Sy
             }
             match reader.kind()? {
                 Kind::Array => list(reader, &mut slices),
+                Kind::Object if batch::is_numbered(reader) => list(reader, &mut slices),
                 Kind::Text => {
                     // The whole list inside a string, as form-encoded senders write it.
                     let inner = reader.value()?.as_text().unwrap_or_default().into_owned();
                     let mut reader = Reader::new(&inner);
                     let mut owned = Vec::new();
-                    if reader.kind()? == Kind::Array {
+                    if reader.kind()? == Kind::Array || batch::is_numbered(&reader) {
                         list(&mut reader, &mut owned)?;
                     } else {
                         owned.push(unquoted(reader.value()?));
@@ -49,7 +59,17 @@ pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, Sy
     Ok(slices)
 }
 
+/// The events of a list, or of a map with numbered keys.
 fn list<'a>(reader: &mut Reader<'a>, slices: &mut Vec<Cow<'a, str>>) -> Result<(), SyntaxError> {
+    if reader.kind()? == Kind::Object {
+        return reader.members(|reader, key| {
+            let raw = reader.value()?;
+            if Beside::of(&key).is_none() {
+                slices.push(unquoted(raw));
+            }
+            Ok(())
+        });
+    }
     reader.items(|reader| {
         slices.push(unquoted(reader.value()?));
         Ok(())
@@ -94,8 +114,6 @@ fn with_member(json: &str, key: &str, value: &str, has_it: impl Fn(&Event<'_>) -
 
 #[cfg(test)]
 mod tests {
-    use sluice_event::batch;
-
     use super::*;
 
     #[test]
@@ -112,6 +130,11 @@ mod tests {
             format!(r#"{{"data":["{quoted}"]}}"#),
             format!(r#"{{"data":"[{quoted}]"}}"#),
             format!("{one}\n\n{two}\n"),
+            format!("{{\"test_event_code\":\"T\"}}\n{one}\n{two}\n"),
+            format!(r#"[{{"test_event_code":"T"}},{one}]"#),
+            format!(r#"{{"data":{{"0":{one},"2":{two}}},"test_event_code":"T"}}"#),
+            format!(r#"{{"test_event_code":"T","0":{one},"1":{two}}}"#),
+            format!(r#"{{"data":"{{\"3\":{quoted}}}"}}"#),
             "[]".to_owned(),
         ] {
             let mut names = Vec::new();

@@ -7,6 +7,7 @@
 mod channels;
 mod clear;
 mod custom;
+mod layouts;
 mod misplaced;
 mod nested;
 mod reading;
