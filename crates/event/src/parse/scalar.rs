@@ -268,6 +268,9 @@ impl<'a> Parser<'a, '_> {
                     let message = match change {
                         Change::Unit => "the time is not in seconds and was converted",
                         Change::Fraction => "the fraction of a second was left out",
+                        Change::Rounded => {
+                            "the time came without its last digits, so it may be minutes off"
+                        }
                     };
                     self.findings.add(Code::EventTimeUnit, path(), message);
                 }
@@ -275,6 +278,10 @@ impl<'a> Parser<'a, '_> {
             }
             Err(TimeError::NoZone) => {
                 let message = "the time has no zone, so it could be any of some thirty moments";
+                self.findings.add(Code::EventTimeNoZone, path(), message);
+            }
+            Err(TimeError::ZoneName) => {
+                let message = "the name of the zone does not say the offset from UTC";
                 self.findings.add(Code::EventTimeNoZone, path(), message);
             }
             Err(TimeError::Invalid) => {

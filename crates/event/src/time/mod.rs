@@ -1,6 +1,7 @@
 //! Times as senders write them, as Unix seconds.
 
 mod words;
+mod wrapped;
 
 use crate::json::{Kind, Raw};
 
@@ -20,6 +21,8 @@ pub(crate) enum Change {
     Unit,
     /// It had a fraction of a second, which is left out.
     Fraction,
+    /// It came with an exponent and without its last digits, up to three of them.
+    Rounded,
 }
 
 /// Why a time could not be read.
@@ -27,6 +30,8 @@ pub(crate) enum Change {
 pub(crate) enum TimeError {
     /// A date or time of day without a zone: it could be any of some thirty moments.
     NoZone,
+    /// The zone has a name that is not known to mean one offset: that of a place, or of several zones.
+    ZoneName,
     /// No time at all.
     Invalid,
 }
@@ -44,8 +49,12 @@ pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
         });
     }
     match raw.kind() {
-        Kind::Number => parse_number(&raw.as_digits().unwrap_or_default()),
+        Kind::Number => match with_exponent(raw.text()) {
+            Some(time) => Ok(time),
+            None => parse_number(&raw.as_digits().unwrap_or_default()),
+        },
         Kind::Text => parse_text(&raw.as_text().unwrap_or_default()),
+        Kind::Object => wrapped::object(raw),
         _ => Err(TimeError::Invalid),
     }
 }
@@ -71,6 +80,12 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
     if is_number && text.matches('.').count() <= 1 {
         return parse_number(text);
     }
+    if let Some(time) = with_exponent(text) {
+        return Ok(time);
+    }
+    if let Some(undone) = wrapped::undone(text) {
+        return parse_text(&undone);
+    }
     if let Some(milliseconds) = dot_net(text) {
         return parse_number(milliseconds).map(|time| Time {
             change: None,
@@ -94,7 +109,10 @@ pub(crate) fn parse_text(text: &str) -> Result<Time, TimeError> {
             _ => Err(TimeError::Invalid),
         };
     }
-    if text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::civil::Date>().is_ok() {
+    let is_civil = || {
+        text.parse::<jiff::civil::DateTime>().is_ok() || text.parse::<jiff::civil::Date>().is_ok()
+    };
+    if !text.contains('[') && is_civil() {
         return Err(TimeError::NoZone);
     }
     match words::parse(text)? {
@@ -141,6 +159,39 @@ fn parse_number(text: &str) -> Result<Time, TimeError> {
             Some(Change::Fraction)
         },
     })
+}
+
+/// A number with an exponent, such as `1.795787657e+09`: all of its digits are there, or all but the last three of
+/// the seconds, as a program leaves it that prints six decimals.
+fn with_exponent(text: &str) -> Option<Time> {
+    const LOST_MAX: usize = 3;
+    const DIGITS_MAX: usize = 18;
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let exponent: usize = exponent
+        .strip_prefix('+')
+        .unwrap_or(exponent)
+        .parse()
+        .ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() != 1 || exponent > DIGITS_MAX || !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let there = fraction.len().min(exponent);
+    let zeros = "0".repeat(exponent - there);
+    let (shown, rest) = fraction.split_at(there);
+    let time = parse_number(&format!("{whole}{shown}{zeros}.{rest}")).ok()?;
+    // Of a time in milliseconds the last three digits are no seconds.
+    let digits_of_seconds = time.unix_s.checked_ilog10()? as usize + 1;
+    let lost = digits_of_seconds.saturating_sub(there + 1);
+    match lost {
+        0 => Some(time),
+        1..=LOST_MAX => Some(Time {
+            change: Some(Change::Rounded),
+            ..time
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

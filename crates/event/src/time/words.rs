@@ -38,15 +38,19 @@ const DAYS: [&str; 7] = [
 
 /// Zones whose short name means one thing, with their minutes east of UTC. `CST`, `IST` and `BST` are those
 /// of several countries each; the American ones are RFC 822's.
-const ZONES: [(&str, i32); 26] = [
+const ZONES: [(&str, i32); 42] = [
     ("utc", 0),
     ("gmt", 0),
     ("ut", 0),
     ("z", 0),
+    ("etc/utc", 0),
+    ("etc/gmt", 0),
     ("wet", 0),
     ("west", 60),
     ("cet", 60),
     ("cest", 120),
+    ("mez", 60),
+    ("mesz", 120),
     ("eet", 120),
     ("eest", 180),
     ("msk", 180),
@@ -65,6 +69,18 @@ const ZONES: [(&str, i32); 26] = [
     ("mdt", -360),
     ("pst", -480),
     ("pdt", -420),
+    ("akst", -540),
+    ("akdt", -480),
+    ("hst", -600),
+    ("brt", -180),
+    ("trt", 180),
+    ("pkt", 300),
+    ("wib", 420),
+    ("wita", 480),
+    ("hkt", 480),
+    ("sgt", 480),
+    ("acst", 570),
+    ("acdt", 630),
 ];
 
 /// Unix seconds of a time in words.
@@ -97,6 +113,10 @@ struct Parts {
     zone: Option<i32>,
     /// The same from figures, which count where both are there.
     offset: Option<i32>,
+    /// A zone has a name that says no offset.
+    has_other_zone: bool,
+    /// The time of day was `24:00`, the end of the day.
+    is_next_day: bool,
 }
 
 /// Fills a place that is empty.
@@ -114,7 +134,7 @@ impl Parts {
             // Go's monotonic clock: `m=+0.000012`.
             Some('m') if word.starts_with("m=") => Some(()),
             Some('+' | '-') if self.clock.is_some() => set(&mut self.offset, offset(word)),
-            Some(c) if c.is_ascii_alphabetic() => self.name(word),
+            Some(c) if c.is_ascii_alphabetic() || c == '[' => self.name(word),
             _ if word.contains(':') => self.clock_or_log(word),
             _ if word.contains(['-', '/', '.']) => self.date(word),
             _ => self.number(word),
@@ -123,6 +143,7 @@ impl Parts {
 
     /// A day of the week, a month, a half of the day or a zone.
     fn name(&mut self, word: &str) -> Option<()> {
+        let word = word.trim_matches(['[', ']']);
         let lower = word.trim_end_matches('.').to_ascii_lowercase();
         if DAYS.iter().any(|day| is_short_for(&lower, day)) {
             return Some(());
@@ -137,16 +158,21 @@ impl Parts {
             _ => {}
         }
         let zone = |name: &str| ZONES.iter().find(|(known, _)| *known == name);
-        // `GMT+0100`, `UTC-3`
-        if let Some(at) = lower.find(['+', '-']) {
+        // `GMT+0100`, `UTC-3`; the names of places have such marks as well.
+        if !word.contains('/')
+            && let Some(at) = lower.find(['+', '-'])
+        {
             let (name, figures) = lower.split_at(at);
             let is_utc = matches!(name, "utc" | "gmt");
             return set(&mut self.offset, offset(figures).filter(|_| is_utc));
         }
         match zone(&lower) {
             Some((_, minutes)) => set(&mut self.zone, Some(*minutes)),
-            // A name that says nothing by itself, behind figures that do: Go's `+0800 CST`.
-            None if self.offset.is_some() && lower.len() <= 5 => Some(()),
+            // It says nothing by itself; beside figures it need not: Go's `+0800 CST`.
+            None if is_name_of_zone(word) => {
+                self.has_other_zone = true;
+                Some(())
+            }
             None => None,
         }
     }
@@ -154,7 +180,7 @@ impl Parts {
     /// `13:54:17.123`, with or without `PM`, `Z` or an offset behind it; or a date and a time with a colon
     /// between them, as in the logs of web servers.
     fn clock_or_log(&mut self, word: &str) -> Option<()> {
-        if word.contains('/') {
+        if word.contains('/') && !word.contains('[') {
             let (date, clock) = word.split_once(':')?;
             self.date(date)?;
             return self.clock(clock);
@@ -173,6 +199,8 @@ impl Parts {
             .find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.')))
             .unwrap_or(word.len());
         let (figures, behind) = word.split_at(end);
+        self.is_next_day = is_end_of_day(figures);
+        let figures = if self.is_next_day { "0:00" } else { figures };
         set(&mut self.clock, clock(figures))?;
         match behind.chars().next() {
             None => Some(()),
@@ -227,7 +255,17 @@ impl Parts {
             return Err(TimeError::Invalid);
         };
         let date = Date::new(year, month, day).map_err(|_| TimeError::Invalid)?;
-        let zone = self.offset.or(self.zone).ok_or(TimeError::NoZone)?;
+        let date = if self.is_next_day {
+            date.tomorrow().map_err(|_| TimeError::Invalid)?
+        } else {
+            date
+        };
+        let unknown = if self.has_other_zone {
+            TimeError::ZoneName
+        } else {
+            TimeError::NoZone
+        };
+        let zone = self.offset.or(self.zone).ok_or(unknown)?;
         let clock = self.clock.ok_or(TimeError::NoZone)?;
         let clock = in_half(clock, self.is_afternoon).ok_or(TimeError::Invalid)?;
         let offset = Offset::from_seconds(zone * 60).map_err(|_| TimeError::Invalid)?;
@@ -251,6 +289,24 @@ fn month(word: &str) -> Option<i8> {
 fn year(text: &str) -> Option<i16> {
     let is_year = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_year)
+}
+
+/// Whether a word is the name of a zone, by its form: `Europe/Berlin`, `CST`.
+fn is_name_of_zone(word: &str) -> bool {
+    const LETTERS: std::ops::RangeInclusive<usize> = 3..=5;
+    let is_of_place = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    let is_short = LETTERS.contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
+    is_short || word.contains('/') && word.chars().all(is_of_place)
+}
+
+/// Whether a time of day is ISO 8601's `24:00`.
+fn is_end_of_day(figures: &str) -> bool {
+    let behind = figures.strip_prefix("24:00");
+    behind.is_some_and(|behind| {
+        behind
+            .bytes()
+            .all(|byte| matches!(byte, b'0' | b':' | b'.'))
+    })
 }
 
 /// `13:54`, `13:54:17`, `13:54:17.123`.
@@ -364,15 +420,29 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_without_an_offset_is_told() {
+        for text in [
+            "2026-11-27 13:54:17 CST",
+            "2026-11-27 13:54:17 IST",
+            "2026-11-27 13:54:17 Europe/Berlin",
+            "2026-11-27T13:54:17 America/Port-au-Prince",
+            "2026-11-27T13:54:17[Europe/Berlin]",
+            "Fri Nov 27 2026 13:54:17 BST",
+        ] {
+            assert_eq!(parse(text), Err(TimeError::ZoneName), "{text}");
+        }
+    }
+
+    #[test]
     fn guesses_nothing() {
         for text in [
             "",
             "yesterday",
             "13:54:17 UTC",
             "05/11/2026 13:54:17 +0000",
-            "2026-11-27 13:54:17 CST",
-            "2026-11-27 13:54:17 IST",
-            "2026-11-27 13:54:17 Europe/Berlin",
+            "2026-11-27 24:00:01 UTC",
+            "2026-11-27 24:01 UTC",
+            "2026-11-27 24:00 PM UTC",
             "2026-11-27 13:54:17 +0000 +0100",
             "2026-11-27 13:54:17 13:54:17 UTC",
             "2026-11-27 13:54:17 +2500",
