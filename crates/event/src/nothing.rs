@@ -104,8 +104,8 @@ const LOOK: [u8; 256] = {
     let mut byte = b' ';
     while byte < 0x7f {
         look[byte as usize] = match byte {
-            b'(' | b'[' | b'{' | b'<' | b'%' | b'#' | b'$' | b'*' | b'&' | b'@' | b'+' | b'"'
-            | b'\'' | b'\\' => MARK,
+            b'(' | b'[' | b'{' | b'<' | b'%' | b'#' | b'$' | b'*' | b'&' | b'@' | b'+' | b'='
+            | b'"' | b'\'' | b'\\' => MARK,
             b' ' => SPACE,
             b'a' | b'A' => LETTER_A,
             b't' | b'T' => LETTER_T,
@@ -205,7 +205,7 @@ pub(crate) fn is_no_id(id: &str) -> bool {
     if parts.has_unique {
         return false;
     }
-    parts.has_nothing
+    parts.has_nothing && !parts.has_number_behind()
         || !parts.has_own(id)
         || is_minus_one(id)
         || is_not_available(id)
@@ -220,11 +220,15 @@ const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 #[derive(Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts of one text"
+    reason = "independent facts of one text"
 )]
 struct Parts {
     /// One is a trace of a missing value.
     has_nothing: bool,
+    /// The digits of the numbers above 0 behind the last of these, or of all.
+    digits_behind: usize,
+    /// The same of those before it.
+    digits_before: usize,
     /// One is a number above 0, or has one in it.
     has_value: bool,
     /// One surely tells this id from others.
@@ -245,16 +249,38 @@ impl Parts {
             }
             parts.has_digit |= has_digit;
             if has_undefined(part) {
-                parts.has_nothing = true;
+                parts.meet_nothing();
             } else if has_value {
                 parts.has_value = true;
                 parts.has_unique |= part.len() >= UNIQUE_LEN;
+                if part.iter().all(u8::is_ascii_digit) {
+                    parts.digits_behind += part.len();
+                }
             } else if may_be_trace(part) {
                 let text = as_text(part);
-                parts.has_nothing |= is_trace(text) || ends_in_trace(text);
+                if is_trace(text) || ends_in_trace(text) {
+                    parts.meet_nothing();
+                }
             }
         }
         parts
+    }
+
+    fn meet_nothing(&mut self) {
+        self.has_nothing = true;
+        self.digits_before += std::mem::take(&mut self.digits_behind);
+    }
+
+    /// Whether what is missing is not the number, which stands behind it: `order-null-77`. A single digit
+    /// (`order_undefined_1`) is that of a shop, or of how many there are, as often; behind a year it counts for
+    /// one: `INV-2026/NaN/5`.
+    fn has_number_behind(&self) -> bool {
+        const YEAR_DIGITS: usize = 4;
+        match self.digits_behind {
+            0 => false,
+            1 => self.digits_before >= YEAR_DIGITS,
+            _ => true,
+        }
     }
 
     /// Whether a part may tell this id from others.
