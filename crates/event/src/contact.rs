@@ -17,14 +17,24 @@ pub(crate) fn is_contact(text: &str) -> bool {
 /// Stricter than [`is_contact`], for texts that are written to the disk and sent in the clear.
 pub(crate) fn holds_contact(text: &str) -> bool {
     has_email(text)
-        || memchr::memchr_iter(b'+', text.as_bytes()).any(|at| {
-            // Longer than any number with its punctuation; so a text of plus signs is not read
-            // again and again.
-            const BYTES_MAX: usize = 40;
-            let number = &text[at..text.floor_char_boundary(at + BYTES_MAX)];
-            let end = number.find(char::is_alphabetic).unwrap_or(number.len());
-            let end = number[1..end].find('+').map_or(end, |next| next + 1);
-            is_international_phone(number[..end].trim_end_matches(|c: char| !c.is_ascii_digit()))
+        || memchr::memchr_iter(b'+', text.as_bytes()).any(|at| is_before_phone(&text[at + 1..]))
+}
+
+/// Whether what stands behind a plus sign begins with 8 to 15 digits of a phone number, whatever follows them.
+fn is_before_phone(text: &str) -> bool {
+    /// Longer than any number with its punctuation; so a text of plus signs is not read again and again.
+    const BYTES_MAX: usize = 40;
+    let text = &text[..text.floor_char_boundary(BYTES_MAX)];
+    let end = text.find(|c| !is_in_phone(c)).unwrap_or(text.len());
+    let (number, behind) = text.split_at(end);
+    // A time of the day, or the decimals of an amount.
+    let is_number = (behind.strip_prefix([':', ',']))
+        .is_some_and(|behind| behind.starts_with(|c: char| c.is_ascii_digit()));
+    let mut digits = 0;
+    !is_number
+        && number.split_inclusive(char::is_whitespace).any(|group| {
+            digits += group.bytes().filter(u8::is_ascii_digit).count();
+            DIGITS.contains(&digits)
         })
 }
 
@@ -81,20 +91,24 @@ fn is_email_around(text: &str, at: usize) -> bool {
     has_local && has_domain
 }
 
+/// Digits of an international phone number.
+const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+
+/// A digit, or the punctuation that people put between digits of a phone number.
+fn is_in_phone(c: char) -> bool {
+    c.is_ascii_digit()
+        || matches!(
+            c,
+            ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{2010}'..='\u{2015}'
+        )
+}
+
 /// Whether the whole text is `+`, then 8 to 15 digits with the punctuation people put between them.
 fn is_international_phone(text: &str) -> bool {
-    let Some(rest) = text.trim().strip_prefix('+') else {
-        return false;
-    };
-    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
-    (8..=15).contains(&digits)
-        && rest.chars().all(|c| {
-            c.is_ascii_digit()
-                || matches!(
-                    c,
-                    ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{2010}'..='\u{2015}'
-                )
-        })
+    text.trim().strip_prefix('+').is_some_and(|rest| {
+        DIGITS.contains(&rest.bytes().filter(u8::is_ascii_digit).count())
+            && rest.chars().all(is_in_phone)
+    })
 }
 
 /// Decodes `%41` and `+`; what does not decode stays as it is.
@@ -160,6 +174,32 @@ mod tests {
             "1+1=2",
         ] {
             assert!(!is_contact(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_numbers_in_texts_whatever_stands_behind_them() {
+        for text in [
+            "call +49 151 1234567, please",
+            "+4915112345678, 2 pieces",
+            "Tel. +49 (0)151/1234567; ring twice",
+            "+49 151 1234567 2026-11-27",
+            "+4915112345678\n",
+            "(+1 650 555 1212)",
+            "x=+16505551212&y",
+        ] {
+            assert!(holds_contact(text), "{text}");
+        }
+        for text in [
+            "+5 bonus, 20261127",
+            "1+1=2",
+            "+12 345 678,90 EUR",
+            "+2 2026-11-27 14:00",
+            "+1234567",
+            "+1234567890123456",
+            "++++",
+        ] {
+            assert!(!holds_contact(text), "{text}");
         }
     }
 

@@ -26,10 +26,41 @@ pub(crate) enum Says {
     Birth,
     /// A password or the like.
     Secret,
+    /// Somebody who gets something, by name; what an object of them holds is told by the names in it.
+    Recipient,
+    /// Somebody to turn to, by name or number, or only the way in which: `phone`, `form`.
+    Contact,
+    /// A part of a name, in an object of a person: `first`.
+    NamePart,
     /// `name` alone: the person's where other things of a person stand, else that of a product or a plan.
     BareName,
     /// Another thing that is called so: the address of a machine.
     Harmless,
+}
+
+/// From here on a character is a word: Chinese, Japanese and Korean put nothing between words.
+const IDEOGRAPHS: char = '\u{2e80}';
+
+/// What a name stands among.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Things, or nobody knows what.
+    Things,
+    /// The properties of an event, where a bare `name` is a person's.
+    Event,
+    /// The parts of a person.
+    Person,
+}
+
+impl Around {
+    /// What stands in the value of this name.
+    pub(crate) fn within(name: &str) -> Self {
+        if is_person(name) {
+            Around::Person
+        } else {
+            Around::Things
+        }
+    }
 }
 
 /// The words of a name, in lower case and without accents, one behind the other.
@@ -77,8 +108,6 @@ impl Words {
     }
 
     fn push_any(&mut self, name: &str) {
-        /// From here on a character is a word: Chinese, Japanese and Korean put none between words.
-        const IDEOGRAPHS: char = '\u{2e80}';
         /// The accents of Latin, Greek and Cyrillic letters.
         const ACCENTS: std::ops::RangeInclusive<char> = '\u{300}'..='\u{36f}';
         let mut before = ' ';
@@ -164,6 +193,12 @@ impl Words {
 /// What a name says is there; `None` for most.
 pub(crate) fn of_name(name: &str) -> Option<Says> {
     let mut words = Words::of(name);
+    let whole = &words.text[..words.len];
+    if whole.last().is_some_and(u8::is_ascii_digit)
+        && let Some((says, _)) = contact_names::find(whole)
+    {
+        return Some(says);
+    }
     words.trim_end();
     let end = words.len;
     for start in words.starts_before(end) {
@@ -173,7 +208,7 @@ pub(crate) fn of_name(name: &str) -> Option<Says> {
         let is_meant = scope == Scope::End || words.are_of_person(start);
         match says {
             Says::Harmless => return None,
-            Says::BareName if start > 0 => {
+            Says::BareName | Says::NamePart if start > 0 => {
                 return words.is_of_person(start).then_some(Says::Words);
             }
             _ if is_meant => return Some(says),
@@ -188,24 +223,24 @@ fn written_together(name: &[u8]) -> Option<Says> {
     contact_names::behind_owner(name).find_map(|(rest, is_person)| {
         match contact_names::find(rest)?.0 {
             Says::Harmless => None,
-            Says::BareName => is_person.then_some(Says::Words),
+            Says::BareName | Says::NamePart => is_person.then_some(Says::Words),
             says => Some(says),
         }
     })
 }
 
 /// Whether a name is that of a person's part in a sale, so that what is in it is the person's.
-pub(crate) fn is_person(name: &str) -> bool {
+fn is_person(name: &str) -> bool {
     let words = Words::of(name);
-    words.is_of_person(words.len)
+    words.is_of_person(words.len) || contact_names::is_person(&words.text[..words.len])
 }
 
-/// Whether contact data is in `value` by the name of it. `of_person` says that a bare `name` would be a
-/// person's here.
-pub(crate) fn tells(name: &str, value: Raw<'_>, of_person: bool) -> bool {
+/// Whether contact data is in `value` by the name of it.
+pub(crate) fn tells(name: &str, value: Raw<'_>, around: Around) -> bool {
     match of_name(name) {
         None => false,
-        Some(Says::BareName) => of_person && can_be(Says::Words, value),
+        Some(Says::BareName) => around != Around::Things && can_be(Says::Words, value),
+        Some(Says::NamePart) => around == Around::Person && can_be(Says::Words, value),
         Some(says) => can_be(says, value),
     }
 }
@@ -217,6 +252,7 @@ fn can_be(says: Says, value: Raw<'_>) -> bool {
         Kind::Number => can_be_text(says, value.text()),
         Kind::Text => value.as_text().is_some_and(|text| can_be_text(says, &text)),
         Kind::Array => value.items().any(|item| can_be(says, item)),
+        Kind::Object if matches!(says, Says::Recipient | Says::Contact) => false,
         Kind::Object => value.members().any(|(_, member)| can_be(says, member)),
     }
 }
@@ -225,6 +261,8 @@ fn can_be(says: Says, value: Raw<'_>) -> bool {
 pub(crate) fn can_be_text(says: Says, text: &str) -> bool {
     /// Digits of the shortest phone number, of a passport or a tax number.
     const NUMBER_DIGITS: usize = 5;
+    /// Digits of a phone number that is none of a place's own.
+    const PHONE_DIGITS: usize = 7;
     /// Digits of the shortest payment card.
     const CARD_DIGITS: usize = 12;
     let text = text.trim();
@@ -236,12 +274,23 @@ pub(crate) fn can_be_text(says: Says, text: &str) -> bool {
         Says::Number => digits() >= NUMBER_DIGITS,
         Says::Card => digits() >= CARD_DIGITS,
         Says::Birth => digits() > 0,
-        Says::Email | Says::Words | Says::Address | Says::BareName => {
-            text.contains(char::is_alphabetic)
-        }
+        Says::Email
+        | Says::Words
+        | Says::Address
+        | Says::Recipient
+        | Says::NamePart
+        | Says::BareName => text.contains(char::is_alphabetic),
+        Says::Contact => digits() >= PHONE_DIGITS || is_of_words(text),
         Says::Secret => true,
         Says::Harmless => false,
     }
+}
+
+/// Whether a text has several words, as the name of a person or a street has. Chinese and its like put nothing
+/// between them.
+fn is_of_words(text: &str) -> bool {
+    text.contains(char::is_alphabetic)
+        && (text.split_whitespace().nth(1).is_some() || text.contains(|c| c >= IDEOGRAPHS))
 }
 
 /// Whether a text is the answer to a question with yes or no. Fewer words than a switch knows: `Si` and `On` are
@@ -268,7 +317,7 @@ mod tests {
                 panic!("three columns: {line}");
             };
             let raw = Raw::parse(value).unwrap();
-            let found = if tells(key, raw, true) {
+            let found = if tells(key, raw, Around::Event) {
                 "left out"
             } else {
                 "sent"
@@ -277,5 +326,23 @@ mod tests {
             rows += 1;
         }
         assert!(rows >= 200, "{rows} rows");
+    }
+
+    #[test]
+    fn parts_of_a_name_are_told_in_a_person() {
+        let name = Raw::parse("\"Jane\"").unwrap();
+        for (around, expected) in [
+            (Around::within("customer"), true),
+            (Around::within("shipTo"), true),
+            (Around::within("ship_to"), true),
+            (Around::within("kontakt"), true),
+            (Around::within("page"), false),
+            (Around::Event, false),
+        ] {
+            assert_eq!(tells("first", name, around), expected, "{around:?}");
+            assert_eq!(tells("last", name, around), expected, "{around:?}");
+        }
+        let number = Raw::parse("7").unwrap();
+        assert!(!tells("last", number, Around::Person));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Scope {
 type Group = (Says, Scope, &'static [&'static str]);
 
 #[rustfmt::skip] // One name a line is seven hundred lines.
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 18] = [
     (Says::Email, Scope::End, &[
         "email", "emails", "emailaddress", "emailaddresses", "emailaddr", "mailaddress", "emailid",
         "adressemail", "adresseemail", "adresemail", "correo", "correoelectronico", "courriel",
@@ -47,7 +47,7 @@ const GROUPS: [Group; 15] = [
     ]),
     (Says::Number, Scope::Whole, &[
         "ph", "tel", "tels", "mobile", "mobiles", "mob", "cell", "mobil", "gsm", "fax", "wa", "sdt", "hp",
-        "тел",
+        "login", "loginid", "тел",
     ]),
     (Says::Number, Scope::End, &[
         "ssn", "socialsecurity", "socialsecuritynumber", "nationalid", "nationalidnumber",
@@ -85,7 +85,23 @@ const GROUPS: [Group; 15] = [
         "isim", "soyad", "soyadi", "soyisim", "adsoyad", "adisoyadi", "fornamn", "efternamn", "fornavn",
         "etternavn", "efternavn", "namadepan", "namabelakang", "namalengkap", "jmeno", "prijmeni", "hoten",
         "имя", "фамилия", "отчество", "фио", "姓名", "客户姓名", "收货人", "氏名", "名前", "苗字", "名字", "이름", "성명", "성함",
-        "नाम", "पूरानाम", "اسم", "الاسم",
+        "नाम", "पूरानाम", "اسم", "الاسم", "shiptoname", "billtoname", "soldtoname", "delivertoname", "loginname",
+        "benutzername", "nombredeusuario", "nomedeusuario", "nomdutilisateur", "nomeutente", "gebruikersnaam",
+        "kullaniciadi",
+    ]),
+    (Says::Recipient, Scope::Whole, &[
+        "recipient", "recipients", "consignee", "addressee", "payee", "beneficiary", "empfanger", "empfaenger",
+        "destinatario", "destinataire", "ontvanger", "geadresseerde", "odbiorca", "alici", "mottaker",
+        "mottagare", "modtager", "penerima", "nguoinhan", "получатель", "收件人", "受取人", "받는사람", "받는분", "수령인",
+        "수취인",
+    ]),
+    (Says::Contact, Scope::Whole, &[
+        "contact", "contactperson", "shipto", "billto", "soldto", "deliverto", "attn", "line1", "line2",
+        "line3", "kontakt", "kontaktperson", "ansprechpartner", "ansprechpartnerin", "contacto",
+        "personadecontacto", "contato", "contatto", "contactpersoon", "контакт", "联系人", "担当者", "담당자",
+    ]),
+    (Says::NamePart, Scope::Whole, &[
+        "first", "last", "middle", "given", "family",
     ]),
     (Says::Words, Scope::Whole, &[
         "fn", "ln",
@@ -122,11 +138,13 @@ const GROUPS: [Group; 15] = [
 
 /// Parts that people have in a sale.
 #[rustfmt::skip]
-const PERSON: [&str; 31] = [
-    "acheteur", "besteller", "billing", "buyer", "client", "cliente", "contact", "cust", "customer",
-    "destinatario", "empfaenger", "guest", "holder", "klant", "kunde", "kunden", "kupujacy", "lead", "member",
-    "owner", "parent", "patient", "payer", "person", "receiver", "recipient", "sender", "shipping", "student",
-    "subscriber", "user",
+const PERSON: [&str; 51] = [
+    "acheteur", "addressee", "ansprechpartner", "beneficiary", "besteller", "billing", "billto", "buyer",
+    "client", "cliente", "consignee", "contact", "contacto", "contato", "contatto", "cust", "customer",
+    "deliverto", "destinataire", "destinatario", "empfaenger", "empfanger", "guest", "holder", "klant",
+    "kontakt", "kunde", "kunden", "kupujacy", "lead", "member", "modtager", "mottagare", "mottaker", "odbiorca",
+    "ontvanger", "owner", "parent", "patient", "payee", "payer", "person", "receiver", "recipient", "sender",
+    "shipping", "shipto", "soldto", "student", "subscriber", "user",
 ];
 
 /// What else stands before a phone number or an address.

@@ -4,6 +4,7 @@
 //! number of sixteen digits stays one.
 
 use crate::contact;
+use crate::url;
 
 /// Whether a text may hold any of these, by a look at its bytes.
 pub(crate) fn may_hold(text: &str) -> bool {
@@ -14,6 +15,7 @@ pub(crate) fn may_hold(text: &str) -> bool {
     text.len() >= BYTES_MIN
         && (text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_MIN
             || memchr::memchr3(b'(', b'[', b'&', text.as_bytes()).is_some()
+            || memchr::memchr(b'=', text.as_bytes()).is_some()
             || text.contains(" at "))
 }
 
@@ -25,7 +27,26 @@ pub(crate) fn holds_personal(text: &str) -> bool {
                 || is_national_phone(text)
                 || is_card(text)
                 || is_iban(text)
-                || is_person_number(text))
+                || is_person_number(text)
+                || has_contact_pair(text))
+}
+
+/// Whether a text has names and values as a query has, and a name says contact data: `phone=0151…&first_name=…`.
+fn has_contact_pair(text: &str) -> bool {
+    /// Of a value; so a text of equals signs is not read again and again.
+    const BYTES_MAX: usize = 100;
+    let is_of_name =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '%');
+    memchr::memchr_iter(b'=', text.as_bytes()).any(|at| {
+        let before = &text[..at];
+        let start = before.trim_end_matches(is_of_name).len();
+        let behind = &text[at + 1..];
+        let behind = &behind[..behind.floor_char_boundary(BYTES_MAX)];
+        let end = behind
+            .find(['&', ';', ',', '|', '\n'])
+            .unwrap_or(behind.len());
+        url::names_contact(&before[start..], &behind[..end])
+    })
 }
 
 /// Whether an e-mail address stands in a text with its `@` and dots in other words: `jane(at)example.com`,
@@ -179,6 +200,11 @@ mod tests {
             "GB82WEST12345698765432",
             "123.456.789-09",
             "078-05-1120",
+            "email=a@b.de&phone=0151",
+            "phone=0151%201234567",
+            "ref=7&first_name=Jane&last_name=Doe",
+            "tel=0151 1234567; plan=b",
+            "?utm_source=x&customer[phone]=01511234567",
         ] {
             assert!(holds_personal(text), "{text}");
         }
@@ -202,6 +228,10 @@ mod tests {
             "2026-09-21T14:13:20Z",
             "192.168.178.20",
             "tel: none",
+            "color=red&size=43&name=Shirt",
+            "phone=iPhone&email=1",
+            "a=b=c==",
+            "to=checkout&card=visa",
         ] {
             assert!(!holds_personal(text), "{text}");
         }

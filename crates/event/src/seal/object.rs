@@ -9,7 +9,7 @@ use super::scan::{
 use crate::amount;
 use crate::code::Code;
 use crate::contact;
-use crate::contact_key;
+use crate::contact_key::{self, Around};
 use crate::finding::{Findings, Path, shown};
 use crate::json::{self, Kind, Raw};
 use crate::money::Currency;
@@ -150,8 +150,8 @@ impl Writer<'_> {
             Some(Shape::Contents | Shape::StoreData | Shape::AttributionSetting)
         );
         let has_contact = match shape {
-            None => has_personal(raw, contact_key::is_person(key)),
-            Some(Shape::Text) => has_personal(raw, false),
+            None => has_personal(raw, Around::within(key)),
+            Some(Shape::Text) => has_personal(raw, Around::Things),
             Some(_) => !is_table && has_contact(raw),
         };
         if has_contact {
@@ -188,8 +188,12 @@ impl Writer<'_> {
             return false;
         }
         // Elsewhere a `name` is that of a product.
-        let of_person = std::ptr::eq(table, &raw const shape::CUSTOM_DATA);
-        if contact_key::tells(key, value, of_person) {
+        let around = if std::ptr::eq(table, &raw const shape::CUSTOM_DATA) {
+            Around::Event
+        } else {
+            Around::Things
+        };
+        if contact_key::tells(key, value, around) {
             let message = "the name says contact data, which belongs into user_data; left out";
             self.findings.add(Code::CustomDataContact, path(), message);
             return false;

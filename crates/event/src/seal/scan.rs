@@ -2,7 +2,7 @@
 
 use crate::bytes::{self, Unusual};
 use crate::contact;
-use crate::contact_key;
+use crate::contact_key::{self, Around};
 use crate::json::{self, Kind, Raw};
 use crate::personal;
 
@@ -30,27 +30,27 @@ pub(super) fn is_half_surrogate(raw: Raw<'_>) -> bool {
 
 /// Whether a value, at any depth, holds contact data: by its text, or by the name of a key.
 pub(super) fn has_contact(raw: Raw<'_>) -> bool {
-    holds(raw, false, contact::holds_contact)
+    holds(raw, Around::Things, contact::holds_contact)
 }
 
 /// The same of a value in which nobody but the sender knows what stands: also by the shape of other numbers of a
-/// person's. `of_person` says that what is in it is a person's.
-pub(super) fn has_personal(raw: Raw<'_>, of_person: bool) -> bool {
-    holds(raw, of_person, personal::holds_personal)
+/// person's.
+pub(super) fn has_personal(raw: Raw<'_>, around: Around) -> bool {
+    holds(raw, around, personal::holds_personal)
 }
 
-/// Whether a value holds contact data by `is_it`. `of_person` says that what is in it is a person's.
-fn holds(raw: Raw<'_>, of_person: bool, is_it: fn(&str) -> bool) -> bool {
+/// Whether a value holds contact data by `is_it`, or by the names in it, which stand among `around`.
+fn holds(raw: Raw<'_>, around: Around, is_it: fn(&str) -> bool) -> bool {
     match raw.kind() {
         Kind::Text => {
             let text = raw.as_text().unwrap_or_default();
-            is_it(&text) || json::inner(&text).is_some_and(|raw| holds(raw, of_person, is_it))
+            is_it(&text) || json::inner(&text).is_some_and(|raw| holds(raw, around, is_it))
         }
-        Kind::Array => raw.items().any(|item| holds(item, of_person, is_it)),
+        Kind::Array => raw.items().any(|item| holds(item, around, is_it)),
         Kind::Object => raw.members().any(|(key, value)| {
             contact::is_contact(&key)
-                || contact_key::tells(&key, value, of_person)
-                || holds(value, contact_key::is_person(&key), is_it)
+                || contact_key::tells(&key, value, around)
+                || holds(value, Around::within(&key), is_it)
         }),
         _ => false,
     }

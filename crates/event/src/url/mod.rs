@@ -171,16 +171,20 @@ fn is_contact_pair(pair: &str) -> bool {
     if value.is_empty() {
         return is_clear(key);
     }
+    names_contact(key, value) || has_email(pair) || is_clear(value) || is_clear(key)
+}
+
+/// Whether the name of a parameter says that its value is contact data, which it can be.
+pub(crate) fn names_contact(key: &str, value: &str) -> bool {
     let says = contact_key::of_name(&percent_decode(key)).filter(|says| is_meant(*says));
-    let is_by_name = says.is_some_and(|says| {
+    says.is_some_and(|says| {
         digest::recognize(value).is_none() && contact_key::can_be_text(says, &percent_decode(value))
-    });
-    is_by_name || has_email(pair) || is_clear(value) || is_clear(key)
+    })
 }
 
 /// Whether the name of a parameter says enough. A bare `name` is that of a product as often as a person's.
 fn is_meant(says: Says) -> bool {
-    says != Says::BareName
+    !matches!(says, Says::BareName | Says::NamePart)
 }
 
 /// Whether a path or a fragment holds contact data.
