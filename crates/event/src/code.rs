@@ -108,7 +108,7 @@ codes! {
     EventNameMissing = "event_name_missing", Error, SERVER_EVENT,
         "add \"event_name\", for example \"Purchase\"";
     EventNameInvalid = "event_name_invalid", Error, SERVER_EVENT,
-        "use a standard event or a custom name of at most 50 characters";
+        "use a standard event or a custom name of at most 50 characters, in UTF-8";
     EventNameCase = "event_name_case", Warning, PIXEL,
         "names are case-sensitive: as written this is a custom event";
     EventNameLong = "event_name_long", Warning, PIXEL,

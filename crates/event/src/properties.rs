@@ -57,6 +57,14 @@ impl<'a> JsonText<'a> {
     pub(crate) fn raw(&self) -> Raw<'_> {
         Raw::known(&self.text, self.is_plain)
     }
+
+    /// The same of a value that stands in the input.
+    pub(crate) fn raw_of_input(&self) -> Option<Raw<'a>> {
+        match self.text {
+            Cow::Borrowed(text) => Some(Raw::known(text, self.is_plain)),
+            Cow::Owned(_) => None,
+        }
+    }
 }
 
 impl<'a> From<Raw<'a>> for JsonText<'a> {

@@ -269,7 +269,7 @@ pub(crate) static ORIGINAL_EVENT_DATA: Table = Table::new(ORIGINAL_EVENT_DATA_KE
 
 const ORIGINAL_EVENT_DATA_KEYS: &[(&str, Shape)] = &[
     ("event_id", Id),
-    ("event_name", Text),
+    ("event_name", Id),
     ("event_time", Time),
     ("order_id", Id),
 ];

@@ -37,32 +37,35 @@ impl<'a> Parser<'a, '_> {
         switch.is_some()
     }
 
-    /// The same of what stands in a value: members of an object of one's own, entries of a list of things.
-    pub(super) fn take_misplaced_within(
-        &mut self,
-        parent: &dyn Fn() -> Path,
-        raw: Raw<'a>,
-        depth: usize,
-    ) {
-        /// Deeper than this are no places at which people leave them.
-        const DEPTH_MAX: usize = 4;
-        let is_of_objects = || raw.items().next().is_some_and(is_object);
+    /// Takes those that stand in the entries of `contents`. Lists that are sent as they are have none.
+    pub(super) fn take_misplaced_in_contents(&mut self) {
+        let Some(contents) = self.event.custom_data.find("contents") else {
+            return;
+        };
+        let Some(raw) = contents.value.raw_of_input().filter(|_| !contents.is_usual) else {
+            return;
+        };
+        let path = contents.path(self.event.written("custom_data"));
         match raw.kind() {
-            _ if depth == DEPTH_MAX => {}
-            Kind::Object => {
-                for (key, value) in raw.members() {
-                    let is_known = shape::CONTENT.find(key.as_bytes()).is_some();
-                    if !is_known && !self.takes_misplaced(parent, &key, value) {
-                        self.take_misplaced_within(&|| parent().key(&key), value, depth + 1);
-                    }
+            Kind::Array => {
+                for (place, entry) in raw.items().enumerate() {
+                    self.take_misplaced_in(&|| path.clone().index(place), entry);
                 }
             }
-            Kind::Array if is_of_objects() => {
-                for (place, item) in raw.items().enumerate() {
-                    self.take_misplaced_within(&|| parent().index(place), item, depth + 1);
+            _ if contents_of_one(raw) => self.take_misplaced_in(&|| path.clone(), raw),
+            _ => {
+                for (key, entry) in raw.members() {
+                    self.take_misplaced_in(&|| path.clone().key(&key), entry);
                 }
             }
-            _ => {}
+        }
+    }
+
+    fn take_misplaced_in(&mut self, parent: &dyn Fn() -> Path, entry: Raw<'a>) {
+        for (key, value) in entry.members() {
+            if shape::CONTENT.find(key.as_bytes()).is_none() {
+                self.takes_misplaced(parent, &key, value);
+            }
         }
     }
 
@@ -112,8 +115,9 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn is_object(raw: Raw<'_>) -> bool {
-    raw.kind() == Kind::Object
+/// Whether an object in the place of `contents` is an entry without its list.
+fn contents_of_one(raw: Raw<'_>) -> bool {
+    raw.members().any(|(_, value)| value.kind() != Kind::Object)
 }
 
 /// What an event says of how it may be used.

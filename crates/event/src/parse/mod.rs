@@ -241,10 +241,11 @@ impl<'a> Parser<'a, '_> {
         for (target, key, raw) in std::mem::take(&mut self.later) {
             self.use_alias(target, key, raw);
         }
+        self.read_usual_names();
+        self.take_misplaced_in_contents();
         for (scalar, path, raw) in std::mem::take(&mut self.misplaced) {
             self.use_misplaced(scalar, path, raw);
         }
-        self.read_usual_names();
         if let Some(event_time) = self.event.event_time {
             self.click_id(event_time);
         }

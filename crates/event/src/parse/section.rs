@@ -331,9 +331,10 @@ impl<'a> Parser<'a, '_> {
             if self.takes_misplaced(|| Path::root().key(section), &key, raw) {
                 return Ok(());
             }
-            if !is_usual && matches!(raw.kind(), Kind::Array | Kind::Object) {
-                let place = || Path::root().key(section).key(&key);
-                self.take_misplaced_within(&place, raw, 0);
+            if alias::of_custom_object(&key) == Some("custom_properties") {
+                for (inner, value) in raw.members() {
+                    self.takes_misplaced(|| Path::root().key(section).key(&key), &inner, value);
+                }
             }
             let properties = target(self.event);
             if properties.0.len() == PROPERTIES_MAX {

@@ -133,11 +133,12 @@ impl Writer<'_> {
     }
 
     /// Whether a key of an entry is a switch or a test code of the event, which is no property of a thing. It was
-    /// used and said, unless it stood in a text.
+    /// used and said when the event was read, unless the list stood in a text.
     fn is_of_event(&mut self, key: &str, path: PathOf<'_>) -> bool {
         let is_meant = alias::is_test_event_code(key) || alias::of_switch(key).is_some();
         if is_meant && !self.findings.has(Code::KeyMisplaced) {
-            let message = "stands inside an entry of a list that is a text; left out";
+            let message =
+                "is no property of a thing, and not looked for in a list that is a text; left out";
             self.findings.add(Code::KeyMisplaced, path(), message);
         }
         is_meant

@@ -86,9 +86,11 @@ fn without_invisible(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text is no name of an event. It must be written nowhere: it may hold contact data.
+/// Whether a text is no name of an event. It must be written nowhere: it may hold contact data, or be what is left of
+/// another name, and name and id together tell copies.
 fn is_no_name(name: &str) -> bool {
     name.len() > EVENT_NAME_BYTES_MAX
+        || name.contains(char::REPLACEMENT_CHARACTER)
         || name.chars().any(char::is_control)
         || contact::holds_contact(name)
 }
@@ -188,7 +190,10 @@ impl Sealing<'_, '_> {
             return Cow::Borrowed(standard);
         }
         let length = name.chars().count();
-        if is_no_name(name) {
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            let message = "the name is damaged, and may be what is left of another";
+            self.findings.add(Code::EventNameInvalid, path(), message);
+        } else if is_no_name(name) {
             let message = format!("found {}, no event name", shown(name));
             self.findings.add(Code::EventNameInvalid, path(), message);
         } else if let Some(standard) = names::standard_spelling(name) {

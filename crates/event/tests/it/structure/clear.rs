@@ -361,6 +361,48 @@ fn a_damaged_id_is_no_id() {
     );
 }
 
+/// Name and id together tell copies, and two names may leave the same remains.
+#[test]
+fn a_damaged_event_name_is_none() {
+    for name in [
+        "Caf\u{fffd}",
+        "\u{fffd}",
+        "Pur\u{fffd}chase",
+        "\u{fffd}Lead",
+    ] {
+        let mut event = of_person(r#"{"em":"a@b.de"}"#);
+        merge(&mut event, json!({ "event_name": name }));
+        let outcome = seal_value(&event);
+        assert!(outcome.sealed.is_none(), "{name}");
+        assert_eq!(outcome.codes(), ["event_name_invalid", "text_damaged"]);
+        let mut findings = sluice_event::Findings::new();
+        let text = event.to_string();
+        let remains = sluice_event::Event::parse(&text, &mut findings)
+            .unwrap()
+            .seal_or_remains(
+                &sluice_event::Rules::default(),
+                crate::support::NOW,
+                &mut findings,
+            )
+            .err()
+            .unwrap();
+        assert_eq!(remains.event_name, None);
+    }
+    let half = r#"{"event_name":"Ca\ud800f","event_time":1789999940,"event_id":"1","action_source":"other","user_data":{"em":"a@b.de"}}"#;
+    assert_eq!(
+        crate::support::seal(half).codes(),
+        ["event_name_invalid", "text_damaged"]
+    );
+    let event =
+        json!({ "original_event_data": { "event_name": "Caf\u{fffd}", "order_id": "A-1" } });
+    let mut whole = of_person(r#"{"em":"a@b.de"}"#);
+    merge(&mut whole, event);
+    assert_eq!(
+        seal_value(&whole).json()["original_event_data"],
+        json!({ "order_id": "A-1" })
+    );
+}
+
 /// The common spellings of an address that our search for addresses has to know as well as `em`
 /// does: whatever passes there as an address is one elsewhere.
 #[test]

@@ -140,7 +140,7 @@ fn events_at_another_place_are_told() {
     let mut codes = Vec::new();
     let body = json!([nested]).to_string();
     batch::read(&body, |item| {
-        codes.extend(item.findings.iter().map(|finding| finding.code.name()))
+        codes.extend(item.findings.iter().map(|finding| finding.code.name()));
     })
     .unwrap();
     assert_eq!(codes, ["events_misplaced"]);
