@@ -1,0 +1,260 @@
+//! SQLite: one file, one thread that writes, a few connections that read.
+
+mod file;
+mod run;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::error::{Fault, StoreError};
+use crate::migration::{Dialect, MIGRATION_MAX, NOTES, Owner, TAKE, TAKEN, missing};
+use crate::statement::{Outcome, Statement};
+use crate::value::Value;
+use file::{Access, connect};
+use run::{fault, run, run_all};
+use writer::Writer;
+
+/// Reads that run at the same time. More wait for their turn.
+const READERS: usize = 4;
+
+/// A store in a file.
+pub(crate) struct Sqlite {
+    writer: Writer,
+    readers: Arc<Readers>,
+    /// How long a call may take, waiting included.
+    answer_max: Duration,
+}
+
+/// Connections that read, and are idle.
+struct Readers {
+    path: std::path::PathBuf,
+    turns: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens `records.db` in a folder, or makes it. Blocks.
+    pub(crate) fn open(folder: &Path, answer_max: Duration) -> Result<Self, StoreError> {
+        let (path, conn) = file::open(folder)?;
+        Ok(Self {
+            writer: Writer::start(conn)?,
+            readers: Arc::new(Readers {
+                path,
+                turns: Semaphore::new(READERS),
+                idle: Mutex::new(Vec::new()),
+            }),
+            answer_max,
+        })
+    }
+
+    pub(crate) async fn migrate(&self, owner: Owner) -> Result<(), StoreError> {
+        self.on_writer(owner.name, MIGRATION_MAX, move |conn| migrate(conn, &owner))
+            .await
+    }
+
+    pub(crate) async fn write(
+        &self,
+        owner: &'static str,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        self.on_writer(owner, self.answer_max, move |conn| {
+            run_all(conn, owner, &statements)
+        })
+        .await
+    }
+
+    pub(crate) async fn change<T, D>(
+        &self,
+        owner: &'static str,
+        reads: Vec<Statement>,
+        mut decide: D,
+    ) -> Result<(T, Vec<Outcome>), StoreError>
+    where
+        T: Send + 'static,
+        D: FnMut(Vec<Outcome>) -> (T, Vec<Statement>) + Send + 'static,
+    {
+        self.on_writer(owner, self.answer_max, move |conn| {
+            let (decided, statements) = decide(run_all(conn, owner, &reads)?);
+            crate::statement::check(owner, &statements)?;
+            Ok((decided, run_all(conn, owner, &statements)?))
+        })
+        .await
+    }
+
+    async fn on_writer<T: Send + 'static>(
+        &self,
+        owner: &'static str,
+        answer_max: Duration,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = self.writer.submit(owner, work)?;
+        match tokio::time::timeout(answer_max, answer).await {
+            Ok(Ok(Ok(result))) => result,
+            Ok(Ok(Err(panic))) => std::panic::resume_unwind(panic),
+            Ok(Err(_gone)) => Err(writer::is_gone(owner)),
+            Err(_elapsed) => {
+                self.writer.interrupt();
+                Err(too_long(owner))
+            }
+        }
+    }
+
+    pub(crate) async fn read(
+        &self,
+        owner: &'static str,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        tokio::time::timeout(self.answer_max, self.read_in_turn(owner, statements))
+            .await
+            .unwrap_or_else(|_elapsed| Err(too_long(owner)))
+    }
+
+    async fn read_in_turn(
+        &self,
+        owner: &'static str,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        // The semaphore is never closed.
+        let _turn = self.readers.turns.acquire().await;
+        let readers = Arc::clone(&self.readers);
+        let conn = tokio::task::spawn_blocking(move || readers.take())
+            .await
+            .map_err(|_panicked| ended(owner))?
+            .map_err(|error| fault(owner, "open", &error))?;
+        let interrupt = Interrupt(Some(conn.get_interrupt_handle()));
+        let readers = Arc::clone(&self.readers);
+        let read = tokio::task::spawn_blocking(move || {
+            let result = read(&conn, owner, &statements);
+            // A connection that failed does not come back.
+            if result.is_ok() {
+                readers.give_back(conn);
+            }
+            result
+        });
+        let result = read.await.map_err(|_panicked| ended(owner))?;
+        interrupt.disarm();
+        result
+    }
+}
+
+/// Ends the statement of a read whose caller has gone, so that it does not go on.
+struct Interrupt(Option<rusqlite::InterruptHandle>);
+
+impl Interrupt {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.interrupt();
+        }
+    }
+}
+
+impl Readers {
+    fn take(&self) -> rusqlite::Result<Connection> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match idle {
+            Some(conn) => Ok(conn),
+            None => connect(&self.path, Access::Read),
+        }
+    }
+
+    fn give_back(&self, conn: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS {
+            idle.push(conn);
+        }
+    }
+}
+
+/// Reads in one transaction, so all statements see the same state.
+fn read(
+    conn: &Connection,
+    owner: &'static str,
+    statements: &[Statement],
+) -> Result<Vec<Outcome>, StoreError> {
+    let failed = |error| fault(owner, "transaction", &error);
+    let transaction = conn.unchecked_transaction().map_err(failed)?;
+    let outcomes = run_all(&transaction, owner, statements)?;
+    transaction.rollback().map_err(failed)?;
+    Ok(outcomes)
+}
+
+/// Takes the steps that are missing. Runs within the writer's transaction: all of them or none.
+fn migrate(conn: &Connection, owner: &Owner) -> Result<(), StoreError> {
+    let failed = |error| fault(owner.name, "migration", &error);
+    conn.execute_batch(&Dialect::Sqlite.write(NOTES))
+        .map_err(failed)?;
+    let own = |text, parameters| Statement {
+        name: "migration",
+        text,
+        parameters,
+    };
+    let taken = run(conn, owner.name, &own(TAKEN, vec![owner.name.into()]))?;
+    let taken: Result<Vec<String>, _> = taken.rows.iter().map(|row| row.get(0)).collect();
+    let known = things(conn).map_err(failed)?;
+    for step in missing(owner, &taken?)? {
+        conn.execute_batch(&Dialect::Sqlite.write(step.text))
+            .map_err(failed)?;
+        let note: Vec<Value> = vec![owner.name.into(), step.number.into(), step.checksum.into()];
+        run(conn, owner.name, &own(TAKE, note))?;
+    }
+    for (thing, is_loose) in things(conn).map_err(failed)?.difference(&known) {
+        if is_foreign(thing, owner.name) {
+            return Err(bad_step(
+                owner,
+                format!("{thing} does not begin with {}_", owner.name),
+            ));
+        }
+        if *is_loose {
+            return Err(bad_step(
+                owner,
+                format!("{thing} does not end with {{strict}}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_foreign(thing: &str, owner: &str) -> bool {
+    let rest = thing.strip_prefix(owner);
+    !rest.is_some_and(|rest| rest.starts_with('_'))
+}
+
+fn bad_step(owner: &Owner, said: String) -> StoreError {
+    StoreError::Broken(Fault::of(owner.name, "migration", None, said))
+}
+
+/// Tables, indexes and views that were made by name, and whether they take values of any kind.
+fn things(conn: &Connection) -> rusqlite::Result<HashSet<(String, bool)>> {
+    let mut statement = conn.prepare(
+        "SELECT s.name, s.type = 'table' AND l.strict = 0
+         FROM sqlite_schema s LEFT JOIN pragma_table_list l ON l.name = s.name AND l.schema = 'main'
+         WHERE s.name NOT LIKE 'sqlite_%'",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn too_long(owner: &'static str) -> StoreError {
+    StoreError::Unavailable(Fault::of(owner, "call", None, "it took too long"))
+}
+
+/// The runtime is being shut down.
+fn ended(owner: &'static str) -> StoreError {
+    StoreError::Unavailable(Fault::of(owner, "call", None, "the program is ending"))
+}

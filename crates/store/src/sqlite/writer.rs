@@ -1,0 +1,147 @@
+//! The thread that writes.
+//!
+//! Calls that wait at the same time share one commit, and so one sync of the disk. Each stands behind a savepoint of
+//! its own: one that fails takes nothing of the others with it. No call is answered before the commit.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use rusqlite::{Connection, InterruptHandle};
+use tokio::sync::{mpsc, oneshot};
+
+use super::run::fault;
+use crate::error::{Fault, StoreError};
+
+/// Calls that share a commit.
+const GROUP_MAX: usize = 256;
+
+/// Calls that wait. More are told that the store is busy.
+const WAITING_MAX: usize = 4096;
+
+/// Tells a call what the commit came to.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A call: runs its statements, and says whether they are to be kept.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (bool, Reply) + Send>;
+
+/// What a call comes to, or what it panicked with.
+type Told<T> = Result<Result<T, StoreError>, Box<dyn Any + Send>>;
+
+/// The way to the thread. It ends when this is dropped and all calls are answered.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    interrupt: InterruptHandle,
+}
+
+impl Writer {
+    pub(super) fn start(conn: Connection) -> Result<Self, StoreError> {
+        let interrupt = conn.get_interrupt_handle();
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write(&conn, waiting))
+            .map_err(|error| StoreError::Refused(format!("no thread can be started: {error}")))?;
+        Ok(Self { jobs, interrupt })
+    }
+
+    /// Hands a call to the thread. It is done even when its caller does not wait for the answer.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        owner: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Told<T>>, StoreError> {
+        let (answer, receiver) = oneshot::channel::<Told<T>>();
+        let job: Job = Box::new(move |conn| {
+            // The savepoint is rolled back after a panic, so nothing is left half done.
+            let told = catch_unwind(AssertUnwindSafe(|| work(conn?)));
+            let is_good = matches!(told, Ok(Ok(_)));
+            let reply: Reply = Box::new(move |committed| {
+                let told = match committed {
+                    Ok(()) => told,
+                    Err(error) => Ok(Err(error)),
+                };
+                // A caller that has gone does not want to know.
+                let _gone = answer.send(told);
+            });
+            (is_good, reply)
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => Ok(receiver),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable(Fault::of(
+                owner,
+                "call",
+                None,
+                "too many calls are waiting",
+            ))),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(is_gone(owner)),
+        }
+    }
+
+    /// Ends the statement that runs now.
+    pub(super) fn interrupt(&self) {
+        self.interrupt.interrupt();
+    }
+}
+
+/// The thread has ended, which it does only with the program.
+pub(super) fn is_gone(owner: &'static str) -> StoreError {
+    StoreError::Unavailable(Fault::of(owner, "call", None, "the store is closed"))
+}
+
+fn write(conn: &Connection, mut waiting: mpsc::Receiver<Job>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX
+            && let Ok(job) = waiting.try_recv()
+        {
+            group.push(job);
+        }
+        let mut replies = Vec::with_capacity(group.len());
+        let committed = commit(conn, group, &mut replies);
+        if committed.is_err() && !conn.is_autocommit() {
+            // When this fails as well, so does the next BEGIN, and its calls are told.
+            let _failed = conn.execute_batch("ROLLBACK");
+        }
+        for reply in replies {
+            reply(committed.clone());
+        }
+    }
+}
+
+/// Runs the calls in one transaction. A call that fails by itself is answered at once; all others are left in
+/// `replies`, for whatever the commit comes to.
+fn commit(conn: &Connection, group: Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    let mut state = step(conn, "BEGIN IMMEDIATE");
+    for job in group {
+        state = state.and_then(|()| step(conn, "SAVEPOINT call"));
+        let (is_good, reply) = job(state.clone().map(|()| conn));
+        if is_good {
+            state = step(conn, "RELEASE call");
+            replies.push(reply);
+            continue;
+        }
+        reply(Ok(()));
+        state = state.and_then(|()| take_back(conn));
+    }
+    state.and_then(|()| step(conn, "COMMIT"))
+}
+
+/// Takes back what a call did. A full disk and an interrupted statement end the whole transaction.
+fn take_back(conn: &Connection) -> Result<(), StoreError> {
+    if conn.is_autocommit() {
+        let said = "another call of the same commit could not be finished";
+        return Err(StoreError::Unavailable(Fault::of(
+            "store", "call", None, said,
+        )));
+    }
+    step(conn, "ROLLBACK TO call")?;
+    step(conn, "RELEASE call")
+}
+
+fn step(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {
+    let run = conn
+        .prepare_cached(sql)
+        .and_then(|mut step| step.execute([]));
+    run.map(drop).map_err(|error| fault("store", sql, &error))
+}
