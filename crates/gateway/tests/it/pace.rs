@@ -306,7 +306,20 @@ async fn events_that_stand_back_are_tried_again_after_half_an_hour() {
         test.sandbox.stats().refused > refused
     })
     .await;
-    until(&test, "it to stand back again", async || held().await == 1).await;
+    until(&test, "it to stand back again", async || {
+        // It was tried before the other came: alone it shows nothing about others, and the lane parks.
+        let lane = test.lane_now(DATASET).await.unwrap_or_default();
+        if lane["state"] == "parked" {
+            let number = test.sandbox.stats().distinct;
+            test.post(&test.purchase(&format!("beside it {number}")))
+                .await;
+            test.reload();
+        }
+        lane["held"] == 1 && lane["waiting"] == 1
+    })
+    .await;
+    let distinct = test.sandbox.stats().distinct;
     let audit = test.finish().await;
-    assert_eq!((audit.tally.delivered, audit.tally.waiting), (41, 1));
+    assert!(distinct >= 41, "{distinct}");
+    assert_eq!((audit.tally.delivered, audit.tally.waiting), (distinct, 1));
 }
