@@ -4,6 +4,7 @@
 //! managers). A key is compared after folding: lower snake case, without the prefixes that such
 //! senders put in front.
 
+use crate::objection;
 use crate::shape;
 use crate::user_field::UserField;
 
@@ -82,7 +83,10 @@ pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
         .into_iter()
         .any(is_first)
     {
-        return None;
+        return objection::is_opt_out(key).then_some("opt_out");
+    }
+    if objection::is_opt_out(key) {
+        return Some("opt_out");
     }
     match of_event_key(key) {
         Some(Target::Event(name)) => match name {

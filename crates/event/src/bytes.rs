@@ -89,19 +89,19 @@ impl Wanted for UnusualInWord {
     }
 }
 
-/// What a value that was encoded once too often has: `&`, `%`, `\`, or bytes beyond ASCII.
+/// What a value that was encoded once too often has: `&`, `%`, `=`, `\`, or bytes beyond ASCII.
 pub(crate) struct Encoded;
 
 impl Wanted for Encoded {
     #[inline(always)]
     fn in_block(block: u8x16) -> u8x16 {
         // What is beyond ASCII has its highest bit set already.
-        is(block, b'&') | is(block, b'%') | is(block, b'\\') | block
+        is(block, b'&') | is(block, b'%') | is(block, b'=') | is(block, b'\\') | block
     }
 
     #[inline(always)]
     fn is_wanted(byte: u8) -> bool {
-        matches!(byte, b'&' | b'%' | b'\\' | 0x80..)
+        matches!(byte, b'&' | b'%' | b'=' | b'\\' | 0x80..)
     }
 }
 

@@ -210,6 +210,8 @@ codes! {
     ValueCleaned = "value_cleaned", Repaired, CUSTOM_DATA, "send a plain number, such as 129.99";
     ValueAmbiguous = "value_ambiguous", Warning, CUSTOM_DATA,
         "send a plain number with the decimals of its currency, such as 1299.00";
+    ValueSign = "value_sign", Warning, CUSTOM_DATA,
+        "the sign beside the amount is that of another currency: one of the two is wrong";
     ValueNegative = "value_negative", Warning, CUSTOM_DATA,
         "Meta expects what was earned; a refund is no negative Purchase";
     ValueCurrencyMissing = "value_currency_missing", Repaired, CUSTOM_DATA,
@@ -258,6 +260,8 @@ codes! {
     CrmPurchaseName = "crm_purchase_name", Hint, CRM,
         "name a CRM stage freely: the name Purchase brings the rules of a purchase";
 
+    ObjectionUnused = "objection_unused", Warning, DPO,
+        "Meta knows opt_out and data_processing_options beside event_name: send what the law asks for, or leave the event out";
     LduStateUnknown = "ldu_state_unknown", Repaired, DPO,
         "use country 1 with a state code of 1000 to 1013, or 0 and 0 to let Meta locate the person";
     LduOptionUnknown = "ldu_option_unknown", Repaired, DPO,

@@ -108,7 +108,7 @@ pub(crate) fn without_percent(text: &str) -> Percent {
 }
 
 /// The text of bytes, which are wiped if they are none.
-fn utf8(bytes: Vec<u8>) -> Option<String> {
+pub(crate) fn utf8(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes)
         .map_err(|error| error.into_bytes().zeroize())
         .ok()
@@ -181,7 +181,8 @@ const WINDOWS: [char; 32] = [
     '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
 ];
 
-fn windows_char(byte: u8) -> char {
+/// The character of a byte of Windows-1252.
+pub(crate) fn windows_char(byte: u8) -> char {
     match byte {
         0x80..0xa0 => WINDOWS[usize::from(byte - 0x80)],
         _ => char::from(byte),

@@ -10,6 +10,7 @@
 //! currency's shops put no dot between thousands; that is said.
 
 mod currency;
+mod named;
 mod written;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use crate::json::Raw;
 use crate::money::Currency;
 use currency::{Side, is_currency};
+pub(crate) use named::{named_currency, other_sign};
 use written::Written;
 
 /// An amount that was read.
@@ -47,6 +49,9 @@ pub(crate) fn read(text: &str, currency: Option<Currency>) -> Option<Amount<'_>>
         });
     }
     let written = Written::of(text);
+    if named::names_two(&written.text) {
+        return None;
+    }
     let Parts {
         is_negative,
         digits,
@@ -114,12 +119,6 @@ fn whole(text: &str) -> Option<&str> {
         && unsigned.bytes().all(|byte| byte.is_ascii_digit())
         && (unsigned == "0" || !unsigned.starts_with('0'));
     is_whole.then_some(digits)
-}
-
-/// The currency whose code stands beside an amount.
-pub(crate) fn named_currency(text: &str) -> Option<Currency> {
-    text.split(|c: char| !c.is_alphabetic())
-        .find_map(Currency::parse)
 }
 
 /// Whether a JSON number has one to three digits and then exactly three decimals: what a program prints

@@ -2,7 +2,7 @@
 //!
 //! Meta documents `YYYYMMDD` and takes punctuation and any order in its parameter builder, whose
 //! reading we follow: a number above 31 is the year; of the other two the one above 12 is the day;
-//! otherwise the month comes first. Beyond it, the day has to exist and the year to be 1900 or later.
+//! otherwise the month comes first. Not so between dots, where every country that writes them puts the day first. Beyond it, the day has to exist and the year to be 1900 or later.
 
 use std::fmt::Write as _;
 
@@ -55,14 +55,26 @@ fn read(value: &str) -> Option<(i16, i8, i8, Option<Code>)> {
         1 => (numbers[0], numbers[2]),
         _ => (numbers[0], numbers[1]),
     };
-    let (month, day) = if one > 12 { (other, one) } else { (one, other) };
-    let is_ambiguous = at > 0 && one <= 12 && other <= 12 && one != other;
+    let is_day_first = one > 12 || at == 2 && other <= 12 && is_dotted(value);
+    let (month, day) = if is_day_first {
+        (other, one)
+    } else {
+        (one, other)
+    };
+    let is_ambiguous = !is_day_first && at > 0 && one <= 12 && other <= 12 && one != other;
     Some((
         numbers[at],
         month.try_into().ok()?,
         day.try_into().ok()?,
         is_ambiguous.then_some(Code::DbAmbiguous),
     ))
+}
+
+/// Whether a date is written with dots between its numbers: `03.02.1980`.
+fn is_dotted(value: &str) -> bool {
+    let mut between = (value.split(|c: char| c.is_ascii_digit())).filter(|text| !text.is_empty());
+    let is_dot = |text: Option<&str>| text.is_some_and(|text| text.trim() == ".");
+    is_dot(between.next()) && is_dot(between.next())
 }
 
 #[derive(Clone, Copy)]
@@ -119,6 +131,24 @@ mod tests {
     #[test]
     fn says_when_day_and_month_could_be_swapped() {
         assert_eq!(read_date("05-03-1995"), Some(("19950503".to_owned(), true)));
+        assert_eq!(read_date("05/03.1995"), Some(("19950503".to_owned(), true)));
+        for value in [
+            "05.03.1995",
+            "5. 3. 1995",
+            "05.03.1995 00:00",
+            "05 . 03 . 1995",
+        ] {
+            let expected = Some(("19950305".to_owned(), false));
+            assert_eq!(read_date(value), expected, "{value}");
+        }
+        assert_eq!(
+            read_date("1995.05.03"),
+            Some(("19950503".to_owned(), false))
+        );
+        assert_eq!(
+            read_date("05.16.1995"),
+            Some(("19950516".to_owned(), false))
+        );
         assert_eq!(
             read_date("1995-05-03"),
             Some(("19950503".to_owned(), false))

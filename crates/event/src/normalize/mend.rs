@@ -12,6 +12,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::bytes::{self, Encoded};
 use crate::code::Code;
 use crate::encoded::{self, Percent};
+use crate::mail::{self, Mail};
 use crate::user_field::UserField;
 
 /// How often one value is encoded at most: `&amp;amp;`.
@@ -23,11 +24,14 @@ const LAYERS_MAX: usize = 3;
 ///
 /// [`Code::ValueDamaged`] if a part of it is gone.
 pub(super) fn mended(field: UserField, value: &str) -> Result<Option<Zeroizing<String>>, Code> {
-    let mended = if is_text(field) {
+    let cell = of_cell(field, value)?;
+    let value = cell.unwrap_or(value);
+    let decoded = if is_text(field) {
         decoded(field, value)?
     } else {
         None
     };
+    let mended = decoded.or_else(|| cell.map(|cell| Zeroizing::new(cell.to_owned())));
     if !is_number(field) {
         return Ok(mended);
     }
@@ -36,6 +40,41 @@ pub(super) fn mended(field: UserField, value: &str) -> Result<Option<Zeroizing<S
         Some(digits) => Ok(Some(digits)),
         None => Ok(mended),
     }
+}
+
+/// What is in a cell of a spreadsheet that was protected from being read as a number: `="02134"`, `=02134`, `'02134`.
+///
+/// # Errors
+///
+/// [`Code::ValueDamaged`] if it is a formula.
+fn of_cell(field: UserField, value: &str) -> Result<Option<&str>, Code> {
+    let Some(first @ ('=' | '\'')) = value.chars().next() else {
+        return Ok(None);
+    };
+    let behind = &value[1..];
+    if first == '\'' {
+        let is_digits = behind.starts_with(|c: char| c.is_ascii_digit() || c == '+');
+        let is_cell = is_digits
+            && is_number(field)
+            && field != UserField::ExternalId
+            && !behind.ends_with('\'');
+        return Ok(is_cell.then_some(behind));
+    }
+    let quoted = behind
+        .strip_prefix('"')
+        .and_then(|behind| behind.strip_suffix('"'));
+    if let Some(inner) = quoted.filter(|inner| !inner.contains('"')) {
+        return Ok((is_text(field) || is_number(field)).then_some(inner));
+    }
+    // `=?` begins an encoded word; of one letter there are two codes or more, one behind the other.
+    let is_code = behind.as_bytes().get(2) == Some(&b'=');
+    if !is_text(field) || is_code || behind.starts_with('?') {
+        return Ok(None);
+    }
+    if field != UserField::Ph && behind.contains('(') {
+        return Err(Code::ValueDamaged);
+    }
+    Ok(Some(behind))
 }
 
 /// Whether a field holds words of people, which get encoded; ids are sent as they are.
@@ -87,6 +126,11 @@ fn decoded(field: UserField, value: &str) -> Result<Option<Zeroizing<String>>, C
 fn layer(field: UserField, text: &str) -> Result<Option<Zeroizing<String>>, Code> {
     if let Cow::Owned(undone) = encoded::without_entities(text) {
         return Ok(Some(Zeroizing::new(undone)));
+    }
+    match mail::without_mail(text) {
+        Mail::Decoded(undone) => return Ok(Some(Zeroizing::new(undone))),
+        Mail::Damaged => return Err(Code::ValueDamaged),
+        Mail::None => {}
     }
     if let Cow::Owned(undone) = encoded::without_escapes(text) {
         return Ok(Some(Zeroizing::new(undone)));

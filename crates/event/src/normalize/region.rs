@@ -48,13 +48,18 @@ pub(super) fn normalize(
     country: Option<Country>,
     out: &mut String,
 ) -> Result<(), Code> {
+    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
+    if let Some(state) = coded_state(value).filter(is_there) {
+        out.push_str(state.code);
+        return Ok(());
+    }
     let value = match Written::of(value, country) {
         Written::Name(name) => name,
         Written::Code(code) => {
             out.push_str(&code.to_ascii_lowercase());
             return Ok(());
         }
-        Written::Figures => return Err(Code::PlaceInvalid),
+        Written::Nothing => return Err(Code::PlaceInvalid),
     };
     place::city(value, out)?;
     if out.len() == 2 {
@@ -65,7 +70,6 @@ pub(super) fn normalize(
         }
         return Ok(());
     }
-    let is_there = |state: &&State| country.is_none_or(|country| country == state.country);
     if let Some(state) = STATES.get(&*text::fold(value)).filter(is_there) {
         out.clear();
         out.push_str(state.code);
@@ -78,8 +82,8 @@ enum Written<'v> {
     Name(&'v str),
     /// A code of letters.
     Code(&'v str),
-    /// A code with figures in it.
-    Figures,
+    /// A code with figures in it, or of another country than the person's: it says nothing of where they are.
+    Nothing,
 }
 
 impl<'v> Written<'v> {
@@ -91,14 +95,31 @@ impl<'v> Written<'v> {
         let has_figure = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
         let Some((prefix, separator, rest)) = behind_country(value) else {
             return if has_figure(value) && is_bare_code(value) {
-                Written::Figures
+                Written::Nothing
             } else {
                 Written::Name(value)
             };
         };
+        let lower = prefix.to_ascii_lowercase();
+        let of_prefix = Country::parse(prefix);
+        let is_own = country.is_some() && country == of_prefix;
+        let is_clear = separator == "-" && !ARTICLES.contains(&lower.as_str());
+        let is_other = country.is_some() && !is_own && is_clear;
+        if let Some(name) = behind_code(rest).filter(|_| is_own || is_clear) {
+            return if is_other {
+                Written::Nothing
+            } else {
+                Written::Name(name)
+            };
+        }
+        let is_state =
+            || (STATES.get(&*text::fold(rest))).is_some_and(|it| Some(it.country) == of_prefix);
+        if is_other && (is_code(rest) && is_of_one_case(prefix, rest) || is_state()) {
+            return Written::Nothing;
+        }
         if has_figure(rest) {
             return if is_code(rest) {
-                Written::Figures
+                Written::Nothing
             } else {
                 Written::Name(value)
             };
@@ -108,9 +129,6 @@ impl<'v> Written<'v> {
         {
             return Written::Code(code);
         }
-        let lower = prefix.to_ascii_lowercase();
-        let is_own = country.is_some() && country == Country::parse(prefix);
-        let is_clear = separator == "-" && !ARTICLES.contains(&lower.as_str());
         match country {
             _ if is_own && is_code(rest) => Written::Code(rest),
             // `DE-Bayern`; without a hyphen the letters may be a word of the name.
@@ -119,6 +137,36 @@ impl<'v> Written<'v> {
             _ => Written::Name(value),
         }
     }
+}
+
+/// Whether the two parts of a code are written alike: `CH-ZH`, but not `At-Tur`, which is a name.
+fn is_of_one_case(prefix: &str, code: &str) -> bool {
+    let both = || prefix.bytes().chain(code.bytes());
+    !both().any(|byte| byte.is_ascii_lowercase()) || !both().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The name behind a code, which stands behind its country: `34 İstanbul`, `BY Bayern`. Letters are a code if they
+/// are capitals and not all of the name is.
+fn behind_code(rest: &str) -> Option<&str> {
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric())?;
+    let (code, name) = rest.split_at(end);
+    let name = name.trim_start_matches(|c: char| c.is_ascii_punctuation() || c.is_whitespace());
+    let has_figure = code.bytes().any(|byte| byte.is_ascii_digit());
+    let is_code = (1..=CODE_CHARS_MAX).contains(&code.len())
+        && !code.bytes().any(|byte| byte.is_ascii_lowercase())
+        && (has_figure || name.contains(char::is_lowercase));
+    let is_name = name.chars().filter(|c| c.is_alphabetic()).count() > CODE_CHARS_MAX;
+    (is_code && is_name).then_some(name)
+}
+
+/// The state whose code stands before its name: `CA - California`.
+fn coded_state(value: &str) -> Option<&'static State> {
+    let (code, name) = value.split_once(['-', ':', ',', '\u{2013}'])?;
+    let state = STATES.get(&*text::fold(name.trim()))?;
+    state
+        .code
+        .eq_ignore_ascii_case(code.trim())
+        .then_some(state)
 }
 
 /// Whether a value is a code without a country, but for punctuation: at most three letters beside figures.
@@ -185,6 +233,23 @@ mod tests {
             ("Montana", "bg", "montana"),
             ("Ontario", "us", "ontario"),
             ("Île-de-France", "fr", "îledefrance"),
+            ("CA - California", "us", "ca"),
+            ("ca: California", "", "ca"),
+            ("CA-California", "us", "ca"),
+            ("NY, New York", "us", "ny"),
+            ("TR-34 İstanbul", "tr", "i\u{307}stanbul"),
+            ("TR-06 ANKARA", "tr", "ankara"),
+            ("TR-06 Ankara", "", "ankara"),
+            ("TR34 Ankara", "tr", "ankara"),
+            ("DE-BY Bayern", "de", "bayern"),
+            ("DE-BY: Bayern", "de", "bayern"),
+            ("FR-ILE DE FRANCE", "fr", "iledefrance"),
+            ("US-New York", "us", "ny"),
+            ("CH-ZH", "", "zh"),
+            ("CH-ZH", "ch", "zh"),
+            ("LA-PAZ", "mx", "lapaz"),
+            ("At-Tur", "eg", "attur"),
+            ("La Rioja", "es", "larioja"),
         ] {
             assert_eq!(
                 read(value, country).as_deref(),
@@ -192,7 +257,18 @@ mod tests {
                 "{value} {country}"
             );
         }
-        assert_eq!(read("75", "fr"), None);
+        for (value, country) in [
+            ("75", "fr"),
+            ("CH-ZH", "de"),
+            ("ch-zh", "de"),
+            ("US-CA", "de"),
+            ("US-California", "de"),
+            ("CH-12", "de"),
+            ("TR-34 Ankara", "de"),
+            ("DE-BY Bayern", "at"),
+        ] {
+            assert_eq!(read(value, country), None, "{value} {country}");
+        }
     }
 
     #[test]

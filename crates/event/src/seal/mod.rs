@@ -9,6 +9,7 @@ mod contents;
 mod custom;
 mod id;
 mod list;
+mod money;
 mod object;
 mod rules;
 mod scan;

@@ -221,6 +221,58 @@ fn words_for_no_and_for_nothing_switch_nothing_on() {
     assert_none(&wrong);
 }
 
+/// Names that say the same as `opt_out` are read as that; of others it is told that they restrict nothing.
+#[test]
+fn objections_are_used_or_told() {
+    for key in [
+        "opted_out",
+        "isOptOut",
+        "is_opted_out",
+        "hasOptedOut",
+        "user_opt_out",
+        "optout",
+        "customer-opt-out",
+    ] {
+        for object in ["custom_data", "user_data"] {
+            let patch = format!(r#"{{"{object}":{{"{key}":"yes"}}}}"#);
+            let outcome = seal_value(&patched(&base(), &patch));
+            assert_eq!(outcome.json()["opt_out"], true, "{patch}");
+            assert_eq!(outcome.codes(), ["key_misplaced"], "{patch}");
+            assert!(outcome.json()[object].get(key).is_none(), "{patch}");
+        }
+    }
+    let mut rows = Vec::new();
+    for (property, is_told) in [
+        (r#""do_not_track":true"#, true),
+        (r#""DNT":"1""#, true),
+        (r#""gpc":1"#, true),
+        (r#""Sec-GPC":"1""#, true),
+        (r#""globalPrivacyControl":"yes""#, true),
+        (r#""do_not_sell":true"#, true),
+        (r#""ccpa_opt_out":"true""#, true),
+        (r#""unsubscribed":true"#, true),
+        (r#""hasConsent":false"#, true),
+        (r#""marketing_consent":"no""#, true),
+        (r#""ad_user_data":"denied""#, true),
+        (r#""do_not_track":false"#, false),
+        (r#""dnt":"0""#, false),
+        (r#""gpc":null"#, false),
+        (r#""unsubscribed":"newsletter""#, false),
+        (r#""hasConsent":true"#, false),
+        (r#""user_consent":"granted""#, false),
+        (r#""consent_text":"no""#, false),
+        (r#""opt_in":false"#, false),
+    ] {
+        let told: &[&str] = if is_told { &["objection_unused"] } else { &[] };
+        rows.push((format!(r#"{{"custom_data":{{{property}}}}}"#), told));
+    }
+    let rows: Vec<Row<'_>> = rows
+        .iter()
+        .map(|(patch, told)| (patch.as_str(), *told))
+        .collect();
+    assert_codes(&base(), &rows);
+}
+
 /// The options and their place belong together, wherever they stand.
 #[test]
 fn options_at_the_wrong_place_keep_their_country_and_state() {
