@@ -250,6 +250,10 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_takes_too_long_ends_on_postgresql() {
         const ENDLESS: Sql<0> = Sql::new("endless", "SELECT count(*) FROM pg_sleep(3600)");
+        const SLEEPERS: Sql<0> = Sql::new(
+            "sleepers",
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+        );
         let server = Server::start();
         let url = server.url();
         let place = Place::Postgres {
@@ -257,5 +261,15 @@ mod tests {
             schema: "slow",
         };
         ends_what_takes_too_long(place, ENDLESS).await;
+        // The server has heard of it too, before the time of a statement was over.
+        let store = Store::open(place).await.unwrap();
+        let tables = store.tables(OWNER).await.unwrap();
+        loop {
+            let found = tables.read(vec![SLEEPERS.with([])]).await.unwrap();
+            if found[0].rows[0].get::<i64>(0).unwrap() == 0 {
+                break;
+            }
+        }
+        assert!(!server.log().contains("statement timeout"));
     }
 }

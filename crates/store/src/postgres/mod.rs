@@ -59,7 +59,7 @@ impl Postgres {
             "SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_encoding')",
             Vec::new(),
         );
-        let found = run(&lease.client, "store", &asked).await?;
+        let found = run(lease.client(), "store", &asked).await?;
         self.pool.give_back(lease);
         for row in found.rows {
             if row.get::<i64>(0)? < SERVER_VERSION_MIN {
@@ -85,8 +85,8 @@ impl Postgres {
                  SELECT pg_advisory_xact_lock({})",
                 self.lock("migration")
             );
-            let result = match batch(&lease.client, owner.name, &begin).await {
-                Ok(()) => self.take_steps(&lease.client, &owner).await,
+            let result = match batch(lease.client(), owner.name, &begin).await {
+                Ok(()) => self.take_steps(lease.client(), &owner).await,
                 Err(error) => Err(error),
             };
             self.end(owner.name, lease, result).await
@@ -126,8 +126,8 @@ impl Postgres {
         within(self.answer_max, owner, async {
             let lease = self.pool.take(owner).await?;
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-            let result = match batch(&lease.client, owner, begin).await {
-                Ok(()) => run_all(&lease.client, owner, statements).await,
+            let result = match batch(lease.client(), owner, begin).await {
+                Ok(()) => run_all(lease.client(), owner, statements).await,
                 Err(error) => Err(error),
             };
             self.end(owner, lease, result.map_err(as_reader)).await
@@ -148,8 +148,8 @@ impl Postgres {
             let mut tries = 1;
             loop {
                 let lease = self.pool.take(owner).await?;
-                let result = match batch(&lease.client, owner, &begin).await {
-                    Ok(()) => run_all(&lease.client, owner, statements).await,
+                let result = match batch(lease.client(), owner, &begin).await {
+                    Ok(()) => run_all(lease.client(), owner, statements).await,
                     Err(error) => Err(error),
                 };
                 match self.end(owner, lease, result).await {
@@ -176,8 +176,8 @@ impl Postgres {
             let mut tries = 1;
             loop {
                 let lease = self.pool.take(owner).await?;
-                let result = match batch(&lease.client, owner, &begin).await {
-                    Ok(()) => decide_on(&lease.client, owner, reads, &mut decide).await,
+                let result = match batch(lease.client(), owner, &begin).await {
+                    Ok(()) => decide_on(lease.client(), owner, reads, &mut decide).await,
                     Err(error) => Err(error),
                 };
                 match self.end(owner, lease, result).await {
@@ -198,14 +198,14 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         match result {
             Ok(done) => {
-                batch(&lease.client, owner, "COMMIT").await?;
+                batch(lease.client(), owner, "COMMIT").await?;
                 self.pool.give_back(lease);
                 Ok(done)
             }
             // The server may have become a standby: the next call looks for the primary.
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error) => {
-                if batch(&lease.client, owner, "ROLLBACK").await.is_ok() {
+                if batch(lease.client(), owner, "ROLLBACK").await.is_ok() {
                     self.pool.give_back(lease);
                 }
                 Err(error)

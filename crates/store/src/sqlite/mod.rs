@@ -5,7 +5,7 @@ mod run;
 mod writer;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) struct Sqlite {
 
 /// Connections that read, and are idle.
 struct Readers {
-    path: std::path::PathBuf,
+    path: PathBuf,
     turns: Semaphore,
     idle: Mutex<Vec<Connection>>,
 }
