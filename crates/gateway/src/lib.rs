@@ -9,6 +9,7 @@ pub mod config;
 mod config_file;
 mod door;
 mod doubt;
+pub mod jobs;
 mod lane;
 mod lane_state;
 mod listeners;
