@@ -135,7 +135,7 @@ impl Reserved {
         self.bytes
     }
 
-    /// Reserves until it is `needed` bytes, and as far as `wanted` at once.
+    /// Reserves until it is `needed` bytes, and as far as `wanted` at once where there is room for that.
     pub(super) fn reach(&mut self, needed: usize, wanted: usize) -> Result<(), BodyError> {
         if needed <= self.bytes {
             return Ok(());
@@ -145,8 +145,14 @@ impl Reserved {
         if needed > left {
             return Err(BodyError::LargerThanRoom { max: most });
         }
-        let piece = wanted.clamp(needed, left) - self.bytes;
-        let piece = piece.next_multiple_of(PIECE_BYTES);
+        let enough = wanted.clamp(needed, left);
+        self.take(enough - self.bytes)
+            .or_else(|_| self.take(needed - self.bytes))
+    }
+
+    /// Reserves at least this many bytes more.
+    fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let piece = bytes.next_multiple_of(PIECE_BYTES);
         let before = self.permits.len();
         let taken = self.room.take(piece, &mut self.permits);
         match taken {
@@ -195,6 +201,27 @@ mod tests {
         assert_eq!(all_of(&second).0, 32);
         // The room as a whole belongs to no one of them.
         assert_eq!(all_of(&room).0, 64);
+    }
+
+    #[test]
+    fn what_has_room_is_not_busy_because_more_would_have_none() {
+        let room = Room::new(64 * KB);
+        for (part, others, left) in [
+            (room.clone(), 40 * KB, 24 * KB),
+            (room.part(24 * KB), 0, 24 * KB),
+            // As much as is left then.
+            (room.share(), 40 * KB, 12 * KB),
+        ] {
+            let mut taken = Reserved::of(&room);
+            taken.reach(others, 0).unwrap();
+            let mut body = Reserved::of(&part);
+            let fits = (1..).take_while(|_| body.more(KB).is_ok());
+            assert_eq!(fits.count() * KB, left, "to the last byte");
+            drop(body);
+            let mut body = Reserved::of(&part);
+            assert_eq!(body.reach(KB, 8 * KB), Ok(()));
+            assert_eq!(body.bytes(), 8 * KB, "at once, where there is room");
+        }
     }
 
     #[test]
