@@ -106,12 +106,17 @@ datasets = ["{DATASET}"]
 
     /// Sends events to the door of the Graph API.
     fn post(&self, events: &[String]) {
+        let (status, answer) = self.answer(events);
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// What the door of the Graph API answers to events.
+    fn answer(&self, events: &[String]) -> (u16, String) {
         let started = self.said("started").remove(0);
         let base = format!("http://{}", started["listen"].as_str().unwrap());
         let path = format!("/v26.0/{DATASET}/events?access_token={KEY}");
         let body = format!(r#"{{"data":[{}]}}"#, events.join(","));
-        let (status, answer) = http(&base, "POST", &path, &body);
-        assert_eq!(status, 200, "{answer}");
+        http(&base, "POST", &path, &body)
     }
 
     /// Sets what the sandbox does wrong, and sends an event for which it does.
@@ -348,6 +353,27 @@ fn rows_that_cannot_be_written_for_a_lane_are_no_trouble_of_the_doors() {
     );
     let log = gateway.stop();
     assert!(!log.contains("events cannot be kept"), "{log}");
+}
+
+#[test]
+fn damaged_rows_that_some_requests_meet_are_told_once_a_minute() {
+    let gateway = Logged::start("json");
+    gateway.until("that it has started", |it| !it.said("started").is_empty());
+    let journal = Connection::open(gateway.path("journal/journal.db")).unwrap();
+    journal.busy_timeout(Duration::from_secs(20)).unwrap();
+    let damage = "CREATE TRIGGER broken BEFORE INSERT ON event WHEN new.event_id LIKE 'bad%'
+         BEGIN SELECT RAISE(ABORT, 'broken by the test'); END";
+    journal.execute_batch(damage).unwrap();
+    for number in 0..10 {
+        let (status, answer) = gateway.answer(&[event(&format!("bad-{number}"), "")]);
+        assert_eq!(status, 503, "{answer}");
+        gateway.post(&[event(&format!("good-{number}"), "")]);
+    }
+    let log = gateway.stop();
+    // One line at once and one at the end, and hardly a minute in between.
+    let told = log.matches("events cannot be kept").count();
+    assert!((1..=4).contains(&told), "{log}");
+    assert!(!log.contains("events can be kept again"), "{log}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) enum Subject {
     NotDelivered { dataset: String, why: NotDelivered },
     /// What became of events cannot be written, because rows of the journal are damaged in this way.
     NotRecorded { dataset: String, error: String },
+    /// Events that came in cannot be kept, because rows of the journal are damaged in this way.
+    NotKept { error: String },
 }
 
 /// What a finding meant for the event.

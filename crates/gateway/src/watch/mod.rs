@@ -128,8 +128,14 @@ impl Watch {
         self.journal_fails(error);
     }
 
-    /// The journal can write, or cannot. A full disk is told once, not for every request.
+    /// The journal can write, or cannot. A full disk is told once, not for every request; damaged rows, which concern
+    /// some requests only, once a minute.
     pub(crate) fn journal_fails(&self, error: Option<&JournalError>) {
+        if let Some(JournalError::Damaged(detail)) = error {
+            let error = detail.clone();
+            self.line(&Subject::NotKept { error }, Sum::default());
+            return;
+        }
         let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             // May follow on another trouble, and asks for a person.

@@ -21,6 +21,10 @@ pub(super) fn tell(subject: &Subject, sum: &Sum) {
             error,
             "what became of events cannot be written: they are not sent again, and it is tried each second"
         ),
+        Subject::NotKept { error } => error!(
+            error,
+            "events cannot be kept beside damaged rows of the journal: the doors answer 503"
+        ),
         Subject::Requests {
             dataset,
             is_test,
