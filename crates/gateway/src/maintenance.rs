@@ -52,6 +52,7 @@ pub(crate) async fn run(maintenance: Maintenance) {
         tokio::join!(
             maintenance.keep_secrets(),
             maintenance.keep_house(),
+            maintenance.keep_bodies(),
             maintenance.keep_time()
         )
     };
@@ -140,17 +141,24 @@ impl Maintenance {
     }
 
     async fn keep_house(&self) {
-        let (mut sweep, mut versions) = (ticks(SWEEP), ticks(VERSIONS));
-        let mut look = ticks(LOOK);
+        let (mut look, mut versions) = (ticks(LOOK), ticks(VERSIONS));
         loop {
             tokio::select! {
                 _ = look.tick() => {
                     self.look_at_journal();
                     self.watch.tell_further(|id| self.journal.waiting(id));
                 }
-                _ = sweep.tick() => self.sweep().await,
                 _ = versions.tick() => self.look_at_versions(),
             }
+        }
+    }
+
+    /// Apart from all else: it may take minutes, and asks Meta what time it is before.
+    async fn keep_bodies(&self) {
+        let mut sweep = ticks(SWEEP);
+        loop {
+            sweep.tick().await;
+            self.sweep().await;
         }
     }
 
@@ -325,6 +333,25 @@ mod tests {
         assert!(watch.is_failing());
         let maintenance = tokio::spawn(run(maintenance));
         until("a look at the journal", || !watch.is_failing()).await;
+        stop.cancel();
+        maintenance.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sweep_that_takes_long_delays_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let maintenance = maintenance(LEAST, folder.path());
+        let (watch, stop) = (maintenance.watch.clone(), maintenance.stop.clone());
+        // Another process writes: the sweep waits for it up to ten seconds, which is longer than is waited here.
+        let other = rusqlite::Connection::open(folder.path().join("journal/journal.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let maintenance = tokio::spawn(run(maintenance));
+        // The first look may come before the sweep.
+        for _ in 0..2 {
+            watch.kept(Some(&JournalError::Full));
+            until("a look at the journal", || !watch.is_failing()).await;
+        }
+        other.execute_batch("ROLLBACK").unwrap();
         stop.cancel();
         maintenance.await.unwrap();
     }
