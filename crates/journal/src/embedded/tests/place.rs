@@ -115,6 +115,12 @@ async fn a_file_that_is_replaced_or_removed_alone_is_noticed() {
             }
             let word = if is_replaced { "replaced" } else { "removed" };
             takes_nothing(&journal, &path, word).await;
+            if file == "journal.db-wal" && is_replaced {
+                // SQLite would delete it: its path leads to the file that is open, and it is that file's log no more.
+                let log = std::fs::read(&path).unwrap();
+                assert!(journal.close().await.is_err());
+                assert!(std::fs::read(&path).unwrap() == log);
+            }
         }
     }
 }
