@@ -225,7 +225,7 @@ impl Maintenance {
         match self.journal.sweep(self.retention_now()).await {
             Ok(0) => {}
             Ok(bodies) => info!(bodies, "deleted the bodies of events that are finished"),
-            Err(error) => warn!(%error, "old bodies could not be deleted"),
+            Err(error) => warn!(%error, "some old bodies or records could not be deleted"),
         }
     }
 
@@ -387,6 +387,7 @@ mod tests {
             events_max: 1,
             bytes_max: 1_000_000,
             urgent_before_s: 0,
+            now_ms: 2_000,
         };
         let mut lease = maintenance.journal.lease(&id, limits).await.unwrap();
         let delivered = DeliveryReport {

@@ -126,6 +126,7 @@ async fn drain(journal: &Embedded, lane: &LaneId) -> usize {
         events_max: 1_000,
         bytes_max: 4 << 20,
         urgent_before_s: 0,
+        now_ms: T0_MS,
     };
     let mut drained = 0;
     loop {

@@ -77,6 +77,10 @@ pub trait Journal: Send + Sync {
 
     /// Deletes bodies of finished events, so that no byte of them stays on disk, and rows that are
     /// of no use any more. Returns how many bodies.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Damaged`] if some could not be read; all that can be read was deleted before it says so.
     fn sweep(&self, retention: Retention) -> Answer<'_, u64>;
 
     /// Stops taking appends, finishes those under way, and closes the files.
@@ -120,6 +124,8 @@ pub struct LeaseLimits {
     pub bytes_max: usize,
     /// Events that expire before this Unix second go first.
     pub urgent_before_s: i64,
+    /// Now, in milliseconds since 1970: events that turn out to be damaged or locked are withheld as of this moment.
+    pub now_ms: u64,
 }
 
 /// Events that one holder has. What is still in it when it is dropped waits again.

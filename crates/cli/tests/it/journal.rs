@@ -184,6 +184,7 @@ fn write_with(folder: &Path, options: Options) {
             events_max: 100,
             bytes_max: 1 << 20,
             urgent_before_s: 0,
+            now_ms: now_ms(),
         };
         let mut lease = journal.lease(&lane, limits).await.unwrap();
         let text =

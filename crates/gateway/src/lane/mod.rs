@@ -364,6 +364,7 @@ impl Lane {
             events_max,
             bytes_max: context.delivery.batch_bytes_max,
             urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
+            now_ms,
         };
         self.ready_since_ms = None;
         self.shipped_ms = now_ms;

@@ -64,6 +64,7 @@ impl Orphan {
             events_max: EVENTS_MAX,
             bytes_max: BYTES_MAX,
             urgent_before_s: now_s,
+            now_ms: at_ms,
         };
         let mut lease = self.journal.lease(&self.id, limits).await?;
         self.watch.damaged(&self.id, &lease.damaged);

@@ -174,7 +174,6 @@ fn append_one(
         source: source_term,
         name: name.term,
     };
-    staged.last_ms = *accepted_ms;
     if !in_doubt {
         state.dedup.forget(*accepted_ms);
     }

@@ -17,6 +17,7 @@ use super::row::{stored_ms, unless_damaged};
 use super::settle::resolve;
 use super::tally::{Changes, Counted, Group};
 use super::terms::Term;
+use super::unreadable::Unreadable;
 use crate::error::JournalError;
 use crate::types::{Cause, EventKey, EventState};
 
@@ -206,24 +207,24 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     .optional()
 }
 
+/// What is read of a body to see whether it is whole. Of an encrypted one the checksum is that of the encrypted bytes.
+const BODY: &str = "SELECT crc, coalesce(sealed, json) FROM body WHERE id = ?1";
+
 /// Why the body of an event cannot be sent; `None` if it can.
 fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fate>> {
-    let flaw = conn
-        .prepare_cached("SELECT crc, coalesce(sealed, json) FROM body WHERE id = ?1")?
-        .query_row([key.0], |row| {
-            // Of an encrypted body the checksum is that of the encrypted bytes.
-            let bytes = row.get_ref(1)?.as_bytes()?;
-            Ok(if is_whole(key, row.get(0)?, bytes) {
-                None
-            } else if is_blank(bytes) {
-                Some(Fate::Gone)
-            } else {
-                Some(Fate::Damaged)
-            })
-        });
+    let flaw = conn.prepare_cached(BODY)?.query_row([key.0], |row| {
+        let bytes = row.get_ref(1)?.as_bytes()?;
+        Ok(if is_whole(key, row.get(0)?, bytes) {
+            None
+        } else if is_blank(bytes) {
+            Some(Fate::Gone)
+        } else {
+            Some(Fate::Damaged)
+        })
+    });
     match flaw {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(Some(Fate::Gone)),
-        // A page that cannot be read is damage to this event, and no reason to leave the others alone.
+        // What cannot be read is damage to this event, and no reason to leave the others alone.
         flaw => Ok(unless_damaged(flaw)?.unwrap_or(Some(Fate::Damaged))),
     }
 }
@@ -322,6 +323,8 @@ pub(super) struct Replay {
     twins: Twins,
     /// Identities that are sent again, each with its test code: an older event with one of them stays dead.
     taken: HashSet<(Vec<u8>, Option<Term>)>,
+    /// A transaction that reads the body of one of these can write no more.
+    unreadable: Unreadable,
     sum: Replayed,
 }
 
@@ -334,6 +337,7 @@ impl Replay {
             now_ms,
             twins,
             taken: HashSet::new(),
+            unreadable: Unreadable::default(),
             sum: Replayed::default(),
         })
     }
@@ -347,6 +351,7 @@ impl Replay {
     pub(super) fn act(&mut self, conn: &mut Connection, keys: &[EventKey]) -> rusqlite::Result<()> {
         // Most of it here, where no gateway waits for it.
         self.twins.catch_up(conn)?;
+        self.unreadable.find(conn, BODY, keys.to_vec());
         in_transaction(conn, |conn| {
             self.twins.catch_up(conn)?;
             let fates = self.fates(conn, keys)?;
@@ -365,6 +370,8 @@ impl Replay {
             };
             Ok(if dead.expires_s < now_s {
                 Fate::TooOld
+            } else if self.unreadable.contains(key) {
+                Fate::Damaged
             } else if let Some(fate) = flaw_of_body(conn, key)? {
                 fate
             } else if self.twins.successor(conn, key)?.is_some()

@@ -216,6 +216,7 @@ mod tests {
             events_max: 1_000,
             bytes_max: 1_000_000,
             urgent_before_s: 0,
+            now_ms: 0,
         };
         lane.lease(all);
         lane.push([Slot::new(EventKey(1_000), 0, 0, 998)]);
@@ -226,6 +227,7 @@ mod tests {
             events_max: 10,
             bytes_max: 1_000,
             urgent_before_s: 0,
+            now_ms: 0,
         };
         let leased = lane.lease(limits);
         assert!(!rang(&lane));
@@ -255,6 +257,7 @@ mod tests {
             events_max: 10,
             bytes_max: 1_000,
             urgent_before_s: 0,
+            now_ms: 0,
         };
         lane.lease(all);
         assert!(!lanes.retire(&id), "two events are leased");

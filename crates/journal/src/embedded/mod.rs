@@ -23,6 +23,7 @@ mod erase;
 mod error;
 mod files;
 mod folder;
+mod hole;
 mod inspect;
 mod kept;
 mod lane;
@@ -224,7 +225,7 @@ impl Embedded {
             });
             let read = read.await.map_err(|_| JournalError::Closed)??;
             if !read.damaged.is_empty() || !read.locked.is_empty() {
-                self.withhold(&read).await?;
+                self.withhold(&read, limits.now_ms).await?;
             }
             if !read.settled.is_empty() {
                 self.forget(&read).await?;
@@ -247,7 +248,7 @@ impl Embedded {
     }
 
     /// Sets aside events whose bodies are damaged or cannot be opened, so that the lane goes on without them.
-    async fn withhold(&self, read: &lease::Read) -> Result<(), JournalError> {
+    async fn withhold(&self, read: &lease::Read, now_ms: u64) -> Result<(), JournalError> {
         let withheld = |key: &EventKey, text: String| {
             let cause = Cause {
                 text,
@@ -266,7 +267,7 @@ impl Embedded {
             withheld(key, text)
         });
         let report = DeliveryReport {
-            at_ms: self.shared.last_ms.load(Ordering::Relaxed),
+            at_ms: now_ms,
             request: None,
             outcomes: damaged.chain(locked).collect(),
             ..DeliveryReport::default()
@@ -446,10 +447,10 @@ impl Journal for Embedded {
     fn sweep(&self, retention: Retention) -> Answer<'_, u64> {
         Box::pin(async move {
             let mut sweep = Sweep::new(retention);
-            while !sweep.is_done {
+            while !sweep.is_over() {
                 sweep = self.ask(|reply| Command::Sweep { sweep, reply }).await?;
             }
-            Ok(sweep.deleted)
+            sweep.result()
         })
     }
 

@@ -311,6 +311,7 @@ mod tests {
             events_max,
             bytes_max: 1_000_000,
             urgent_before_s,
+            now_ms: 0,
         }
     }
 

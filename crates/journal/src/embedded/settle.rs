@@ -15,13 +15,7 @@ use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
 pub(super) const GROUP_OF: &str = "SELECT dataset, source, name FROM event WHERE id = ?1";
 
 /// Writes that a request with these events is about to be sent.
-pub(super) fn intend(
-    conn: &Connection,
-    staged: &mut Staged,
-    keys: &[EventKey],
-    at_ms: u64,
-) -> rusqlite::Result<()> {
-    staged.last_ms = at_ms;
+pub(super) fn intend(conn: &Connection, keys: &[EventKey], at_ms: u64) -> rusqlite::Result<()> {
     let mut insert =
         conn.prepare_cached("INSERT OR REPLACE INTO intent (event, at_ms) VALUES (?1, ?2)")?;
     for key in keys {
@@ -50,7 +44,6 @@ pub(super) fn settle(
     lane: &Arc<Lane>,
     report: &DeliveryReport,
 ) -> rusqlite::Result<()> {
-    staged.last_ms = report.at_ms;
     let request = report
         .request
         .as_ref()

@@ -18,8 +18,6 @@ pub(super) struct Shared {
     pub(super) place: Arc<Place>,
     pub(super) lanes: Lanes,
     pub(super) readers: Readers,
-    /// The time that came in last with a call. Not the greatest: one that was wrong would stay for ever.
-    pub(super) last_ms: AtomicU64,
     /// Commits since the start.
     pub(super) commits: AtomicU64,
     /// Bodies are read with them.
@@ -36,7 +34,6 @@ impl Shared {
             path,
             place,
             lanes: Lanes::new(),
-            last_ms: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             keys,
             tally: Mutex::default(),

@@ -36,11 +36,6 @@ pub(super) fn load(
     state.names = Names::load(conn)?;
     state.rejection_rows = RejectionRows::load(conn)?;
     state.tally = tally::load(conn)?;
-
-    let last_ms = accepted_ms(conn, state.next_event - 1)?.unwrap_or_default();
-    let last_ms = u64::try_from(last_ms).unwrap_or_default();
-    let shared_newest = &state.shared.last_ms;
-    shared_newest.store(last_ms, std::sync::atomic::Ordering::Relaxed);
     // By the mark and not by the rows' times: after a clock was wrong those are in no order.
     state.seen = mark::read(conn, mark::SEEN)?.map(EventKey);
     let low_water = LowWater::load(conn)?;
@@ -65,12 +60,6 @@ fn replayed(conn: &Connection) -> rusqlite::Result<HashSet<i64>> {
     )?;
     let keys = statement.query_map([], |row| row.get(0))?;
     keys.collect()
-}
-
-fn accepted_ms(conn: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
-    conn.prepare_cached("SELECT accepted_ms FROM event WHERE id >= ?1 ORDER BY id LIMIT 1")?
-        .query_row([id], |row| row.get(0))
-        .optional()
 }
 
 /// One pass over the rows of events, beside one over the rows of outcomes: both are in order of keys.

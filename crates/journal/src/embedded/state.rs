@@ -5,7 +5,6 @@
 //! commit fails ([`State::undo`]).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
 use rusqlite::Connection;
@@ -100,9 +99,6 @@ impl State {
     /// Makes a committed group visible.
     pub(super) fn publish(&mut self, staged: &Staged) {
         let shared = &self.shared;
-        if staged.last_ms > 0 {
-            shared.last_ms.store(staged.last_ms, Ordering::Relaxed);
-        }
         for run in staged.arrived.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
             let lane = &run[0].0;
             lane.push(run.iter().map(|(_, slot)| *slot));
@@ -164,8 +160,6 @@ pub(super) struct Inserted {
 /// What a group changes in memory, once it is committed; and what it has changed already, as it was before.
 pub(super) struct Staged {
     pub(super) changes: Changes,
-    /// The time of the last call, in milliseconds since 1970; 0 if none brought one.
-    pub(super) last_ms: u64,
     pub(super) inserted: Vec<Inserted>,
     pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
@@ -189,7 +183,6 @@ impl Staged {
     pub(super) fn new(state: &State) -> Self {
         Self {
             changes: Changes::default(),
-            last_ms: 0,
             inserted: Vec::new(),
             arrived: Vec::new(),
             settled: Vec::new(),

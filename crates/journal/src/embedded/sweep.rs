@@ -2,15 +2,18 @@
 //! between other commits.
 //!
 //! A sweep goes through the bodies that are there and not through the events, so events whose bodies are gone
-//! cost nothing, however long a single one before them waits.
+//! cost nothing, however long a single one before them waits. It goes round rows that cannot be read, and says so
+//! at its end.
 
 use rusqlite::Connection;
 
 use super::erase::{self, Run};
+use super::hole::{self, Hole};
 use super::mark;
 use super::reject;
 use super::row::stored_ms;
 use super::tally::Counted;
+use crate::error::JournalError;
 use crate::journal::Retention;
 use crate::types::EventKey;
 
@@ -30,31 +33,86 @@ const CLEAN: &str = "clean";
 /// They tell why an event died, and hold nothing of its body.
 const RECORDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
+/// What a sweep deletes from, in this order. Each has commits of its own, so that damage to one keeps nothing in
+/// the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Bodies,
+    Rejections,
+    Requests,
+    Over,
+}
+
 /// Where a sweep is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sweep {
     retention: Retention,
+    part: Part,
     /// The next event to look at.
     next: i64,
     run: Run,
+    /// What the next step has to go round.
+    hole: Option<Hole>,
+    /// The first that could not be read.
+    damage: Option<String>,
     /// Bodies that were deleted.
     pub(super) deleted: u64,
-    pub(super) is_done: bool,
 }
 
 impl Sweep {
     pub(super) fn new(retention: Retention) -> Self {
         Self {
             retention,
+            part: Part::Bodies,
             next: 0,
             run: Run::first(),
+            hole: None,
+            damage: None,
             deleted: 0,
-            is_done: false,
         }
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.part == Part::Over
+    }
+
+    /// What it came to: how many bodies were deleted, or what could not be read and is still there.
+    pub(super) fn result(self) -> Result<u64, JournalError> {
+        self.damage.map_or(Ok(self.deleted), |damage| {
+            Err(JournalError::Damaged(damage))
+        })
+    }
+
+    /// The same step for another attempt, after one that met damage. Reads outside of a transaction: one that has met
+    /// a damaged page cannot write any more. `None` if nothing is found to go round. Events have keys before `end`.
+    pub(super) fn around(&self, conn: &Connection, end: i64) -> rusqlite::Result<Option<Self>> {
+        let mut again = self.clone();
+        let damage = match self.part {
+            Part::Bodies if self.hole.is_none() => {
+                let Some(hole) = hole::find(conn, self.next, end)? else {
+                    return Ok(None);
+                };
+                let damage = hole.to_string();
+                again.hole = Some(hole);
+                damage
+            }
+            Part::Bodies | Part::Over => return Ok(None),
+            Part::Rejections => {
+                again.part = Part::Requests;
+                "records of rejected events cannot be read, and old ones were not deleted"
+                    .to_owned()
+            }
+            Part::Requests => {
+                again.part = Part::Over;
+                "records of requests cannot be read, and old ones were not deleted".to_owned()
+            }
+        };
+        again.damage.get_or_insert(damage);
+        Ok(Some(again))
+    }
+
     /// Whether the body of an event may go.
-    fn is_over(&self, event: &Row) -> bool {
+    fn may_go(&self, event: &Row) -> bool {
         let Some((state, at_ms)) = event.finished else {
             return false;
         };
@@ -98,8 +156,8 @@ impl Sweep {
 }
 
 /// What a sweep looks at.
-struct Row {
-    id: i64,
+pub(super) struct Row {
+    pub(super) id: i64,
     accepted_ms: i64,
     expires_s: i64,
     bytes: u64,
@@ -117,10 +175,15 @@ const BODIES: &str = concat!(
       WHERE b.id >= ?1 ORDER BY b.id LIMIT ?2"
 );
 
-/// The next bodies, in order of their keys.
-fn next_bodies(conn: &Connection, sweep: &Sweep) -> rusqlite::Result<Vec<Row>> {
+/// Calls `each` with up to `limit` bodies from this key on, in order of their keys.
+pub(super) fn each_body(
+    conn: &Connection,
+    from: i64,
+    limit: usize,
+    mut each: impl FnMut(Row),
+) -> rusqlite::Result<()> {
     let mut select = conn.prepare_cached(BODIES)?;
-    let rows = select.query_map((sweep.next, BODIES_PER_STEP), |row| {
+    let rows = select.query_map((from, limit), |row| {
         let state: Option<i64> = row.get(4)?;
         Ok(Row {
             id: row.get(0)?,
@@ -131,15 +194,46 @@ fn next_bodies(conn: &Connection, sweep: &Sweep) -> rusqlite::Result<Vec<Row>> {
             is_blank: row.get(6)?,
         })
     })?;
-    rows.collect()
+    for row in rows {
+        each(row?);
+    }
+    Ok(())
 }
 
 /// Takes one step.
 pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
-    let bodies = next_bodies(conn, &sweep)?;
+    let since_ms = stored_ms(sweep.records_since_ms());
+    match sweep.part {
+        Part::Bodies => step_of_bodies(conn, &mut sweep)?,
+        Part::Rejections => {
+            if reject::sweep(conn, since_ms, BODIES_PER_STEP)? < BODIES_PER_STEP {
+                sweep.part = Part::Requests;
+            }
+        }
+        Part::Requests => {
+            conn.prepare_cached(
+                "DELETE FROM request WHERE id < coalesce(
+                     (SELECT id FROM request WHERE sent_ms >= ?1 ORDER BY id LIMIT 1),
+                     (SELECT max(id) FROM request))",
+            )?
+            .execute([since_ms])?;
+            sweep.part = Part::Over;
+        }
+        Part::Over => {}
+    }
+    Ok(sweep)
+}
+
+fn step_of_bodies(conn: &Connection, sweep: &mut Sweep) -> rusqlite::Result<()> {
+    let hole = sweep.hole.take();
+    let limit = hole
+        .as_ref()
+        .map_or(BODIES_PER_STEP, |hole| hole.rows_before);
+    let mut bodies = Vec::new();
+    each_body(conn, sweep.next, limit, |event| bodies.push(event))?;
     for event in &bodies {
         sweep.next = event.id + 1;
-        if sweep.is_over(event) {
+        if sweep.may_go(event) {
             sweep.erase(conn, event)?;
         } else {
             sweep.run.end();
@@ -147,17 +241,19 @@ pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Swee
     }
     // What came later cannot have been final before: a whole step of such events is the end.
     let has_old = bodies.iter().any(|event| sweep.is_old(event));
-    if bodies.len() < BODIES_PER_STEP || !has_old {
-        let since_ms = stored_ms(sweep.records_since_ms());
-        sweep.is_done = reject::sweep(conn, since_ms, BODIES_PER_STEP)? < BODIES_PER_STEP;
-        conn.prepare_cached(
-            "DELETE FROM request WHERE id < coalesce(
-                 (SELECT id FROM request WHERE sent_ms >= ?1 ORDER BY id LIMIT 1),
-                 (SELECT max(id) FROM request))",
-        )?
-        .execute([since_ms])?;
+    let next = match hole {
+        Some(hole) => {
+            // What cannot be read is kept, and nothing near it may be moved.
+            sweep.run.end();
+            hole.until
+        }
+        None => (bodies.len() == BODIES_PER_STEP && has_old).then_some(sweep.next),
+    };
+    match next {
+        Some(next) => sweep.next = next,
+        None => sweep.part = Part::Rejections,
     }
-    Ok(sweep)
+    Ok(())
 }
 
 /// Gives pages back to the disk when more than `kept` and a quarter of all are free. Outside a transaction of others.

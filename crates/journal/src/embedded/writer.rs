@@ -127,7 +127,7 @@ impl Writer {
         closing
     }
 
-    fn commit(&mut self, group: Vec<Command>) {
+    fn commit(&mut self, mut group: Vec<Command>) {
         let started = clock::now();
         let mut staged = Staged::new(&self.state);
         let written = self.write_in_place(&group, &mut staged);
@@ -150,7 +150,8 @@ impl Writer {
             }
             Err(error) => {
                 self.undo(&staged);
-                if matches!(error, JournalError::Damaged(_)) && self.find_unreadable(&group[0]) {
+                if matches!(error, JournalError::Damaged(_)) && self.find_unreadable(&mut group[0])
+                {
                     return self.commit(group);
                 }
                 if is_of_all(&error, &group) {
@@ -240,8 +241,9 @@ impl Writer {
         self.state.undo(staged);
     }
 
-    /// Looks for rows that a command reads and that cannot be read. Whether there are some that were not known.
-    fn find_unreadable(&mut self, command: &Command) -> bool {
+    /// Looks for rows that a command reads and that cannot be read. Whether there are some that were not known, so that
+    /// another attempt may succeed.
+    fn find_unreadable(&mut self, command: &mut Command) -> bool {
         let Self { conn, state, .. } = self;
         let (sql, keys) = match command {
             Command::Append { arrivals, .. } => {
@@ -250,6 +252,13 @@ impl Writer {
             Command::Settle { report, .. } => {
                 let keys = report.outcomes.iter().map(|(key, _)| *key).collect();
                 (settle::GROUP_OF, keys)
+            }
+            Command::Sweep { sweep, .. } => {
+                let Ok(Some(again)) = sweep.around(conn, state.next_event) else {
+                    return false;
+                };
+                *sweep = again;
+                return true;
             }
             _ => return false,
         };
@@ -334,7 +343,7 @@ fn write_one(
             Done::Settled
         }
         Command::Intend { keys, at_ms, .. } => {
-            settle::intend(conn, staged, keys, *at_ms)?;
+            settle::intend(conn, keys, *at_ms)?;
             Done::Intended
         }
         Command::Sweep { sweep, .. } => {

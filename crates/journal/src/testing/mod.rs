@@ -167,6 +167,7 @@ pub(crate) fn limits(events_max: usize) -> LeaseLimits {
         events_max,
         bytes_max: 10_000_000,
         urgent_before_s: 0,
+        now_ms: T0_MS,
     }
 }
 

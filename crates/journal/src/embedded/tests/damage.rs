@@ -58,7 +58,7 @@ async fn a_damaged_body_is_withheld_and_its_neighbours_go_out() {
     let books = Books::open(folder.path()).unwrap();
     let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
     assert!(dead.iter().all(|event| event.state == EventState::Withheld));
-    // By the last time that came in: retention counts from it.
+    // As of the lease: retention counts from it.
     assert!(dead.iter().all(|event| event.at_ms == Some(T0_MS)));
     assert!(
         dead.iter()
@@ -179,6 +179,8 @@ pub(super) struct DamagedPage {
     /// Where it begins in the file, in bytes.
     at: u64,
     was: [u8; 64],
+    /// The first row on it, unless it is the first page of its table.
+    first: Option<EventKey>,
     /// The last row on it; `None` if it has none.
     last: Option<EventKey>,
     /// Whether the table has no other page.
@@ -192,27 +194,46 @@ pub(super) async fn damage_first_rows(
     folder: &Path,
     table: &str,
 ) -> DamagedPage {
+    damage_rows(journal, folder, table, |_| 0).await
+}
+
+/// The same of the page that is chosen, by its number, among as many as a table has.
+pub(super) async fn damage_rows(
+    journal: &Embedded,
+    folder: &Path,
+    table: &str,
+    choose: impl Fn(usize) -> usize,
+) -> DamagedPage {
     // Everything into the file, and the log empty.
     let truncate = |writer: &mut Writer| upkeep::truncate_wal(&mut writer.conn).unwrap();
     assert!(journal.on_writer(truncate).await);
     assert_eq!(journal.health().wal_bytes, 0);
     let path = folder.join("journal.db");
     let other = Connection::open(&path).unwrap();
-    let leaf = "SELECT pageno, ncell, path = '/' FROM dbstat
-         WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path LIMIT 1";
-    let (page, rows, is_only_one): (u64, i64, bool) = other
-        .query_row(leaf, [table], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .unwrap();
-    let last = format!("SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET ?1 - 1");
-    let last = other.query_row(&last, [rows], |row| row.get(0).map(EventKey));
+    let leaves = "SELECT pageno, ncell FROM dbstat
+         WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path";
+    let leaves: Vec<(u64, i64)> = other
+        .prepare(leaves)
+        .unwrap()
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let chosen = choose(leaves.len());
+    let before: i64 = leaves[..chosen].iter().map(|(_, rows)| rows).sum();
+    let (page, rows) = leaves[chosen];
+    let row = |number: i64| {
+        let row = format!("SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET ?1 - 1");
+        let row = other.query_row(&row, [number], |row| row.get(0).map(EventKey));
+        row.optional().unwrap()
+    };
     let mut page = DamagedPage {
         file: keep_open(File::options().read(true).write(true).open(&path).unwrap()),
         at: (page - 1) * PAGE_BYTES as u64,
         was: [0; 64],
-        last: last.optional().unwrap(),
-        is_only_one,
+        first: (chosen > 0).then(|| row(before + 1)).flatten(),
+        last: row(before + rows),
+        is_only_one: leaves.len() == 1,
         other,
     };
     page.file.read_exact_at(&mut page.was, page.at).unwrap();
@@ -223,7 +244,8 @@ pub(super) async fn damage_first_rows(
 impl DamagedPage {
     /// Whether the row of an event is, or would be, on it.
     pub(super) fn has(&self, key: EventKey) -> bool {
-        self.is_only_one || self.last.is_some_and(|last| key <= last)
+        let is_before = self.first.is_some_and(|first| key < first);
+        self.is_only_one || !is_before && self.last.is_some_and(|last| key <= last)
     }
 
     /// Makes it as it was.

@@ -8,6 +8,7 @@ mod damage;
 mod erase;
 mod full;
 mod group;
+mod holes;
 mod laws;
 mod low_water;
 mod model;
