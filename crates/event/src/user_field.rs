@@ -257,7 +257,7 @@ impl fmt::Display for UserField {
 
 /// A set of user fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct FieldSet(u64);
+pub struct FieldSet(u64);
 
 impl FieldSet {
     pub(crate) const fn of(fields: &[UserField]) -> Self {
@@ -274,8 +274,20 @@ impl FieldSet {
         self.0 |= 1 << field as u32;
     }
 
-    pub(crate) fn contains(self, field: UserField) -> bool {
+    /// Whether a field is in the set.
+    pub fn contains(self, field: UserField) -> bool {
         self.0 & (1 << field as u32) != 0
+    }
+
+    /// The set as a number that may be kept: the bit of a field never changes.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The set that was kept as a number; bits that are no field's are left out.
+    pub fn from_bits(bits: u64) -> Self {
+        let all = UserField::ALL.len();
+        Self(bits & ((1 << all) - 1))
     }
 
     pub(crate) fn is_within(self, other: Self) -> bool {
@@ -283,7 +295,7 @@ impl FieldSet {
     }
 
     /// The fields of the set, in the order in which they are sealed.
-    pub(crate) fn iter(self) -> impl Iterator<Item = UserField> {
+    pub fn iter(self) -> impl Iterator<Item = UserField> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             let field = UserField::ALL.get(rest.trailing_zeros() as usize)?;
@@ -292,7 +304,8 @@ impl FieldSet {
         })
     }
 
-    pub(crate) fn is_empty(self) -> bool {
+    /// Whether no field is in the set.
+    pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 }

@@ -29,9 +29,9 @@ pub use books::{Tally, books_balance};
 pub use embedded::{
     ArrivalKind, Audit, AuditGroup, AuditSource, BodyKey, BodyKeys, Books, CodeCount, CommitStats,
     CommittedCount, DeadFilter, Dropped, DroppedWaiting, Embedded, Encryption, EventDetail,
-    EventRecord, HourTally, InvalidBodyKey, Observer, OpenError, Options, PAGE_MAX, Page,
-    PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed, Selection, SentRequest,
-    WaitingFilter,
+    EventRecord, HourTally, InvalidBodyKey, KeptFacts, Observer, OpenError, Options, PAGE_MAX,
+    Page, PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed, Selection,
+    SentRequest, WaitingFilter,
 };
 pub use error::JournalError;
 pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};

@@ -1,10 +1,12 @@
 //! Writing `custom_data`.
 
 use super::Sealing;
-use super::object::Unknown;
+use super::object::{Members, PathOf, Unknown};
 use crate::action_source::ActionSource;
 use crate::check;
 use crate::code::Code;
+use crate::facts::Facts;
+use crate::finding::Findings;
 use crate::money::Currency;
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
@@ -15,17 +17,14 @@ impl Sealing<'_, '_> {
         // A Purchase without currency is an error of its own, so there the value may stay.
         let may_have_value = event_name == "Purchase" || has_currency(custom_data, action_source);
         let table = (&shape::CUSTOM_DATA, Unknown::Pass);
-        self.object("custom_data", custom_data, table, |findings, key, path| {
-            if !matches!(key, "value" | "_valueToSum") {
-                return true;
-            }
-            if !may_have_value {
-                let message = "the value has no currency; left out";
-                findings.add(Code::ValueCurrencyMissing, path(), message);
-                return false;
-            }
-            true
-        })
+        let mut members = Custom {
+            may_have_value,
+            currency: self.currency,
+            facts: std::mem::take(&mut self.facts),
+        };
+        let keys = self.object("custom_data", custom_data, table, &mut members);
+        self.facts = members.facts;
+        keys
     }
 
     /// The currency of the event's amounts; none if it names two.
@@ -33,6 +32,29 @@ impl Sealing<'_, '_> {
         let mut named = currencies(&self.event.custom_data, action_source);
         let first = named.next()?;
         named.all(|currency| currency == first).then_some(first)
+    }
+}
+
+/// The members of `custom_data`.
+struct Custom {
+    /// Whether the event names a currency, or has to.
+    may_have_value: bool,
+    currency: Option<Currency>,
+    facts: Facts,
+}
+
+impl Members for Custom {
+    fn wants(&self, findings: &mut Findings, key: &str, path: PathOf<'_>) -> bool {
+        let is_wanted = self.may_have_value || !matches!(key, "value" | "_valueToSum");
+        if !is_wanted {
+            let message = "the value has no currency; left out";
+            findings.add(Code::ValueCurrencyMissing, path(), message);
+        }
+        is_wanted
+    }
+
+    fn written(&mut self, key: &str, value: &str) {
+        self.facts.note_custom(key, value, self.currency);
     }
 }
 

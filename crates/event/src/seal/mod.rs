@@ -17,11 +17,13 @@ mod sealed;
 mod user;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::action_source::{ActionSource, MessagingChannel};
 use crate::check::{self, Summary};
 use crate::code::Code;
 use crate::contact;
+use crate::facts::Facts;
 use crate::finding::{Findings, Path, shown};
 use crate::json;
 use crate::likeness;
@@ -34,7 +36,7 @@ use crate::properties::Properties;
 use crate::shape::{self, Keys};
 use crate::url;
 use crate::user_field::FieldSet;
-use object::{PathOf, Unknown, Writer};
+use object::{AllMembers, Members, Unknown, Writer};
 pub use rules::{Moment, Rules};
 pub use sealed::{Remains, SealedEvent};
 
@@ -73,6 +75,7 @@ impl Event<'_> {
             findings,
             currency: None,
             out: String::with_capacity(1_536),
+            facts: Facts::default(),
         };
         sealing.run().ok_or_else(|| self.remains())
     }
@@ -104,6 +107,7 @@ struct Sealing<'e, 'f> {
     /// The currency of the event's amounts, as soon as its action source is known.
     currency: Option<Currency>,
     out: String,
+    facts: Facts,
 }
 
 impl Sealing<'_, '_> {
@@ -126,7 +130,8 @@ impl Sealing<'_, '_> {
         let has_url = self.url("event_source_url", event.event_source_url.as_deref());
         self.url("referrer_url", event.referrer_url.as_deref());
 
-        let user_fields = self.user_data();
+        self.user_data();
+        let user_fields = self.facts.identifiers;
         let summary = Summary {
             event,
             event_name: &event_name,
@@ -138,19 +143,19 @@ impl Sealing<'_, '_> {
                 "app_data",
                 &event.app_data,
                 (&shape::APP_DATA, Unknown::Drop),
-                wants_all,
+                &mut AllMembers,
             ),
             original_keys: self.object(
                 "original_event_data",
                 &event.original_event_data,
                 (&shape::ORIGINAL_EVENT_DATA, Unknown::Drop),
-                wants_all,
+                &mut AllMembers,
             ),
             attribution_keys: self.object(
                 "attribution_data",
                 &event.attribution_data,
                 (&shape::ATTRIBUTION_DATA, Unknown::Drop),
-                wants_all,
+                &mut AllMembers,
             ),
         };
         self.data_processing(user_fields);
@@ -161,6 +166,8 @@ impl Sealing<'_, '_> {
         if self.findings.has_error() {
             return None;
         }
+        self.facts.opts_out = event.opt_out == Some(true);
+        self.facts.note_findings(self.findings);
         Some(SealedEvent {
             json: self.out.as_str().into(),
             event_name,
@@ -168,6 +175,7 @@ impl Sealing<'_, '_> {
             event_time,
             action_source,
             order: likeness::order_of(&event.custom_data),
+            facts: Arc::new(std::mem::take(&mut self.facts)),
             test_event_code: event.test_event_code.as_deref().map(Box::from),
         })
     }
@@ -273,7 +281,7 @@ impl Sealing<'_, '_> {
         event_time
     }
 
-    fn user_data(&mut self) -> FieldSet {
+    fn user_data(&mut self) {
         let context = Context {
             country: self.rules.default_country,
             now_s: self.moment.unix_s(),
@@ -281,9 +289,9 @@ impl Sealing<'_, '_> {
         };
         self.out.push_str(",\"user_data\":{");
         let user_data = (&self.event.user_data, self.event.written("user_data"));
-        let fields = user::write(user_data, self.rules, context, self.findings, &mut self.out);
+        let into = (&mut self.out, &mut self.facts);
+        user::write(user_data, self.rules, context, self.findings, into);
         self.out.push('}');
-        fields
     }
 
     fn object(
@@ -291,7 +299,7 @@ impl Sealing<'_, '_> {
         name: &'static str,
         properties: &Properties<'_>,
         table: (&shape::Table, Unknown),
-        wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
+        members: &mut impl Members,
     ) -> Keys {
         if properties.is_empty() {
             return Keys::default();
@@ -307,7 +315,7 @@ impl Sealing<'_, '_> {
             self.event.written(name),
             table,
             &mut self.out,
-            wants,
+            members,
         );
         if keys.is_empty() {
             self.out.truncate(start);
@@ -327,6 +335,7 @@ impl Sealing<'_, '_> {
         let Some(options) = options else {
             return;
         };
+        self.facts.limits_use = options.iter().any(|option| option == "LDU");
         self.key("data_processing_options");
         self.out.push('[');
         for (at, option) in options.iter().enumerate() {
@@ -441,10 +450,6 @@ impl Sealing<'_, '_> {
         self.key(key);
         json::write_number(&mut self.out, number);
     }
-}
-
-fn wants_all(_: &mut Findings, _: &str, _: PathOf<'_>) -> bool {
-    true
 }
 
 /// What is said of a time that cannot be right if the clock is.

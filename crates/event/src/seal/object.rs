@@ -38,8 +38,24 @@ pub(super) struct Writer<'f> {
 /// A path that is only made when there is something to say.
 pub(super) type PathOf<'p> = &'p dyn Fn() -> Path;
 
+/// What an object has to do with its members.
+pub(super) trait Members {
+    /// Whether a member may be sent.
+    fn wants(&self, _findings: &mut Findings, _key: &str, _path: PathOf<'_>) -> bool {
+        true
+    }
+
+    /// Hears of a member that was written, and of its value in JSON.
+    fn written(&mut self, _key: &str, _value: &str) {}
+}
+
+/// An object whose members are all alike.
+pub(super) struct AllMembers;
+
+impl Members for AllMembers {}
+
 impl Writer<'_> {
-    /// Writes an object's members that `wants` lets through, and tells which were written.
+    /// Writes those of an object's members that may be sent, and tells which were written.
     /// Nothing is written, braces included, when no member is left.
     pub(super) fn properties(
         &mut self,
@@ -47,7 +63,7 @@ impl Writer<'_> {
         section: &str,
         (table, unknown): (&Table, Unknown),
         out: &mut String,
-        mut wants: impl FnMut(&mut Findings, &str, PathOf<'_>) -> bool,
+        members: &mut impl Members,
     ) -> Keys {
         let mut keys = Keys::default();
         let start = out.len();
@@ -56,10 +72,12 @@ impl Writer<'_> {
             let path = || property.path(section);
             let key = &*property.key;
             let place = table.find(key.as_bytes());
-            if !wants(self.findings, key, &path) {
+            if !members.wants(self.findings, key, &path) {
                 continue;
             }
             let raw = property.value.raw();
+            // Behind a comma, but for the first member, and the key.
+            let value_at = out.len() + usize::from(!out.ends_with('{')) + key.len() + "\"\":".len();
             let is_contents = place.map(|place| table.shape(place)) == Some(Shape::Contents);
             let is_written = if property.is_usual && is_contents {
                 open(key, out);
@@ -70,6 +88,10 @@ impl Writer<'_> {
             };
             if is_written {
                 keys.insert(place);
+            }
+            // A key of Meta's has nothing to escape in it.
+            if is_written && place.is_some() {
+                members.written(key, &out[value_at..]);
             }
         }
         close(out, start, '}');

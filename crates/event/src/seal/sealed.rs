@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::action_source::ActionSource;
+use crate::facts::Facts;
 use crate::identity::{DatasetId, EventIdentity};
 use crate::names;
 
@@ -25,6 +26,7 @@ pub struct SealedEvent {
     pub(super) action_source: ActionSource,
     pub(super) test_event_code: Option<Box<str>>,
     pub(super) order: Option<u64>,
+    pub(super) facts: Arc<Facts>,
 }
 
 /// What may be kept, in the clear, of an event that cannot be sent: what sealing would have written of it. A
@@ -85,6 +87,11 @@ impl SealedEvent {
     /// for the same order within one version of this library, and is not for keeping.
     pub fn order(&self) -> Option<u64> {
         self.order
+    }
+
+    /// What is known of the event besides.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// The JSON object, shared with the event.

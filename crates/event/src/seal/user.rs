@@ -5,6 +5,7 @@ use zeroize::Zeroize as _;
 use super::Rules;
 use crate::code::Code;
 use crate::digest::{self, Hashed, Prehashed};
+use crate::facts::Facts;
 use crate::finding::Findings;
 use crate::json;
 use crate::limits::USER_VALUES_MAX;
@@ -15,14 +16,14 @@ use crate::user_field::{FieldSet, Form, UserField};
 /// Room for most clear values, so that growing leaves no copies behind.
 const CLEAR_BYTES: usize = 1_024;
 
-/// Appends the members of `user_data` and tells which fields have a value.
+/// Appends the members of `user_data` and notes them.
 pub(super) fn write(
     (user_data, section): (&UserData<'_>, &str),
     rules: &Rules,
     context: Context,
     findings: &mut Findings,
-    out: &mut String,
-) -> FieldSet {
+    (out, facts): (&mut String, &mut Facts),
+) {
     let mut present = FieldSet::default();
     // Where the values of each field begin and end: mostly there is one.
     let mut places = [(0, 0); UserField::ALL.len()];
@@ -45,16 +46,16 @@ pub(super) fn write(
         start: out.len(),
         clear: String::with_capacity(CLEAR_BYTES),
     };
-    let mut written = FieldSet::default();
     for field in present.iter() {
         let (first, end) = places[field as usize];
         let values = &user_data.0[first..end];
+        let is_first = out.len() == sealer.start;
+        let value_at = out.len() + field.member().len() - usize::from(is_first);
         if sealer.field(values, field, out) {
-            written.insert(field);
+            facts.note_user(field, &out[value_at..]);
         }
     }
     sealer.clear.zeroize();
-    written
 }
 
 /// The country by whose rules the other values are read: the person's, or the default if `user_data`

@@ -216,7 +216,7 @@ impl Sealed {
             event.seal_or_remains(&source.rules, moment, &mut findings)
         });
         let bytes = match &sealed {
-            Ok(event) => event.json().len(),
+            Ok(event) => event.json().len() + event.facts().bytes(),
             Err(remains) => {
                 let findings = findings.iter().len().min(FINDINGS_MAX);
                 findings * BESIDE_BYTES

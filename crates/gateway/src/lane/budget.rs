@@ -85,14 +85,15 @@ mod tests {
     #[test]
     fn what_was_not_sent_is_given_back_to_its_minute() {
         let mut budget = Budget::default();
-        budget.take(1_000, 0);
-        budget.take(5, MINUTE_MS);
-        budget.give_back(999, 0);
-        assert_eq!(budget.left(1_000, MINUTE_MS), 994);
+        let start_ms = 7 * MINUTE_MS + 5_000;
+        budget.take(1_000, start_ms);
+        budget.take(5, start_ms + MINUTE_MS);
+        budget.give_back(999, start_ms);
+        assert_eq!(budget.left(1_000, start_ms + MINUTE_MS), 994);
         // Never more than was taken, and nothing of an hour that is over.
-        budget.give_back(7, 0);
-        budget.give_back(7, 5 * MINUTE_MS);
-        assert_eq!(budget.left(1_000, MINUTE_MS), 995);
+        budget.give_back(7, start_ms);
+        budget.give_back(7, start_ms + 5 * MINUTE_MS);
+        assert_eq!(budget.left(1_000, start_ms + MINUTE_MS), 995);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Appending: which entry is a copy, and rows for the others.
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::body::checksum;
 use super::cipher::Sealer;
 use super::queue::Slot;
+use super::records;
 use super::row::{stored_ms, unless_damaged};
 use super::state::{Inserted, LaneTerms, Staged, State};
 use super::tally::{Counted, Group};
@@ -99,8 +100,9 @@ impl<'c> Rows<'c> {
             known: conn.prepare_cached(KNOWN)?,
             event: conn.prepare_cached(
                 "INSERT INTO event (id, dataset, source, name, test_code, identity, event_id,
-                                    action_source, accepted_ms, expires_s, bytes, own_name)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                    action_source, accepted_ms, expires_s, bytes, own_name,
+                                    event_s, identifiers, order_id, minor, currency, worst)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?,
             body: conn.prepare_cached(
                 "INSERT INTO body (id, crc, json, key, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -188,8 +190,11 @@ fn append_one(
     let mut term = |text: &str| state.terms.intern(rows.conn, text);
     let action_source = event.action_source();
     let action_term = term(action_source.name())?;
+    let facts = event.facts();
+    let currency = facts.amount.map(|amount| term(amount.currency.code()));
+    let currency = currency.transpose()?;
     let key = EventKey(state.next_event);
-    rows.event.execute((
+    rows.event.execute(params![
         key.0,
         group.dataset,
         group.source,
@@ -202,7 +207,13 @@ fn append_one(
         event.expires_at(),
         arrival.bytes(),
         name.is_other.then(|| event.event_name()),
-    ))?;
+        event.event_time(),
+        facts.identifiers.bits().cast_signed(),
+        facts.order_id,
+        facts.amount.map(|amount| amount.minor),
+        currency,
+        facts.worst().and_then(records::worst_number),
+    ])?;
     match &arrival.sealed {
         None => {
             let json = event.json();

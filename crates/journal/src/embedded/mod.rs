@@ -76,7 +76,7 @@ pub use dead::{Dropped, Replayed, Selection};
 pub use error::OpenError;
 pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
 pub use observer::{ArrivalKind, CommitStats, CommittedCount, Observer};
-pub use records::{EventDetail, EventRecord, HourTally, PastOutcome, SentRequest};
+pub use records::{EventDetail, EventRecord, HourTally, KeptFacts, PastOutcome, SentRequest};
 pub use rejections::{RejectionFilter, RejectionKey, RejectionRecord};
 pub use waiting::{DroppedWaiting, WaitingFilter};
 

@@ -1,6 +1,7 @@
 //! What people read: events, requests and hours, as the rows say.
 
 use rusqlite::Row;
+use sluice_event::{Amount, Currency, FieldSet, Severity};
 
 use super::erase::has_body;
 use super::tally::Counted;
@@ -37,6 +38,23 @@ pub struct EventRecord {
     pub request: Option<SentRequest>,
     /// Whether the body is still there. Without it the event cannot be sent again.
     pub has_body: bool,
+    /// What is known of it without its body; `None` if version 1 of the file kept it.
+    pub facts: Option<KeptFacts>,
+}
+
+/// What is known of an event for as long as its row is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFacts {
+    /// When it happened, in seconds since 1970.
+    pub event_s: i64,
+    /// The fields of `user_data` that it carries.
+    pub identifiers: FieldSet,
+    /// `custom_data.order_id`
+    pub order_id: Option<String>,
+    /// Its value.
+    pub amount: Option<Amount>,
+    /// How bad the worst finding was; `None` if there was nothing to say.
+    pub worst: Option<Severity>,
 }
 
 /// An event with all that is known about it.
@@ -174,7 +192,9 @@ pub(super) const RECORD: &str = concat!(
     ",
     r.id, (SELECT text FROM term WHERE id = r.dataset), (SELECT text FROM term WHERE id = r.test_code),
     r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
-    r.fbtrace_id, r.verdict"
+    r.fbtrace_id, r.verdict,
+    e.event_s, e.identifiers, e.order_id, e.minor,
+    (SELECT text FROM term WHERE id = e.currency), e.worst"
 );
 
 /// The columns of [`request`].
@@ -202,7 +222,45 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
         cause: cause(row, 11)?,
         has_body: row.get(14)?,
         request: request(row, 15)?,
+        facts: facts(row, 28)?,
     })
+}
+
+/// Facts, from this column on.
+fn facts(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeptFacts>> {
+    let Some(event_s) = row.get(column)? else {
+        return Ok(None);
+    };
+    let identifiers: Option<i64> = row.get(column + 1)?;
+    let minor: Option<i64> = row.get(column + 3)?;
+    let currency: Option<String> = row.get(column + 4)?;
+    let currency = currency.as_deref().and_then(Currency::parse);
+    Ok(Some(KeptFacts {
+        event_s,
+        identifiers: FieldSet::from_bits(identifiers.unwrap_or_default().cast_unsigned()),
+        order_id: row.get(column + 2)?,
+        amount: (minor.zip(currency)).map(|(minor, currency)| Amount { minor, currency }),
+        worst: row
+            .get::<_, Option<i64>>(column + 5)?
+            .and_then(worst_of_number),
+    }))
+}
+
+/// How the file has the severity of the worst finding; one that has an error is not kept.
+const WORST: [(i64, Severity); 3] = [
+    (1, Severity::Repaired),
+    (2, Severity::Warning),
+    (3, Severity::Hint),
+];
+
+pub(super) fn worst_number(severity: Severity) -> Option<i64> {
+    let mut known = WORST.into_iter();
+    known.find_map(|(number, known)| (known == severity).then_some(number))
+}
+
+fn worst_of_number(number: i64) -> Option<Severity> {
+    let mut known = WORST.into_iter();
+    known.find_map(|(known, severity)| (known == number).then_some(severity))
 }
 
 /// A text that a damaged file may lack.

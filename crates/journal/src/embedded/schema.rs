@@ -3,7 +3,7 @@
 //! | table | a row is | goes away |
 //! |---|---|---|
 //! | `term` | a text that repeats: dataset, source, event name, test code | never |
-//! | `event` | an accepted event without its body, in order of arrival | never |
+//! | `event` | an accepted event without its body, in order of arrival, and what is known of it | never |
 //! | `body` | the JSON of an event, in the clear or encrypted, with a checksum | by retention |
 //! | `encryption` | from which event on bodies are encrypted, and with which key | never |
 //! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
@@ -25,7 +25,7 @@
 //! | `user_version` | Sluice |
 //! |---|---|
 //! | 1 | 0.1 |
-//! | 2 | not released: waiting events that were dropped; rejected events; names that are counted together |
+//! | 2 | not released: waiting events that were dropped; rejected events; names that are counted together; facts of events |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -112,6 +112,13 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     CREATE TABLE straggler (event INTEGER PRIMARY KEY) STRICT;
     -- The name of an event that is counted under another one.
     ALTER TABLE event ADD COLUMN own_name TEXT;
+    -- What is known of the event without its body; NULL where version 1 wrote the row.
+    ALTER TABLE event ADD COLUMN event_s INTEGER;
+    ALTER TABLE event ADD COLUMN identifiers INTEGER;
+    ALTER TABLE event ADD COLUMN order_id TEXT;
+    ALTER TABLE event ADD COLUMN minor INTEGER;
+    ALTER TABLE event ADD COLUMN currency INTEGER;
+    ALTER TABLE event ADD COLUMN worst INTEGER;
     CREATE TABLE rejection (
         id INTEGER PRIMARY KEY,
         dataset INTEGER NOT NULL,
@@ -342,8 +349,11 @@ mod tests {
         let old = Connection::open(&path).unwrap();
         create(&old).unwrap();
         old.execute_batch(MIGRATIONS[0]).unwrap();
-        old.execute_batch("INSERT INTO term (id, text) VALUES (1, 'kept')")
-            .unwrap();
+        old.execute_batch(
+            "INSERT INTO term (id, text) VALUES (1, 'kept');
+             INSERT INTO event VALUES (7, 1, 1, 1, NULL, x'00', 'id', 1, 5, 6, 7);",
+        )
+        .unwrap();
         old.pragma_update(None, "application_id", APPLICATION_ID)
             .unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
@@ -357,5 +367,10 @@ mod tests {
             row.get::<_, i64>(0)
         });
         assert_eq!(intents.unwrap(), 0);
+        drop(conn);
+        let books = crate::Books::open(folder.path()).unwrap();
+        let old = books.event(crate::EventKey(7)).unwrap().unwrap();
+        assert_eq!(old.record.event_name, "kept");
+        assert_eq!(old.record.facts, None);
     }
 }

@@ -1,7 +1,9 @@
 //! `sluice dead list`.
 
 use serde::Serialize;
-use sluice_journal::{Books, EventRecord, EventState, RejectionRecord};
+use serde_json::value::RawValue;
+use sluice_event::{Amount, Severity, UserField};
+use sluice_journal::{Books, EventRecord, EventState, KeptFacts, RejectionRecord};
 
 use super::choice::{Filters, Next};
 use super::reason::{Reason, is_dead};
@@ -30,6 +32,7 @@ Examples:
   sluice dead list
   sluice dead list --since 24h --name Purchase
   sluice dead list --code 100 --subcode 2804003 --limit 0 --json | jq -r .event_id
+  sluice dead list --limit 0 --json | jq -r 'select(.value) | [.order_id, .value, .currency] | @csv'
   sluice dead list --state withheld
   sluice dead list --state rejected --since 1h
 
@@ -136,7 +139,12 @@ impl List {
         let trace = event.request.as_ref();
         let trace = trace.and_then(|request| request.fbtrace_id.as_deref());
         let trace = trace.map(|trace| format!(", fbtrace_id {}", printable(trace)));
-        let when = format!("{at}{}", trace.unwrap_or_default());
+        let sale = sale(event).map(|sale| format!(", {}", printable(&sale)));
+        let when = format!(
+            "{at}{}{}",
+            sale.unwrap_or_default(),
+            trace.unwrap_or_default()
+        );
         writeln!(output, "    {}\n", painted(DIM, when))
     }
 
@@ -181,6 +189,8 @@ pub(in crate::commands) struct Line<'a> {
     test_code: Option<&'a str>,
     accepted_at: String,
     expires_at: String,
+    #[serde(flatten)]
+    facts: Option<Facts<'a>>,
     /// Since when it is in this state.
     at: Option<String>,
     #[serde(flatten)]
@@ -188,6 +198,45 @@ pub(in crate::commands) struct Line<'a> {
     fbtrace_id: Option<&'a str>,
     /// Whether its body is still there; without it, it cannot be sent again.
     has_body: bool,
+}
+
+/// What is known of an event without its body, for programs. An older version's events have none of it.
+#[derive(Serialize)]
+struct Facts<'a> {
+    event_time: i64,
+    /// The fields of `user_data` that it carries.
+    identifiers: Vec<&'static str>,
+    order_id: Option<&'a str>,
+    value: Option<Box<RawValue>>,
+    currency: Option<&'static str>,
+    worst_finding: Option<&'static str>,
+}
+
+impl<'a> Facts<'a> {
+    fn new(facts: &'a KeptFacts) -> Self {
+        let decimal = facts.amount.map(Amount::decimal);
+        Self {
+            event_time: facts.event_s,
+            identifiers: facts.identifiers.iter().map(UserField::name).collect(),
+            order_id: facts.order_id.as_deref(),
+            value: decimal.and_then(|decimal| RawValue::from_string(decimal).ok()),
+            currency: facts.amount.map(|amount| amount.currency.code()),
+            worst_finding: facts.worst.map(Severity::name),
+        }
+    }
+}
+
+/// The order and the value of an event, as far as it has them: `order A-17, 129.95 EUR`.
+pub(in crate::commands) fn sale(event: &EventRecord) -> Option<String> {
+    let facts = event.facts.as_ref()?;
+    let order = facts
+        .order_id
+        .as_ref()
+        .map(|order| format!("order {order}"));
+    let amount =
+        (facts.amount).map(|amount| format!("{} {}", amount.decimal(), amount.currency.code()));
+    let parts: Vec<String> = order.into_iter().chain(amount).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 impl<'a> Line<'a> {
@@ -207,6 +256,7 @@ impl<'a> Line<'a> {
             test_code: event.test_code.as_deref(),
             accepted_at: shown(event.accepted_ms),
             expires_at: shown(expires_ms),
+            facts: event.facts.as_ref().map(Facts::new),
             at: event.at_ms.map(shown),
             reason: is_dead(event.state)
                 .then(|| Reason::new(event.state, &event.cause, &event.action_source)),

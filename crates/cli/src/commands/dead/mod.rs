@@ -9,7 +9,7 @@ mod show;
 
 use clap::Subcommand;
 
-pub(super) use list::Line;
+pub(super) use list::{Line, sale};
 
 use super::Ending;
 use crate::failure::Failure;

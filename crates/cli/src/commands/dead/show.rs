@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sluice_event::UserField;
 use sluice_journal::{
     EventDetail, EventRecord, EventState, PastOutcome, RejectionRecord, SentRequest,
 };
 
 use super::choice::{self, Key};
-use super::list::Line;
+use super::list::{Line, sale};
 use super::reason::{self, Reason, is_dead};
 use super::rejected;
 use crate::clock::shown;
@@ -235,6 +236,13 @@ fn for_people(
     fact("happened", &event.action_source)?;
     if let Some(code) = &event.test_code {
         fact("test code", code)?;
+    }
+    if let Some(sale) = sale(event) {
+        fact("sale", &sale)?;
+    }
+    if let Some(facts) = &event.facts {
+        let names: Vec<_> = facts.identifiers.iter().map(UserField::name).collect();
+        fact("carries", &names.join(", "))?;
     }
     fact("accepted", &shown(event.accepted_ms))?;
     let expires_ms = u64::try_from(event.expires_s)

@@ -6,7 +6,7 @@ use super::Filters;
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::commands::chosen::Listing;
-use crate::commands::dead::Line;
+use crate::commands::dead::{Line, sale};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, Output, counted, painted, printable};
@@ -75,9 +75,12 @@ fn for_people(events: &[EventRecord], is_cut: bool) -> Result<(), Failure> {
         )?;
         let expires_s = u64::try_from(event.expires_s).unwrap_or_default();
         let times = format!(
-            "came {}, Meta takes it until {}",
+            "came {}, Meta takes it until {}{}",
             shown(event.accepted_ms),
-            shown(expires_s.saturating_mul(1_000))
+            shown(expires_s.saturating_mul(1_000)),
+            sale(event)
+                .map(|sale| format!(", {}", printable(&sale)))
+                .unwrap_or_default()
         );
         writeln!(output, "    {}\n", painted(DIM, times))?;
     }

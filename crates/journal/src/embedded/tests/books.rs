@@ -1,5 +1,6 @@
 //! What people read in the journal while a gateway runs.
 
+use sluice_event::{Event, Findings, Moment, Rules, Severity, UserField};
 use tempfile::TempDir;
 
 use super::{audit, open};
@@ -8,8 +9,8 @@ use crate::testing::{
     replays, report, sample,
 };
 use crate::{
-    Books, DeadFilter, EventKey, EventState, Journal as _, Outcome, Page, Replayed, Retention,
-    Selection, SourceName,
+    Books, DeadFilter, Entry, EventKey, EventState, Journal as _, Outcome, Page, Replayed,
+    Retention, Selection, SourceName, WaitingFilter,
 };
 
 fn page(limit: usize) -> Page {
@@ -74,6 +75,52 @@ async fn a_refused_event_is_found_sent_again_and_delivered() {
     let tally = audit(folder.path()).tally;
     assert_eq!((tally.delivered, tally.refused), (4, 1));
     assert_eq!(journal.health().tally, tally);
+}
+
+#[tokio::test]
+async fn what_is_known_of_an_event_is_in_its_row() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let plain = sample(1).entry();
+    let json = r#"{
+        "event_name": "Purchase", "event_time": 1790000000, "event_id": "A-17", "action_source": "physical_store",
+        "user_data": {"em": "a@b.example", "ph": "5d41402abc4b2a76b9719d911017c592"},
+        "custom_data": {"order_id": "A-17", "value": 129.95, "currency": "eur"}
+    }"#;
+    let mut findings = Findings::new();
+    let moment = Moment {
+        unix_ms: 1_790_000_005_000,
+        in_doubt: false,
+        entropy: [0; 10],
+    };
+    let event = Event::parse(json, &mut findings).unwrap();
+    let event = event.seal(&Rules::default(), moment, &mut findings);
+    let sale = Entry {
+        event: event.unwrap(),
+        ..plain.clone()
+    };
+    let appended = journal.append(vec![plain, sale]).await.unwrap();
+
+    let books = Books::open(folder.path()).unwrap();
+    let facts = |at: usize| {
+        let detail = books.event(key(appended[at])).unwrap().unwrap();
+        detail.record.facts.unwrap()
+    };
+    let bare = facts(0);
+    assert_eq!(bare.order_id, None);
+    let sale = facts(1);
+    let names: Vec<_> = sale.identifiers.iter().map(UserField::name).collect();
+    assert_eq!(names, ["em", "ph"]);
+    assert_eq!(
+        (sale.event_s, sale.order_id.as_deref()),
+        (1_790_000_000, Some("A-17"))
+    );
+    let amount = sale.amount.unwrap();
+    assert_eq!((amount.minor, amount.currency.code()), (12_995, "EUR"));
+    // The MD5 hash is remarked upon.
+    assert_eq!(sale.worst, Some(Severity::Warning));
+    let waiting = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    assert_eq!(waiting[1].facts, Some(facts(1)));
 }
 
 #[tokio::test]

@@ -1,0 +1,294 @@
+//! What is known of a sealed event, so that nothing behind sealing has to read its body.
+
+use crate::code::Code;
+use crate::digest::{self, Hashed, Prehashed};
+use crate::finding::Findings;
+use crate::json::{Kind, Raw};
+use crate::money::Currency;
+use crate::severity::Severity;
+use crate::user_field::{FieldSet, UserField};
+
+/// What is known of a sealed event. Nothing in it is contact data in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The fields of `user_data` that are sent.
+    pub identifiers: FieldSet,
+    /// The hashes by which another event, or a visit, can be known to be of the same person.
+    pub links: Vec<Link>,
+    /// The click id (`fbc`) that is sent.
+    pub click: Option<Box<str>>,
+    /// `custom_data.order_id` as it is sent.
+    pub order_id: Option<Box<str>>,
+    /// The event's value, if it has one in a currency.
+    pub amount: Option<Amount>,
+    /// `opt_out`: Meta uses the event for attribution only.
+    pub opts_out: bool,
+    /// Limited Data Use is among the `data_processing_options`.
+    pub limits_use: bool,
+    /// The rules by which something was found, each once, in the order in which they were met.
+    pub codes: Vec<Code>,
+}
+
+/// A hash of `em`, `ph` or `external_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// What was hashed.
+    pub field: UserField,
+    /// SHA-256 of the normalised value.
+    pub hash: [u8; 32],
+}
+
+/// A sum of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// In units of the currency's smallest part: cents, yen. Parts of one are rounded, a half away from zero.
+    pub minor: i64,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// The fields that tell a person from others and that two events of one person can share.
+const LINKED: [UserField; 3] = [UserField::Em, UserField::Ph, UserField::ExternalId];
+
+impl Facts {
+    /// How bad the worst finding is; `None` if there is nothing to say about the event.
+    pub fn worst(&self) -> Option<Severity> {
+        self.codes.iter().map(|code| code.severity()).min()
+    }
+
+    /// How many bytes of memory they take.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.click, &self.order_id].into_iter().flatten();
+        size_of::<Self>()
+            + size_of::<Link>() * self.links.capacity()
+            + size_of::<Code>() * self.codes.capacity()
+            + texts.map(|text| text.len()).sum::<usize>()
+    }
+
+    /// Notes the member of `user_data` that was written.
+    pub(crate) fn note_user(&mut self, field: UserField, json: &str) {
+        self.identifiers.insert(field);
+        let is_linked = LINKED.contains(&field);
+        if !is_linked && field != UserField::Fbc {
+            return;
+        }
+        let Ok(written) = Raw::parse(json) else {
+            return;
+        };
+        if !is_linked {
+            self.click = written.as_text().map(Box::from);
+            return;
+        }
+        let single = (written.kind() != Kind::Array).then_some(written);
+        let values = single.into_iter().chain(written.items());
+        self.links
+            .extend(values.filter_map(|value| Link::of(field, &value.as_text()?)));
+    }
+
+    /// Notes a member of `custom_data` that was written.
+    pub(crate) fn note_custom(&mut self, key: &str, json: &str, currency: Option<Currency>) {
+        match key {
+            "order_id" => {
+                let written = Raw::parse(json).ok();
+                self.order_id = written
+                    .and_then(|raw| raw.as_text().or(raw.as_digits()))
+                    .map(Box::from);
+            }
+            "value" | "_valueToSum" if self.amount.is_none() => {
+                self.amount = currency.and_then(|currency| Amount::of(json, currency));
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes by which rules something was found.
+    pub(crate) fn note_findings(&mut self, findings: &Findings) {
+        for finding in findings {
+            if !self.codes.contains(&finding.code) {
+                self.codes.push(finding.code);
+            }
+        }
+    }
+}
+
+impl Link {
+    /// `None` for an MD5 hash, which cannot be compared with others.
+    fn of(field: UserField, sent: &str) -> Option<Self> {
+        let hash = match digest::recognize(sent) {
+            Some(Prehashed::Sha256(hash)) => hash,
+            Some(_) => return None,
+            None => Hashed::of(sent),
+        };
+        Some(Self {
+            field,
+            hash: hash.bytes(),
+        })
+    }
+}
+
+impl Amount {
+    /// The sum as a decimal, with as many digits behind the point as the currency has: `129.95`, `1500`.
+    pub fn decimal(self) -> String {
+        let digits = usize::from(self.currency.minor_digits());
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let figures = format!("{:0>1$}", self.minor.unsigned_abs(), digits + 1);
+        let (whole, fraction) = figures.split_at(figures.len() - digits);
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{fraction}")
+    }
+
+    /// Reads a number as sealing writes it. `None` if it has an exponent, or more digits than fit.
+    fn of(json: &str, currency: Currency) -> Option<Self> {
+        let digits = usize::from(currency.minor_digits());
+        let (is_negative, number) = match json.strip_prefix('-') {
+            Some(number) => (true, number),
+            None => (false, json),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+            return None;
+        }
+        let (kept, rest) = fraction.split_at(digits.min(fraction.len()));
+        let figures = whole.bytes().chain(kept.bytes());
+        let zeros = std::iter::repeat_n(b'0', digits - kept.len());
+        let mut minor = figures.chain(zeros).try_fold(0_i64, |sum, figure| {
+            sum.checked_mul(10)?.checked_add(i64::from(figure - b'0'))
+        })?;
+        if rest.as_bytes().first().is_some_and(|first| *first >= b'5') {
+            minor = minor.checked_add(1)?;
+        }
+        Some(Self {
+            minor: if is_negative { -minor } else { minor },
+            currency,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_whole_numbers_of_the_smallest_part() {
+        for (json, currency, minor) in [
+            ("129.95", "EUR", Some(12_995)),
+            ("129.9", "EUR", Some(12_990)),
+            ("129", "USD", Some(12_900)),
+            ("0", "USD", Some(0)),
+            ("0.005", "USD", Some(1)),
+            ("0.0049", "USD", Some(0)),
+            ("-12.345", "USD", Some(-1_235)),
+            ("1500", "JPY", Some(1_500)),
+            ("1500.5", "JPY", Some(1_501)),
+            ("12.5", "KWD", Some(12_500)),
+            ("92233720368547758.07", "EUR", Some(i64::MAX)),
+            ("92233720368547758.08", "EUR", None),
+            ("92233720368547758.075", "EUR", None),
+            ("1e3", "EUR", None),
+            ("", "EUR", None),
+            ("-", "EUR", None),
+            (".5", "EUR", None),
+        ] {
+            let currency = Currency::parse(currency).unwrap();
+            let amount = Amount::of(json, currency).map(|amount| amount.minor);
+            assert_eq!(amount, minor, "{json} {}", currency.code());
+        }
+    }
+
+    #[test]
+    fn amounts_are_shown_with_the_digits_of_their_currency() {
+        for (minor, currency, shown) in [
+            (12_995, "EUR", "129.95"),
+            (5, "EUR", "0.05"),
+            (0, "EUR", "0.00"),
+            (-5, "EUR", "-0.05"),
+            (1_500, "JPY", "1500"),
+            (0, "JPY", "0"),
+            (12_500, "KWD", "12.500"),
+            (i64::MIN, "JPY", "-9223372036854775808"),
+        ] {
+            let currency = Currency::parse(currency).unwrap();
+            assert_eq!(Amount { minor, currency }.decimal(), shown);
+        }
+    }
+
+    /// Files keep these bits.
+    #[test]
+    fn the_bit_of_a_field_never_changes() {
+        let pinned = "em ph fn ln db ge ct st zp country external_id f5first f5last fi dobd dobm doby app_user_id \
+                      client_ip_address client_user_agent fbc fbp subscription_id fb_login_id lead_id anon_id madid \
+                      page_id page_scoped_user_id ctwa_clid whatsapp_business_account_id ig_account_id \
+                      instagram_business_account_id ig_sid";
+        for (bit, name) in pinned.split_whitespace().enumerate() {
+            let set = FieldSet::from_bits(1 << bit);
+            let names: Vec<_> = set.iter().map(UserField::name).collect();
+            assert_eq!(names, [name]);
+            assert_eq!(set.bits(), 1 << bit);
+        }
+        let count = pinned.split_whitespace().count();
+        assert_eq!(
+            count,
+            UserField::ALL.len(),
+            "a new field goes behind the last one"
+        );
+        assert!(FieldSet::from_bits(1 << count).is_empty());
+    }
+
+    #[test]
+    fn facts_are_what_is_sent() {
+        let event = r#"{
+            "event_name": "Purchase", "event_time": 1790000000, "event_id": "1", "action_source": "website",
+            "event_source_url": "https://shop.example/", "opt_out": true,
+            "data_processing_options": ["LDU"], "data_processing_options_country": 0,
+            "data_processing_options_state": 0,
+            "user_data": {
+                "em": ["A@b.example", " a@b.example", "c@d.example"],
+                "ph": "5d41402abc4b2a76b9719d911017c592",
+                "external_id": 4711,
+                "fn": "",
+                "fbc": "fb.1.1789999999000.AbC_d",
+                "client_user_agent": "Mozilla/5.0"
+            },
+            "custom_data": {"order_id": "A \"1\"", "value": "1.234,565", "currency": "eur"}
+        }"#;
+        let mut findings = Findings::new();
+        let moment = crate::Moment {
+            unix_ms: 1_790_000_000_000,
+            in_doubt: false,
+            entropy: [0; 10],
+        };
+        let event = crate::Event::parse(event, &mut findings).unwrap();
+        let sealed = event.seal(&crate::Rules::default(), moment, &mut findings);
+        let sealed = sealed.unwrap();
+        let facts = sealed.facts();
+        let names: Vec<_> = facts.identifiers.iter().map(UserField::name).collect();
+        assert_eq!(
+            names,
+            ["em", "ph", "external_id", "client_user_agent", "fbc"]
+        );
+        let links = facts.links.iter();
+        let links: Vec<_> = links
+            .map(|link| (link.field.name(), &link.hash[..4]))
+            .collect();
+        let expected: Vec<_> = (LINKS.iter())
+            .map(|(field, hash)| (*field, &hash[..]))
+            .collect();
+        assert_eq!(links, expected);
+        assert_eq!(facts.click.as_deref(), Some("fb.1.1789999999000.AbC_d"));
+        assert_eq!(facts.order_id.as_deref(), Some("A \"1\""));
+        let amount = facts.amount.unwrap();
+        assert_eq!((amount.minor, amount.currency.code()), (123_457, "EUR"));
+        assert!(facts.opts_out && facts.limits_use);
+        assert_eq!(facts.worst(), Some(Severity::Repaired));
+        assert!(facts.codes.contains(&Code::HashMd5));
+        assert!(!sealed.json().contains("a@b"));
+    }
+
+    /// The first bytes of SHA-256, by `printf a@b.example | sha256sum`; an MD5 hash links nothing.
+    const LINKS: [(&str, [u8; 4]); 3] = [
+        ("em", [0xeb, 0xb1, 0x8a, 0x03]),
+        ("em", [0x0b, 0x41, 0x18, 0x7a]),
+        ("external_id", [0xde, 0x65, 0x0d, 0x61]),
+    ];
+}
