@@ -73,14 +73,6 @@ def alone(value):
             return value if text == value.strip() else text
 
 
-def day_first(value):
-    """A date with dots between its numbers, as eight digits."""
-    found = re.match(r"\s*([0-9]{1,2})\s*\.\s*([0-9]{1,2})\s*\.\s*([0-9]{4})(?![0-9])", value)
-    if not found or int(found[2]) > 12:
-        return value
-    return f"{found[3]}{int(found[2]):02}{int(found[1]):02}"
-
-
 NAMES_AND_PLACES = "fn ln ct st f5first f5last fi".split()
 
 DEPARTURES = [
@@ -90,7 +82,6 @@ DEPARTURES = [
     (EVERY, "invisible marks (bidi, zero-width space) are removed", without_marks),
     (["em"], "quotation marks, brackets, mailto: and a comma round an address are removed", alone),
     (NAMES_AND_PLACES, "NFC before hashing names and places", nfc),
-    (["db"], "between dots the day comes first", day_first),
     (["db"], "eight digits that are no date from 1900 to today are dropped", real_date),
     (["external_id"], "an id that names nobody is dropped", somebody),
     (["ph"], "a phone number has at most 15 digits", short_enough),

@@ -361,6 +361,42 @@ fn a_damaged_id_is_no_id() {
     );
 }
 
+/// In an object of a person, in pairs of a query, and in a text.
+#[test]
+fn contact_data_is_found_in_what_is_put_together() {
+    let told: &[&str] = &["custom_data_contact"];
+    let rows: &[Row<'_>] = &[
+        (
+            r#"{"custom_data":{"customer":{"first":"Jane","last":"Doe"}}}"#,
+            told,
+        ),
+        (
+            r#"{"custom_data":{"ship_to":{"name":"Jane Doe","plan":"x"}}}"#,
+            told,
+        ),
+        (r#"{"custom_data":{"q":"phone=01511234567&plan=b"}}"#, told),
+        (
+            r#"{"custom_data":{"search_string":"first_name=Jane"}}"#,
+            told,
+        ),
+        (r#"{"custom_data":{"remark":"+49 151 1234567 2026"}}"#, told),
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"title":"tel=0151 1234567"}]}}"#,
+            told,
+        ),
+        (
+            r#"{"custom_data":{"page":{"first":"Home","last":"Basket"}}}"#,
+            &[],
+        ),
+        (r#"{"custom_data":{"recipient":{"type":"friend"}}}"#, &[]),
+        (
+            r#"{"custom_data":{"search_string":"color=red&size=43"}}"#,
+            &[],
+        ),
+    ];
+    assert_codes(&of_person(r#"{"em":"a@b.de"}"#), rows);
+}
+
 /// Name and id together tell copies, and two names may leave the same remains.
 #[test]
 fn a_damaged_event_name_is_none() {
