@@ -1,11 +1,12 @@
 //! Statements on a connection, and what PostgreSQL's errors mean.
 
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use futures_util::{StreamExt as _, poll};
+use futures_util::StreamExt as _;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Error};
 
@@ -94,7 +95,7 @@ pub(super) async fn run_all(
         for statement in together {
             // The client sends statements in the order in which they are polled first.
             let mut answer = Box::pin(run(client, owner, statement));
-            let first = poll!(answer.as_mut());
+            let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
             running.push((answer, first));
         }
         for (answer, first) in running {
