@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
-pub use crate::beside::{Beside, Body, is_asked_for, is_for_all, names_test_code};
+pub use crate::beside::{Beside, Body, is_asked_for, names_test_code};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
@@ -14,7 +14,7 @@ use crate::parse::event as event_json;
 
 /// One event of a body, in order.
 pub struct Item<'a> {
-    /// Its place, counted from 0.
+    /// Its place, counted from 0. What stands among the events and is none has a place, too.
     pub index: usize,
     /// The event; `None` when it could not be read, and then `findings` says why.
     pub event: Option<Event<'a>>,
@@ -113,7 +113,6 @@ pub fn read_while<'a, B>(
     let mut items = Items {
         each: &mut each,
         body: &mut body,
-        count: 0,
         given: PhantomData,
     };
     match items.read_all(text) {
@@ -138,7 +137,6 @@ impl<B> From<SyntaxError> for Stop<B> {
 struct Items<'e, 'a, F, B> {
     each: &'e mut F,
     body: &'e mut Body<'a>,
-    count: usize,
     given: PhantomData<B>,
 }
 
@@ -151,7 +149,7 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
             Layout::Single => self.read(&mut reader)?,
             Layout::Envelope => reader.members(|reader, key| {
                 if key != "data" {
-                    self.body.field(&key, reader.value()?);
+                    self.body.field(&key, reader.value()?, as_it_is);
                     return Ok(());
                 }
                 match reader.kind()? {
@@ -172,12 +170,22 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
         if reader.kind()? == Kind::Array {
             return reader.items(|reader| self.read(reader));
         }
+        self.read_map(reader, as_it_is, Self::read)
+    }
+
+    /// The events of a map with numbered keys, each by `read`; `keep` makes the text of what stands beside them last.
+    fn read_map<'t>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        keep: fn(Cow<'t, str>) -> Cow<'a, str>,
+        read: fn(&mut Self, &mut Reader<'t>) -> Result<(), Stop<B>>,
+    ) -> Result<(), Stop<B>> {
         reader.members(|reader, key| {
-            if Beside::of(&key).is_some() {
-                self.body.field(&key, reader.value()?);
+            if is_beside(reader, &key) {
+                self.body.field(&key, reader.value()?, keep);
                 return Ok(());
             }
-            self.read(reader)
+            read(self, reader)
         })
     }
 
@@ -194,7 +202,7 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
     /// The next item, still empty.
     fn next(&self) -> Item<'a> {
         Item {
-            index: self.count,
+            index: self.body.places,
             event: None,
             findings: Findings::new(),
         }
@@ -206,10 +214,10 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
     )]
     #[inline(always)]
     fn push(&mut self, item: Item<'a>) -> Result<(), Stop<B>> {
+        self.body.places += 1;
         if (item.event.as_ref()).is_some_and(|event| self.body.takes(event)) {
             return Ok(());
         }
-        self.count += 1;
         match (self.each)(item) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(given) => Err(Stop::Break(given)),
@@ -228,7 +236,8 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
         match reader.kind()? {
             Kind::Array => reader.items(|reader| self.read_owned(reader))?,
             Kind::Object if is_numbered(&reader) => {
-                reader.members(|reader, _| self.read_owned(reader))?;
+                let keep = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+                self.read_map(&mut reader, keep, Self::read_owned)?;
             }
             _ => self.read_owned(&mut reader)?,
         }
@@ -242,6 +251,11 @@ impl<'a, B, F: FnMut(Item<'a>) -> ControlFlow<B>> Items<'_, 'a, F, B> {
         item.event = event.map(Event::into_owned);
         self.push(item)
     }
+}
+
+/// Keeps the text of a body.
+fn as_it_is(text: Cow<'_, str>) -> Cow<'_, str> {
+    text
 }
 
 /// Reads the next event into `slot`; one that is nested too deeply costs only itself.
@@ -303,8 +317,8 @@ fn layout_of_object(reader: &mut Reader<'_>) -> Layout {
         match &*key {
             "data" => return Err(Told(Layout::Envelope)),
             "event_name" | "event_time" | "user_data" => return Err(Told(Layout::Single)),
-            // No event has such a key, so it is a list as PHP writes one that has gaps, or other keys.
-            key if is_number(key) => return Err(Told(Layout::Array)),
+            // No event has such a member, so it is a list as PHP writes one that has gaps, or other keys.
+            key if is_number(key) && holds_object(reader) => return Err(Told(Layout::Array)),
             _ => reader.value()?,
         };
         Ok(())
@@ -312,16 +326,29 @@ fn layout_of_object(reader: &mut Reader<'_>) -> Layout {
     told.map_or_else(|Told(layout)| layout, |()| Layout::Single)
 }
 
-/// Whether the object that comes next is a list of events as PHP writes one that has gaps, by its first key.
+/// Whether the object that comes next is a list of events as PHP writes one that has gaps.
 pub fn is_numbered(reader: &Reader<'_>) -> bool {
     let mut ahead = *reader;
-    let mut is_first_numbered = false;
-    // Only the first key is asked for: the reading ends with it.
-    let _ = ahead.members(|_, key| {
-        is_first_numbered = is_number(&key);
-        Err::<(), _>(Stop::Break(()))
-    });
-    is_first_numbered
+    layout_of_object(&mut ahead) == Layout::Array
+}
+
+/// Whether the next value, of this key of a map with numbered keys, is none of its events: it holds for all of them, or
+/// is no object under a key that is no number.
+pub fn is_beside(reader: &Reader<'_>, key: &str) -> bool {
+    Beside::of(key).is_some() || !is_number(key) && !holds_object(reader)
+}
+
+/// Whether the next value is an object, or a text that holds one.
+fn holds_object(reader: &Reader<'_>) -> bool {
+    let mut ahead = *reader;
+    match ahead.kind() {
+        Ok(Kind::Object) => true,
+        Ok(Kind::Text) => {
+            let text = ahead.value().ok().and_then(Raw::as_text);
+            text.is_some_and(|text| text.trim_start().starts_with('{'))
+        }
+        _ => false,
+    }
 }
 
 fn is_number(key: &str) -> bool {

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use crate::alias;
 use crate::batch::Layout;
-use crate::finding::Findings;
-use crate::json::{self, Raw};
+use crate::json::{self, Kind, Raw, Reader, SyntaxError};
 use crate::model::Event;
 use crate::switch::{self, Switch};
 
@@ -35,6 +34,8 @@ impl Beside {
 pub struct Body<'a> {
     /// How the events were written.
     pub layout: Layout,
+    /// How many places its list has: those of the events, and of what stands among them for all.
+    pub places: usize,
     /// What the first member of this name beside `data` holds.
     test_event_code: Option<Cow<'a, str>>,
     has_switch: bool,
@@ -44,6 +45,7 @@ impl<'a> Body<'a> {
     pub(crate) fn of(layout: Layout) -> Self {
         Self {
             layout,
+            places: 0,
             test_event_code: None,
             has_switch: false,
         }
@@ -62,13 +64,19 @@ impl<'a> Body<'a> {
         self.has_switch
     }
 
-    /// A member beside `data`. Others than these two are read and not kept: there may be millions of them.
-    pub(crate) fn field(&mut self, key: &str, value: Raw<'a>) {
+    /// A member beside the events; `keep` makes its text last. Others than these two are read and not kept: there may
+    /// be millions of them.
+    pub(crate) fn field<'t>(
+        &mut self,
+        key: &str,
+        value: Raw<'t>,
+        keep: impl FnOnce(Cow<'t, str>) -> Cow<'a, str>,
+    ) {
         match Beside::of(key) {
             Some(Beside::TestEventCode) => {
                 self.test_event_code.get_or_insert_with(|| {
                     let text = value.as_text().or(value.as_digits());
-                    text.unwrap_or_else(|| value.text().into())
+                    keep(text.unwrap_or_else(|| value.text().into()))
                 });
             }
             Some(Beside::Switch) => {
@@ -82,7 +90,7 @@ impl<'a> Body<'a> {
     /// Takes what stands among the events and is none, but says what holds for all of them, such as a first line
     /// with the test code; tells whether it is that.
     pub(crate) fn takes(&mut self, event: &Event<'a>) -> bool {
-        if self.layout == Layout::Single || !event.is_for_all() {
+        if self.layout == Layout::Single || !event.is_for_all {
             return false;
         }
         if let Some(code) = &event.test_event_code {
@@ -98,11 +106,26 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether the JSON of an event is none, but holds the test code or the switches that are meant for all events among
-/// which it stands.
-pub fn is_for_all(json: &str) -> bool {
-    !json.contains("event_name")
-        && Event::parse(json, &mut Findings::new()).is_some_and(|event| event.is_for_all())
+/// Keys of Meta's requests that say nothing about an event.
+const OF_REQUEST: [&str; 6] = [
+    "access_token",
+    "partner_agent",
+    "namespace_id",
+    "upload_id",
+    "upload_tag",
+    "upload_source",
+];
+
+/// Whether the object that comes next has no member that an event would have: a broken event among others stays one,
+/// and is refused alone.
+pub(crate) fn has_only_switches(mut reader: Reader<'_>) -> bool {
+    let mut has_other = false;
+    let read = reader.members(|reader, key| {
+        let is_null = reader.value()?.kind() == Kind::Null;
+        has_other |= !(is_null || Beside::of(&key).is_some() || OF_REQUEST.contains(&&*key));
+        Ok::<_, SyntaxError>(())
+    });
+    read.is_ok() && !has_other
 }
 
 /// Whether a value beside the events, as JSON or as a text, asks for something: it is neither a word for no nor for

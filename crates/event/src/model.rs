@@ -53,6 +53,8 @@ pub struct Event<'a> {
     pub test_event_code: Option<Cow<'a, str>>,
     /// Where switches stood that are of the event and were sent in one of its objects.
     pub(crate) misplaced: Vec<(&'static str, Path)>,
+    /// Whether it is no event, but only a test code or switches that are meant for all events among which it stands.
+    pub(crate) is_for_all: bool,
     /// Under which keys Meta's scalars were really sent, where that is another one.
     pub(crate) written_as: Vec<(&'static str, Cow<'a, str>)>,
 }
@@ -151,6 +153,7 @@ impl<'a> Event<'a> {
             advanced_measurement_table: own(self.advanced_measurement_table),
             test_event_code: own(self.test_event_code),
             misplaced: self.misplaced,
+            is_for_all: self.is_for_all,
             written_as: (self.written_as.into_iter())
                 .map(|(name, key)| (name, Cow::Owned(key.into_owned())))
                 .collect(),
@@ -173,21 +176,9 @@ impl<'a> Event<'a> {
 }
 
 impl Event<'_> {
-    /// Whether this is no event, but only a test code or a switch that is meant for all events of a request.
-    #[inline]
-    pub(crate) fn is_for_all(&self) -> bool {
-        self.event_name.is_none() && self.has_only_switches()
-    }
-
-    fn has_only_switches(&self) -> bool {
-        let says_anything = self.test_event_code.is_some()
-            || self.opt_out.is_some()
-            || self.data_processing.is_some();
-        let is_an_event = self.event_time.is_some()
-            || self.event_id.is_some()
-            || !self.user_data.0.is_empty()
-            || !self.custom_data.is_empty();
-        says_anything && !is_an_event
+    /// Whether it has a test code or a switch.
+    pub(crate) fn has_switches(&self) -> bool {
+        self.test_event_code.is_some() || self.opt_out.is_some() || self.data_processing.is_some()
     }
 }
 

@@ -13,6 +13,7 @@ mod section;
 use std::borrow::Cow;
 
 use crate::alias::Target;
+use crate::beside;
 use crate::browser::{self, ClickId};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
@@ -98,6 +99,7 @@ fn object<'a>(
 ) -> Result<(), SyntaxError> {
     reader.kind()?;
     let start = reader.offset();
+    let unread = *reader;
     let mut parser = Parser {
         event: slot.insert(Event::default()),
         findings,
@@ -115,6 +117,9 @@ fn object<'a>(
         return Ok(());
     }
     parser.finish();
+    let event = parser.event;
+    event.is_for_all =
+        event.event_name.is_none() && event.has_switches() && beside::has_only_switches(unread);
     Ok(())
 }
 

@@ -106,7 +106,7 @@ impl Writer<'_> {
             }
             let table = &shape::CONTENT;
             let place = table.find(key.as_bytes());
-            if place.is_none() && self.is_of_event(key, &member_path) {
+            if place.is_none() && self.is_of_event(key, value, &member_path) {
                 continue;
             }
             let table = (table, place, Unknown::Pass);
@@ -134,14 +134,19 @@ impl Writer<'_> {
 
     /// Whether a key of an entry is a switch or a test code of the event, which is no property of a thing. It was
     /// used and said when the event was read, unless the list stood in a text.
-    fn is_of_event(&mut self, key: &str, path: PathOf<'_>) -> bool {
+    fn is_of_event(&mut self, key: &str, value: Raw<'_>, path: PathOf<'_>) -> bool {
         let is_meant = alias::is_test_event_code(key) || alias::of_switch(key).is_some();
-        if is_meant && !self.findings.has(Code::KeyMisplaced) {
+        if !is_meant || value.kind() == Kind::Null {
+            return is_meant;
+        }
+        let path = path();
+        let mut said = self.findings.iter();
+        if !said.any(|finding| finding.code == Code::KeyMisplaced && finding.path == path) {
             let message =
                 "is no property of a thing, and not looked for in a list that is a text; left out";
-            self.findings.add(Code::KeyMisplaced, path(), message);
+            self.findings.add(Code::KeyMisplaced, path, message);
         }
-        is_meant
+        true
     }
 
     pub(super) fn extinfo(&mut self, raw: Raw<'_>, path: PathOf<'_>, out: &mut String) -> bool {

@@ -24,19 +24,14 @@ pub(super) struct Brief {
 }
 
 impl Doors {
-    /// What is needed of the events later. `rejected` are the places of those that are not among them, in order.
+    /// What is needed of the events later, each with its place in the request.
     pub(super) fn briefs(
         &self,
         events: &[SealedEvent],
-        rejected: impl Iterator<Item = usize>,
+        places: &[usize],
         route: &Route,
     ) -> Vec<Brief> {
-        let mut rejected = rejected.peekable();
-        let mut index = 0;
-        let brief = |event: &SealedEvent| {
-            while rejected.next_if_eq(&index).is_some() {
-                index += 1;
-            }
+        let brief = |(event, index): (&SealedEvent, &usize)| {
             let order = event.order().map(|order| {
                 let of = (
                     order,
@@ -47,15 +42,13 @@ impl Doors {
                 let hash = self.order_hasher.hash_one((of, route.test_code.as_ref()));
                 (hash, self.order_hasher.hash_one(event.event_id()))
             });
-            let brief = Brief {
-                index,
+            Brief {
+                index: *index,
                 json: event.shared_json(),
                 order,
-            };
-            index += 1;
-            brief
+            }
         };
-        events.iter().map(brief).collect()
+        events.iter().zip(places).map(brief).collect()
     }
 
     /// What there is to say, by the place of the event.

@@ -35,6 +35,8 @@ const BESIDE_BYTES: usize = 256;
 /// What was read from a body, before anything was kept.
 pub(crate) struct Sealed {
     events: Vec<SealedEvent>,
+    /// The places of the events in the request, counted from 0.
+    places: Vec<usize>,
     rejected: Vec<Rejected>,
     /// About accepted events.
     warnings: Remarks,
@@ -191,6 +193,7 @@ impl Sealed {
     fn new(room: Reserved) -> Self {
         Self {
             events: Vec::new(),
+            places: Vec::new(),
             rejected: Vec::new(),
             warnings: Remarks::default(),
             errors: Remarks::default(),
@@ -231,6 +234,7 @@ impl Sealed {
                     self.event_codes.insert(code.to_owned());
                 }
                 self.events.push(event);
+                self.places.push(index);
                 self.warnings.add(index, &findings);
             }
             Err(remains) => {
@@ -371,8 +375,7 @@ impl Doors {
             return Err(IntakeError::TooManyTestCodes);
         }
         let (now_ms, in_doubt) = self.clock.now();
-        let rejected = sealed.rejected.iter().map(|rejected| rejected.index);
-        let briefs = self.briefs(&sealed.events, rejected, route);
+        let briefs = self.briefs(&sealed.events, &sealed.places, route);
         let received = Received {
             arrivals: arrivals(sealed.count, route, now_ms),
             rejections: rejections(&mut sealed.rejected, route, id, now_ms),

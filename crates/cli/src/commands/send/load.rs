@@ -129,6 +129,12 @@ impl Load {
         };
         if terms.form == Form::AsWritten {
             let slices = raw::slices(text, body.layout).map_err(broken)?;
+            if slices.len() != body.places {
+                return Err(Failure::with_help(
+                    format!("{name} was read in two ways that do not agree on its events"),
+                    "nothing was sent; write one event a line, and report this",
+                ));
+            }
             loading.put(&slices);
         }
         Ok(loading.load)

@@ -2,21 +2,13 @@
 
 use std::borrow::Cow;
 
-use sluice_event::batch::{self, Beside, Layout};
+use sluice_event::batch::{self, Layout};
 use sluice_event::json::{Kind, Raw, Reader, SyntaxError, write_text};
 use sluice_event::{ActionSource, Event, Findings};
 
-/// The JSON of each event of a body, in the order in which [`read`](sluice_event::batch::read) gives them.
+/// The JSON of each place of a body, as [`read`](sluice_event::batch::read) counts them: of its events, and of what
+/// stands among them for all.
 pub(super) fn slices(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
-    let mut slices = written(text, layout)?;
-    if layout != Layout::Single {
-        slices.retain(|slice| !batch::is_for_all(slice));
-    }
-    Ok(slices)
-}
-
-/// The same with what stands among the events and is none.
-fn written(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError> {
     let mut slices = Vec::new();
     let mut reader = Reader::new(text);
     match layout {
@@ -63,8 +55,9 @@ fn written(text: &str, layout: Layout) -> Result<Vec<Cow<'_, str>>, SyntaxError>
 fn list<'a>(reader: &mut Reader<'a>, slices: &mut Vec<Cow<'a, str>>) -> Result<(), SyntaxError> {
     if reader.kind()? == Kind::Object {
         return reader.members(|reader, key| {
+            let is_beside = batch::is_beside(reader, &key);
             let raw = reader.value()?;
-            if Beside::of(&key).is_none() {
+            if !is_beside {
                 slices.push(unquoted(raw));
             }
             Ok(())
@@ -135,23 +128,26 @@ mod tests {
             format!(r#"{{"data":{{"0":{one},"2":{two}}},"test_event_code":"T"}}"#),
             format!(r#"{{"test_event_code":"T","0":{one},"1":{two}}}"#),
             format!(r#"{{"data":"{{\"3\":{quoted}}}"}}"#),
+            format!(r#"{{"data":"{{\"3\":{quoted},\"test_event_code\":\"T\",\"n\":1}}"}}"#),
+            format!(r#"{{"data":{{"test_event_code":"T","3":{one},"n":"x","4":7,"last":{two}}}}}"#),
+            format!(r#"[{{"event_name":null,"test_event_code":"T"}},{one},{two}]"#),
+            format!(r#"[{{"user_data":{{}},"opt_out":true}},{one},{two}]"#),
+            format!(r#"{{"3":"x",{}"#, &two[1..]),
             "[]".to_owned(),
         ] {
             let mut names = Vec::new();
             let read = batch::read(&body, |item| {
                 let name = item.event.and_then(|event| event.event_name);
-                names.push(name.map(Cow::into_owned));
+                names.push((item.index, name.map(Cow::into_owned)));
             });
-            let layout = read.unwrap().layout;
-            let found: Vec<_> = slices(&body, layout)
-                .unwrap()
-                .iter()
-                .map(|slice| {
-                    let event = Event::parse(slice, &mut Findings::new());
-                    event.and_then(|event| event.event_name.map(Cow::into_owned))
-                })
-                .collect();
-            assert_eq!(found, names, "{body}");
+            let read = read.unwrap();
+            let slices = slices(&body, read.layout).unwrap();
+            assert_eq!(slices.len(), read.places, "{body}");
+            for (index, name) in names {
+                let event = Event::parse(&slices[index], &mut Findings::new());
+                let found = event.and_then(|event| event.event_name.map(Cow::into_owned));
+                assert_eq!(found, name, "{body}");
+            }
         }
     }
 

@@ -71,9 +71,54 @@ fn an_event_with_a_test_code_and_a_lack_stays_an_event() {
         r#"[{"test_event_code":"T1","event_time":1790000000},{"event_name":"A"}]"#,
         r#"[{"test_event_code":"T1","event_id":"1"},{"event_name":"A"}]"#,
         r#"[{"test_event_code":"undefined"},{"event_name":"A"}]"#,
+        r#"[{"test_event_code":"T1","action_source":"website"},{"event_name":"A"}]"#,
+        r#"[{"test_event_code":"T1","event_name":{},"user_data":{}},{"event_name":"A"}]"#,
+        r#"[{"test_event_code":"T1","event_time":"soon"},{"event_name":"A"}]"#,
+        r#"[{"test_event_code":"T1","app_data":{"x":1}},{"event_name":"A"}]"#,
+        r#"[{"custom_data":{"test_event_code":"T1"}},{"event_name":"A"}]"#,
+        r#"[{"test_event_code":"T1","kindOfThing":"x"},{"event_name":"A"}]"#,
     ] {
         let (_, names, code, _) = read(body);
         assert_eq!((names.first(), code), (Some(&None), None), "{body}");
+    }
+}
+
+/// Otherwise it would refuse all others, or vanish.
+#[test]
+fn a_broken_event_with_a_switch_stays_an_event() {
+    for switch in [
+        r#""data_processing_options":["LDU"]"#,
+        r#""data_processing_options":[]"#,
+        r#""opt_out":true"#,
+        r#""opt_out":false"#,
+    ] {
+        for other in [
+            r#""user_data":{},"action_source":"website","event_source_url":"https://shop.example/""#,
+            r#""referrer_url":"https://shop.example/""#,
+            r#""original_event_data":{"event_name":"A"}"#,
+            r#""attribution_data":{"ad_id":"1"}"#,
+            r#""custom_data":{}"#,
+            r#""nameOfTheEvent":"A""#,
+        ] {
+            let body = format!(r#"[{{{other},{switch}}},{{"event_name":"A"}}]"#);
+            let (_, names, _, has_switch) = read(&body);
+            let expected = vec![None, Some("A".to_owned())];
+            assert_eq!((names, has_switch), (expected, false), "{body}");
+        }
+    }
+}
+
+/// A place is found again by counting, and who counts does not know what was no event.
+#[test]
+fn what_holds_for_all_has_a_place_among_the_events() {
+    for body in [
+        r#"{"data":[{"test_event_code":"T1"},{"event_name":"A"},{"opt_out":false},{"event_name":"B"}]}"#,
+        "{\"test_event_code\":\"T1\"}\n{\"event_name\":\"A\"}\n\n{\"opt_out\":false}\n{\"event_name\":\"B\"}",
+        r#"{"data":"[{\"test_event_code\":\"T1\"},{\"event_name\":\"A\"},{\"opt_out\":0},{\"event_name\":\"B\"}]"}"#,
+    ] {
+        let mut places = Vec::new();
+        batch::read(body, |item| places.push(item.index)).unwrap();
+        assert_eq!(places, [1, 3], "{body}");
     }
 }
 
@@ -113,8 +158,44 @@ fn a_map_with_numbered_keys_is_a_list() {
             Layout::Array,
             code(),
         ),
+        (
+            r#"{"data":"{\"0\":{\"event_name\":\"A\"},\"1\":{\"event_name\":\"B\"},\"test_event_code\":\"T1\"}"}"#,
+            Layout::Envelope,
+            code(),
+        ),
+        (
+            r#"{"data":{"test_event_code":"T1","0":{"event_name":"A"},"1":{"event_name":"B"}}}"#,
+            Layout::Envelope,
+            code(),
+        ),
+        (
+            r#"{"0":{"event_name":"A"},"partner_agent":"x","upload_tag":null,"last":{"event_name":"B"}}"#,
+            Layout::Array,
+            None,
+        ),
     ] {
         assert_eq!(read(body), (layout, two.clone(), code, false), "{body}");
+    }
+    let body = r#"{"data":"{\"0\":{\"event_name\":\"A\"},\"opt_out\":true}"}"#;
+    let expected = vec![Some("A".to_owned())];
+    assert_eq!(read(body), (Layout::Envelope, expected, None, true));
+}
+
+#[test]
+fn an_event_with_a_numbered_key_is_one_event() {
+    for (body, layout) in [
+        (
+            r#"{"0":"x","event_name":"A","user_data":{"em":"a@b.de"}}"#,
+            Layout::Single,
+        ),
+        (r#"{"data":{"0":7,"event_name":"A"}}"#, Layout::Envelope),
+        (
+            r#"{"data":"{\"0\":null,\"event_name\":\"A\"}"}"#,
+            Layout::Envelope,
+        ),
+    ] {
+        let name = vec![Some("A".to_owned())];
+        assert_eq!(read(body), (layout, name, None, false), "{body}");
     }
 }
 

@@ -303,6 +303,32 @@ fn a_test_code_in_a_list_in_a_text_is_told() {
     assert!(!outcome.sealed.unwrap().json().contains("TEST1"));
 }
 
+/// Each is told at its own place, whatever else was misplaced; what is nothing is not.
+#[test]
+fn each_switch_in_a_list_in_a_text_is_told() {
+    let patch = r#"{"test_event_code":"TEST1","custom_data":{"contents":"[{\"id\":\"A\",\"quantity\":1,\"opt_out\":true},{\"id\":\"B\",\"quantity\":1,\"ldu\":1}]"}}"#;
+    let outcome = seal_value(&patched(&base(), patch));
+    let told = outcome.findings.iter();
+    let paths: Vec<_> = told.map(|finding| finding.path.as_str()).collect();
+    let expected = [
+        "test_event_code",
+        "custom_data.contents[0].opt_out",
+        "custom_data.contents[1].ldu",
+    ];
+    assert_eq!(paths, expected);
+    let rows: &[Row<'_>] = &[
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"opt_out":true}]}}"#,
+            &["key_misplaced"],
+        ),
+        (
+            r#"{"custom_data":{"contents":[{"id":"A","quantity":1,"opt_out":null}]}}"#,
+            &[],
+        ),
+    ];
+    assert_codes(&base(), rows);
+}
+
 /// A test event that went out as a real one would count.
 #[test]
 fn a_test_code_inside_an_event_is_its_test_code() {
