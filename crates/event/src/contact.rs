@@ -27,15 +27,63 @@ fn is_before_phone(text: &str) -> bool {
     let text = &text[..text.floor_char_boundary(BYTES_MAX)];
     let end = text.find(|c| !is_in_phone(c)).unwrap_or(text.len());
     let (number, behind) = text.split_at(end);
-    // A time of the day, or the decimals of an amount.
-    let is_number = (behind.strip_prefix([':', ',']))
-        .is_some_and(|behind| behind.starts_with(|c: char| c.is_ascii_digit()));
+    if is_amount(number, behind) {
+        return false;
+    }
     let mut digits = 0;
-    !is_number
-        && number.split_inclusive(char::is_whitespace).any(|group| {
-            digits += group.bytes().filter(u8::is_ascii_digit).count();
-            DIGITS.contains(&digits)
-        })
+    (before_time(number, behind).split_inclusive(char::is_whitespace)).any(|group| {
+        digits += group.bytes().filter(u8::is_ascii_digit).count();
+        DIGITS.contains(&digits)
+    })
+}
+
+/// Whether digits are those of an amount: in groups of thousands, with one or two decimals behind a comma.
+fn is_amount(number: &str, behind: &str) -> bool {
+    /// An amount of a billion with decimals is rarer than a phone number in groups of three.
+    const GROUPS_MAX: usize = 3;
+    let Some(behind) = behind.strip_prefix(',') else {
+        return false;
+    };
+    let decimals = behind.bytes().take_while(u8::is_ascii_digit).count();
+    let mut groups = number.split([' ', '.', '\u{a0}']);
+    (1..=2).contains(&decimals)
+        && (groups.next()).is_some_and(|first| has_digits(first, 1..=3))
+        && groups.clone().count() < GROUPS_MAX
+        && groups.all(|group| has_digits(group, 3..=3))
+}
+
+/// What stands before a date and the hour of a time of the day (`2026-11-27 14`), if a colon follows that hour.
+fn before_time<'t>(number: &'t str, behind: &str) -> &'t str {
+    let Some((before, hour)) = number.rsplit_once(' ').filter(|_| behind.starts_with(':')) else {
+        return number;
+    };
+    let day = before.rsplit(' ').next().unwrap_or_default();
+    if has_digits(hour, 1..=2) && is_date(day) {
+        &before[..before.len() - day.len()]
+    } else {
+        number
+    }
+}
+
+/// Whether a text is a day with its year first or last: `2026-11-27`, `27.11.2026`.
+fn is_date(text: &str) -> bool {
+    let is_year =
+        |part: &str| has_digits(part, 4..=4) && (part.starts_with("19") || part.starts_with("20"));
+    (['-', '.', '/'].into_iter()).any(|separator| {
+        let mut parts = text.split(separator);
+        let (Some(first), Some(middle), Some(last), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return false;
+        };
+        has_digits(middle, 1..=2)
+            && (is_year(first) && has_digits(last, 1..=2)
+                || has_digits(first, 1..=2) && is_year(last))
+    })
+}
+
+fn has_digits(text: &str, count: std::ops::RangeInclusive<usize>) -> bool {
+    count.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a key or a name shown in a finding could be contact data: also a national phone number,
@@ -187,6 +235,13 @@ mod tests {
             "+4915112345678\n",
             "(+1 650 555 1212)",
             "x=+16505551212&y",
+            "+4915112345678:1",
+            "Jane;+4915112345678,4711",
+            "+49 151 1234567,2",
+            "+49 151 123 456,2",
+            "+4915112345678:30",
+            "+49 151 1234567 2026-11-27 14:00",
+            "+49 151 1234567 14:00",
         ] {
             assert!(holds_contact(text), "{text}");
         }
@@ -194,7 +249,9 @@ mod tests {
             "+5 bonus, 20261127",
             "1+1=2",
             "+12 345 678,90 EUR",
+            "+12.345.678,9",
             "+2 2026-11-27 14:00",
+            "+2 27.11.2026 14:00",
             "+1234567",
             "+1234567890123456",
             "++++",

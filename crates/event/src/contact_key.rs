@@ -229,10 +229,13 @@ fn written_together(name: &[u8]) -> Option<Says> {
     })
 }
 
-/// Whether a name is that of a person's part in a sale, so that what is in it is the person's.
+/// Whether a name is that of a person's part in a sale, or of somebody to send or turn to, so that what is in it is
+/// the person's.
 fn is_person(name: &str) -> bool {
     let words = Words::of(name);
-    words.is_of_person(words.len) || contact_names::is_person(&words.text[..words.len])
+    words.is_of_person(words.len)
+        || contact_names::is_person(&words.text[..words.len])
+        || matches!(of_name(name), Some(Says::Recipient | Says::Contact))
 }
 
 /// Whether contact data is in `value` by the name of it.

@@ -266,7 +266,7 @@ pub(crate) fn is_which(word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contact_key;
+    use crate::contact_key::{self, Around};
 
     #[test]
     fn words_of_names_are_in_order() {
@@ -284,6 +284,10 @@ mod tests {
                 assert_eq!(find(name.as_bytes()), Some((says, scope)), "{name}");
                 if says != Says::Harmless {
                     assert_eq!(contact_key::of_name(name), Some(says), "{name}");
+                }
+                // An object of theirs is passed on, and has to be looked into as a person's.
+                if matches!(says, Says::Recipient | Says::Contact) {
+                    assert_eq!(Around::within(name), Around::Person, "{name}");
                 }
             }
         }

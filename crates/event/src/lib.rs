@@ -16,6 +16,7 @@ mod digest;
 mod encoded;
 mod facts;
 mod finding;
+mod id_date;
 mod identity;
 pub mod json;
 mod likeness;

@@ -1,7 +1,7 @@
-//! Texts that are encoded for the header of a mail: encoded words (RFC 2047) and quoted-printable, as shops copy them out
-//! of one.
+//! Texts that are encoded for the header of a mail: encoded words (RFC 2047) and quoted-printable, as shops copy them
+//! out of one. What is decoded is wiped, in buffers that never grow: a buffer that grows leaves its bytes behind.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::encoded::{self, hex_byte, windows_char};
 
@@ -10,10 +10,13 @@ pub(crate) enum Mail {
     /// It is none.
     None,
     /// It was undone.
-    Decoded(String),
+    Decoded(Zeroizing<String>),
     /// It is in an alphabet that is not known here, or not what it says.
     Damaged,
 }
+
+/// Bytes of the longest character that one byte of an old alphabet stands for.
+const CHAR_BYTES_MAX: usize = 3;
 
 /// A text with `=?utf-8?Q?M=C3=BCller?=`, or with `M=C3=BCller`, undone.
 pub(crate) fn without_mail(text: &str) -> Mail {
@@ -23,8 +26,11 @@ pub(crate) fn without_mail(text: &str) -> Mail {
     if !text.contains("=?") {
         return quoted(text);
     }
-    let mut decoded = Zeroizing::new(String::with_capacity(text.len()));
-    let mut pending = Pending::default();
+    let mut decoded = Zeroizing::new(String::with_capacity(text.len() * CHAR_BYTES_MAX));
+    let mut pending = Pending {
+        bytes: Zeroizing::new(Vec::with_capacity(text.len())),
+        charset: String::new(),
+    };
     let mut rest = text;
     while let Some(at) = rest.find("=?") {
         let Some((word, behind)) = Word::at_start_of(&rest[at..]) else {
@@ -46,7 +52,7 @@ pub(crate) fn without_mail(text: &str) -> Mail {
         return Mail::Damaged;
     }
     decoded.push_str(rest);
-    Mail::Decoded(std::mem::take(&mut *decoded))
+    Mail::Decoded(decoded)
 }
 
 /// One `=?charset?encoding?text?=`.
@@ -78,17 +84,15 @@ impl<'t> Word<'t> {
     }
 
     fn bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
-        let bytes = if self.is_base64 {
-            base64(self.text)?
+        if self.is_base64 {
+            base64(self.text)
         } else {
-            of_quoted(self.text, |byte| if byte == b'_' { b' ' } else { byte })?
-        };
-        Some(Zeroizing::new(bytes))
+            of_quoted(self.text, |byte| if byte == b'_' { b' ' } else { byte })
+        }
     }
 }
 
 /// The bytes of words that are not text yet: a character may begin in one and end in the next.
-#[derive(Default)]
 struct Pending {
     bytes: Zeroizing<Vec<u8>>,
     charset: String,
@@ -114,11 +118,11 @@ impl Pending {
 
     /// Appends the text of the bytes; `false` if it is not known.
     fn put(&mut self, decoded: &mut String) -> bool {
-        let bytes = std::mem::take(&mut self.bytes);
+        let bytes = &mut self.bytes;
         let charset = self.charset.to_ascii_lowercase();
         match &*charset {
             _ if bytes.is_empty() => {}
-            "utf-8" | "utf8" | "us-ascii" => match std::str::from_utf8(&bytes) {
+            "utf-8" | "utf8" | "us-ascii" => match std::str::from_utf8(bytes) {
                 Ok(text) => decoded.push_str(text),
                 Err(_) => return false,
             },
@@ -127,16 +131,17 @@ impl Pending {
             }
             _ => return false,
         }
+        bytes.zeroize();
         true
     }
 }
 
 /// A text with `M=C3=BCller` undone, if every equals sign is a code, and they stand for letters beyond ASCII.
 fn quoted(text: &str) -> Mail {
-    let Some(bytes) = of_quoted(text, |byte| byte) else {
+    let Some(mut bytes) = of_quoted(text, |byte| byte) else {
         return Mail::None;
     };
-    match encoded::utf8(bytes) {
+    match encoded::utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new) {
         Some(decoded) if decoded.len() < text.len() && decoded.chars().any(is_foreign) => {
             Mail::Decoded(decoded)
         }
@@ -149,8 +154,8 @@ fn is_foreign(c: char) -> bool {
 }
 
 /// The bytes of a quoted-printable text; `None` if an equals sign is no code.
-fn of_quoted(text: &str, plain: impl Fn(u8) -> u8) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
+fn of_quoted(text: &str, plain: impl Fn(u8) -> u8) -> Option<Zeroizing<Vec<u8>>> {
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     loop {
         rest = match *rest {
@@ -167,8 +172,8 @@ fn of_quoted(text: &str, plain: impl Fn(u8) -> u8) -> Option<Vec<u8>> {
     }
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
+fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut bits, mut count) = (0_u32, 0);
     for byte in text.trim_end_matches('=').bytes() {
         let six = match byte {
@@ -188,4 +193,30 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of an old alphabet become up to three each.
+    #[test]
+    fn what_is_decoded_never_outgrows_its_buffer() {
+        let euros = "gICA".repeat(50); // 150 bytes 0x80
+        let raw = "\u{80}".repeat(100);
+        for (text, expected) in [
+            (format!("=?cp1252?B?{euros}?="), "€".repeat(150)),
+            (
+                format!("=?cp1252?B?{euros}?= =?utf-8?Q?=C3=BC?= {euros}"),
+                format!("{}ü {euros}", "€".repeat(150)),
+            ),
+            (format!("=?cp1252?Q?{raw}?="), "Â€".repeat(100)),
+        ] {
+            let Mail::Decoded(decoded) = without_mail(&text) else {
+                panic!("{text} is encoded");
+            };
+            assert_eq!(*decoded, expected);
+            assert_eq!(decoded.capacity(), text.len() * CHAR_BYTES_MAX, "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! template, zeros or nothing at all stands in its place, and all events that have such an id would be one.
 
 use crate::digest::{self, Prehashed};
+use crate::id_date;
 use crate::names;
 
 /// Whether the whole text is a word that programs write where there is no value, or a template.
@@ -205,7 +206,7 @@ pub(crate) fn is_no_id(id: &str) -> bool {
     if parts.has_unique {
         return false;
     }
-    parts.has_nothing && !parts.has_number_behind()
+    parts.has_nothing && !parts.has_number_behind(id)
         || !parts.has_own(id)
         || is_minus_one(id)
         || is_not_available(id)
@@ -225,10 +226,8 @@ const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 struct Parts {
     /// One is a trace of a missing value.
     has_nothing: bool,
-    /// The digits of the numbers above 0 behind the last of these, or of all.
-    digits_behind: usize,
-    /// The same of those before it.
-    digits_before: usize,
+    /// How many parts there are up to the last of these.
+    before: usize,
     /// One is a number above 0, or has one in it.
     has_value: bool,
     /// One surely tells this id from others.
@@ -241,7 +240,7 @@ impl Parts {
         /// The seconds of a time have ten digits.
         const UNIQUE_LEN: usize = 10;
         let mut parts = Self::default();
-        for part in parts_of(id) {
+        for (at, part) in parts_of(id).enumerate() {
             let (mut has_digit, mut has_value) = (false, false);
             for byte in part {
                 has_digit |= byte.is_ascii_digit();
@@ -249,36 +248,40 @@ impl Parts {
             }
             parts.has_digit |= has_digit;
             if has_undefined(part) {
-                parts.meet_nothing();
+                parts.meet_nothing(at);
             } else if has_value {
                 parts.has_value = true;
                 parts.has_unique |= part.len() >= UNIQUE_LEN;
-                if part.iter().all(u8::is_ascii_digit) {
-                    parts.digits_behind += part.len();
-                }
             } else if may_be_trace(part) {
                 let text = as_text(part);
                 if is_trace(text) || ends_in_trace(text) {
-                    parts.meet_nothing();
+                    parts.meet_nothing(at);
                 }
             }
         }
         parts
     }
 
-    fn meet_nothing(&mut self) {
+    fn meet_nothing(&mut self, at: usize) {
         self.has_nothing = true;
-        self.digits_before += std::mem::take(&mut self.digits_behind);
+        self.before = at + 1;
     }
 
     /// Whether what is missing is not the number, which stands behind it: `order-null-77`. A single digit
     /// (`order_undefined_1`) is that of a shop, or of how many there are, as often; behind a year it counts for
-    /// one: `INV-2026/NaN/5`.
-    fn has_number_behind(&self) -> bool {
+    /// one: `INV-2026/NaN/5`. A year or a date is no number: the orders of a day would be one.
+    fn has_number_behind(&self, id: &str) -> bool {
         const YEAR_DIGITS: usize = 4;
-        match self.digits_behind {
+        let numbers = |part: &&[u8]| {
+            part.iter().all(u8::is_ascii_digit) && part.iter().any(|byte| *byte != b'0')
+        };
+        let behind: Vec<_> = parts_of(id).skip(self.before).filter(numbers).collect();
+        match id_date::digits_beside_dates(&behind) {
             0 => false,
-            1 => self.digits_before >= YEAR_DIGITS,
+            1 => {
+                let before = parts_of(id).take(self.before).filter(numbers);
+                before.map(<[u8]>::len).sum::<usize>() >= YEAR_DIGITS
+            }
             _ => true,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Meta documents `YYYYMMDD` and takes punctuation and any order in its parameter builder, whose
 //! reading we follow: a number above 31 is the year; of the other two the one above 12 is the day;
-//! otherwise the month comes first. Not so between dots, where every country that writes them puts the day first. Beyond it, the day has to exist and the year to be 1900 or later.
+//! otherwise the month comes first. Not so between dots, where every country that writes them puts the day first.
+//! Beyond it, the day has to exist and the year to be 1900 or later.
 
 use std::fmt::Write as _;
 

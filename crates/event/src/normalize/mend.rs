@@ -128,7 +128,7 @@ fn layer(field: UserField, text: &str) -> Result<Option<Zeroizing<String>>, Code
         return Ok(Some(Zeroizing::new(undone)));
     }
     match mail::without_mail(text) {
-        Mail::Decoded(undone) => return Ok(Some(Zeroizing::new(undone))),
+        Mail::Decoded(undone) => return Ok(Some(undone)),
         Mail::Damaged => return Err(Code::ValueDamaged),
         Mail::None => {}
     }

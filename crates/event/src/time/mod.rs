@@ -51,6 +51,8 @@ pub(crate) fn parse(raw: Raw<'_>) -> Result<Time, TimeError> {
     match raw.kind() {
         Kind::Number => match with_exponent(raw.text()) {
             Some(time) => Ok(time),
+            // With an exponent, and without more digits than may be gone.
+            None if raw.text().contains(['e', 'E']) => Err(TimeError::Invalid),
             None => parse_number(&raw.as_digits().unwrap_or_default()),
         },
         Kind::Text => parse_text(&raw.as_text().unwrap_or_default()),

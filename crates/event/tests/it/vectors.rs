@@ -103,8 +103,10 @@ fn times() {
     };
     let found = rows.into_iter().map(|[time, expected]| {
         let mut event = purchase("https://shop.example/", "USD", &json!(10));
-        event["event_time"] = serde_json::from_str(time).unwrap();
-        let outcome = seal_at(&event.to_string(), &Rules::default(), moment);
+        event["event_time"] = json!("TIME");
+        // As it is written: reading a number and writing it again would undo its exponent.
+        let text = event.to_string().replace("\"TIME\"", time);
+        let outcome = seal_at(&text, &Rules::default(), moment);
         let found = match outcome.sealed {
             Some(_) => outcome.json()["event_time"].to_string(),
             None => outcome.codes().join(","),

@@ -371,6 +371,18 @@ fn contact_data_is_found_in_what_is_put_together() {
             told,
         ),
         (
+            r#"{"custom_data":{"recipients":[{"name":"Jane Doe"}]}}"#,
+            told,
+        ),
+        (
+            r#"{"custom_data":{"gift":{"получатель":{"name":"Jane Doe"}}}}"#,
+            told,
+        ),
+        (
+            r#"{"event_id":"","custom_data":{"order_id":"+4915112345678","item_number":1}}"#,
+            &["custom_data_contact", "event_id_hashed", "event_id_missing"],
+        ),
+        (
             r#"{"custom_data":{"ship_to":{"name":"Jane Doe","plan":"x"}}}"#,
             told,
         ),
