@@ -45,20 +45,6 @@ impl Hashed {
         std::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
     }
 
-    /// The hash alone, as bytes; zeros behind those of an MD5 hash.
-    pub(crate) fn bytes(&self) -> [u8; 32] {
-        let value = |digit: u8| match digit {
-            b'0'..=b'9' => digit - b'0',
-            _ => digit - b'a' + 10,
-        };
-        let mut bytes = [0; 32];
-        let pairs = self.hex().as_bytes().as_chunks().0;
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = value(*high) << 4 | value(*low);
-        }
-        bytes
-    }
-
     /// The hash alone, in lower case, without an appendix.
     pub fn hex(&self) -> &str {
         self.as_str().split('.').next().unwrap_or_default()

@@ -1,41 +1,23 @@
-//! What is known of a sealed event, so that nothing behind sealing has to read its body.
+//! What is known of a sealed event, so that lists and reports need not read its body.
 
-use crate::code::Code;
-use crate::digest::{self, Hashed, Prehashed};
-use crate::finding::Findings;
-use crate::json::{Kind, Raw};
+use std::fmt;
+
+use crate::finding::{Finding, Findings};
 use crate::money::Currency;
 use crate::severity::Severity;
 use crate::user_field::{FieldSet, UserField};
 
 /// What is known of a sealed event. Nothing in it is contact data in the clear.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The fields of `user_data` that are sent.
     pub identifiers: FieldSet,
-    /// The hashes by which another event, or a visit, can be known to be of the same person.
-    pub links: Vec<Link>,
-    /// The click id (`fbc`) that is sent.
-    pub click: Option<Box<str>>,
-    /// `custom_data.order_id` as it is sent.
+    /// `custom_data.order_id` as it is sent; its hash, if it is longer than an id may be.
     pub order_id: Option<Box<str>>,
     /// The event's value, if it has one in a currency.
     pub amount: Option<Amount>,
-    /// `opt_out`: Meta uses the event for attribution only.
-    pub opts_out: bool,
-    /// Limited Data Use is among the `data_processing_options`.
-    pub limits_use: bool,
-    /// The rules by which something was found, each once, in the order in which they were met.
-    pub codes: Vec<Code>,
-}
-
-/// A hash of `em`, `ph` or `external_id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Link {
-    /// What was hashed.
-    pub field: UserField,
-    /// SHA-256 of the normalised value.
-    pub hash: [u8; 32],
+    /// How bad the worst finding is; `None` if there is nothing to say about the event.
+    pub worst: Option<Severity>,
 }
 
 /// A sum of money.
@@ -47,82 +29,38 @@ pub struct Amount {
     pub currency: Currency,
 }
 
-/// The fields that tell a person from others and that two events of one person can share.
-const LINKED: [UserField; 3] = [UserField::Em, UserField::Ph, UserField::ExternalId];
-
 impl Facts {
-    /// How bad the worst finding is; `None` if there is nothing to say about the event.
-    pub fn worst(&self) -> Option<Severity> {
-        self.codes.iter().map(|code| code.severity()).min()
-    }
-
     /// How many bytes of memory they take.
     pub fn bytes(&self) -> usize {
-        let texts = [&self.click, &self.order_id].into_iter().flatten();
-        size_of::<Self>()
-            + size_of::<Link>() * self.links.capacity()
-            + size_of::<Code>() * self.codes.capacity()
-            + texts.map(|text| text.len()).sum::<usize>()
+        size_of::<Self>() + self.order_id.as_ref().map_or(0, |id| id.len())
     }
 
-    /// Notes the member of `user_data` that was written.
-    pub(crate) fn note_user(&mut self, field: UserField, json: &str) {
+    /// Notes a field of `user_data` that was written.
+    pub(crate) fn note_user(&mut self, field: UserField) {
         self.identifiers.insert(field);
-        let is_linked = LINKED.contains(&field);
-        if !is_linked && field != UserField::Fbc {
-            return;
-        }
-        let Ok(written) = Raw::parse(json) else {
-            return;
-        };
-        if !is_linked {
-            self.click = written.as_text().map(Box::from);
-            return;
-        }
-        let single = (written.kind() != Kind::Array).then_some(written);
-        let values = single.into_iter().chain(written.items());
-        self.links
-            .extend(values.filter_map(|value| Link::of(field, &value.as_text()?)));
     }
 
-    /// Notes a member of `custom_data` that was written.
-    pub(crate) fn note_custom(&mut self, key: &str, json: &str, currency: Option<Currency>) {
-        match key {
-            "order_id" => {
-                let written = Raw::parse(json).ok();
-                self.order_id = written
-                    .and_then(|raw| raw.as_text().or(raw.as_digits()))
-                    .map(Box::from);
-            }
-            "value" | "_valueToSum" if self.amount.is_none() => {
-                self.amount = currency.and_then(|currency| Amount::of(json, currency));
-            }
-            _ => {}
+    /// Notes the value that was written, in JSON. An app event may have it under two names; the first counts.
+    pub(crate) fn note_value(&mut self, json: &str, currency: Option<Currency>) {
+        if self.amount.is_none() {
+            self.amount = currency.and_then(|currency| Amount::of(json, currency));
         }
     }
 
-    /// Notes by which rules something was found.
+    /// Notes how bad it is what was found.
     pub(crate) fn note_findings(&mut self, findings: &Findings) {
-        for finding in findings {
-            if !self.codes.contains(&finding.code) {
-                self.codes.push(finding.code);
-            }
-        }
+        self.worst = findings.iter().map(Finding::severity).min();
     }
 }
 
-impl Link {
-    /// `None` for an MD5 hash, which cannot be compared with others.
-    fn of(field: UserField, sent: &str) -> Option<Self> {
-        let hash = match digest::recognize(sent) {
-            Some(Prehashed::Sha256(hash)) => hash,
-            Some(_) => return None,
-            None => Hashed::of(sent),
-        };
-        Some(Self {
-            field,
-            hash: hash.bytes(),
-        })
+impl fmt::Debug for Facts {
+    /// Without the order, which shops may put other things into.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts")
+            .field("identifiers", &self.identifiers)
+            .field("amount", &self.amount)
+            .field("worst", &self.worst)
+            .finish_non_exhaustive()
     }
 }
 
@@ -237,58 +175,42 @@ mod tests {
 
     #[test]
     fn facts_are_what_is_sent() {
-        let event = r#"{
-            "event_name": "Purchase", "event_time": 1790000000, "event_id": "1", "action_source": "website",
-            "event_source_url": "https://shop.example/", "opt_out": true,
-            "data_processing_options": ["LDU"], "data_processing_options_country": 0,
-            "data_processing_options_state": 0,
-            "user_data": {
-                "em": ["A@b.example", " a@b.example", "c@d.example"],
-                "ph": "5d41402abc4b2a76b9719d911017c592",
-                "external_id": 4711,
-                "fn": "",
-                "fbc": "fb.1.1789999999000.AbC_d",
-                "client_user_agent": "Mozilla/5.0"
-            },
-            "custom_data": {"order_id": "A \"1\"", "value": "1.234,565", "currency": "eur"}
-        }"#;
-        let mut findings = Findings::new();
-        let moment = crate::Moment {
-            unix_ms: 1_790_000_000_000,
-            in_doubt: false,
-            entropy: [0; 10],
+        let facts = |custom_data: &str| {
+            let event = format!(
+                r#"{{
+                    "event_name": "Purchase", "event_time": 1790000000, "event_id": "1", "action_source": "website",
+                    "event_source_url": "https://shop.example/",
+                    "user_data": {{
+                        "em": ["A@b.example", "c@d.example"], "ph": "5d41402abc4b2a76b9719d911017c592",
+                        "external_id": 4711, "fn": "", "client_user_agent": "Mozilla/5.0"
+                    }},
+                    "custom_data": {custom_data}
+                }}"#
+            );
+            let mut findings = Findings::new();
+            let moment = crate::Moment {
+                unix_ms: 1_790_000_000_000,
+                in_doubt: false,
+                entropy: [0; 10],
+            };
+            let event = crate::Event::parse(&event, &mut findings).unwrap();
+            let sealed = event.seal(&crate::Rules::default(), moment, &mut findings);
+            sealed.unwrap().facts().clone()
         };
-        let event = crate::Event::parse(event, &mut findings).unwrap();
-        let sealed = event.seal(&crate::Rules::default(), moment, &mut findings);
-        let sealed = sealed.unwrap();
-        let facts = sealed.facts();
-        let names: Vec<_> = facts.identifiers.iter().map(UserField::name).collect();
-        assert_eq!(
-            names,
-            ["em", "ph", "external_id", "client_user_agent", "fbc"]
-        );
-        let links = facts.links.iter();
-        let links: Vec<_> = links
-            .map(|link| (link.field.name(), &link.hash[..4]))
-            .collect();
-        let expected: Vec<_> = (LINKS.iter())
-            .map(|(field, hash)| (*field, &hash[..]))
-            .collect();
-        assert_eq!(links, expected);
-        assert_eq!(facts.click.as_deref(), Some("fb.1.1789999999000.AbC_d"));
-        assert_eq!(facts.order_id.as_deref(), Some("A \"1\""));
-        let amount = facts.amount.unwrap();
+        let known = facts(r#"{"order_id": "A \"1\"", "value": "1.234,565", "currency": "eur"}"#);
+        let names: Vec<_> = known.identifiers.iter().map(UserField::name).collect();
+        assert_eq!(names, ["em", "ph", "external_id", "client_user_agent"]);
+        assert_eq!(known.order_id.as_deref(), Some("A \"1\""));
+        let amount = known.amount.unwrap();
         assert_eq!((amount.minor, amount.currency.code()), (123_457, "EUR"));
-        assert!(facts.opts_out && facts.limits_use);
-        assert_eq!(facts.worst(), Some(Severity::Repaired));
-        assert!(facts.codes.contains(&Code::HashMd5));
-        assert!(!sealed.json().contains("a@b"));
-    }
+        assert_eq!(known.worst, Some(Severity::Repaired));
+        let shown = format!("{known:?}");
+        assert!(!shown.contains("A \\"), "{shown}");
 
-    /// The first bytes of SHA-256, by `printf a@b.example | sha256sum`; an MD5 hash links nothing.
-    const LINKS: [(&str, [u8; 4]); 3] = [
-        ("em", [0xeb, 0xb1, 0x8a, 0x03]),
-        ("em", [0x0b, 0x41, 0x18, 0x7a]),
-        ("external_id", [0xde, 0x65, 0x0d, 0x61]),
-    ];
+        let basket = "7".repeat(10_000);
+        let long = facts(&format!(
+            r#"{{"order_id": "{basket}", "value": 1, "currency": "EUR"}}"#
+        ));
+        assert_eq!(long.order_id.unwrap().len(), 64);
+    }
 }

@@ -45,7 +45,7 @@ pub use action_source::{ActionSource, MessagingChannel};
 pub use amount::amount;
 pub use code::Code;
 pub use digest::{Hashed, Prehashed, recognize};
-pub use facts::{Amount, Facts, Link};
+pub use facts::{Amount, Facts};
 pub use finding::{Finding, Findings, Path};
 pub use identity::{DatasetId, EventIdentity, InvalidDatasetId};
 pub use likeness::difference;

@@ -1,12 +1,14 @@
 //! Writing `custom_data`.
 
 use super::Sealing;
+use super::id::in_the_clear;
 use super::object::{Members, PathOf, Unknown};
 use crate::action_source::ActionSource;
 use crate::check;
 use crate::code::Code;
 use crate::facts::Facts;
 use crate::finding::Findings;
+use crate::json::Raw;
 use crate::money::Currency;
 use crate::properties::Properties;
 use crate::shape::{self, Keys};
@@ -54,7 +56,14 @@ impl Members for Custom {
     }
 
     fn written(&mut self, key: &str, value: &str) {
-        self.facts.note_custom(key, value, self.currency);
+        match key {
+            "order_id" => {
+                let written = Raw::parse(value).ok().and_then(Raw::as_text);
+                self.facts.order_id = written.map(|id| in_the_clear(&id).into());
+            }
+            "value" | "_valueToSum" => self.facts.note_value(value, self.currency),
+            _ => {}
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl Event<'_> {
 
 /// An id as it may be written in the clear: its hash, if it holds contact data or control characters, or is too
 /// long.
-fn in_the_clear(id: &str) -> Cow<'_, str> {
+pub(super) fn in_the_clear(id: &str) -> Cow<'_, str> {
     let is_safe = id.len() <= EVENT_ID_BYTES_MAX
         && (bytes::is_free::<UnusualInWord>(id.as_bytes())
             || !(contact::holds_contact(id) || id.contains(char::is_control)));

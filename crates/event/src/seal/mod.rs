@@ -166,7 +166,6 @@ impl Sealing<'_, '_> {
         if self.findings.has_error() {
             return None;
         }
-        self.facts.opts_out = event.opt_out == Some(true);
         self.facts.note_findings(self.findings);
         Some(SealedEvent {
             json: self.out.as_str().into(),
@@ -335,7 +334,6 @@ impl Sealing<'_, '_> {
         let Some(options) = options else {
             return;
         };
-        self.facts.limits_use = options.iter().any(|option| option == "LDU");
         self.key("data_processing_options");
         self.out.push('[');
         for (at, option) in options.iter().enumerate() {

@@ -49,10 +49,8 @@ pub(super) fn write(
     for field in present.iter() {
         let (first, end) = places[field as usize];
         let values = &user_data.0[first..end];
-        let is_first = out.len() == sealer.start;
-        let value_at = out.len() + field.member().len() - usize::from(is_first);
         if sealer.field(values, field, out) {
-            facts.note_user(field, &out[value_at..]);
+            facts.note_user(field);
         }
     }
     sealer.clear.zeroize();

@@ -212,7 +212,7 @@ fn append_one(
         facts.order_id,
         facts.amount.map(|amount| amount.minor),
         currency,
-        facts.worst().and_then(records::worst_number),
+        facts.worst.and_then(records::worst_number),
     ])?;
     match &arrival.sealed {
         None => {

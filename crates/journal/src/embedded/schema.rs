@@ -2,7 +2,7 @@
 //!
 //! | table | a row is | goes away |
 //! |---|---|---|
-//! | `term` | a text that repeats: dataset, source, event name, test code | never |
+//! | `term` | a text that repeats: dataset, source, event name, action source, test code, currency | never |
 //! | `event` | an accepted event without its body, in order of arrival, and what is known of it | never |
 //! | `body` | the JSON of an event, in the clear or encrypted, with a checksum | by retention |
 //! | `encryption` | from which event on bodies are encrypted, and with which key | never |

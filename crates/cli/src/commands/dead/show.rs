@@ -240,7 +240,11 @@ fn for_people(
     if let Some(sale) = sale(event) {
         fact("sale", &sale)?;
     }
-    if let Some(facts) = &event.facts {
+    if let Some(facts) = event
+        .facts
+        .as_ref()
+        .filter(|facts| !facts.identifiers.is_empty())
+    {
         let names: Vec<_> = facts.identifiers.iter().map(UserField::name).collect();
         fact("carries", &names.join(", "))?;
     }
