@@ -213,4 +213,29 @@ mod tests {
         ));
         assert_eq!(long.order_id.unwrap().len(), 64);
     }
+
+    /// Meta's app SDKs name value and currency otherwise; both count as those of a Purchase.
+    #[test]
+    fn an_app_event_has_its_value_under_the_names_of_the_app_sdks() {
+        let event = r#"{
+            "event_name": "Purchase", "event_time": 1790000000, "event_id": "1", "action_source": "app",
+            "user_data": {"em": "a@b.example"},
+            "app_data": {
+                "advertiser_tracking_enabled": 1, "application_tracking_enabled": 1,
+                "extinfo": ["a2", "com.example.app", "1.0", "1.0 long", "14", "Pixel 8", "en_US", "GMT-1", "T-Mobile",
+                    "1080", "1920", "2.0", "8", "64", "32", "America/New_York"]
+            },
+            "custom_data": {"_valueToSum": 12.5, "fb_currency": "JPY"}
+        }"#;
+        let mut findings = Findings::new();
+        let moment = crate::Moment {
+            unix_ms: 1_790_000_000_000,
+            in_doubt: false,
+            entropy: [0; 10],
+        };
+        let event = crate::Event::parse(event, &mut findings).unwrap();
+        let sealed = event.seal(&crate::Rules::default(), moment, &mut findings);
+        let amount = sealed.unwrap().facts().amount.unwrap();
+        assert_eq!((amount.minor, amount.currency.code()), (13, "JPY"));
+    }
 }
