@@ -75,6 +75,9 @@ const SWITCHES: [&str; 5] = [
 /// The switch of an event that a key in one of its objects means, also spelt wrong by a letter or two: nothing
 /// else is called so.
 pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
+    if objection::is_opt_out(key) {
+        return Some("opt_out");
+    }
     // Every property of a sender's own is asked, and nearly none begins so.
     let is_first = |first: &str| {
         (key.get(..first.len())).is_some_and(|start| start.eq_ignore_ascii_case(first))
@@ -83,10 +86,7 @@ pub(crate) fn of_switch(key: &str) -> Option<&'static str> {
         .into_iter()
         .any(is_first)
     {
-        return objection::is_opt_out(key).then_some("opt_out");
-    }
-    if objection::is_opt_out(key) {
-        return Some("opt_out");
+        return None;
     }
     match of_event_key(key) {
         Some(Target::Event(name)) => match name {

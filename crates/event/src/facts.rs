@@ -5,7 +5,7 @@ use std::fmt;
 use crate::finding::{Finding, Findings};
 use crate::money::Currency;
 use crate::severity::Severity;
-use crate::user_field::{FieldSet, UserField};
+use crate::user_field::FieldSet;
 
 /// What is known of a sealed event. Nothing in it is contact data in the clear.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -33,11 +33,6 @@ impl Facts {
     /// How many bytes of memory they take.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.order_id.as_ref().map_or(0, |id| id.len())
-    }
-
-    /// Notes a field of `user_data` that was written.
-    pub(crate) fn note_user(&mut self, field: UserField) {
-        self.identifiers.insert(field);
     }
 
     /// Notes the value that was written, in JSON. An app event may have it under two names; the first counts.
@@ -106,6 +101,7 @@ impl Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user_field::UserField;
 
     #[test]
     fn amounts_are_whole_numbers_of_the_smallest_part() {

@@ -206,7 +206,7 @@ pub(crate) fn is_no_id(id: &str) -> bool {
     if parts.has_unique {
         return false;
     }
-    parts.has_nothing && !parts.has_number_behind(id)
+    parts.has_nothing() && !parts.has_number_behind(id)
         || !parts.has_own(id)
         || is_minus_one(id)
         || is_not_available(id)
@@ -219,14 +219,8 @@ const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What the parts of an id are, between all that is neither letter nor digit.
 #[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts of one text"
-)]
 struct Parts {
-    /// One is a trace of a missing value.
-    has_nothing: bool,
-    /// How many parts there are up to the last of these.
+    /// How many parts there are up to the last one that is a trace of a missing value; 0 if none is.
     before: usize,
     /// One is a number above 0, or has one in it.
     has_value: bool,
@@ -248,23 +242,22 @@ impl Parts {
             }
             parts.has_digit |= has_digit;
             if has_undefined(part) {
-                parts.meet_nothing(at);
+                parts.before = at + 1;
             } else if has_value {
                 parts.has_value = true;
                 parts.has_unique |= part.len() >= UNIQUE_LEN;
             } else if may_be_trace(part) {
                 let text = as_text(part);
                 if is_trace(text) || ends_in_trace(text) {
-                    parts.meet_nothing(at);
+                    parts.before = at + 1;
                 }
             }
         }
         parts
     }
 
-    fn meet_nothing(&mut self, at: usize) {
-        self.has_nothing = true;
-        self.before = at + 1;
+    fn has_nothing(&self) -> bool {
+        self.before > 0
     }
 
     /// Whether what is missing is not the number, which stands behind it: `order-null-77`. A single digit

@@ -21,8 +21,6 @@ fn codes(text: &str) -> impl Iterator<Item = Currency> {
 
 /// A sign beside an amount that is none of its currency's: `€12` in US dollars.
 pub(crate) fn other_sign(text: &str, currency: Currency) -> Option<char> {
-    // `R$` and its like are known as names.
-    let text = text.trim();
     let is_other = |c: &char| {
         let codes = SIGNS
             .iter()

@@ -50,7 +50,7 @@ pub(super) fn write(
         let (first, end) = places[field as usize];
         let values = &user_data.0[first..end];
         if sealer.field(values, field, out) {
-            facts.note_user(field);
+            facts.identifiers.insert(field);
         }
     }
     sealer.clear.zeroize();

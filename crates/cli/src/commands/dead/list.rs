@@ -139,12 +139,7 @@ impl List {
         let trace = event.request.as_ref();
         let trace = trace.and_then(|request| request.fbtrace_id.as_deref());
         let trace = trace.map(|trace| format!(", fbtrace_id {}", printable(trace)));
-        let sale = sale(event).map(|sale| format!(", {}", printable(&sale)));
-        let when = format!(
-            "{at}{}{}",
-            sale.unwrap_or_default(),
-            trace.unwrap_or_default()
-        );
+        let when = format!("{at}{}{}", and_sale(event), trace.unwrap_or_default());
         writeln!(output, "    {}\n", painted(DIM, when))
     }
 
@@ -227,7 +222,7 @@ impl<'a> Facts<'a> {
 }
 
 /// The order and the value of an event, as far as it has them: `order A-17, 129.95 EUR`.
-pub(in crate::commands) fn sale(event: &EventRecord) -> Option<String> {
+pub(super) fn sale(event: &EventRecord) -> Option<String> {
     let facts = event.facts.as_ref()?;
     let order = facts
         .order_id
@@ -237,6 +232,12 @@ pub(in crate::commands) fn sale(event: &EventRecord) -> Option<String> {
         (facts.amount).map(|amount| format!("{} {}", amount.decimal(), amount.currency.code()));
     let parts: Vec<String> = order.into_iter().chain(amount).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The same behind other things of a line, for people; empty if there is nothing to show.
+pub(in crate::commands) fn and_sale(event: &EventRecord) -> String {
+    let sale = sale(event).map(|sale| format!(", {}", printable(&sale)));
+    sale.unwrap_or_default()
 }
 
 impl<'a> Line<'a> {

@@ -9,7 +9,7 @@ mod show;
 
 use clap::Subcommand;
 
-pub(super) use list::{Line, sale};
+pub(super) use list::{Line, and_sale};
 
 use super::Ending;
 use crate::failure::Failure;

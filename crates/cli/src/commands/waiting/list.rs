@@ -6,7 +6,7 @@ use super::Filters;
 use crate::clock::shown;
 use crate::commands::Ending;
 use crate::commands::chosen::Listing;
-use crate::commands::dead::{Line, sale};
+use crate::commands::dead::{Line, and_sale};
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, Output, counted, painted, printable};
@@ -78,9 +78,7 @@ fn for_people(events: &[EventRecord], is_cut: bool) -> Result<(), Failure> {
             "came {}, Meta takes it until {}{}",
             shown(event.accepted_ms),
             shown(expires_s.saturating_mul(1_000)),
-            sale(event)
-                .map(|sale| format!(", {}", printable(&sale)))
-                .unwrap_or_default()
+            and_sale(event)
         );
         writeln!(output, "    {}\n", painted(DIM, times))?;
     }
