@@ -168,3 +168,30 @@ impl Doors {
             .collect()
     }
 }
+
+#[cfg(test)]
+impl Doors {
+    /// Doors of the least configuration, with a journal in this folder; and how they are closed.
+    pub(super) fn for_tests(folder: &std::path::Path) -> (Arc<Self>, watch::Sender<super::Stage>) {
+        let environment = crate::config::FixedEnvironment::new()
+            .with("META_ACCESS_TOKEN", "EAAToken")
+            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
+        let text = crate::config::tests::LEAST;
+        let config = Config::parse("test.toml", text, &environment, 0);
+        let config = config.unwrap().config;
+        let options = sluice_journal::Options::default();
+        let journal = sluice_journal::Embedded::open(&folder.join("journal"), options).unwrap();
+        let roster = crate::roster::Roster::read(&config, Arc::new(environment)).unwrap();
+        let (stage, stages) = Stages::new();
+        let clock = Arc::new(crate::clock::SystemClock::default());
+        let doors = Self::new(
+            &config,
+            Arc::new(journal),
+            Arc::new(Time::sure(clock)),
+            Watch::for_tests(),
+            roster.keys(),
+            stages,
+        );
+        (Arc::new(doors), stage)
+    }
+}

@@ -11,7 +11,7 @@ use super::form::FormError;
 use super::intake::{IntakeError, Rejected};
 use super::messages::{MESSAGES_MAX, message};
 use super::paths::is_graph_shaped;
-use super::problem::{Problem, RETRY_AFTER_S};
+use super::problem::{CauseTold, Problem, RETRY_AFTER_S};
 use super::request_id::RequestId;
 
 /// An error as the Graph API writes it.
@@ -25,6 +25,8 @@ pub(crate) struct GraphProblem {
     message: String,
     user_message: Option<String>,
     is_transient: bool,
+    /// As with [`Problem`].
+    cause_is_told: bool,
 }
 
 /// Meta's subcode for what a finding says (facts as recorded from Meta's answers).
@@ -64,6 +66,7 @@ impl GraphProblem {
             message: message.to_owned(),
             user_message: None,
             is_transient: false,
+            cause_is_told: false,
         }
     }
 
@@ -77,6 +80,7 @@ impl GraphProblem {
             message,
             user_message: None,
             is_transient: false,
+            cause_is_told: false,
         }
     }
 
@@ -128,6 +132,7 @@ impl GraphProblem {
                 .to_owned(),
             user_message: None,
             is_transient: false,
+            cause_is_told: false,
         }
     }
 
@@ -164,6 +169,9 @@ impl GraphProblem {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
+        if self.cause_is_told {
+            response.extensions_mut().insert(CauseTold);
+        }
         response
     }
 }
@@ -193,6 +201,7 @@ impl From<Problem> for GraphProblem {
             message: format!("{}; {}", problem.detail, problem.help),
             user_message: None,
             is_transient,
+            cause_is_told: problem.cause_is_told,
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) async fn alive(State(doors): State<Arc<Doors>>) -> Result<&'static st
             "journal_gone",
             "a defect in Sluice ended the journal's writer",
             "start the gateway again, and report what its log says",
-        ));
+        )
+        .of_told_cause());
     }
     Ok("ok\n")
 }
@@ -114,41 +115,16 @@ pub(crate) async fn metrics(
 mod tests {
     use std::time::Duration;
 
-    use sluice_journal::{Embedded, Journal, Options};
-
-    use super::super::stage::Stages;
     use super::*;
-    use crate::clock::SystemClock;
-    use crate::config::tests::LEAST;
-    use crate::config::{Config, FixedEnvironment};
-    use crate::roster::Roster;
-    use crate::time::Time;
-    use crate::watch::Watch;
 
     #[tokio::test]
     async fn a_journal_that_ended_outside_a_stop_is_no_health() {
         let folder = tempfile::tempdir().unwrap();
-        let environment = FixedEnvironment::new()
-            .with("META_ACCESS_TOKEN", "EAAToken")
-            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
-        let config = Config::parse("test.toml", LEAST, &environment, 0);
-        let config = config.unwrap().config;
-        let journal: Arc<dyn Journal> =
-            Arc::new(Embedded::open(&folder.path().join("journal"), Options::default()).unwrap());
-        let roster = Roster::read(&config, Arc::new(environment)).unwrap();
-        let (stage, stages) = Stages::new();
-        let doors = Arc::new(Doors::new(
-            &config,
-            Arc::clone(&journal),
-            Arc::new(Time::sure(Arc::new(SystemClock::default()))),
-            Watch::for_tests(),
-            roster.keys(),
-            stages,
-        ));
+        let (doors, stage) = Doors::for_tests(folder.path());
         let health = || alive(State(Arc::clone(&doors)));
         assert_eq!(health().await.unwrap(), "ok\n");
 
-        journal.close().await.unwrap();
+        doors.journal.close().await.unwrap();
         // Its thread says so when it has ended.
         let ended = async {
             while health().await.is_ok() {

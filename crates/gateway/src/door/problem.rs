@@ -22,7 +22,13 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// What would be right.
     pub(crate) help: &'static str,
+    /// Why it is so is in the log already, and told once for all requests.
+    pub(crate) cause_is_told: bool,
 }
+
+/// Goes with a response whose cause is in the log already: no line is written about the response itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CauseTold;
 
 impl Problem {
     pub(crate) fn new(
@@ -36,6 +42,15 @@ impl Problem {
             code,
             detail: detail.into(),
             help,
+            cause_is_told: false,
+        }
+    }
+
+    /// The same, where the log has told the cause.
+    pub(crate) fn of_told_cause(self) -> Self {
+        Self {
+            cause_is_told: true,
+            ..self
         }
     }
 
@@ -159,6 +174,7 @@ impl From<&JournalError> for Problem {
             detail,
             "send the same request again later; copies are recognised",
         )
+        .of_told_cause()
     }
 }
 
@@ -180,6 +196,9 @@ impl IntoResponse for Problem {
         );
         if self.is_transient() {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        if self.cause_is_told {
+            response.extensions_mut().insert(CauseTold);
         }
         response
     }

@@ -34,18 +34,18 @@ pub(crate) struct FoundInRequest<'a> {
 }
 
 impl Watch {
-    /// A door answered. A server error is logged once a minute.
+    /// A door answered. A server error is logged once a minute, unless its cause was told when it began.
     pub(crate) fn answered(
         &self,
         door: &'static str,
         status: u16,
         request_id: &str,
-        is_stopping: bool,
+        cause_is_told: bool,
     ) {
         let label = metrics::Door { door, status };
         self.metrics.door_requests.get_or_create(&label).inc();
         debug!(door, status, request_id, "answered");
-        if !self.is_worth_a_warning(status, is_stopping) {
+        if cause_is_told || !is_worth_a_warning(status) {
             return;
         }
         let error = Sum {
@@ -57,10 +57,11 @@ impl Watch {
         self.line(&Subject::Door(trouble), error);
     }
 
-    fn is_worth_a_warning(&self, status: u16, is_stopping: bool) -> bool {
-        // That the journal takes nothing, and that the gateway stops, was told when it began. What a client asks for
-        // with 501 is not implemented.
-        status >= 500 && status != 501 && !is_stopping && !self.is_failing()
+    /// Whether answers of a door with this status were logged lately.
+    #[cfg(test)]
+    pub(crate) fn has_warned_of(&self, door: &'static str, status: u16) -> bool {
+        let trouble = DoorTrouble::ServerError { door, status };
+        self.lines.has(&Subject::Door(trouble))
     }
 
     /// A request with a wrong key, or without one, was refused; once a minute the log says how many were.
@@ -148,24 +149,19 @@ impl Watch {
     }
 }
 
+/// Whether an answer with this status is trouble of ours: what a client asks for with 501 is not implemented.
+fn is_worth_a_warning(status: u16) -> bool {
+    status >= 500 && status != 501
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_was_told_when_it_began_is_no_warning_of_each_request() {
-        let watch = Watch::for_tests();
-        for (status, is_stopping, expected) in [
-            (503, false, true),
-            (500, false, true),
-            (501, false, false),
-            (422, false, false),
-            (503, true, false),
-        ] {
-            let is_worth = watch.is_worth_a_warning(status, is_stopping);
-            assert_eq!(is_worth, expected, "{status}");
+    fn trouble_of_ours_is_logged() {
+        for (status, expected) in [(503, true), (500, true), (501, false), (422, false)] {
+            assert_eq!(is_worth_a_warning(status), expected, "{status}");
         }
-        watch.kept(Some(&sluice_journal::JournalError::Full));
-        assert!(!watch.is_worth_a_warning(503, false));
     }
 }

@@ -163,6 +163,12 @@ impl Lines {
         told.due(now_ms)
     }
 
+    /// Whether a line was written about a subject lately.
+    #[cfg(test)]
+    pub(super) fn has(&self, subject: &Subject) -> bool {
+        self.0.lock().unwrap().contains_key(subject)
+    }
+
     /// The sums of all subjects whose minute is over. A subject of which nothing came in it is forgotten.
     pub(super) fn due(&self, now_ms: u64) -> Vec<(Subject, Sum)> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);

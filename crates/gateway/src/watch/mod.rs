@@ -154,6 +154,7 @@ impl Watch {
     }
 
     /// Whether the last that was told is that events cannot be kept.
+    #[cfg(test)]
     pub(crate) fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
     }
