@@ -19,8 +19,9 @@ pub(crate) enum LaneState {
     },
     /// It waits until a person mends something.
     Parked {
-        /// When it looks again, in milliseconds since 1970.
-        probe_ms: u64,
+        /// When it looks again, in milliseconds since 1970. `None`: no look would help, as when the
+        /// configuration does not name the dataset.
+        probe_ms: Option<u64>,
         /// Why, in plain words, and what to do.
         reason: String,
     },

@@ -3,6 +3,7 @@
 //! [`Gateway::start`] wires it and reads as the architecture does. Everything that runs is owned by the
 //! [`Gateway`] and finished by [`Gateway::stop`]: first the doors, then the lanes, then the journal.
 
+mod board;
 mod body_keys;
 mod clock;
 pub mod config;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use board::Board;
 pub use body_keys::body_keys;
 pub use clock::{Clock, SharedClock, SystemClock};
 use config::{Config, ConfigFile, Environment};
@@ -115,6 +117,7 @@ impl Gateway {
             file,
             environment,
             watch,
+            board: Board::default(),
             client,
             time,
             roster,
@@ -195,6 +198,7 @@ struct Parts {
     file: Option<ConfigFile>,
     environment: Arc<dyn Environment>,
     watch: Watch,
+    board: Board,
     client: Client,
     time: Arc<Time>,
     roster: Arc<Roster>,
@@ -214,6 +218,7 @@ impl Parts {
             Arc::clone(&self.journal),
             Arc::clone(&self.time),
             self.watch.clone(),
+            self.board.clone(),
             self.roster.keys(),
             stages.clone(),
         ));
@@ -261,6 +266,7 @@ impl Parts {
             client: self.client.clone(),
             clock: Arc::clone(&self.time),
             watch: self.watch.clone(),
+            board: self.board.clone(),
             graph: self.config.graph.clone(),
             datasets: datasets
                 .map(|dataset| (dataset.id.clone(), dataset.clone()))
@@ -282,6 +288,7 @@ impl Parts {
             journal: self.journal,
             clock: self.time,
             watch: self.watch,
+            board: self.board,
             retention: self.config.journal.retention,
             datasets: self.config.datasets,
             reload: Arc::clone(reload),

@@ -12,6 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::board::Board;
 use crate::clock::seconds;
 use crate::config::Dataset;
 use crate::config_file;
@@ -36,6 +37,7 @@ pub(crate) struct Maintenance {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
+    pub(crate) board: Board,
     pub(crate) retention: Duration,
     pub(crate) datasets: Vec<Dataset>,
     pub(crate) reload: Arc<Notify>,
@@ -107,7 +109,7 @@ impl Maintenance {
                     self.look_at_config(false).await;
                 }
                 _ = again.tick() => {
-                    if self.watch.has_parked() {
+                    if self.board.has_probing_lane() {
                         commands_again.send_replace(false);
                         self.read_secrets(false, |roster| roster.refresh(false)).await;
                     }
@@ -146,7 +148,7 @@ impl Maintenance {
             tokio::select! {
                 _ = look.tick() => {
                     self.look_at_journal();
-                    self.watch.tell_further(|id| self.journal.waiting(id));
+                    self.watch.tell_further(&self.board.rows(), |id| self.journal.waiting(id));
                 }
                 _ = versions.tick() => self.look_at_versions(),
             }
@@ -290,6 +292,7 @@ mod tests {
             journal: Arc::new(journal),
             clock: Arc::new(Time::sure(Arc::new(SystemClock::default()))),
             watch: Watch::for_tests(),
+            board: Board::default(),
             retention: config.journal.retention,
             datasets: config.datasets,
             reload: Arc::default(),

@@ -18,6 +18,7 @@ use super::peers::Peers;
 use super::stage::Stages;
 use super::test_codes::TestCodes;
 use super::wrong_keys::WrongKeys;
+use crate::board::Board;
 use crate::config::{Config, Source, TestEventCode};
 use crate::roster::Keys;
 use crate::time::Time;
@@ -48,6 +49,7 @@ pub(crate) struct Doors {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<Time>,
     pub(super) watch: Watch,
+    pub(super) board: Board,
     pub(super) keys: watch::Receiver<Arc<Keys>>,
     pub(super) limits: Limits,
     pub(super) room: Room,
@@ -77,6 +79,7 @@ impl Doors {
         journal: Arc<dyn Journal>,
         clock: Arc<Time>,
         watch: Watch,
+        board: Board,
         keys: watch::Receiver<Arc<Keys>>,
         stages: Stages,
     ) -> Self {
@@ -96,6 +99,7 @@ impl Doors {
             journal,
             clock,
             watch,
+            board,
             keys,
             limits: Limits {
                 body: BodyLimits {
@@ -189,6 +193,7 @@ impl Doors {
             Arc::new(journal),
             Arc::new(Time::sure(clock)),
             Watch::for_tests(),
+            Board::default(),
             roster.keys(),
             stages,
         );

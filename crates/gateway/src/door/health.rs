@@ -13,9 +13,11 @@ use super::doors::Doors;
 use super::line::Line;
 use super::problem::Problem;
 use super::stage::Stage;
+use crate::board::{LaneReport, Row};
+use crate::clock::seconds;
 use crate::doubt::Doubt;
 use crate::lane_state::LaneState;
-use crate::watch::{Format, LaneReport};
+use crate::watch::Format;
 
 /// `GET /healthz`: the process answers, and could keep an event.
 ///
@@ -57,15 +59,16 @@ fn takes_events(doors: &Doors) -> Result<(), Problem> {
 /// `GET /readyz` at the admin listener: the same, and how the lanes are doing.
 pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, Problem> {
     takes_events(&doors)?;
-    let reports = doors.watch.reports();
+    let rows = doors.board.rows();
     // A lane of a test code stays until the next start. Once it is empty, there is nothing to say about it.
     let lanes = doors.lanes().into_iter().filter(|(id, waiting)| {
-        let report = reports.get(id);
+        let report = rows.get(id).map(|row| &row.report);
         let is_flowing = report.is_none_or(|it| matches!(it.state, LaneState::Flowing));
         id.test_code.is_none() || waiting.ready + waiting.leased > 0 || !is_flowing
     });
     let lanes = lanes.map(|(id, waiting)| {
-        let report = reports.get(&id);
+        let row = rows.get(&id);
+        let report = row.map(|row| &row.report);
         let (state, reason) = match report.map(|report| &report.state) {
             None | Some(LaneState::Flowing) => ("flowing", None),
             Some(LaneState::Throttled { reason, .. }) => ("throttled", Some(reason)),
@@ -77,6 +80,7 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
             "replay": id.is_replay,
             "state": state,
             "reason": reason,
+            "since": row.map(since_s),
             "waiting": waiting.ready + waiting.leased,
             "held": report.map_or(0, |report| report.held),
             "held_keys": report.map_or(Vec::new(), held_keys),
@@ -89,6 +93,11 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
         "ahead_seconds": doors.watch.clock_ahead_s(),
     });
     Ok(Line(json!({ "ready": true, "clock": clock, "lanes": lanes })).into_response())
+}
+
+/// Since when a lane is in its state, in Unix seconds.
+fn since_s(row: &Row) -> i64 {
+    seconds(row.since_ms)
 }
 
 /// The first few of those that stand back; `sluice dead show` takes them.
@@ -105,7 +114,8 @@ pub(crate) async fn metrics(
     let format = Format::wanted(accept.unwrap_or_default());
     let shown = tokio::task::spawn_blocking(move || {
         let (lanes, health) = (doors.lanes(), doors.journal.health());
-        doors.watch.exposition(&lanes, &health, format)
+        let rows = doors.board.rows();
+        doors.watch.exposition(&lanes, &rows, &health, format)
     });
     let text = shown.await.map_err(|_| Problem::defect())?;
     Ok(([(CONTENT_TYPE, format.content_type())], text).into_response())

@@ -32,12 +32,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::{Board, LaneReport};
 use crate::clock::seconds;
 use crate::config::{AfterLostAnswer, Delivery, TestEventCode};
 use crate::lane_state::{LaneState, StandsBack, Trouble};
 use crate::roster::{Destinations, Reachable};
 use crate::time::Time;
-use crate::watch::{LaneReport, NAMED_MAX, Watch};
+use crate::watch::{NAMED_MAX, Watch};
 use held::Held;
 use pace::Pace;
 use passage::{Plan, beforehand};
@@ -76,6 +77,7 @@ pub(crate) struct LaneContext {
     pub(crate) client: Client,
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
+    pub(crate) board: Board,
     pub(crate) delivery: Delivery,
     pub(crate) partner_agent: Option<String>,
     pub(crate) after_lost_answer: AfterLostAnswer,
@@ -304,6 +306,7 @@ impl Lane {
         let is_over = self.idle_end_ms().is_some_and(|ms| ms <= self.now_ms);
         let has_ended = is_over && context.journal.retire(&context.id);
         if has_ended {
+            context.board.remove(&context.id);
             context.watch.lane_retired(&context.id);
         }
         has_ended
@@ -322,7 +325,7 @@ impl Lane {
         self.pace.mended(self.context.clock.unix_ms());
     }
 
-    /// Reports what the lane does to the watch, which logs changes.
+    /// Reports what the lane does: on the board, and to the watch, which logs changes.
     fn tell(&self, step: &Step) {
         let state = match step {
             Step::OutOfBudget(until_ms) => LaneState::Throttled {
@@ -334,13 +337,14 @@ impl Lane {
         let context = &self.context;
         let report = LaneReport {
             usage: self.pace.usage(),
+            in_flight: self.flights.len(),
             held: self.held.len(),
             held_first: self.held.first(NAMED_MAX),
             state,
-            ..LaneReport::default()
         };
         let waiting = || context.journal.waiting(&context.id);
         context.watch.lane(&context.id, &report, waiting);
+        context.board.post(&context.id, report, self.now_ms);
     }
 
     /// A clock that was set back must not make the lane wait for the time that it had before.

@@ -68,7 +68,7 @@ impl Pace {
         match &self.state {
             LaneState::Flowing => None,
             LaneState::Throttled { until_ms, .. } => Some(*until_ms),
-            LaneState::Parked { probe_ms, .. } => Some(*probe_ms),
+            LaneState::Parked { probe_ms, .. } => *probe_ms,
         }
     }
 
@@ -114,7 +114,7 @@ impl Pace {
         let asked_ms = self.pause_ms().filter(|_| is_same).unwrap_or_default();
         self.state = match trouble {
             Trouble::Operator { reason } => LaneState::Parked {
-                probe_ms: now_ms + PROBE_MS,
+                probe_ms: Some(now_ms + PROBE_MS),
                 reason,
             },
             // A reason to park outlives the failures of what was in flight beside it.
@@ -140,17 +140,18 @@ impl Pace {
     pub(crate) fn set_back(&mut self, by_ms: u64) {
         self.trouble_ms = self.trouble_ms.saturating_sub(by_ms);
         match &mut self.state {
-            LaneState::Flowing => {}
-            LaneState::Throttled { until_ms: at, .. } | LaneState::Parked { probe_ms: at, .. } => {
-                *at = at.saturating_sub(by_ms);
-            }
+            LaneState::Throttled { until_ms: at, .. }
+            | LaneState::Parked {
+                probe_ms: Some(at), ..
+            } => *at = at.saturating_sub(by_ms),
+            LaneState::Flowing | LaneState::Parked { probe_ms: None, .. } => {}
         }
     }
 
     /// The token or the configuration has changed: a parked lane looks at once.
     pub(crate) fn mended(&mut self, now_ms: u64) {
         if let LaneState::Parked { probe_ms, .. } = &mut self.state {
-            *probe_ms = now_ms;
+            *probe_ms = Some(now_ms);
         }
     }
 }

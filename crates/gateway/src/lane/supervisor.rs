@@ -17,7 +17,9 @@ use tracing::warn;
 use super::orphan::{self, Orphan};
 use super::tokens::Tokens;
 use super::{LaneContext, run};
+use crate::board::{Board, LaneReport};
 use crate::config::{Dataset, Graph};
+use crate::lane_state::LaneState;
 use crate::roster::Destinations;
 use crate::time::Time;
 use crate::watch::Watch;
@@ -34,6 +36,7 @@ pub(crate) struct Supervisor {
     pub(crate) client: Client,
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
+    pub(crate) board: Board,
     pub(crate) graph: Graph,
     pub(crate) datasets: HashMap<DatasetId, Dataset>,
     pub(crate) destinations: watch::Receiver<Arc<Destinations>>,
@@ -141,6 +144,7 @@ impl Supervisor {
             client: self.client.clone(),
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
+            board: self.board.clone(),
             delivery: dataset.delivery.clone(),
             partner_agent: self.graph.partner_agent.clone(),
             after_lost_answer: self.graph.messaging_after_lost_answer,
@@ -153,7 +157,17 @@ impl Supervisor {
 
     /// What is left to do for a queue whose dataset the configuration does not know.
     fn orphan(&self, id: &LaneId) -> Orphan {
-        self.watch.unknown_dataset(id, self.journal.waiting(id));
+        let state = LaneState::Parked {
+            probe_ms: None,
+            reason: "the configuration does not name this dataset".to_owned(),
+        };
+        let waiting = self.journal.waiting(id);
+        self.watch.unknown_dataset(id, &state, waiting);
+        let report = LaneReport {
+            state,
+            ..LaneReport::default()
+        };
+        self.board.post(id, report, self.clock.unix_ms());
         Orphan {
             id: id.clone(),
             journal: Arc::clone(&self.journal),

@@ -5,23 +5,26 @@ use std::collections::BTreeMap;
 use sluice_journal::{Health, LaneId, Waiting};
 
 use super::metrics::{self, Metrics, unix_seconds};
-use super::{Format, LaneReport, Watch};
+use super::{Format, Watch};
+use crate::board::{LaneReport, Rows};
 use crate::lane_state::LaneState;
 
 impl Watch {
-    /// The metrics, with what waits in each lane at this moment. This blocks for some milliseconds.
+    /// The metrics, with what waits in each lane at this moment, and how the lanes are doing. This blocks for some
+    /// milliseconds.
     pub(crate) fn exposition(
         &self,
         lanes: &[(LaneId, Waiting)],
+        rows: &Rows,
         health: &Health,
         format: Format,
     ) -> String {
-        let reports = self.reports();
         let mut gauges = BTreeMap::<_, LaneGauges<'_>>::new();
         for (id, waiting) in lanes {
             // A lane per test code, but one series for all of them: codes come from outside.
             let series = gauges.entry((&id.dataset, id.test_code.is_some(), id.is_replay));
-            series.or_default().add(*waiting, reports.get(id));
+            let report = rows.get(id).map(|row| &row.report);
+            series.or_default().add(*waiting, report);
         }
         for ((dataset, is_test, is_replay), lane) in &gauges {
             let label = metrics::Lane {

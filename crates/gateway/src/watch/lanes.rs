@@ -10,16 +10,18 @@ use tracing::{debug, error, info, warn};
 
 use super::lines::{NotDelivered, Subject, Sum};
 use super::news::{ToldState, UsageStep};
-use super::{LaneReport, Watch, exposition, metrics};
+use super::{Watch, exposition, metrics};
+use crate::board::{LaneReport, Rows};
 use crate::clock::{rfc3339, seconds_up};
 use crate::lane_state::{LaneState, StandsBack};
 
-/// A lane, and what the log said of it.
+/// What the log said of a lane.
 #[derive(Default)]
 pub(super) struct KnownLane {
-    report: LaneReport,
     told: ToldState,
     usage: UsageStep,
+    /// The version that Meta answered with, when it was not the one that was asked for.
+    served: Option<Version>,
 }
 
 impl Watch {
@@ -189,17 +191,12 @@ impl Watch {
         self.line(&Subject::NotDelivered { dataset, why }, events);
     }
 
-    /// How a lane is doing now; what is new about that is logged.
+    /// How a lane is doing now: what is new about that is logged.
     pub(crate) fn lane(&self, lane: &LaneId, now: &LaneReport, waiting: impl FnOnce() -> Waiting) {
         let now_ms = self.now_ms();
         let (is_news, usage_before, usage) = {
             let mut lanes = self.known_lanes();
             let known = lanes.entry(lane.clone()).or_default();
-            let report = &mut known.report;
-            report.usage = now.usage;
-            report.held = now.held;
-            report.held_first.clone_from(&now.held_first);
-            report.state.clone_from(&now.state);
             let usage = known.usage.after(now.usage.percent);
             let before = std::mem::replace(&mut known.usage, usage);
             (known.told.is_news(&now.state, now_ms), before, usage)
@@ -213,17 +210,20 @@ impl Watch {
     }
 
     /// Tells of lanes whose state the log did not say in the quiet minute after it said the same before.
-    pub(super) fn tell_states(&self, waiting: impl Fn(&LaneId) -> Waiting) {
+    pub(super) fn tell_states(&self, rows: &Rows, waiting: impl Fn(&LaneId) -> Waiting) {
         let now_ms = self.now_ms();
-        let news: Vec<_> = (self.known_lanes().iter_mut())
-            .filter_map(|(id, known)| {
-                let state = known.report.state.clone();
-                let is_news = known.told.is_news(&state, now_ms);
-                is_news.then(|| (id.clone(), state))
-            })
-            .collect();
+        let mut news = Vec::new();
+        {
+            let mut known = self.known_lanes();
+            for (id, row) in rows {
+                let known = known.get_mut(id);
+                if known.is_some_and(|known| known.told.is_news(&row.report.state, now_ms)) {
+                    news.push((id, &row.report.state));
+                }
+            }
+        }
         for (id, state) in news {
-            tell_state(&id, &state, waiting(&id));
+            tell_state(id, state, waiting(id));
         }
     }
 
@@ -233,7 +233,7 @@ impl Watch {
         let known = {
             let mut lanes = self.known_lanes();
             let known = lanes.entry(lane.clone()).or_default();
-            std::mem::replace(&mut known.report.served, other)
+            std::mem::replace(&mut known.served, other)
         };
         if other.is_none() || other == known {
             return;
@@ -247,16 +247,11 @@ impl Watch {
     }
 
     /// Events wait for a dataset that the configuration does not know.
-    pub(crate) fn unknown_dataset(&self, lane: &LaneId, waiting: Waiting) {
-        let state = LaneState::Parked {
-            probe_ms: u64::MAX,
-            reason: "the configuration does not name this dataset".to_owned(),
-        };
+    pub(crate) fn unknown_dataset(&self, lane: &LaneId, state: &LaneState, waiting: Waiting) {
         {
             let mut lanes = self.known_lanes();
             let known = lanes.entry(lane.clone()).or_default();
-            known.told.is_news(&state, self.now_ms());
-            known.report.state = state;
+            known.told.is_news(state, self.now_ms());
         }
         error!(
             dataset = lane.dataset.as_str(),
@@ -265,26 +260,8 @@ impl Watch {
         );
     }
 
-    /// Whether a lane waits for a person to mend something.
-    pub(crate) fn has_parked(&self) -> bool {
-        let is_parked = |known: &KnownLane| {
-            // A dataset that the configuration does not name is nothing that a new token mends.
-            matches!(known.report.state, LaneState::Parked { probe_ms, .. } if probe_ms != u64::MAX)
-        };
-        self.known_lanes().values().any(is_parked)
-    }
-
-    /// How every lane is doing.
-    pub(crate) fn reports(&self) -> BTreeMap<LaneId, LaneReport> {
-        let lanes = self.known_lanes();
-        let reports = lanes.iter();
-        reports
-            .map(|(id, known)| (id.clone(), known.report.clone()))
-            .collect()
-    }
-
     fn known_lanes(&self) -> MutexGuard<'_, BTreeMap<LaneId, KnownLane>> {
-        // Reports are replaced whole, so there is no half-written one.
+        // What was told is noted field by field, and any mixture of it can be used.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

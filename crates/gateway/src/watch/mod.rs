@@ -18,14 +18,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sluice_graph::{Usage, Version};
-use sluice_journal::{ArrivalKind, CommitStats, EventKey, JournalError, LaneId, Waiting};
+use sluice_journal::{ArrivalKind, CommitStats, JournalError, LaneId, Waiting};
 use tracing::{error, info, warn};
 
+use crate::board::Rows;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::doubt::Doubt;
-use crate::lane_state::LaneState;
 pub(crate) use doors::{FoundInRequest, Guesses};
 pub(crate) use format::Format;
 use lanes::KnownLane;
@@ -51,19 +50,6 @@ pub(crate) struct Watch {
     /// It was told that the journal takes nothing until the next start.
     is_lost: Arc<AtomicBool>,
     is_skewed: Arc<AtomicBool>,
-}
-
-/// How a lane is doing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneReport {
-    pub(crate) state: LaneState,
-    pub(crate) usage: Usage,
-    /// Events that stand back while others go through.
-    pub(crate) held: usize,
-    /// The first few of those.
-    pub(crate) held_first: Vec<EventKey>,
-    /// The version that Meta answered with, when it was not the one that was asked for.
-    pub(crate) served: Option<Version>,
 }
 
 impl Watch {
@@ -99,9 +85,9 @@ impl Watch {
     }
 
     /// Tells what came while the log was quiet about it. To be called every few seconds.
-    pub(crate) fn tell_further(&self, waiting: impl Fn(&LaneId) -> Waiting) {
+    pub(crate) fn tell_further(&self, rows: &Rows, waiting: impl Fn(&LaneId) -> Waiting) {
         self.tell_sums(self.now_ms());
-        self.tell_states(waiting);
+        self.tell_states(rows, waiting);
     }
 
     /// Tells all that is left to be told, at the end.

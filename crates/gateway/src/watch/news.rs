@@ -85,7 +85,7 @@ mod tests {
 
     fn parked(reason: &str) -> LaneState {
         LaneState::Parked {
-            probe_ms: 0,
+            probe_ms: Some(0),
             reason: reason.to_owned(),
         }
     }
