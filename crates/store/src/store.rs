@@ -22,6 +22,9 @@ pub enum Place<'a> {
     /// A schema of a PostgreSQL database, which is made when it is missing. The URL is
     /// `postgres://user:password@host:port/database`. A server that is not on this machine is spoken to by TLS only, and
     /// has to prove its name: with a certificate that the system trusts, or with one of `sslrootcert=FILE`.
+    ///
+    /// A pooler may stand in front that keeps a session for the length of a transaction at least: `PgBouncer` with
+    /// `pool_mode` `session` or `transaction`. That a client has gone, the server hears from the pooler.
     #[cfg(feature = "postgres")]
     Postgres {
         /// The URL.

@@ -1,4 +1,8 @@
 //! PostgreSQL: a schema of a database that any number of gateways share.
+//!
+//! A session holds nothing that a call relies on: the schema, the longest times and the locks are those of its
+//! transaction, and no statement is prepared. So a pooler in front of the server may hand its connections to others
+//! between two transactions (`pool_mode = transaction` of `PgBouncer`), but not between two statements.
 
 mod pool;
 mod run;
@@ -23,6 +27,23 @@ const TRIES_MAX: usize = 8;
 /// The oldest server: 14.
 const SERVER_VERSION_MIN: i64 = 140_000;
 
+/// What every transaction is told first. A statement, a lock and a caller that went away end before the whole call does.
+const LONGEST: [(&str, &str); 3] = [
+    ("statement_timeout", "20s"),
+    ("lock_timeout", "15s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+
+/// The same of a migration.
+const MIGRATION_LONGEST: [(&str, &str); 3] = [
+    ("statement_timeout", "600s"),
+    ("lock_timeout", "600s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+
+/// How a server that can do so notices within a statement that its client has gone.
+const LOOK_AFTER_CLIENT: (&str, &str) = ("client_connection_check_interval", "1s");
+
 /// A store in a schema.
 pub(crate) struct Postgres {
     pool: Pool,
@@ -45,7 +66,7 @@ impl Postgres {
             ));
         }
         let store = Self {
-            pool: Pool::new(url, schema).map_err(StoreError::Refused)?,
+            pool: Pool::new(url).map_err(StoreError::Refused)?,
             schema: schema.to_owned(),
             answer_max,
         };
@@ -80,11 +101,8 @@ impl Postgres {
     pub(crate) async fn migrate(&self, owner: Owner) -> Result<(), StoreError> {
         within(MIGRATION_MAX, owner.name, async {
             let lease = self.pool.take(owner.name).await?;
-            let begin = format!(
-                "BEGIN; SET LOCAL statement_timeout = '600s'; SET LOCAL lock_timeout = '600s'; \
-                 SELECT pg_advisory_xact_lock({})",
-                self.lock("migration")
-            );
+            let lock = format!("SELECT pg_advisory_xact_lock({})", self.lock("migration"));
+            let begin = self.begin(&lease, "", &MIGRATION_LONGEST, &lock);
             let result = match batch(lease.client(), owner.name, &begin).await {
                 Ok(()) => self.take_steps(lease.client(), &owner).await,
                 Err(error) => Err(error),
@@ -125,8 +143,9 @@ impl Postgres {
     ) -> Result<Vec<Outcome>, StoreError> {
         within(self.answer_max, owner, async {
             let lease = self.pool.take(owner).await?;
-            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-            let result = match batch(lease.client(), owner, begin).await {
+            let mode = "ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+            let begin = self.begin(&lease, mode, &LONGEST, "");
+            let result = match batch(lease.client(), owner, &begin).await {
                 Ok(()) => run_all(lease.client(), owner, statements).await,
                 Err(error) => Err(error),
             };
@@ -140,14 +159,12 @@ impl Postgres {
         owner: &'static str,
         statements: &[Statement],
     ) -> Result<Vec<Outcome>, StoreError> {
-        let begin = format!(
-            "BEGIN; SELECT pg_advisory_xact_lock_shared({})",
-            self.lock(owner)
-        );
+        let lock = format!("SELECT pg_advisory_xact_lock_shared({})", self.lock(owner));
         within(self.answer_max, owner, async {
             let mut tries = 1;
             loop {
                 let lease = self.pool.take(owner).await?;
+                let begin = self.begin(&lease, "", &LONGEST, &lock);
                 let result = match batch(lease.client(), owner, &begin).await {
                     Ok(()) => run_all(lease.client(), owner, statements).await,
                     Err(error) => Err(error),
@@ -171,11 +188,12 @@ impl Postgres {
         T: Send + 'static,
         D: FnMut(Vec<Outcome>) -> (T, Vec<Statement>) + Send + 'static,
     {
-        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({})", self.lock(owner));
+        let lock = format!("SELECT pg_advisory_xact_lock({})", self.lock(owner));
         within(self.answer_max, owner, async {
             let mut tries = 1;
             loop {
                 let lease = self.pool.take(owner).await?;
+                let begin = self.begin(&lease, "", &LONGEST, &lock);
                 let result = match batch(lease.client(), owner, &begin).await {
                     Ok(()) => decide_on(lease.client(), owner, reads, &mut decide).await,
                     Err(error) => Err(error),
@@ -187,6 +205,19 @@ impl Postgres {
             }
         })
         .await
+    }
+
+    /// Begins a transaction in the schema: its mode, its longest times, and the lock that it waits for.
+    fn begin(&self, lease: &Lease<'_>, mode: &str, longest: &[(&str, &str)], lock: &str) -> String {
+        let client = lease.looks_after_client().then_some(&LOOK_AFTER_CLIENT);
+        let mut begin = format!(
+            "BEGIN {mode}; SET LOCAL search_path = \"{}\"; ",
+            self.schema
+        );
+        for (name, value) in longest.iter().chain(client) {
+            begin.extend(["SET LOCAL ", name, " = '", value, "'; "]);
+        }
+        begin + lock
     }
 
     /// Commits what went well, and rolls back what did not. A connection that cannot do even that is closed.

@@ -14,19 +14,15 @@ use crate::error::{Fault, StoreError};
 /// Connections to the server. More calls wait for their turn.
 const CONNECTIONS: usize = 4;
 
-/// What every connection is told first. A statement, a lock and a caller that went away end before the whole call does.
-const SETTINGS: &str = "SET statement_timeout = '20s'; SET lock_timeout = '15s'; \
-     SET idle_in_transaction_session_timeout = '30s'";
-
-/// A server that knows how ends the statement of a connection that was closed, and not only the connection.
-const LOOK_AFTER_CLIENT: &str = "SET client_connection_check_interval = '1s'";
+/// Tries whether the server can look after its clients. Then it ends the statement of a connection that was closed, and
+/// not only the connection; not every system can tell it of a closed socket.
+const LOOK_AFTER_CLIENT: &str =
+    "BEGIN; SET LOCAL client_connection_check_interval = '1s'; ROLLBACK";
 
 /// The pool.
 pub(super) struct Pool {
     way: Way,
     connector: Connector,
-    /// What a connection is told first.
-    greeting: String,
     turns: Semaphore,
     idle: Mutex<Vec<Session>>,
 }
@@ -35,6 +31,7 @@ pub(super) struct Pool {
 struct Session {
     client: Client,
     connection: AbortHandle,
+    looks_after_client: bool,
 }
 
 impl Drop for Session {
@@ -54,16 +51,20 @@ impl Lease<'_> {
     pub(super) fn client(&self) -> &Client {
         &self.session.client
     }
+
+    /// Whether the server can notice within a statement that its client has gone.
+    pub(super) fn looks_after_client(&self) -> bool {
+        self.session.looks_after_client
+    }
 }
 
 impl Pool {
-    pub(super) fn new(url: &str, schema: &str) -> Result<Self, String> {
+    pub(super) fn new(url: &str) -> Result<Self, String> {
         let way = url::read(url)?;
         let connector = connector(&way.tls)?;
         Ok(Self {
             way,
             connector,
-            greeting: format!("{SETTINGS}; SET search_path = \"{schema}\""),
             turns: Semaphore::new(CONNECTIONS),
             idle: Mutex::new(Vec::new()),
         })
@@ -97,24 +98,32 @@ impl Pool {
     }
 
     async fn connect(&self, owner: &'static str) -> Result<Session, StoreError> {
-        let failed = |error| fault(owner, "connect", &error);
+        let failed = |error: tokio_postgres::Error| fault(owner, "connect", &error);
         let config = &self.way.config;
         // What ends a connection is told by its client.
-        let session = if self.way.tls == Tls::None {
+        let (client, connection) = if self.way.tls == Tls::None {
             let connected = Box::pin(config.connect(NoTls)).await;
             let (client, connection) = connected.map_err(failed)?;
-            let connection = tokio::spawn(connection).abort_handle();
-            Session { client, connection }
+            (client, tokio::spawn(connection).abort_handle())
         } else {
             let connected = Box::pin(config.connect(self.connector.clone())).await;
             let (client, connection) = connected.map_err(failed)?;
-            let connection = tokio::spawn(connection).abort_handle();
-            Session { client, connection }
+            (client, tokio::spawn(connection).abort_handle())
         };
-        let greeted = session.client.batch_execute(&self.greeting).await;
-        greeted.map_err(failed)?;
-        // Not every system can tell a server of a closed socket; then a statement ends by its time.
-        let _told = session.client.batch_execute(LOOK_AFTER_CLIENT).await;
+        let mut session = Session {
+            client,
+            connection,
+            looks_after_client: false,
+        };
+        match session.client.batch_execute(LOOK_AFTER_CLIENT).await {
+            Ok(()) => session.looks_after_client = true,
+            Err(error) if error.as_db_error().is_none() => return Err(failed(error)),
+            Err(_cannot) => session
+                .client
+                .batch_execute("ROLLBACK")
+                .await
+                .map_err(failed)?,
+        }
         Ok(session)
     }
 }

@@ -1,7 +1,10 @@
 //! SQLite: one file, one thread that writes, a few connections that read.
 
+mod caller;
 mod file;
 mod run;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashSet;
@@ -16,6 +19,7 @@ use crate::error::{Fault, StoreError};
 use crate::migration::{Dialect, MIGRATION_MAX, NOTES, Owner, TAKE, TAKEN, missing};
 use crate::statement::{Outcome, Statement};
 use crate::value::Value;
+use caller::{Call, LOOK_EVERY};
 use file::{Access, connect};
 use run::{fault, run, run_all};
 use writer::Writer;
@@ -34,7 +38,7 @@ pub(crate) struct Sqlite {
 /// Connections that read, and are idle.
 struct Readers {
     path: PathBuf,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -46,7 +50,7 @@ impl Sqlite {
             writer: Writer::start(conn)?,
             readers: Arc::new(Readers {
                 path,
-                turns: Semaphore::new(READERS),
+                turns: Arc::new(Semaphore::new(READERS)),
                 idle: Mutex::new(Vec::new()),
             }),
             answer_max,
@@ -93,15 +97,15 @@ impl Sqlite {
         answer_max: Duration,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let answer = self.writer.submit(owner, work)?;
-        match tokio::time::timeout(answer_max, answer).await {
+        let (caller, call) = Call::new();
+        let answer = self.writer.submit(owner, call, work)?;
+        let told = tokio::time::timeout(answer_max, answer).await;
+        drop(caller);
+        match told {
             Ok(Ok(Ok(result))) => result,
             Ok(Ok(Err(panic))) => std::panic::resume_unwind(panic),
             Ok(Err(_gone)) => Err(writer::is_gone(owner)),
-            Err(_elapsed) => {
-                self.writer.interrupt();
-                Err(too_long(owner))
-            }
+            Err(_elapsed) => Err(too_long(owner)),
         }
     }
 
@@ -121,46 +125,43 @@ impl Sqlite {
         statements: Vec<Statement>,
     ) -> Result<Vec<Outcome>, StoreError> {
         // The semaphore is never closed.
-        let _turn = self.readers.turns.acquire().await;
+        let turn = Arc::clone(&self.readers.turns).acquire_owned().await;
         let readers = Arc::clone(&self.readers);
-        let conn = tokio::task::spawn_blocking(move || readers.take())
-            .await
-            .map_err(|_panicked| ended(owner))?
-            .map_err(|error| fault(owner, "open", &error))?;
-        let interrupt = Interrupt(Some(conn.get_interrupt_handle()));
-        let readers = Arc::clone(&self.readers);
+        let (caller, call) = Call::new();
         let read = tokio::task::spawn_blocking(move || {
-            let result = read(&conn, owner, &statements);
-            // A connection that failed does not come back.
-            if result.is_ok() {
-                readers.give_back(conn);
-            }
-            result
+            let _turn = turn;
+            readers.read(owner, &statements, call)
         });
         let result = read.await.map_err(|_panicked| ended(owner))?;
-        interrupt.disarm();
+        drop(caller);
         result
     }
 }
 
-/// Ends the statement of a read whose caller has gone, so that it does not go on.
-struct Interrupt(Option<rusqlite::InterruptHandle>);
-
-impl Interrupt {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.0 {
-            handle.interrupt();
-        }
-    }
-}
-
 impl Readers {
+    /// Reads on a connection of its own, as long as somebody waits for it.
+    fn read(
+        &self,
+        owner: &'static str,
+        statements: &[Statement],
+        call: Call,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        if call.is_given_up() {
+            return Err(too_long(owner));
+        }
+        let failed = |error| fault(owner, "open", &error);
+        let mut conn = self.take().map_err(failed)?;
+        // In the place of the call's before.
+        conn.progress_handler(LOOK_EVERY, Some(move || call.is_given_up()))
+            .map_err(failed)?;
+        let result = read(&conn, owner, statements);
+        // A connection that failed does not come back.
+        if result.is_ok() {
+            self.give_back(conn);
+        }
+        result
+    }
+
     fn take(&self) -> rusqlite::Result<Connection> {
         let idle = self
             .idle

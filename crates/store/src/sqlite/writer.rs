@@ -1,15 +1,18 @@
 //! The thread that writes.
 //!
 //! Calls that wait at the same time share one commit, and so one sync of the disk. Each stands behind a savepoint of
-//! its own: one that fails takes nothing of the others with it. No call is answered before the commit.
+//! its own: one that fails takes nothing of the others with it. No call is answered before the commit. One that nobody
+//! waits for any more is not begun, and its statement is ended when it runs; no other call's is.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rusqlite::{Connection, InterruptHandle};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::caller::{Call, LOOK_EVERY};
 use super::run::fault;
 use crate::error::{Fault, StoreError};
 
@@ -22,8 +25,17 @@ const WAITING_MAX: usize = 4096;
 /// Tells a call what the commit came to.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// A call: runs its statements, and says whether they are to be kept.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (bool, Reply) + Send>;
+/// Runs the statements of a call, and says whether they are to be kept.
+type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (bool, Reply) + Send>;
+
+/// A call that waits.
+struct Job {
+    call: Call,
+    work: Work,
+}
+
+/// The call that runs now.
+type Running = Arc<Mutex<Option<Call>>>;
 
 /// What a call comes to, or what it panicked with.
 type Told<T> = Result<Result<T, StoreError>, Box<dyn Any + Send>>;
@@ -31,28 +43,35 @@ type Told<T> = Result<Result<T, StoreError>, Box<dyn Any + Send>>;
 /// The way to the thread. It ends when this is dropped and all calls are answered.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    interrupt: InterruptHandle,
 }
 
 impl Writer {
-    pub(super) fn start(conn: Connection) -> Result<Self, StoreError> {
-        let interrupt = conn.get_interrupt_handle();
+    pub(super) fn start(mut conn: Connection) -> Result<Self, StoreError> {
+        let running = Running::default();
+        let asked = Arc::clone(&running);
+        let is_given_up = move || {
+            let running = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            running.as_ref().is_some_and(Call::is_given_up)
+        };
+        conn.progress_handler(LOOK_EVERY, Some(is_given_up))
+            .map_err(|error| fault("store", "open", &error))?;
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write(&conn, waiting))
+            .spawn(move || write(&conn, &running, waiting))
             .map_err(|error| StoreError::Refused(format!("no thread can be started: {error}")))?;
-        Ok(Self { jobs, interrupt })
+        Ok(Self { jobs })
     }
 
-    /// Hands a call to the thread. It is done even when its caller does not wait for the answer.
+    /// Hands a call to the thread.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         owner: &'static str,
+        call: Call,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<oneshot::Receiver<Told<T>>, StoreError> {
         let (answer, receiver) = oneshot::channel::<Told<T>>();
-        let job: Job = Box::new(move |conn| {
+        let work: Work = Box::new(move |conn| {
             // The savepoint is rolled back after a panic, so nothing is left half done.
             let told = catch_unwind(AssertUnwindSafe(|| work(conn?)));
             let is_good = matches!(told, Ok(Ok(_)));
@@ -66,7 +85,7 @@ impl Writer {
             });
             (is_good, reply)
         });
-        match self.jobs.try_send(job) {
+        match self.jobs.try_send(Job { call, work }) {
             Ok(()) => Ok(receiver),
             Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable(Fault::of(
                 owner,
@@ -77,11 +96,6 @@ impl Writer {
             Err(mpsc::error::TrySendError::Closed(_)) => Err(is_gone(owner)),
         }
     }
-
-    /// Ends the statement that runs now.
-    pub(super) fn interrupt(&self) {
-        self.interrupt.interrupt();
-    }
 }
 
 /// The thread has ended, which it does only with the program.
@@ -89,7 +103,7 @@ pub(super) fn is_gone(owner: &'static str) -> StoreError {
     StoreError::Unavailable(Fault::of(owner, "call", None, "the store is closed"))
 }
 
-fn write(conn: &Connection, mut waiting: mpsc::Receiver<Job>) {
+fn write(conn: &Connection, running: &Running, mut waiting: mpsc::Receiver<Job>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_MAX
@@ -98,7 +112,7 @@ fn write(conn: &Connection, mut waiting: mpsc::Receiver<Job>) {
             group.push(job);
         }
         let mut replies = Vec::with_capacity(group.len());
-        let committed = commit(conn, group, &mut replies);
+        let committed = commit(conn, running, group, &mut replies);
         if committed.is_err() && !conn.is_autocommit() {
             // When this fails as well, so does the next BEGIN, and its calls are told.
             let _failed = conn.execute_batch("ROLLBACK");
@@ -111,11 +125,22 @@ fn write(conn: &Connection, mut waiting: mpsc::Receiver<Job>) {
 
 /// Runs the calls in one transaction. A call that fails by itself is answered at once; all others are left in
 /// `replies`, for whatever the commit comes to.
-fn commit(conn: &Connection, group: Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+fn commit(
+    conn: &Connection,
+    running: &Running,
+    group: Vec<Job>,
+    replies: &mut Vec<Reply>,
+) -> Result<(), StoreError> {
+    let publish = |call| *running.lock().unwrap_or_else(PoisonError::into_inner) = call;
     let mut state = step(conn, "BEGIN IMMEDIATE");
-    for job in group {
+    for Job { call, work } in group {
+        if call.is_given_up() {
+            continue;
+        }
         state = state.and_then(|()| step(conn, "SAVEPOINT call"));
-        let (is_good, reply) = job(state.clone().map(|()| conn));
+        publish(Some(call));
+        let (is_good, reply) = work(state.clone().map(|()| conn));
+        publish(None);
         if is_good {
             state = step(conn, "RELEASE call");
             replies.push(reply);

@@ -70,6 +70,47 @@ async fn comes_back_after_the_server_was_gone() {
     assert_eq!(count(&tables).await, 3);
 }
 
+/// As behind a pooler that hands a session to others between two transactions.
+#[tokio::test]
+async fn what_others_told_a_session_does_not_matter() {
+    const TELL: Sql<2> = Sql::new("tell", "SELECT set_config($1, $2, false)");
+    const TOLD: Sql<1> = Sql::new("told", "SELECT current_setting($1)");
+    let server = Server::start();
+    let (url, mut shops) = (server.url(), Vec::new());
+    for schema in ["one", "other"] {
+        let place = Place::Postgres { url: &url, schema };
+        let store = Store::open(place).await.unwrap();
+        shops.push(store.tables(SHOP).await.unwrap());
+    }
+    let [one, other] = &shops[..] else { panic!() };
+    // They follow each other, so each goes through the same session.
+    let tell = |name: &str, told: &str| one.write(vec![TELL.with([name.into(), told.into()])]);
+    for (name, told, expected) in [
+        ("statement_timeout", "1h", "20s"),
+        ("lock_timeout", "1h", "15s"),
+        ("idle_in_transaction_session_timeout", "1h", "30s"),
+        ("client_connection_check_interval", "1h", "1s"),
+        ("search_path", "other", "one"),
+    ] {
+        tell(name, told).await.unwrap();
+        let asked = || vec![TOLD.with([name.into()])];
+        let read = one.read(asked()).await.unwrap();
+        let write = one.write(asked()).await.unwrap();
+        let ((), change) = one
+            .change(Vec::new(), move |_| ((), asked()))
+            .await
+            .unwrap();
+        for found in [read, write, change] {
+            let found: String = found[0].rows[0].get(0).unwrap();
+            assert_eq!(found.trim_matches('"'), expected, "{name}");
+        }
+    }
+    tell("search_path", "other").await.unwrap();
+    one.write(vec![ADD.with([])]).await.unwrap();
+    tell("search_path", "other").await.unwrap();
+    assert_eq!((count(one).await, count(other).await), (1, 0));
+}
+
 #[tokio::test]
 async fn what_a_person_has_to_mend_is_refused_in_words() {
     let server = Server::start();
