@@ -271,7 +271,7 @@ mod tests {
     use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
     use sluice_journal::{
         Books, DeliveryReport, Embedded, Entry, EventKey, LaneId, LeaseLimits, Options, Outcome,
-        SourceName,
+        SourceName, Start,
     };
 
     use super::*;
@@ -383,6 +383,9 @@ mod tests {
             test_code: None,
             accepted_ms: 1_000,
             in_doubt: false,
+            start: Start::Waiting,
+            window_ms: None,
+            is_completed: false,
             event: event.unwrap(),
         };
         maintenance.journal.append(vec![entry]).await.unwrap();

@@ -23,7 +23,7 @@ use sluice_event::{
 };
 use sluice_journal::{
     DeliveryReport, Embedded, Entry, Journal, LaneId, LeaseLimits, Options, Outcome, Retention,
-    SourceName,
+    SourceName, Start,
 };
 
 const T0_MS: u64 = 1_751_000_000_000;
@@ -73,6 +73,9 @@ fn entry(event: &SealedEvent, dataset: &DatasetId, source: &SourceName) -> Entry
         test_code: None,
         accepted_ms: T0_MS,
         in_doubt: false,
+        start: Start::Waiting,
+        window_ms: None,
+        is_completed: false,
         event: event.clone(),
     }
 }

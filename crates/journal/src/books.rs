@@ -8,7 +8,7 @@ pub struct Tally {
     pub received: u64,
     /// Events that no dataset could take.
     pub rejected: u64,
-    /// Events that were taken: every one is in exactly one of the five states below.
+    /// Events that were taken: every one is in exactly one of the six states below.
     pub accepted: u64,
     /// On disk, not yet delivered.
     pub waiting: u64,
@@ -20,6 +20,8 @@ pub struct Tally {
     pub expired: u64,
     /// Sluice keeps them back.
     pub withheld: u64,
+    /// They are notes, and not meant for Meta.
+    pub recorded: u64,
     /// Copies of accepted events; they were counted and went nowhere.
     pub duplicate: u64,
 }
@@ -34,6 +36,7 @@ pub fn books_balance(tally: &Tally) -> bool {
         tally.refused,
         tally.expired,
         tally.withheld,
+        tally.recorded,
     ];
     sum(&arrivals) == Some(tally.received) && sum(&states) == Some(tally.accepted)
 }
@@ -58,6 +61,7 @@ mod tests {
             refused: 1,
             expired: 1,
             withheld: 0,
+            recorded: 0,
             duplicate: 7,
         };
         assert!(books_balance(&tally));

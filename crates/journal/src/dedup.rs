@@ -12,13 +12,16 @@
 //!   two windows longer than it should.
 //! - While the time is in doubt nothing is forgotten; that generations are limited in number bounds the memory.
 //! - The first row that is remembered is kept in the file. The start begins there, whatever times rows have.
+//! - Classes by the length of the window: two for what follows from the action source, and a few for windows that
+//!   events have of their own, which the row tells exactly. Those are apart, because the start reads them by
+//!   themselves: a sale of two months ago must not make it read all page views since.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use sluice_event::ActionSource;
 
-use crate::types::EventKey;
+use crate::types::{EventKey, WINDOW_MAX_MS};
 
 /// The 16 bytes of an event's identity.
 pub(crate) type Identity = [u8; 16];
@@ -32,18 +35,44 @@ const SLACK_MS: u64 = 3_600_000;
 /// memory of usual days; beyond it the oldest is forgotten even while the time is in doubt.
 const GENERATIONS_MAX: usize = 10;
 
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// How long events with a window of their own are remembered, at least: the next of these lengths.
+const OWN_MS: [u64; 3] = [7 * DAY_MS, 30 * DAY_MS, WINDOW_MAX_MS];
+
+/// The window for copies of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// The one that follows from its action source.
+    BySource(ActionSource),
+    /// One of its own, of this many milliseconds.
+    Own(u64),
+}
+
+/// The first rows that are remembered; no row before them is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    /// Of those whose window follows from the action source.
+    pub(crate) usual: Option<EventKey>,
+    /// Of those with a window of their own.
+    pub(crate) own: Option<EventKey>,
+}
+
 /// A row that may hold the same event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) key: EventKey,
-    /// How long after its arrival another one counts as its copy.
+    /// How long after its arrival another one counts as its copy, unless its row says otherwise.
     pub(crate) window_ms: u64,
 }
 
 /// Identities of the events that came lately.
 pub(crate) struct Dedup {
-    classes: [Class; 2],
+    classes: [Class; USUAL + OWN_MS.len()],
 }
+
+/// Classes of events whose window follows from the action source; they come first.
+const USUAL: usize = 2;
 
 /// The events with one length of window.
 struct Class {
@@ -92,14 +121,18 @@ fn window_ms(source: ActionSource) -> u64 {
 
 impl Dedup {
     pub(crate) fn new() -> Self {
-        let class = |source| Class {
-            window_ms: window_ms(source),
+        let class = |window_ms| Class {
+            window_ms,
             generations: VecDeque::new(),
         };
+        let [week, month, longest] = OWN_MS.map(class);
         Self {
             classes: [
-                class(ActionSource::Website),
-                class(ActionSource::PhysicalStore),
+                class(window_ms(ActionSource::Website)),
+                class(window_ms(ActionSource::PhysicalStore)),
+                week,
+                month,
+                longest,
             ],
         }
     }
@@ -125,10 +158,10 @@ impl Dedup {
         &mut self,
         identity: &Identity,
         key: EventKey,
-        source: ActionSource,
+        window: Window,
         accepted_ms: u64,
     ) {
-        let (generation, row) = self.class(source).current(key, accepted_ms);
+        let (generation, row) = self.class(window).current(key, accepted_ms);
         generation.newest_ms = generation.newest_ms.max(accepted_ms);
         let fingerprint = fingerprint(identity);
         let [high, low] = [fingerprint >> 32, fingerprint & u64::from(u32::MAX)]
@@ -145,18 +178,24 @@ impl Dedup {
         }
     }
 
-    /// The first row that is remembered; no row before it is.
-    pub(crate) fn first(&self) -> Option<EventKey> {
-        let generations = self.classes.iter().flat_map(|class| &class.generations);
-        generations
-            .map(|generation| EventKey(generation.first))
-            .min()
+    /// The first rows that are remembered.
+    pub(crate) fn first(&self) -> Seen {
+        let first = |classes: &[Class]| {
+            let generations = classes.iter().flat_map(|class| &class.generations);
+            let firsts = generations.map(|generation| EventKey(generation.first));
+            firsts.min()
+        };
+        let (usual, own) = self.classes.split_at(USUAL);
+        Seen {
+            usual: first(usual),
+            own: first(own),
+        }
     }
 
     /// Forgets an event that was inserted and never committed.
-    pub(crate) fn remove(&mut self, identity: &Identity, key: EventKey, source: ActionSource) {
+    pub(crate) fn remove(&mut self, identity: &Identity, key: EventKey, window: Window) {
         let wanted = fingerprint(identity);
-        for generation in &mut self.class(source).generations {
+        for generation in &mut self.class(window).generations {
             let first = generation.first;
             let is_it =
                 |slot: &Slot| slot.fingerprint() == wanted && first + i64::from(slot.row) == key.0;
@@ -167,8 +206,14 @@ impl Dedup {
         }
     }
 
-    fn class(&mut self, source: ActionSource) -> &mut Class {
-        let index = usize::from(window_ms(source) > self.classes[0].window_ms);
+    fn class(&mut self, window: Window) -> &mut Class {
+        let index = match window {
+            Window::BySource(source) => usize::from(window_ms(source) > self.classes[0].window_ms),
+            Window::Own(own_ms) => {
+                let fits = OWN_MS.iter().position(|class_ms| own_ms <= *class_ms);
+                USUAL + fits.unwrap_or(OWN_MS.len() - 1)
+            }
+        };
         &mut self.classes[index]
     }
 }
@@ -218,7 +263,8 @@ mod tests {
 
     use super::*;
 
-    const WEB: ActionSource = ActionSource::Website;
+    const WEB: Window = Window::BySource(ActionSource::Website);
+    const STORE: Window = Window::BySource(ActionSource::PhysicalStore);
     const HOUR_MS: u64 = 3_600_000;
 
     fn identity(id: u64) -> Identity {
@@ -255,7 +301,7 @@ mod tests {
     #[test]
     fn generations_come_and_go_with_the_window() {
         let mut dedup = Dedup::new();
-        let window_h = window_ms(WEB) / HOUR_MS;
+        let window_h = window_ms(ActionSource::Website) / HOUR_MS;
         for hour in 0..1_000 {
             let key = EventKey(i64::try_from(hour).unwrap());
             dedup.forget(hour * HOUR_MS);
@@ -270,12 +316,11 @@ mod tests {
     #[test]
     fn each_window_has_its_own_generations() {
         let mut dedup = Dedup::new();
-        let store = ActionSource::PhysicalStore;
-        dedup.insert(&identity(1), EventKey(1), store, 0);
+        dedup.insert(&identity(1), EventKey(1), STORE, 0);
         dedup.insert(&identity(2), EventKey(2), WEB, 0);
         dedup.forget(72 * HOUR_MS);
         dedup.insert(&identity(3), EventKey(3), WEB, 72 * HOUR_MS);
-        dedup.insert(&identity(4), EventKey(4), store, 72 * HOUR_MS);
+        dedup.insert(&identity(4), EventKey(4), STORE, 72 * HOUR_MS);
         assert_eq!(keys(&dedup, 1), [1]);
         assert!(keys(&dedup, 2).is_empty());
         let found = dedup.candidates(&identity(1)).next().unwrap();
@@ -285,15 +330,14 @@ mod tests {
     #[test]
     fn the_first_row_that_is_remembered_moves_with_the_generations() {
         let mut dedup = Dedup::new();
-        assert_eq!(dedup.first(), None);
-        let store = ActionSource::PhysicalStore;
-        for (key, source, hour) in [(7, WEB, 0), (8, store, 1), (9, WEB, 60), (10, WEB, 120)] {
+        assert_eq!(dedup.first().usual, None);
+        for (key, source, hour) in [(7, WEB, 0), (8, STORE, 1), (9, WEB, 60), (10, WEB, 120)] {
             dedup.forget(hour * HOUR_MS);
             dedup.insert(&identity(0), EventKey(key), source, hour * HOUR_MS);
         }
-        assert_eq!(dedup.first(), Some(EventKey(8)), "7 is forgotten");
+        assert_eq!(dedup.first().usual, Some(EventKey(8)), "7 is forgotten");
         dedup.forget(400 * HOUR_MS);
-        assert_eq!(dedup.first(), None);
+        assert_eq!(dedup.first().usual, None);
     }
 
     #[test]
@@ -309,7 +353,7 @@ mod tests {
         assert!((0..1_000).all(|turn| keys(&dedup, turn).len() == 1));
         // Of what lies ahead nothing is known but that it was wrong: it goes with a window from now.
         let mut hour = 10;
-        while dedup.first().is_some() {
+        while dedup.first().usual.is_some() {
             dedup.forget(hour * HOUR_MS);
             hour += 1;
         }

@@ -28,8 +28,8 @@ pub trait Journal: Send + Sync {
     }
 
     /// Takes waiting events of a lane, those close to expiry first and the rest in order of arrival:
-    /// as many as fit into both limits, at least one if one waits. No other lease gets them until they
-    /// are settled or this one is dropped.
+    /// as many as fit into both limits, at least one if one waits. Events on hold are left out until they are due.
+    /// No other lease gets them until they are settled or this one is dropped.
     fn lease<'a>(&'a self, lane: &'a LaneId, limits: LeaseLimits) -> Answer<'a, Lease>;
 
     /// Records what became of events of the lease, and the request that carried them. Events that the
@@ -52,8 +52,8 @@ pub trait Journal: Send + Sync {
     /// What waits in a lane.
     fn waiting(&self, lane: &LaneId) -> Waiting;
 
-    /// Rings when a lane has something to do again, when what it has fills a batch, and when events come
-    /// back to it. One holder listens, and says when a batch of its own is full.
+    /// Rings when a lane has something to do again, when what it has fills a batch, when events come back to it,
+    /// and when one comes that is due before all others on hold. One holder listens, and says when a batch of its own is full.
     fn bell(&self, lane: &LaneId, full: BatchLimits) -> Arc<Notify>;
 
     /// Every lane that has waiting events, or had some since the start or since it was retired; changes when one
@@ -124,7 +124,8 @@ pub struct LeaseLimits {
     pub bytes_max: usize,
     /// Events that expire before this Unix second go first.
     pub urgent_before_s: i64,
-    /// Now, in milliseconds since 1970: events that turn out to be damaged or locked are withheld as of this moment.
+    /// Now, in milliseconds since 1970: events on hold that are due by now are taken, and those that turn out to be
+    /// damaged or locked are withheld as of this moment.
     pub now_ms: u64,
 }
 

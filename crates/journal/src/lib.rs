@@ -38,5 +38,5 @@ pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 pub use types::{
     Appended, Arrivals, BatchLimits, BodyKeyId, Cause, DeliveryReport, Entry, EventKey, EventState,
     InvalidName, LaneId, Leased, Outcome, Received, Rejection, RequestRecord, SentEvents,
-    SourceName, TestCode, Waiting,
+    SourceName, Start, TestCode, URGENT_S, WINDOW_MAX_MS, Waiting,
 };

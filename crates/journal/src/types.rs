@@ -70,6 +70,38 @@ impl fmt::Display for TestCode {
     }
 }
 
+/// The state in which an event begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// It waits, and is sent as soon as its lane can.
+    Waiting,
+    /// It waits, but no lease takes it before this time: until then it may be amended. It is free at least
+    /// [`URGENT_S`] before it expires, whatever is said here, and as soon as the clock turns out to have been set
+    /// back by more than the hold is long.
+    Due {
+        /// In milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// It is final and is never sent, so its body is not kept. Without consent, for instance, it is withheld.
+    Final(Outcome),
+    /// It is a note, such as a refund or a cancellation: what is known of it is kept, and no lane ever sees it.
+    /// Its body is not kept.
+    Recorded,
+}
+
+impl Start {
+    /// Whether the event may be sent some day, for which its body is kept.
+    pub fn waits(&self) -> bool {
+        matches!(self, Start::Waiting | Start::Due { .. })
+    }
+}
+
+/// An event that expires within this many seconds is urgent: it goes first in its lane, and is not on hold.
+pub const URGENT_S: i64 = 6 * 60 * 60;
+
+/// The longest window for copies that an event can have of its own, in milliseconds: 60 days.
+pub const WINDOW_MAX_MS: u64 = 60 * 24 * 60 * 60 * 1_000;
+
 /// An event on its way into the journal.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -84,6 +116,13 @@ pub struct Entry {
     /// The clock that says when it came may be wrong by much. Then nothing is forgotten for it, and whatever is
     /// remembered counts as an original.
     pub in_doubt: bool,
+    /// The state it begins in.
+    pub start: Start,
+    /// How long after its arrival another event with its identity counts as a copy, in milliseconds, up to
+    /// [`WINDOW_MAX_MS`]; `None` for as long as its `action_source` says.
+    pub window_ms: Option<u64>,
+    /// It has identifiers that its source did not send and that were known from elsewhere.
+    pub is_completed: bool,
     /// The event itself.
     pub event: SealedEvent,
 }
@@ -258,19 +297,22 @@ pub enum EventState {
     Refused,
     /// It grew too old before Meta could take it.
     Expired,
-    /// Sluice keeps it back: its bytes on disk are damaged, it may have arrived at Meta already, or a person
-    /// dropped it.
+    /// Sluice keeps it back: its bytes on disk are damaged, it may have arrived at Meta already, a person
+    /// dropped it, or it came without consent.
     Withheld,
+    /// It is a note, and is not meant for Meta.
+    Recorded,
 }
 
 impl EventState {
     /// Every state.
-    pub const ALL: [EventState; 5] = [
+    pub const ALL: [EventState; 6] = [
         EventState::Waiting,
         EventState::Delivered,
         EventState::Refused,
         EventState::Expired,
         EventState::Withheld,
+        EventState::Recorded,
     ];
 
     /// The word for it.
@@ -281,6 +323,7 @@ impl EventState {
             EventState::Refused => "refused",
             EventState::Expired => "expired",
             EventState::Withheld => "withheld",
+            EventState::Recorded => "recorded",
         }
     }
 }
@@ -363,7 +406,7 @@ pub struct DeliveryReport {
 /// What waits in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Waiting {
-    /// Events on disk that are not leased.
+    /// Events on disk that are neither leased nor on hold.
     pub ready: usize,
     /// Bytes of their JSON, with a comma for each.
     pub ready_bytes: usize,
@@ -373,6 +416,10 @@ pub struct Waiting {
     pub oldest_ms: Option<u64>,
     /// When the first of both expires, in Unix seconds.
     pub first_expiry_s: Option<i64>,
+    /// Events that no lease has taken yet because they were not due.
+    pub on_hold: usize,
+    /// When the first of those is due, in milliseconds since 1970. The next lease from then on takes it.
+    pub next_due_ms: Option<u64>,
 }
 
 /// When a batch is full.
@@ -385,6 +432,11 @@ pub struct BatchLimits {
 }
 
 impl Waiting {
+    /// All events of the lane: those that are ready, leased or on hold.
+    pub fn events(&self) -> usize {
+        self.ready + self.leased + self.on_hold
+    }
+
     /// Whether the events that are not leased fill a batch.
     pub fn fills(&self, batch: BatchLimits) -> bool {
         self.ready >= batch.events_max || self.ready_bytes >= batch.bytes_max

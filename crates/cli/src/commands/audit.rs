@@ -36,7 +36,7 @@ Every accepted event is counted again from its own rows; nothing of that is take
 The books balance when
   received = accepted + duplicate + rejected
 for every dataset and source, and
-  accepted = waiting + delivered + refused + expired + withheld
+  accepted = waiting + delivered + refused + expired + withheld + recorded
 for every dataset, source and event name, and when the counters kept on the way say the same. An
 event that was meant for two datasets counts once for each.
 
@@ -116,6 +116,7 @@ struct Report<'a> {
     refused: Option<u64>,
     expired: Option<u64>,
     withheld: Option<u64>,
+    recorded: Option<u64>,
     duplicate: Option<u64>,
     balanced: bool,
     /// What was delivered went to the sandbox, and not to Meta.
@@ -170,6 +171,7 @@ struct Book<'a> {
     refused: u64,
     expired: u64,
     withheld: u64,
+    recorded: u64,
     duplicate: u64,
     balanced: bool,
 }
@@ -189,6 +191,7 @@ impl<'a> Report<'a> {
             refused: tally.map(|tally| tally.refused),
             expired: tally.map(|tally| tally.expired),
             withheld: tally.map(|tally| tally.withheld),
+            recorded: tally.map(|tally| tally.recorded),
             duplicate: tally.map(|tally| tally.duplicate),
             balanced: found.is_balanced(),
             trial: found.is_trial,
@@ -240,6 +243,7 @@ impl<'a> Book<'a> {
             refused: rows.refused,
             expired: rows.expired,
             withheld: rows.withheld,
+            recorded: rows.recorded,
             duplicate: rows.duplicate,
             balanced: group.balances(),
         }
@@ -247,7 +251,7 @@ impl<'a> Book<'a> {
 }
 
 /// The counts in the order in which they are shown.
-fn counts(tally: &Tally) -> [(&'static str, u64); 9] {
+fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
     [
         ("received", tally.received),
         ("rejected", tally.rejected),
@@ -257,12 +261,13 @@ fn counts(tally: &Tally) -> [(&'static str, u64); 9] {
         ("refused", tally.refused),
         ("expired", tally.expired),
         ("withheld", tally.withheld),
+        ("recorded", tally.recorded),
         ("duplicate", tally.duplicate),
     ]
 }
 
 /// Those of one event name: what came in is counted by source alone.
-fn by_name(tally: &Tally) -> [(&'static str, u64); 8] {
+fn by_name(tally: &Tally) -> [(&'static str, u64); 9] {
     let [_received, counts @ ..] = counts(tally);
     counts
 }
@@ -281,7 +286,10 @@ fn note(state: &str, is_trial: bool) -> &'static str {
         "delivered" => "Meta took them",
         "refused" => "Meta refused them: `sluice dead list`",
         "expired" => "too old before Meta could take them",
-        "withheld" => "kept back: damaged on disk, perhaps arrived already, or dropped by hand",
+        "withheld" => {
+            "kept back: damaged, perhaps arrived already, dropped by hand, or without consent"
+        }
+        "recorded" => "notes, such as refunds, which are not meant for Meta",
         _ => "copies of accepted events, which go nowhere",
     }
 }

@@ -27,7 +27,7 @@ fn programs_get_the_law_of_the_books_at_the_top() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let counts = json!({
         "received": 8, "rejected": 2, "accepted": 5, "waiting": 1, "delivered": 1, "refused": 2, "expired": 1,
-        "withheld": 0, "duplicate": 1, "balanced": true,
+        "withheld": 0, "recorded": 0, "duplicate": 1, "balanced": true,
     });
     let mut book = counts.clone();
     book["dataset"] = journal::DATASET.into();
@@ -36,7 +36,7 @@ fn programs_get_the_law_of_the_books_at_the_top() {
     // A name that may not be kept has a book of its own.
     let mut nameless = json!({
         "received": 1, "rejected": 1, "accepted": 0, "waiting": 0, "delivered": 0, "refused": 0,
-        "expired": 0, "withheld": 0, "duplicate": 0, "balanced": true,
+        "expired": 0, "withheld": 0, "recorded": 0, "duplicate": 0, "balanced": true,
     });
     for key in ["dataset", "source"] {
         nameless[key] = book[key].clone();
@@ -82,12 +82,13 @@ JOURNAL/journal.db
   delivered  1  Meta took them
   refused    2  Meta refused them: `sluice dead list`
   expired    1  too old before Meta could take them
-  withheld   0  kept back: damaged on disk, perhaps arrived already, or dropped by hand
+  withheld   0  kept back: damaged, perhaps arrived already, dropped by hand, or without consent
+  recorded   0  notes, such as refunds, which are not meant for Meta
   duplicate  1  copies of accepted events, which go nowhere
 
-  dataset           source  event      rejected  accepted  waiting  delivered  refused  expired  withheld  duplicate
-  1234567890123456  shop    Purchase          1         5        1          1        2        1         0          1
-  1234567890123456  shop    (no name)         1         0        0          0        0        0         0          0
+  dataset           source  event      rejected  accepted  waiting  delivered  refused  expired  withheld  recorded  duplicate
+  1234567890123456  shop    Purchase          1         5        1          1        2        1         0         0          1
+  1234567890123456  shop    (no name)         1         0        0          0        0        0         0         0          0
 
   1 Purchase from shop for 1234567890123456: rejected by purchase_value_missing
   1 (no name) from shop for 1234567890123456: rejected by event_name_invalid

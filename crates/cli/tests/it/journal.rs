@@ -9,7 +9,7 @@ use sluice_event::{
 use sluice_journal::{
     Arrivals, BodyKey, BodyKeys, Cause, DeliveryReport, Embedded, Encryption, Entry, EventKey,
     Journal as _, LaneId, LeaseLimits, Options, Outcome, Received, Rejection, RequestRecord,
-    SourceName,
+    SourceName, Start,
 };
 
 pub(crate) const DATASET: &str = "1234567890123456";
@@ -62,6 +62,9 @@ fn entry(id: &str, age_ms: u64) -> Entry {
         // However old they are, events come in the order of time.
         accepted_ms: now_ms() - age_ms.min(60_000),
         in_doubt: false,
+        start: Start::Waiting,
+        window_ms: None,
+        is_completed: false,
         event: sealed.unwrap(),
     }
 }

@@ -156,9 +156,7 @@ impl Doors {
     /// How many events are on disk and not delivered.
     pub(crate) fn waiting(&self) -> usize {
         let lanes = self.lanes().into_iter();
-        lanes
-            .map(|(_, waiting)| waiting.ready + waiting.leased)
-            .sum()
+        lanes.map(|(_, waiting)| waiting.events()).sum()
     }
 
     /// What waits in every lane.

@@ -64,7 +64,7 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
     let lanes = doors.lanes().into_iter().filter(|(id, waiting)| {
         let report = rows.get(id).map(|row| &row.report);
         let is_flowing = report.is_none_or(|it| matches!(it.state, LaneState::Flowing));
-        id.test_code.is_none() || waiting.ready + waiting.leased > 0 || !is_flowing
+        id.test_code.is_none() || waiting.events() > 0 || !is_flowing
     });
     let lanes = lanes.map(|(id, waiting)| {
         let row = rows.get(&id);
@@ -81,7 +81,7 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
             "state": state,
             "reason": reason,
             "since": row.map(since_s),
-            "waiting": waiting.ready + waiting.leased,
+            "waiting": waiting.events(),
             "held": report.map_or(0, |report| report.held),
             "held_keys": report.map_or(Vec::new(), held_keys),
             "first_expiry": waiting.first_expiry_s,

@@ -14,7 +14,9 @@ use sluice_event::limits::EVENT_ID_BYTES_MAX;
 use sluice_event::{
     Code, DatasetId, Event, Finding, Findings, Moment, Remains, SealedEvent, batch,
 };
-use sluice_journal::{Appended, Arrivals, Entry, JournalError, Received, Rejection, TestCode};
+use sluice_journal::{
+    Appended, Arrivals, Entry, JournalError, Received, Rejection, Start, TestCode,
+};
 
 use super::body::{self, BodyError, Reserved, text_of};
 use super::doors::Doors;
@@ -437,6 +439,9 @@ impl Doors {
                         .or_else(|| self.test_code(route, dataset, (accepted_ms, in_doubt))),
                     accepted_ms,
                     in_doubt,
+                    start: Start::Waiting,
+                    window_ms: None,
+                    is_completed: false,
                     event,
                 });
             };

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sluice_graph::{Client, Proof};
-use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, Waiting};
+use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, URGENT_S, Waiting};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -48,9 +48,6 @@ use size::{Allowed, Size};
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
 use tokens::{Token, Tokens};
-
-/// Events closer than this to the end of their time go before all others, in seconds.
-const URGENT_S: i64 = 6 * 60 * 60;
 
 /// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
 /// one that was forgotten must not stay with a shop's events for ever.
@@ -239,11 +236,11 @@ impl Lane {
             return Step::WaitUntil(now_ms.saturating_add(JOURNAL_LOOK_MS));
         }
         let waiting = self.context.journal.waiting(&self.context.id);
-        let ready = waiting.ready;
+        let ready = step::ready(&waiting, now_ms);
         if ready == 0 {
             self.ready_since_ms = None;
         }
-        let is_idle = ready + waiting.leased == 0 && self.flights.is_empty();
+        let is_idle = waiting.events() == 0 && self.flights.is_empty();
         let idle_since_ms = self.idle_since_ms.unwrap_or(now_ms);
         self.idle_since_ms = is_idle.then_some(idle_since_ms);
         let fresh = self.context.fresh();
@@ -254,6 +251,7 @@ impl Lane {
         let step = step::next(&View {
             now_ms,
             ready,
+            next_due_ms: waiting.next_due_ms,
             ready_since_ms: match ready {
                 0 => now_ms,
                 _ => *self.ready_since_ms.get_or_insert(now_ms),

@@ -89,7 +89,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
-    use sluice_journal::{Embedded, Entry, Options, SourceName};
+    use sluice_journal::{Embedded, Entry, Options, SourceName, Start};
 
     use super::*;
     use crate::clock::{Clock, SharedClock};
@@ -128,6 +128,9 @@ mod tests {
             test_code: None,
             accepted_ms: NOW_MS,
             in_doubt: false,
+            start: Start::Waiting,
+            window_ms: None,
+            is_completed: false,
             event: sealed.unwrap(),
         }
     }

@@ -1,12 +1,16 @@
 //! What a lane does next. Pure: what it sees in, what it does out.
 
+use sluice_journal::Waiting;
+
 /// What a lane sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct View {
     /// Now, in milliseconds since 1970.
     pub(crate) now_ms: u64,
-    /// Events that could be sent.
+    /// Events that could be sent; see [`ready`].
     pub(crate) ready: usize,
+    /// When the first of those on hold is due.
+    pub(crate) next_due_ms: Option<u64>,
     /// Since when some are ready.
     pub(crate) ready_since_ms: u64,
     /// Requests in flight.
@@ -42,6 +46,13 @@ pub(crate) fn yields_until(fresh_fill_batches: bool, shipped_ms: u64, now_ms: u6
     (fresh_fill_batches && turn_ms > now_ms).then(|| turn_ms.min(now_ms.saturating_add(YIELD_MS)))
 }
 
+/// How many events could be sent: those that no lease has taken off their hold yet are at least one, once the first of
+/// them is due.
+pub(crate) fn ready(waiting: &Waiting, now_ms: u64) -> usize {
+    let is_due = waiting.next_due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+    waiting.ready.max(usize::from(is_due))
+}
+
 /// What a lane does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -57,8 +68,11 @@ pub(crate) enum Step {
 
 /// What to do next.
 pub(crate) fn next(view: &View) -> Step {
-    if view.ready == 0 || view.in_flight >= view.in_flight_max {
+    if view.in_flight >= view.in_flight_max {
         return Step::Wait;
+    }
+    if view.ready == 0 {
+        return view.next_due_ms.map_or(Step::Wait, Step::WaitUntil);
     }
     if let Some(pause_ms) = view.pause_ms.filter(|pause_ms| *pause_ms > view.now_ms) {
         return Step::WaitUntil(pause_ms);
@@ -83,6 +97,7 @@ mod tests {
     const VIEW: View = View {
         now_ms: 10_000,
         ready: 5,
+        next_due_ms: None,
         ready_since_ms: 9_900,
         in_flight: 0,
         in_flight_max: 4,
@@ -116,6 +131,33 @@ mod tests {
                 Step::Ship(1_000),
             ),
             ("nothing to do", View { ready: 0, ..VIEW }, Step::Wait),
+            (
+                "nothing is due yet",
+                View {
+                    ready: 0,
+                    next_due_ms: Some(70_000),
+                    ..VIEW
+                },
+                Step::WaitUntil(70_000),
+            ),
+            (
+                "what is on hold delays no other",
+                View {
+                    next_due_ms: Some(70_000),
+                    ..VIEW
+                },
+                Step::WaitUntil(10_100),
+            ),
+            (
+                "all hands full, and nothing is due",
+                View {
+                    ready: 0,
+                    in_flight: 4,
+                    next_due_ms: Some(70_000),
+                    ..VIEW
+                },
+                Step::Wait,
+            ),
             (
                 "all hands full",
                 View {
@@ -173,6 +215,24 @@ mod tests {
             ),
         ] {
             assert_eq!(next(&view), step, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_could_be_sent() {
+        let waiting = |ready, next_due_ms| Waiting {
+            ready,
+            on_hold: 3,
+            next_due_ms,
+            ..Waiting::default()
+        };
+        for (waiting, expected) in [
+            (waiting(0, Some(1_001)), 0),
+            (waiting(0, Some(1_000)), 1),
+            (waiting(7, Some(1_000)), 7),
+            (waiting(7, None), 7),
+        ] {
+            assert_eq!(ready(&waiting, 1_000), expected, "{waiting:?}");
         }
     }
 

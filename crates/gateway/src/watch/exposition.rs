@@ -119,7 +119,7 @@ pub(super) struct LaneGauges<'a> {
 
 impl<'a> LaneGauges<'a> {
     fn add(&mut self, waiting: Waiting, report: Option<&'a LaneReport>) {
-        self.events += waiting.ready + waiting.leased;
+        self.events += waiting.events();
         self.oldest_ms = self.oldest_ms.into_iter().chain(waiting.oldest_ms).min();
         let expiries = self.first_expiry_s.into_iter();
         self.first_expiry_s = expiries.chain(waiting.first_expiry_s).min();

@@ -285,7 +285,7 @@ fn sum_of(record: &RequestRecord) -> Sum {
 }
 
 fn tell_state(lane: &LaneId, state: &LaneState, waiting: Waiting) {
-    let (dataset, events) = (lane.dataset.as_str(), waiting.ready + waiting.leased);
+    let (dataset, events) = (lane.dataset.as_str(), waiting.events());
     let first_expiry = waiting.first_expiry_s.map(rfc3339);
     let replay = lane.is_replay;
     match state {

@@ -55,7 +55,7 @@ pub(crate) struct State {
 }
 
 /// The lines of the books, as `sluice audit` has them.
-pub(crate) fn states(tally: &Tally) -> [(&'static str, u64); 9] {
+pub(crate) fn states(tally: &Tally) -> [(&'static str, u64); 10] {
     [
         ("received", tally.received),
         ("accepted", tally.accepted),
@@ -66,6 +66,7 @@ pub(crate) fn states(tally: &Tally) -> [(&'static str, u64); 9] {
         ("refused", tally.refused),
         ("expired", tally.expired),
         ("withheld", tally.withheld),
+        ("recorded", tally.recorded),
     ]
 }
 

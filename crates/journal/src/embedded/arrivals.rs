@@ -160,6 +160,7 @@ pub(super) fn compare_sums(
         ("refused", kept.refused, counted.refused),
         ("expired", kept.expired, counted.expired),
         ("withheld", kept.withheld, counted.withheld),
+        ("recorded", kept.recorded, counted.recorded),
     ] {
         if kept != counted {
             problems.add(|| {

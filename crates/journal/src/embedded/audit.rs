@@ -108,7 +108,7 @@ fn count_rows(
         outcomes
             .next()?
             // A state of another type is an unknown one.
-            .map(|row| Ok((row.get(0)?, row.get(1).unwrap_or(-1))))
+            .map(|row| Ok((row.get(0)?, row.get(1).unwrap_or(i64::MIN))))
             .transpose()
     };
     let mut outcome = next_outcome()?;
@@ -188,7 +188,11 @@ fn count_tallies(
 /// What follows from the counts.
 fn finish(groups: &mut Groups) {
     for (rows, counted) in groups.values_mut() {
-        let settled = counted.delivered + counted.refused + counted.expired + counted.withheld;
+        let settled = counted.delivered
+            + counted.refused
+            + counted.expired
+            + counted.withheld
+            + counted.recorded;
         counted.waiting = counted.accepted.saturating_sub(settled);
         // Copies have no rows; rejected events have some, but not all of them for ever.
         (rows.duplicate, rows.rejected) = (counted.duplicate, counted.rejected);
@@ -208,6 +212,7 @@ fn compare(problems: &mut Problems, group: &AuditGroup) {
         ("refused", rows.refused, counted.refused),
         ("expired", rows.expired, counted.expired),
         ("withheld", rows.withheld, counted.withheld),
+        ("recorded", rows.recorded, counted.recorded),
     ];
     for (state, rows, counted) in counts {
         if rows != counted {

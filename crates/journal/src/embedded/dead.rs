@@ -45,6 +45,8 @@ pub struct Replayed {
     pub too_old: u64,
     /// Their bodies were deleted by retention.
     pub gone: u64,
+    /// They were final when they came, without consent for instance, so their bodies were never kept.
+    pub never_kept: u64,
     /// Their bodies are not what was written; they stay withheld.
     pub damaged: u64,
     /// An event with the same id came after them, and is delivered, waits, may have arrived, or is sent again now.
@@ -70,6 +72,8 @@ struct Dead {
     counted: Counted,
     cause: Cause,
     expires_s: i64,
+    /// The bytes of the body when the event came; 0 if it was never kept.
+    bytes: u64,
 }
 
 impl Books {
@@ -191,7 +195,7 @@ fn matching(
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
     conn.prepare_cached(
         "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s, e.identity,
-                e.test_code
+                e.test_code, e.bytes
          FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
     )?
     .query_row([key.0], |row| {
@@ -202,6 +206,7 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
             counted: Counted::of_state(state(row.get(3)?)).unwrap_or(Counted::Withheld),
             cause: cause(row, 4)?,
             expires_s: row.get(7)?,
+            bytes: row.get(10)?,
         })
     })
     .optional()
@@ -312,6 +317,7 @@ enum Fate {
     Replay(EventKey, Dead),
     TooOld,
     Gone,
+    NeverKept,
     Damaged,
     Superseded,
     NotDead,
@@ -368,7 +374,9 @@ impl Replay {
             let Some(dead) = dead(conn, key)?.filter(|_| seen.insert(key)) else {
                 return Ok(Fate::NotDead);
             };
-            Ok(if dead.expires_s < now_s {
+            Ok(if dead.bytes == 0 {
+                Fate::NeverKept
+            } else if dead.expires_s < now_s {
                 Fate::TooOld
             } else if self.unreadable.contains(key) {
                 Fate::Damaged
@@ -391,6 +399,7 @@ impl Replay {
                 Fate::Replay(..) => &mut self.sum.replayed,
                 Fate::TooOld => &mut self.sum.too_old,
                 Fate::Gone => &mut self.sum.gone,
+                Fate::NeverKept => &mut self.sum.never_kept,
                 Fate::Damaged => &mut self.sum.damaged,
                 Fate::Superseded => &mut self.sum.superseded,
                 Fate::NotDead => &mut self.sum.not_dead,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use super::queue::{Queue, Slot};
+use super::queue::{Joining, Queue, Slot};
 use crate::journal::LeaseLimits;
 use crate::types::{BatchLimits, EventKey, LaneId, Waiting};
 
@@ -37,15 +37,19 @@ impl Lane {
     }
 
     /// Adds events and rings if there is something to do that there was not before.
-    pub(super) fn push(&self, slots: impl IntoIterator<Item = Slot>) {
+    pub(super) fn push(&self, events: impl IntoIterator<Item = Joining>) {
         let full = *self.full();
         let mut queue = self.queue();
         let before = queue.ready_sum();
-        slots.into_iter().for_each(|slot| queue.push(slot));
+        events.into_iter().for_each(|event| queue.join(event));
         let after = queue.ready_sum();
         drop(queue);
         let begins = before.ready == 0 && after.ready > 0;
-        if begins || (after.fills(full) && !before.fills(full)) {
+        let is_due_first = after.next_due_ms.is_some_and(|due_ms| {
+            let before = before.next_due_ms;
+            before.is_none_or(|before_ms| due_ms < before_ms)
+        });
+        if begins || is_due_first || (after.fills(full) && !before.fills(full)) {
             self.bell.notify_one();
         }
     }
@@ -181,8 +185,15 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn slots(keys: std::ops::Range<i64>) -> impl Iterator<Item = Slot> {
-        keys.map(|key| Slot::new(EventKey(key), 0, 0, 1))
+    fn ready(key: i64, bytes: usize) -> Joining {
+        Joining {
+            slot: Slot::new(EventKey(key), 0, 0, bytes),
+            due_ms: None,
+        }
+    }
+
+    fn slots(keys: std::ops::Range<i64>) -> impl Iterator<Item = Joining> {
+        keys.map(|key| ready(key, 1))
     }
 
     fn rang(lane: &Lane) -> bool {
@@ -219,7 +230,7 @@ mod tests {
             now_ms: 0,
         };
         lane.lease(all);
-        lane.push([Slot::new(EventKey(1_000), 0, 0, 998)]);
+        lane.push([ready(1_000, 998)]);
         assert!(rang(&lane));
         lane.push(slots(1_001..1_002));
         assert!(rang(&lane), "full by its bytes");
@@ -233,6 +244,24 @@ mod tests {
         assert!(!rang(&lane));
         lane.give_back(leased.iter().map(|slot| slot.key()));
         assert!(rang(&lane));
+    }
+
+    #[test]
+    fn the_bell_rings_when_something_is_due_earlier_than_the_lane_knows() {
+        let lane = Lanes::new().get(&testing::lane(0));
+        let held = |key, due_ms| Joining {
+            due_ms: Some(due_ms),
+            ..ready(key, 1)
+        };
+        lane.push([held(1, 5_000)]);
+        assert!(rang(&lane));
+        lane.push([held(2, 5_000), held(3, 9_000)]);
+        assert!(!rang(&lane), "the lane looks at that time anyway");
+        lane.push([held(4, 4_000)]);
+        assert!(rang(&lane));
+        let waiting = lane.waiting();
+        assert_eq!((waiting.ready, waiting.on_hold), (0, 4));
+        assert_eq!(waiting.next_due_ms, Some(4_000));
     }
 
     #[test]

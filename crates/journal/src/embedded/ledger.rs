@@ -287,7 +287,8 @@ impl DeadFilter {
     /// The parameters of [`DEAD`].
     pub(super) fn bound(&self) -> Bound<'_> {
         let counted = self.states.iter().copied().filter_map(Counted::of_state);
-        let states = counted.fold(0, |bits, counted| bits | 1 << counted.number());
+        let dead = counted.filter(|counted| *counted > Counted::Delivered);
+        let states = dead.fold(0, |bits, counted| bits | 1 << counted.number());
         (
             if self.states.is_empty() { -1 } else { states },
             self.dataset.as_ref().map(DatasetId::as_str),

@@ -23,6 +23,7 @@ mod erase;
 mod error;
 mod files;
 mod folder;
+mod hold;
 mod hole;
 mod inspect;
 mod kept;

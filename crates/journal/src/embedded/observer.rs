@@ -54,7 +54,11 @@ impl ArrivalKind {
             Counted::Accepted => Some(ArrivalKind::Accepted),
             Counted::Duplicate => Some(ArrivalKind::Duplicate),
             Counted::Rejected => Some(ArrivalKind::Rejected(code?)),
-            Counted::Delivered | Counted::Refused | Counted::Expired | Counted::Withheld => None,
+            Counted::Delivered
+            | Counted::Refused
+            | Counted::Expired
+            | Counted::Withheld
+            | Counted::Recorded => None,
         }
     }
 }

@@ -72,7 +72,7 @@ fn pick_up_replays(conn: &Connection, state: &mut State) -> rusqlite::Result<()>
                 if let Some(lane) = lane
                     && !lane.contains(*key)
                 {
-                    lane.push([waiting.slot]);
+                    lane.push([waiting.joining]);
                     state.shared.lanes.announce(&lane);
                 }
             }

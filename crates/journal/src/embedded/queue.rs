@@ -3,11 +3,12 @@
 //! Arrival is in order of keys, so the line is a sorted queue; an event that leaves it out of turn is
 //! marked in place. Events that are given back after the line has moved past their place wait in a small
 //! ordered map beside it. A heap is ordered by expiry; its entries of events that are gone are skipped when
-//! they are first. Together that is 40 bytes an event.
+//! they are first. Together that is 40 bytes an event. Events that are not due yet are apart (`hold.rs`).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
+use super::hold::Holds;
 use crate::journal::LeaseLimits;
 use crate::types::{EventKey, Waiting};
 
@@ -19,6 +20,14 @@ pub(super) struct Slot {
     lifetime_s: i32,
     /// [`TAKEN`] marks an event that is not in the line any more.
     bytes: u32,
+}
+
+/// An event that joins a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Joining {
+    pub(super) slot: Slot,
+    /// No lease takes it before this time.
+    pub(super) due_ms: Option<u64>,
 }
 
 const TAKEN: u32 = u32::MAX;
@@ -40,6 +49,10 @@ impl Slot {
 
     pub(super) fn key(self) -> EventKey {
         EventKey(self.key)
+    }
+
+    pub(super) fn accepted_ms(self) -> u64 {
+        self.accepted_ms
     }
 
     /// With the comma that goes with it.
@@ -70,6 +83,7 @@ pub(super) struct Queue {
     /// Every ready event is in here at least once.
     by_expiry: BinaryHeap<Reverse<(i64, i64)>>,
     leased: HashMap<i64, Slot>,
+    on_hold: Holds,
 }
 
 impl Queue {
@@ -77,22 +91,32 @@ impl Queue {
         self.in_line + self.returned.len()
     }
 
-    /// How many events are ready, and their bytes; the other numbers are left out, because they take longer.
+    /// How many events are ready, and their bytes, and when the next is due; the other numbers are left out, because
+    /// they take longer.
     pub(super) fn ready_sum(&self) -> Waiting {
         Waiting {
             ready: self.ready(),
             ready_bytes: self.ready_bytes,
+            next_due_ms: self.on_hold.next_due_ms(),
             ..Waiting::default()
         }
     }
 
     /// Events that wait or are leased.
     pub(super) fn len(&self) -> usize {
-        self.ready() + self.leased.len()
+        self.ready() + self.leased.len() + self.on_hold.len()
+    }
+
+    /// Takes in an event that may be on hold.
+    pub(super) fn join(&mut self, joining: Joining) {
+        match joining.due_ms {
+            Some(due_ms) => self.on_hold.insert(joining.slot, due_ms),
+            None => self.push(joining.slot),
+        }
     }
 
     /// Puts an event at its place: mostly, behind all others.
-    pub(super) fn push(&mut self, slot: Slot) {
+    fn push(&mut self, slot: Slot) {
         let is_last = self.line.back().is_none_or(|last| last.key < slot.key);
         let before = if is_last {
             self.returned.remove(&slot.key)
@@ -124,6 +148,9 @@ impl Queue {
 
     /// Takes events: urgent ones first, then in order of arrival.
     pub(super) fn lease(&mut self, limits: LeaseLimits) -> Vec<Slot> {
+        for due in self.on_hold.release(limits.now_ms) {
+            self.push(due);
+        }
         let mut picked = Picked::new(limits);
         while let Some(slot) = self.first_to_expire()
             && slot.expires_s() < limits.urgent_before_s
@@ -158,7 +185,7 @@ impl Queue {
 
     /// Removes an event that reached its final state, wherever it is. Says whether it was here.
     pub(super) fn forget(&mut self, key: EventKey) -> bool {
-        if self.leased.remove(&key.0).is_some() {
+        if self.leased.remove(&key.0).is_some() || self.on_hold.remove(key).is_some() {
             return true;
         }
         let Some(slot) = self.ready_slot(key.0) else {
@@ -170,7 +197,9 @@ impl Queue {
 
     /// Whether the event waits or is leased.
     pub(super) fn contains(&self, key: EventKey) -> bool {
-        self.leased.contains_key(&key.0) || self.ready_slot(key.0).is_some()
+        self.leased.contains_key(&key.0)
+            || self.on_hold.contains(key)
+            || self.ready_slot(key.0).is_some()
     }
 
     /// The first keys of those that wait or are leased, in order, at most `limit`.
@@ -178,8 +207,10 @@ impl Queue {
         let in_line = self.line.iter().filter(|slot| slot.bytes != TAKEN);
         let in_line = in_line.map(|slot| slot.key).take(limit);
         let returned = self.returned.keys().copied().take(limit);
+        let on_hold = self.on_hold.keys().take(limit);
         let leased = self.leased.keys().copied();
-        let mut keys: Vec<_> = in_line.chain(returned).chain(leased).collect();
+        let waiting = in_line.chain(returned).chain(on_hold);
+        let mut keys: Vec<_> = waiting.chain(leased).collect();
         keys.sort_unstable();
         keys.truncate(limit);
         keys.into_iter().map(EventKey).collect()
@@ -196,6 +227,8 @@ impl Queue {
             leased: self.leased.len(),
             oldest_ms: oldest.map(|slot| slot.accepted_ms).min(),
             first_expiry_s: expiring.map(|slot| slot.expires_s()).min(),
+            on_hold: self.on_hold.len(),
+            next_due_ms: self.on_hold.next_due_ms(),
         }
     }
 

@@ -32,6 +32,13 @@ pub struct EventRecord {
     pub state: EventState,
     /// Since when, in milliseconds since 1970; `None` for a waiting event.
     pub at_ms: Option<u64>,
+    /// Until when it was to be left to those who complete it, in milliseconds since 1970; `None` if it was to be sent
+    /// at once.
+    pub due_ms: Option<u64>,
+    /// It has identifiers that its source did not send and that were known from elsewhere.
+    pub is_completed: bool,
+    /// It was final when it came, or a note, so its body was never kept.
+    pub never_kept: bool,
     /// Why.
     pub cause: Cause,
     /// The request that decided it, as long as it is kept.
@@ -146,6 +153,8 @@ pub struct HourTally {
     pub expired: i64,
     /// Events that Sluice keeps back.
     pub withheld: i64,
+    /// Notes that came in this hour.
+    pub recorded: i64,
     /// Copies that came in this hour.
     pub duplicate: i64,
     /// Events that came in this hour and that no dataset could take.
@@ -168,6 +177,7 @@ impl HourTally {
             Some(Counted::Refused) => &mut self.refused,
             Some(Counted::Expired) => &mut self.expired,
             Some(Counted::Withheld) => &mut self.withheld,
+            Some(Counted::Recorded) => &mut self.recorded,
             Some(Counted::Duplicate) => &mut self.duplicate,
             Some(Counted::Rejected) => &mut self.rejected,
             // Counted without a name.
@@ -194,7 +204,7 @@ pub(super) const RECORD: &str = concat!(
     r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
     r.fbtrace_id, r.verdict,
     e.event_s, e.identifiers, e.order_id, e.minor,
-    (SELECT text FROM term WHERE id = e.currency), e.worst"
+    (SELECT text FROM term WHERE id = e.currency), e.worst, e.due_ms, e.completed, e.bytes = 0"
 );
 
 /// The columns of [`request`].
@@ -223,6 +233,9 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
         has_body: row.get(14)?,
         request: request(row, 15)?,
         facts: facts(row, 28)?,
+        due_ms: row.get(34)?,
+        is_completed: row.get::<_, Option<bool>>(35)?.unwrap_or_default(),
+        never_kept: row.get(36)?,
     })
 }
 

@@ -119,6 +119,13 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     ALTER TABLE event ADD COLUMN minor INTEGER;
     ALTER TABLE event ADD COLUMN currency INTEGER;
     ALTER TABLE event ADD COLUMN worst INTEGER;
+    -- It has identifiers that were known from elsewhere.
+    ALTER TABLE event ADD COLUMN completed INTEGER;
+    -- No lease takes it before this time.
+    ALTER TABLE event ADD COLUMN due_ms INTEGER;
+    -- Its own window for copies. The start reads the events that have one, and not all that came in such a window.
+    ALTER TABLE event ADD COLUMN window_ms INTEGER;
+    CREATE INDEX event_window ON event (id) WHERE window_ms IS NOT NULL;
     CREATE TABLE rejection (
         id INTEGER PRIMARY KEY,
         dataset INTEGER NOT NULL,

@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::row::{stored_ms, unless_damaged};
 use super::state::{Staged, State};
 use super::tally::{Counted, Group};
-use crate::types::{DeliveryReport, EventKey, Outcome, RequestRecord};
+use crate::types::{Cause, DeliveryReport, EventKey, Outcome, RequestRecord};
 
 /// What is read of an event to count its outcome.
 pub(super) const GROUP_OF: &str = "SELECT dataset, source, name FROM event WHERE id = ?1";
@@ -36,6 +36,48 @@ pub(super) fn resolve(conn: &Connection, keys: &[EventKey]) -> rusqlite::Result<
     Ok(())
 }
 
+/// A final state as a row has it.
+pub(super) struct OutcomeRow<'a> {
+    pub(super) counted: Counted,
+    /// Why.
+    pub(super) cause: Option<&'a Cause>,
+}
+
+impl<'a> OutcomeRow<'a> {
+    pub(super) fn of(outcome: &'a Outcome) -> Option<Self> {
+        Some(Self {
+            counted: Counted::of_state(outcome.state())?,
+            cause: match outcome {
+                Outcome::Delivered | Outcome::Expired => None,
+                Outcome::Refused(cause) | Outcome::Withheld(cause) => Some(cause),
+            },
+        })
+    }
+}
+
+/// Writes a final state, and by which request it came, unless the event has one. Whether it was written.
+pub(super) fn write_outcome(
+    conn: &Connection,
+    key: EventKey,
+    OutcomeRow { counted, cause }: &OutcomeRow<'_>,
+    (at_ms, request): (u64, Option<i64>),
+) -> rusqlite::Result<bool> {
+    let mut insert = conn.prepare_cached(
+        "INSERT OR IGNORE INTO outcome (event, state, at_ms, request, code, subcode, text)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let written = insert.execute((
+        key.0,
+        counted.number(),
+        stored_ms(at_ms),
+        request,
+        cause.and_then(|cause| cause.code),
+        cause.and_then(|cause| cause.subcode),
+        cause.map(|cause| cause.text.as_str()),
+    ))?;
+    Ok(written == 1)
+}
+
 /// Writes the rows of one report.
 pub(super) fn settle(
     conn: &Connection,
@@ -50,34 +92,19 @@ pub(super) fn settle(
         .map(|request| write_request(conn, state, lane, request))
         .transpose()?;
     let mut group_of = conn.prepare_cached(GROUP_OF)?;
-    let mut insert = conn.prepare_cached(
-        "INSERT OR IGNORE INTO outcome (event, state, at_ms, request, code, subcode, text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
     for (key, outcome) in &report.outcomes {
         let group = if state.unreadable.contains(*key) {
             None
         } else {
             unless_damaged(group_of.query_row([key.0], |row| Group::read(row, 0)))?
         };
-        let (Some(group), Some(counted)) = (group, Counted::of_state(outcome.state())) else {
+        let (Some(group), Some(row)) = (group, OutcomeRow::of(outcome)) else {
             // Its row is gone or broken: it cannot be counted, and it must not wait for ever.
             staged.settled.push((Arc::clone(lane), *key));
             continue;
         };
-        let cause = match outcome {
-            Outcome::Delivered | Outcome::Expired => None,
-            Outcome::Refused(cause) | Outcome::Withheld(cause) => Some(cause),
-        };
-        let is_new = insert.execute((
-            key.0,
-            counted.number(),
-            stored_ms(report.at_ms),
-            request,
-            cause.and_then(|cause| cause.code),
-            cause.and_then(|cause| cause.subcode),
-            cause.map(|cause| cause.text.as_str()),
-        ))? == 1;
+        let counted = row.counted;
+        let is_new = write_outcome(conn, *key, &row, (report.at_ms, request))?;
         let is_delivered = matches!(outcome, Outcome::Delivered);
         if is_new {
             staged.count(report.at_ms, group, counted, 1);

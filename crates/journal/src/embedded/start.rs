@@ -16,7 +16,7 @@ use super::state::{LaneTerms, State};
 use super::tally;
 use super::terms::{Term, Terms};
 use super::waiting_row::WaitingRow;
-use crate::dedup::Identity;
+use crate::dedup::{Identity, Window};
 use crate::types::EventKey;
 
 /// Reads the writer's memory.
@@ -37,16 +37,17 @@ pub(super) fn load(
     state.rejection_rows = RejectionRows::load(conn)?;
     state.tally = tally::load(conn)?;
     // By the mark and not by the rows' times: after a clock was wrong those are in no order.
-    state.seen = mark::read(conn, mark::SEEN)?.map(EventKey);
+    state.seen = mark::read_seen(conn)?;
     let low_water = LowWater::load(conn)?;
     Scan {
-        seen_from: state.seen.map_or(1, |first| first.0),
+        seen_from: state.seen.usual.map_or(1, |first| first.0),
         waiting_from: low_water.from.0,
         replayed: replayed(conn)?,
         lanes: HashMap::new(),
         action_sources: HashMap::new(),
     }
     .run(conn, &low_water.named, &mut state)?;
+    remember_own_windows(conn, &mut state)?;
     state.tally.waiting = state.shared.lanes.waiting() as u64;
     snapshot.commit()?;
     Ok(state)
@@ -60,6 +61,25 @@ fn replayed(conn: &Connection) -> rusqlite::Result<HashSet<i64>> {
     )?;
     let keys = statement.query_map([], |row| row.get(0))?;
     keys.collect()
+}
+
+/// Remembers events with a window of their own: by an index, because between those of 60 days may be many others.
+fn remember_own_windows(conn: &Connection, state: &mut State) -> rusqlite::Result<()> {
+    let from = state.seen.own.map_or(1, |first| first.0);
+    let mut statement = conn.prepare(
+        "SELECT id, identity, accepted_ms, window_ms FROM event INDEXED BY event_window
+         WHERE window_ms IS NOT NULL AND id >= ?1 ORDER BY id",
+    )?;
+    let mut rows = statement.query([from])?;
+    while let Some(row) = rows.next()? {
+        let row = (row.get(1), row.get(2), row.get(3), row.get(0)?);
+        // A damaged event has no copies.
+        if let (Ok(identity), Ok(accepted_ms), Ok(window_ms), key) = row {
+            let window = Window::Own(window_ms);
+            (state.dedup).insert(&identity, EventKey(key), window, accepted_ms);
+        }
+    }
+    Ok(())
 }
 
 /// One pass over the rows of events, beside one over the rows of outcomes: both are in order of keys.
@@ -87,7 +107,8 @@ impl Scan {
         }
         let from = self.seen_from.min(self.waiting_from);
         let mut events = conn.prepare_cached(
-            "SELECT id, identity, action_source, accepted_ms, expires_s, bytes, dataset, test_code
+            "SELECT id, identity, action_source, accepted_ms, expires_s, bytes, dataset, test_code,
+                    due_ms, window_ms IS NULL
              FROM event WHERE id >= ?1 ORDER BY id",
         )?;
         let mut outcomes: CachedStatement<'_> =
@@ -97,7 +118,7 @@ impl Scan {
         let mut next_final = 0_i64;
         while let Some(row) = events.next()? {
             let key: i64 = row.get(0)?;
-            if key >= self.seen_from {
+            if key >= self.seen_from && row.get(9)? {
                 self.remember(row, state)?;
             }
             if key < self.waiting_from {
@@ -130,9 +151,12 @@ impl Scan {
             .entry(term)
             .or_insert_with(|| ActionSource::from_name(&state.terms.texts().get(term)));
         if let Some(source) = source {
-            state
-                .dedup
-                .insert(&identity, EventKey(row.get(0)?), source, accepted_ms);
+            state.dedup.insert(
+                &identity,
+                EventKey(row.get(0)?),
+                Window::BySource(source),
+                accepted_ms,
+            );
         }
         Ok(())
     }
@@ -150,7 +174,7 @@ impl Scan {
             .entry(waiting.lane)
             .or_insert_with(|| waiting.lane(state));
         if let Some(lane) = lane {
-            lane.push([waiting.slot]);
+            lane.push([waiting.joining]);
         }
     }
 }

@@ -8,18 +8,17 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rusqlite::Connection;
-use sluice_event::ActionSource;
 
 use super::lane::Lane;
 use super::names::{CountedName, Names};
-use super::queue::Slot;
+use super::queue::Joining;
 use super::rejection_rows::RejectionRows;
 use super::shared::Shared;
 use super::tally::{Changes, Counted, Group};
 use super::terms::{Term, Terms};
 use super::unreadable::Unreadable;
 use crate::books::{Tally, books_balance};
-use crate::dedup::{Dedup, Identity};
+use crate::dedup::{Dedup, Identity, Seen, Window};
 use crate::types::{EventKey, LaneId};
 
 /// What the writer keeps in memory between commits.
@@ -43,8 +42,8 @@ pub(super) struct State {
     lanes: HashMap<LaneTerms, Arc<Lane>>,
     /// Events that were settled since the low-water mark was written.
     pub(super) settled_since_mark: usize,
-    /// The first event that the window of copies remembers, as the file has it.
-    pub(super) seen: Option<EventKey>,
+    /// The first events that the windows for copies remember, as the file has them.
+    pub(super) seen: Seen,
 }
 
 /// A lane, by the numbers of its texts.
@@ -72,7 +71,7 @@ impl State {
             unreadable: Unreadable::default(),
             lanes: HashMap::new(),
             settled_since_mark: 0,
-            seen: None,
+            seen: Seen::default(),
         }
     }
 
@@ -101,7 +100,7 @@ impl State {
         let shared = &self.shared;
         for run in staged.arrived.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
             let lane = &run[0].0;
-            lane.push(run.iter().map(|(_, slot)| *slot));
+            lane.push(run.iter().map(|(_, joining)| *joining));
             shared.lanes.announce(lane);
         }
         for run in staged.settled.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
@@ -135,7 +134,7 @@ impl State {
     /// Takes out of memory what was not committed.
     pub(super) fn undo(&mut self, staged: &Staged) {
         for inserted in &staged.inserted {
-            (self.dedup).remove(&inserted.identity, inserted.key, inserted.source);
+            (self.dedup).remove(&inserted.identity, inserted.key, inserted.window);
         }
         self.names.remove(&staged.names);
         if let Some(rows) = &staged.rejection_rows {
@@ -154,14 +153,16 @@ pub(super) struct Inserted {
     pub(super) identity: Identity,
     pub(super) test_code: Option<Term>,
     pub(super) key: EventKey,
-    pub(super) source: ActionSource,
+    pub(super) window: Window,
+    /// It waits, has arrived or is a note: another one with its identity is its copy.
+    pub(super) has_copies: bool,
 }
 
 /// What a group changes in memory, once it is committed; and what it has changed already, as it was before.
 pub(super) struct Staged {
     pub(super) changes: Changes,
     pub(super) inserted: Vec<Inserted>,
-    pub(super) arrived: Vec<(Arc<Lane>, Slot)>,
+    pub(super) arrived: Vec<(Arc<Lane>, Joining)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
     /// Event names that are counted apart from now on, by source.
     names: Vec<(Term, Term)>,
@@ -170,7 +171,7 @@ pub(super) struct Staged {
     pub(super) has_mark: bool,
     /// Bodies were deleted.
     pub(super) has_deleted: bool,
-    pub(super) seen: Option<EventKey>,
+    pub(super) seen: Seen,
     /// As they were before, if they have changed.
     rejection_rows: Option<RejectionRows>,
     /// As it was before.
@@ -190,7 +191,7 @@ impl Staged {
             tally: state.tally,
             has_mark: false,
             has_deleted: false,
-            seen: None,
+            seen: state.seen,
             rejection_rows: None,
             next_event: state.next_event,
             next_request: state.next_request,

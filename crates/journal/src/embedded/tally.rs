@@ -14,6 +14,8 @@ const HOUR_MS: u64 = 3_600_000;
 /// What is counted. The numbers are in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Counted {
+    /// Below all others, so that the index of dead events, whose states are above 1, leaves notes out.
+    Recorded = -1,
     Accepted = 0,
     Delivered = 1,
     Refused = 2,
@@ -25,7 +27,8 @@ pub(super) enum Counted {
 }
 
 impl Counted {
-    pub(super) const ALL: [Counted; 8] = [
+    pub(super) const ALL: [Counted; 9] = [
+        Counted::Recorded,
         Counted::Accepted,
         Counted::Delivered,
         Counted::Refused,
@@ -59,6 +62,7 @@ impl Counted {
             EventState::Refused => Some(Counted::Refused),
             EventState::Expired => Some(Counted::Expired),
             EventState::Withheld => Some(Counted::Withheld),
+            EventState::Recorded => Some(Counted::Recorded),
         }
     }
 
@@ -70,6 +74,7 @@ impl Counted {
             Counted::Refused => &mut tally.refused,
             Counted::Expired => &mut tally.expired,
             Counted::Withheld => &mut tally.withheld,
+            Counted::Recorded => &mut tally.recorded,
             Counted::Duplicate => &mut tally.duplicate,
             Counted::Rejected => &mut tally.rejected,
             Counted::Received => &mut tally.received,
@@ -115,6 +120,7 @@ pub(super) fn add(sum: &mut Tally, tally: &Tally) {
     sum.refused += tally.refused;
     sum.expired += tally.expired;
     sum.withheld += tally.withheld;
+    sum.recorded += tally.recorded;
     sum.duplicate += tally.duplicate;
     sum.rejected += tally.rejected;
 }

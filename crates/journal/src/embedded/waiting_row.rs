@@ -6,32 +6,38 @@ use rusqlite::{Connection, Row};
 use sluice_event::DatasetId;
 
 use super::lane::Lane;
-use super::queue::Slot;
+use super::queue::{Joining, Slot};
 use super::state::{LaneTerms, State};
 use crate::types::{EventKey, LaneId, TestCode};
 
 /// What a queue needs to know of an event.
 pub(super) struct WaitingRow {
-    pub(super) slot: Slot,
+    pub(super) joining: Joining,
     pub(super) lane: LaneTerms,
 }
 
 impl WaitingRow {
-    /// Reads `accepted_ms, expires_s, bytes, dataset, test_code`, from this column on. Times and sizes that are
-    /// damaged are taken for 0: then the event is first in its lane, which finds out and withholds it.
+    /// Reads `accepted_ms, expires_s, bytes, dataset, test_code, due_ms`, from this column on. Times and sizes that are
+    /// damaged are taken for 0: then the event is first in its lane, which finds out and withholds it. What a person
+    /// sent again is not on hold.
     pub(super) fn read(
         row: &Row<'_>,
         key: EventKey,
         column: usize,
         is_replay: bool,
     ) -> rusqlite::Result<Self> {
+        let slot = Slot::new(
+            key,
+            row.get(column).unwrap_or_default(),
+            row.get(column + 1).unwrap_or_default(),
+            row.get(column + 2).unwrap_or_default(),
+        );
+        let due_ms: Option<u64> = row.get(column + 5).unwrap_or_default();
         Ok(Self {
-            slot: Slot::new(
-                key,
-                row.get(column).unwrap_or_default(),
-                row.get(column + 1).unwrap_or_default(),
-                row.get(column + 2).unwrap_or_default(),
-            ),
+            joining: Joining {
+                slot,
+                due_ms: due_ms.filter(|_| !is_replay),
+            },
             lane: LaneTerms {
                 dataset: row.get(column + 3)?,
                 test_code: row.get(column + 4)?,
@@ -43,7 +49,7 @@ impl WaitingRow {
     /// Reads the row of an event; [`rusqlite::Error::QueryReturnedNoRows`] if the event is final or not there.
     pub(super) fn of(conn: &Connection, key: EventKey, is_replay: bool) -> rusqlite::Result<Self> {
         conn.prepare_cached(
-            "SELECT accepted_ms, expires_s, bytes, dataset, test_code FROM event
+            "SELECT accepted_ms, expires_s, bytes, dataset, test_code, due_ms FROM event
              WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
         )?
         .query_row([key.0], |row| Self::read(row, key, 0, is_replay))

@@ -133,7 +133,7 @@ impl Writer {
         let written = self.write_in_place(&group, &mut staged);
         match written {
             Ok(done) => {
-                let events = staged.arrived.len();
+                let events = staged.inserted.len();
                 self.publish(&staged);
                 self.state.shared.note(None);
                 self.observe(events, started, &staged.changes);
@@ -215,9 +215,7 @@ impl Writer {
             staged.has_mark = low_water.save(conn, state.seen_replay)?;
         }
         staged.seen = state.dedup.first();
-        if let Some(first) = staged.seen.filter(|_| staged.seen != state.seen) {
-            mark::save(conn, mark::SEEN, first.0)?;
-        }
+        mark::save_seen(conn, staged.seen, state.seen)?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(done)
     }

@@ -6,7 +6,7 @@ use sluice_event::ActionSource;
 
 use super::{
     HOUR_MS, Sample, T0_MS, dataset, drain, entries, key, keys, lane, limits, rang, record,
-    refused, report, sample,
+    refused, report, sample, start_laws,
 };
 use crate::types::{
     Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, Outcome, RequestRecord,
@@ -17,7 +17,7 @@ use crate::{Journal, Lease, LeaseLimits, Retention};
 /// Runs every law, each on an empty journal.
 pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() -> (J, Guard)) {
     macro_rules! laws {
-        ($($law:ident),* $(,)?) => {$(
+        ($($law:path),* $(,)?) => {$(
             let (journal, _guard) = open();
             let journal: Arc<dyn Journal> = Arc::new(journal);
             $law(&*journal).await;
@@ -39,6 +39,12 @@ pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() 
         what_may_have_arrived_has_copies,
         bells_ring,
         what_was_sent_is_counted,
+        start_laws::what_is_on_hold_waits_for_its_time,
+        start_laws::a_hold_ends_before_an_event_is_urgent,
+        start_laws::a_clock_that_was_set_back_prolongs_no_hold,
+        start_laws::what_is_final_at_once_never_waits,
+        start_laws::a_note_is_kept_and_never_waits,
+        start_laws::an_event_may_have_a_window_of_its_own,
         sweeping_deletes_bodies_only,
         a_closed_journal_says_so,
     ];

@@ -1,6 +1,7 @@
 //! What tests of engines share.
 
 mod laws;
+mod start_laws;
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::types::{
     Appended, Arrivals, BatchLimits, Cause, DeliveryReport, Entry, EventKey, LaneId, Leased,
-    Outcome, Received, Rejection, RequestRecord, SourceName, TestCode,
+    Outcome, Received, Rejection, RequestRecord, SourceName, Start, TestCode,
 };
 use crate::{Journal, Lease, LeaseLimits};
 
@@ -113,6 +114,9 @@ impl Sample {
             test_code: self.test_code.map(|code| TestCode::parse(code).unwrap()),
             accepted_ms: self.accepted_ms,
             in_doubt: false,
+            start: Start::Waiting,
+            window_ms: None,
+            is_completed: false,
             event: sealed.unwrap(),
         }
     }

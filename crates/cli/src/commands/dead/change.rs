@@ -81,8 +81,9 @@ Examples:
 Events are sent again as they are, under the same event_id, so Meta counts none twice. That does
 not hold for withheld business messaging events, which may have arrived: look for them in Events
 Manager first. Mend the reason first: what was refused for its contents is refused again. Events
-that are too old for Meta, that are damaged, whose bodies retention has deleted, or that a later
-event with the same name and id has replaced stay where they are.
+that are too old for Meta, that are damaged, whose bodies retention has deleted or that were never
+kept, because the event came without consent for instance, or that a later event with the same name
+and id has replaced stay where they are.
 
 Exit codes: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
 be read or written.";
@@ -117,6 +118,7 @@ struct ReplayReport {
     replayed: u64,
     too_old: u64,
     gone: u64,
+    never_kept: u64,
     damaged: u64,
     superseded: u64,
     not_dead: u64,
@@ -146,14 +148,19 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
         replayed: done.replayed,
         too_old: done.too_old,
         gone: done.gone,
+        never_kept: done.never_kept,
         damaged: done.damaged,
         superseded: done.superseded,
         not_dead: done.not_dead,
         dry_run: chosen.dry_run,
     };
     chosen::tell(&report, chosen.json, tell_replay)?;
-    let stayed =
-        report.too_old + report.gone + report.damaged + report.superseded + report.not_dead;
+    let stayed = report.too_old
+        + report.gone
+        + report.never_kept
+        + report.damaged
+        + report.superseded
+        + report.not_dead;
     Ok(Ending::flawed_if(!chosen.all && stayed > 0))
 }
 
@@ -178,6 +185,10 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
     for (count, why) in [
         (report.too_old, "too old: Meta does not take them any more"),
         (report.gone, "without a body: retention has deleted it"),
+        (
+            report.never_kept,
+            "final when they came, without consent for instance: their bodies were never kept",
+        ),
         (report.damaged, "damaged on disk: they stay withheld"),
         (
             report.superseded,

@@ -9,7 +9,10 @@ const DAY_S: i64 = 86_400;
 
 /// Whether an event in this state did not reach Meta, and will not by itself.
 pub(super) fn is_dead(state: EventState) -> bool {
-    !matches!(state, EventState::Waiting | EventState::Delivered)
+    !matches!(
+        state,
+        EventState::Waiting | EventState::Delivered | EventState::Recorded
+    )
 }
 
 /// Why, and what would help.

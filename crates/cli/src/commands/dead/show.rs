@@ -198,6 +198,10 @@ fn standing(event: &EventRecord, successor: Option<&EventRecord>) -> Vec<(&'stat
     let reason = Reason::new(event.state, &event.cause, &event.action_source);
     let mut facts = vec![("reason", reason.line())];
     match successor {
+        None if event.never_kept => {
+            let help = "nothing is left to do: it was final when it came";
+            facts.push(("help", help.to_owned()));
+        }
         None => facts.push(("help", reason.help)),
         Some(later) => {
             let (key, state) = (later.key.0, later.state.name());
@@ -276,6 +280,10 @@ fn for_people(
             output,
             "The body is encrypted with the key {key}: name the gateway's configuration with --config, or set \
              SLUICE_JOURNAL_ENCRYPTION_KEY."
+        ),
+        (None, None) if event.never_kept => writeln!(
+            output,
+            "The body was never kept, because the event was not to be sent when it came."
         ),
         (None, None) if event.has_body => writeln!(output, "The stored body is damaged."),
         (None, None) => writeln!(

@@ -80,7 +80,7 @@ async fn the_start_reads_no_more_for_copies_than_is_remembered() {
         let first = journal.on_writer(|writer| (writer.state.dedup.first(), writer.state.seen));
         let (first, seen) = first.await;
         assert_eq!(first, seen);
-        first.unwrap().0
+        first.usual.unwrap().0
     };
     let journal = open(folder.path());
     let hourly = (0..200).map(|id| at(id, T0_MS + u64::from(id) * HOUR_MS));

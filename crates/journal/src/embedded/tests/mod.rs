@@ -16,6 +16,7 @@ mod open;
 mod place;
 mod received;
 mod replay;
+mod starts;
 mod together;
 mod waiting;
 

@@ -23,7 +23,8 @@ impl Model {
         let keys: Vec<_> = self.events.keys().rev().copied().collect();
         for key in keys {
             let known = &self.events[&key];
-            if known.state != state || state == EventState::Delivered {
+            let is_dead = !matches!(state, EventState::Delivered | EventState::Recorded);
+            if known.state != state || !is_dead {
                 continue;
             }
             let event = (known.number, known.lane);
@@ -32,7 +33,9 @@ impl Model {
                 let is_alive = matches!(later.state, EventState::Waiting | EventState::Delivered);
                 later.is_twin(event) && is_alive
             });
-            if known.expires_s < now_s {
+            if known.begins.state.is_some() {
+                expected.never_kept += 1;
+            } else if known.expires_s < now_s {
                 expected.too_old += 1;
             } else if !known.has_body {
                 expected.gone += 1;
@@ -43,6 +46,7 @@ impl Model {
                 let known = self.events.get_mut(&key).unwrap();
                 (known.state, known.is_replay, known.is_leased) =
                     (EventState::Waiting, true, false);
+                known.held_ms = None;
             }
         }
         assert_eq!(done, expected);

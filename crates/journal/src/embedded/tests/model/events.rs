@@ -4,7 +4,10 @@ use sluice_event::ActionSource;
 
 use super::Model;
 use crate::testing::{HOUR_MS, Sample, limits, record, sample};
-use crate::{Appended, Cause, DeliveryReport, Entry, EventKey, EventState, Journal as _, Outcome};
+use crate::{
+    Appended, Cause, DeliveryReport, Entry, EventKey, EventState, Journal as _, LeaseLimits,
+    Outcome, Start, URGENT_S,
+};
 
 /// Times that lie this far apart may need two generations of the window for copies.
 const EPOCH_MS: u64 = 24 * HOUR_MS;
@@ -45,11 +48,36 @@ impl Clock {
     }
 }
 
+/// How events begin.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Begins {
+    /// Not waiting: final, or a note.
+    pub(super) state: Option<EventState>,
+    /// Half hours that they are held.
+    pub(super) hold: Option<u16>,
+    /// Days of a window of their own.
+    pub(super) window_days: Option<u16>,
+}
+
+impl Begins {
+    fn start(self, now_ms: u64) -> Start {
+        match (self.state, self.hold) {
+            (Some(EventState::Recorded), _) => Start::Recorded,
+            (Some(state), _) => Start::Final(outcome(state)),
+            (None, Some(half_hours)) => Start::Due {
+                at_ms: now_ms + u64::from(half_hours) * HOUR_MS / 2,
+            },
+            (None, None) => Start::Waiting,
+        }
+    }
+}
+
 /// What the model knows of an event.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) number: u8,
     pub(super) lane: u8,
+    pub(super) begins: Begins,
     accepted_ms: u64,
     pub(super) expires_s: i64,
     window_ms: u64,
@@ -57,6 +85,10 @@ pub(super) struct Known {
     /// Since when it is in its final state.
     pub(super) at_ms: u64,
     pub(super) is_leased: bool,
+    /// Until when it was to be on hold when it came.
+    pub(super) due_ms: Option<u64>,
+    /// The same, as long as it is.
+    pub(super) held_ms: Option<u64>,
     pub(super) has_body: bool,
     /// It was sent again, and so travels apart.
     pub(super) is_replay: bool,
@@ -92,7 +124,10 @@ impl Known {
 
     /// Whether an event that comes now is a copy of this one, if it is remembered.
     fn is_original(&self, event: (u8, u8), clock: &Clock) -> bool {
-        let is_alive = matches!(self.state, EventState::Waiting | EventState::Delivered);
+        let is_alive = matches!(
+            self.state,
+            EventState::Waiting | EventState::Delivered | EventState::Recorded
+        );
         let age_ms = clock.now_ms.saturating_sub(self.accepted_ms);
         self.is_twin(event) && is_alive && (!clock.is_sure || age_ms < self.window_ms)
     }
@@ -129,6 +164,11 @@ impl Model {
     pub(super) fn entries(&self, events: &[(u8, u8)]) -> Vec<Entry> {
         let entry = |(number, lane): &(u8, u8)| Entry {
             in_doubt: !self.clock.is_sure,
+            start: self.begins.start(self.clock.now_ms),
+            window_ms: self
+                .begins
+                .window_days
+                .map(|days| u64::from(days) * 24 * HOUR_MS),
             ..of(*number, *lane, self.clock.now_ms).entry()
         };
         events.iter().map(entry).collect()
@@ -191,17 +231,31 @@ impl Model {
         assert!(self.events.keys().all(|older| *older < key));
         let now_ms = self.clock.now_ms;
         let event = of(number, lane, now_ms).entry().event;
-        let window_s = event.action_source().dedup_window_s();
+        let usual_s = event.action_source().dedup_window_s();
+        let own_s = self
+            .begins
+            .window_days
+            .map(|days| i64::from(days.min(60)) * 24 * 3_600);
+        let window_s = own_s.unwrap_or(usual_s);
+        let state = self.begins.state.unwrap_or(EventState::Waiting);
+        let urgent_ms = u64::try_from(event.expires_at() - URGENT_S).unwrap() * 1_000;
+        let due_ms = match self.begins.start(now_ms) {
+            Start::Due { at_ms } => Some(at_ms.min(urgent_ms)).filter(|ms| *ms > now_ms),
+            _ => None,
+        };
         let known = Known {
             number,
             lane,
+            begins: self.begins,
             accepted_ms: now_ms,
             expires_s: event.expires_at(),
             window_ms: u64::try_from(window_s).unwrap() * 1_000,
-            state: EventState::Waiting,
-            at_ms: 0,
+            state,
+            at_ms: now_ms,
             is_leased: false,
-            has_body: true,
+            due_ms,
+            held_ms: due_ms,
+            has_body: self.begins.state.is_none(),
             is_replay: false,
             memory: Memory {
                 ages_from_ms: now_ms,
@@ -217,14 +271,16 @@ impl Model {
         self.events
             .iter()
             .filter(|(_, known)| known.lane == lane && known.state == EventState::Waiting)
-            .filter(|(_, known)| !known.is_leased && known.is_replay == is_replay)
+            .filter(|(_, known)| !known.is_leased && known.held_ms.is_none())
+            .filter(|(_, known)| known.is_replay == is_replay)
             .map(|(key, _)| *key)
             .collect()
     }
 
     pub(super) async fn lease(&mut self, lane: u8, is_replay: bool, count: usize) {
         let id = self.lane(lane, is_replay);
-        let lease = self.journal().lease(&id, limits(count)).await.unwrap();
+        let lease = self.journal().lease(&id, self.limits(count)).await.unwrap();
+        self.release(lane, is_replay);
         let mut expected = self.ready(lane, is_replay);
         expected.truncate(count);
         let leased: Vec<EventKey> = lease.events.iter().map(|event| event.key).collect();
@@ -243,6 +299,34 @@ impl Model {
             known.is_leased = true;
         }
         self.leases.push(lease);
+    }
+
+    /// Of a lease that takes this many events now.
+    pub(super) fn limits(&self, events_max: usize) -> LeaseLimits {
+        LeaseLimits {
+            now_ms: self.clock.now_ms,
+            ..limits(events_max)
+        }
+    }
+
+    /// A lease has looked which events of a lane are due: those whose time has come, and those whose time cannot be
+    /// told because the clock was set back by more than they were to be held.
+    pub(super) fn release(&mut self, lane: u8, is_replay: bool) {
+        if is_replay {
+            return;
+        }
+        let now_ms = self.clock.now_ms;
+        let looked_ms = self.looked_ms.insert(lane, now_ms);
+        let is_back = looked_ms.is_none_or(|looked_ms| now_ms < looked_ms);
+        let of_lane = self.events.values_mut();
+        for known in of_lane.filter(|known| known.lane == lane) {
+            let Some(due_ms) = known.held_ms else {
+                continue;
+            };
+            let left_ms = due_ms.saturating_sub(now_ms);
+            let is_lost = is_back && left_ms > due_ms - known.accepted_ms + 60_000;
+            known.held_ms = Some(due_ms).filter(|_| left_ms > 0 && !is_lost);
+        }
     }
 
     pub(super) async fn settle(&mut self, index: usize, count: usize, state: EventState) {
@@ -285,19 +369,24 @@ impl Model {
     }
 }
 
-/// A report that these events came to this state.
-pub(super) fn outcomes(keys: &[EventKey], state: EventState, at_ms: u64) -> DeliveryReport {
+/// An outcome that leaves an event in this state.
+fn outcome(state: EventState) -> Outcome {
     let cause = Cause {
         code: Some(100),
         subcode: None,
         text: "because".to_owned(),
     };
-    let outcome = match state {
+    match state {
         EventState::Delivered => Outcome::Delivered,
         EventState::Refused => Outcome::Refused(cause),
         EventState::Expired => Outcome::Expired,
         _ => Outcome::Withheld(cause),
-    };
+    }
+}
+
+/// A report that these events came to this state.
+pub(super) fn outcomes(keys: &[EventKey], state: EventState, at_ms: u64) -> DeliveryReport {
+    let outcome = outcome(state);
     DeliveryReport {
         at_ms,
         request: Some(record(keys.len())),

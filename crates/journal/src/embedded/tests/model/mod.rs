@@ -17,13 +17,17 @@ use crate::testing::{HOUR_MS, T0_MS, received, rejection};
 use crate::{
     Embedded, EventKey, EventState, Journal as _, LaneId, Lease, Received, Rejection, Tally,
 };
-use events::{Clock, Known};
+use events::{Begins, Clock, Known};
 use steps::{LANES, Step};
 
 struct Model {
     folder: TempDir,
     journal: Option<Embedded>,
     clock: Clock,
+    /// How events begin that come in.
+    begins: Begins,
+    /// When each lane of fresh events looked last which of its events are due.
+    looked_ms: BTreeMap<u8, u64>,
     events: BTreeMap<EventKey, Known>,
     duplicate: u64,
     rejected: u64,
@@ -39,6 +43,8 @@ impl Model {
             journal: Some(open(folder.path())),
             folder,
             clock: Clock::new(T0_MS + 1_000 * HOUR_MS),
+            begins: Begins::default(),
+            looked_ms: BTreeMap::new(),
             events: BTreeMap::new(),
             duplicate: 0,
             rejected: 0,
@@ -80,6 +86,7 @@ impl Model {
                 half_hours,
                 is_sure,
             } => self.clock.turn(half_hours, is_sure),
+            Step::Begin(begins) => self.begins = begins,
             Step::Replay(state) => self.replay(state).await,
             Step::DropEvents => self.drop_events().await,
             Step::DropWaiting(count) => self.drop_waiting(count),
@@ -108,9 +115,11 @@ impl Model {
         self.journal = None;
         // Leases end with the journal that gave them.
         self.leases.clear();
-        self.events
-            .values_mut()
-            .for_each(|known| known.is_leased = false);
+        self.looked_ms.clear();
+        for known in self.events.values_mut() {
+            known.is_leased = false;
+            known.held_ms = known.due_ms.filter(|_| !known.is_replay);
+        }
         self.journal = Some(open(self.folder.path()));
         self.told();
     }
@@ -160,6 +169,7 @@ impl Model {
             refused: count(EventState::Refused),
             expired: count(EventState::Expired),
             withheld: count(EventState::Withheld),
+            recorded: count(EventState::Recorded),
             duplicate: self.duplicate,
         };
         assert_eq!(audit(self.folder.path()).tally, expected);
@@ -176,15 +186,24 @@ impl Model {
             };
             assert_eq!(
                 waiting.ready,
-                known().filter(|known| !known.is_leased).count(),
+                known()
+                    .filter(|known| !known.is_leased && known.held_ms.is_none())
+                    .count(),
                 "ready in lane {lane}"
             );
+            let held = || known().filter_map(|known| known.held_ms);
+            assert_eq!(waiting.on_hold, held().count(), "on hold in lane {lane}");
+            let next_due_ms = held().min();
+            assert_eq!(waiting.next_due_ms, next_due_ms);
             assert_eq!(
                 waiting.leased,
                 known().filter(|known| known.is_leased).count(),
                 "leased in lane {lane}"
             );
-            let first_expiry_s = known().map(|known| known.expires_s).min();
+            let first_expiry_s = known()
+                .filter(|known| known.held_ms.is_none())
+                .map(|known| known.expires_s)
+                .min();
             assert_eq!(waiting.first_expiry_s, first_expiry_s);
         }
     }

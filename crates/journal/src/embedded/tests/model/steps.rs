@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::events::Begins;
 use crate::EventState;
 
 /// Lanes that events may go to; see [`super::events::of`].
@@ -43,6 +44,8 @@ pub(super) enum Step {
         half_hours: i64,
         is_sure: bool,
     },
+    /// Events begin so from now on.
+    Begin(Begins),
     Replay(EventState),
     DropEvents,
     /// Drops waiting events, leased or not, beside the journal's memory.
@@ -106,6 +109,29 @@ fn clocks() -> impl Strategy<Value = Step> {
     })
 }
 
+fn begins() -> impl Strategy<Value = Step> {
+    let state = prop::sample::select(vec![
+        EventState::Withheld,
+        EventState::Expired,
+        EventState::Delivered,
+        EventState::Recorded,
+    ]);
+    let window_days = prop::option::weighted(0.3, 0..70_u16);
+    let begins = prop_oneof![
+        3 => Just((None, None)),
+        3 => (0..60_u16).prop_map(|hold| (None, Some(hold))),
+        1 => (0..400_u16).prop_map(|hold| (None, Some(hold))),
+        2 => state.prop_map(|state| (Some(state), None)),
+    ];
+    (begins, window_days).prop_map(|((state, hold), window_days)| {
+        Step::Begin(Begins {
+            state,
+            hold,
+            window_days,
+        })
+    })
+}
+
 fn close_amid_calls() -> impl Strategy<Value = Step> {
     let pause = || prop_oneof![0..4_u16, 0..500_u16];
     let pauses = [pause(), pause(), pause(), pause(), pause()];
@@ -138,6 +164,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(lease, count, state)| Step::Settle { lease, count, state }),
         2 => (0..4_usize).prop_map(Step::DropLease),
         3 => clocks(),
+        3 => begins(),
         2 => state().prop_map(Step::Replay),
         1 => Just(Step::DropEvents),
         2 => (1..20_usize).prop_map(Step::DropWaiting),

@@ -7,7 +7,7 @@ use super::super::in_one_group;
 use super::Model;
 use super::events::outcomes;
 use super::steps::Table;
-use crate::testing::{keys, limits, report};
+use crate::testing::{keys, report};
 use crate::{Appended, Books, EventKey, EventState, Journal as _, JournalError, Lease, Outcome};
 
 /// Of those that are rejected beside a damaged page.
@@ -96,7 +96,7 @@ impl Model {
         match append {
             Ok(appended) => {
                 let is_new = |one: &Appended| matches!(one, Appended::New(_));
-                let needs_page = table != Table::Outcome && page.is_only_one;
+                let needs_page = self.appends_to(table) && page.is_only_one;
                 assert!(!(needs_page && appended.iter().any(is_new)));
                 // What comes in itself is not read.
                 let can_be_read =
@@ -105,18 +105,29 @@ impl Model {
             }
             Err(error) => {
                 assert!(matches!(error, JournalError::Damaged(_)), "{error:?}");
-                assert!(table != Table::Outcome && page.is_only_one);
+                assert!(self.appends_to(table) && page.is_only_one);
                 self.pass_time();
             }
         }
         self.told();
     }
 
+    /// Whether an event that comes in has a row in this table.
+    fn appends_to(&self, table: Table) -> bool {
+        let waits = self.begins.state.is_none();
+        match table {
+            Table::Event => true,
+            Table::Body => waits,
+            Table::Outcome => !waits,
+        }
+    }
+
     /// Events whose bodies are on the page are withheld, and the others of their lane go out.
     async fn lease_beside(&mut self, page: &DamagedPage) {
         const COUNT: usize = 5;
         let id = self.lane(0, false);
-        let lease = self.journal().lease(&id, limits(COUNT)).await.unwrap();
+        let lease = self.journal().lease(&id, self.limits(COUNT)).await.unwrap();
+        self.release(0, false);
         let ready = self.ready(0, false);
         let (mut whole, mut damaged) = (Vec::new(), Vec::new());
         for some in ready.chunks(COUNT) {
@@ -161,6 +172,7 @@ impl Model {
         let (entries, more_entries) = (self.entries(events), self.entries(&more));
         let mut none = Lease::new(self.lane(0, false), Vec::new(), |_| {});
         let id = self.lane(0, false);
+        let limits = self.limits(10);
         let journal = self.journal.as_ref().unwrap();
         let held = self.leases.get_mut(lease).unwrap_or(&mut none);
         let settled = keys(held);
@@ -185,7 +197,7 @@ impl Model {
             },
             async {
                 pause(pauses[3]).await;
-                journal.lease(&id, limits(10)).await
+                journal.lease(&id, limits).await
             },
             async {
                 pause(pauses[4]).await;
