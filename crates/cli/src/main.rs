@@ -8,11 +8,13 @@ mod clock;
 mod commands;
 mod config_file;
 mod defect;
+mod ending;
 mod failure;
 mod field;
 mod input;
 mod journal;
 mod logging;
+mod option_values;
 mod output;
 mod remark;
 mod runtime;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::Arguments;
-use commands::Ending;
+use ending::Ending;
 use failure::Failure;
 
 #[global_allocator]

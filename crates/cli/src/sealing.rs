@@ -3,13 +3,13 @@
 use clap::{Args, ValueEnum};
 use sluice_event::{ActionSource, Country, ExternalId, Rules};
 
-use crate::args;
+use crate::option_values;
 
 /// How events are sealed.
 #[derive(Args)]
 pub(crate) struct SealingOptions {
     /// The country of events that name none, for phone numbers and postcodes: a code or a name
-    #[arg(long, value_parser = args::country)]
+    #[arg(long, value_parser = option_values::country)]
     country: Option<Country>,
     /// Send a second hash where Meta's own libraries disagree about the first
     #[arg(long)]
@@ -18,7 +18,7 @@ pub(crate) struct SealingOptions {
     #[arg(long, value_name = "HOW", value_enum)]
     external_id: Option<ExternalIdArgument>,
     /// The action source of events that name none and show none [default: website]
-    #[arg(long, value_name = "SOURCE", value_parser = args::action_source)]
+    #[arg(long, value_name = "SOURCE", value_parser = option_values::action_source)]
     action_source: Option<ActionSource>,
 }
 

@@ -9,6 +9,7 @@ pub use crate::beside::{Beside, Body, is_asked_for, names_test_code};
 use crate::code::Code;
 use crate::finding::{Findings, Path};
 use crate::json::{Kind, Raw, Reader, SyntaxError};
+pub use crate::layout::Layout;
 use crate::model::Event;
 use crate::parse::event as event_json;
 
@@ -20,30 +21,6 @@ pub struct Item<'a> {
     pub event: Option<Event<'a>>,
     /// What was found while reading it.
     pub findings: Findings,
-}
-
-/// How the events of a body were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// One event.
-    Single,
-    /// `[event, …]`
-    Array,
-    /// `{"data": [event, …], …}`, the body that Meta takes.
-    Envelope,
-    /// One event a line.
-    Lines,
-}
-
-impl Layout {
-    /// The path of event `index` within the body; for [`Layout::Lines`] the place is counted alone.
-    pub fn path(self, index: usize) -> String {
-        match self {
-            Layout::Single => String::new(),
-            Layout::Array | Layout::Lines => format!("[{index}]"),
-            Layout::Envelope => format!("data[{index}]"),
-        }
-    }
 }
 
 /// The text of a body; bytes that are not UTF-8 become U+FFFD, which costs the values they are in

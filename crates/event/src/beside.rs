@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::alias;
-use crate::batch::Layout;
 use crate::json::{self, Kind, Raw, Reader, SyntaxError};
+use crate::layout::Layout;
 use crate::model::Event;
 use crate::switch::{self, Switch};
 

@@ -189,15 +189,9 @@ fn messaging(summary: &Summary<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the event comes from a CRM, by its own word.
-pub(crate) fn is_crm(event: &Event<'_>) -> bool {
-    let source = event.custom_data.get("event_source");
-    source.is_some_and(|source| source.as_str().eq_ignore_ascii_case("\"crm\""))
-}
-
 fn crm(summary: &Summary<'_>, findings: &mut Findings) {
     let custom_data = &summary.event.custom_data;
-    let is_crm = is_crm(summary.event);
+    let is_crm = summary.event.is_crm();
     let has_lead = summary.user_fields.contains(UserField::LeadId);
     if !is_crm && !has_lead {
         return;

@@ -6,37 +6,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::contact_names::{self, Scope};
+use crate::contact_names::{self, Says, Scope};
 use crate::json::{Kind, Raw};
-
-/// What a name says is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Says {
-    /// An e-mail address.
-    Email,
-    /// A phone number, or another number of a person's: a passport's, a tax number.
-    Number,
-    /// The number of a payment card.
-    Card,
-    /// A name, or a street.
-    Words,
-    /// An address, often an object.
-    Address,
-    /// A date of birth.
-    Birth,
-    /// A password or the like.
-    Secret,
-    /// Somebody who gets something, by name; what an object of them holds is told by the names in it.
-    Recipient,
-    /// Somebody to turn to, by name or number, or only the way in which: `phone`, `form`.
-    Contact,
-    /// A part of a name, in an object of a person: `first`.
-    NamePart,
-    /// `name` alone: the person's where other things of a person stand, else that of a product or a plan.
-    BareName,
-    /// Another thing that is called so: the address of a machine.
-    Harmless,
-}
 
 /// From here on a character is a word: Chinese, Japanese and Korean put nothing between words.
 const IDEOGRAPHS: char = '\u{2e80}';

@@ -1,9 +1,36 @@
-//! The names by which [`contact_key`](crate::contact_key) knows contact data: tables, and how they are looked up.
+//! The names by which contact data is known: tables, and how they are looked up.
 //!
 //! Names are in lower case, without accents and without what stands between words. Languages are those of the
 //! larger markets of online shops.
 
-use crate::contact_key::Says;
+/// What a name says is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// An e-mail address.
+    Email,
+    /// A phone number, or another number of a person's: a passport's, a tax number.
+    Number,
+    /// The number of a payment card.
+    Card,
+    /// A name, or a street.
+    Words,
+    /// An address, often an object.
+    Address,
+    /// A date of birth.
+    Birth,
+    /// A password or the like.
+    Secret,
+    /// Somebody who gets something, by name; what an object of them holds is told by the names in it.
+    Recipient,
+    /// Somebody to turn to, by name or number, or only the way in which: `phone`, `form`.
+    Contact,
+    /// A part of a name, in an object of a person: `first`.
+    NamePart,
+    /// `name` alone: the person's where other things of a person stand, else that of a product or a plan.
+    BareName,
+    /// Another thing that is called so: the address of a machine.
+    Harmless,
+}
 
 /// Where in a key a name has to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod finding;
 mod id_date;
 mod identity;
 pub mod json;
+mod layout;
 mod likeness;
 pub mod limits;
 mod mail;

@@ -119,7 +119,7 @@ impl<'a> Event<'a> {
             Some(ActionSource::App)
         } else if self.messaging_channel.is_some() {
             Some(ActionSource::BusinessMessaging)
-        } else if crate::check::is_crm(self) {
+        } else if self.is_crm() {
             Some(ActionSource::SystemGenerated)
         } else if self.event_source_url.is_some()
             || has(UserField::ClientUserAgent)
@@ -176,6 +176,12 @@ impl<'a> Event<'a> {
 }
 
 impl Event<'_> {
+    /// Whether it comes from a CRM, by its own word.
+    pub(crate) fn is_crm(&self) -> bool {
+        let source = self.custom_data.get("event_source");
+        source.is_some_and(|source| source.as_str().eq_ignore_ascii_case("\"crm\""))
+    }
+
     /// Whether it has a test code or a switch.
     pub(crate) fn has_switches(&self) -> bool {
         self.test_event_code.is_some() || self.opt_out.is_some() || self.data_processing.is_some()

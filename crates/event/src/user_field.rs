@@ -180,7 +180,7 @@ impl UserField {
         }
     }
 
-    /// The field of exactly this name; aliases are in [`crate::alias`].
+    /// The field of exactly this name; other names are in `alias.rs`.
     pub fn from_name(name: &str) -> Option<Self> {
         // A match on bytes is decided by length first, which matters: every event asks some ten times.
         Some(match name.as_bytes() {

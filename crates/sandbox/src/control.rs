@@ -15,7 +15,7 @@ use crate::answer::{Reaction, Reply};
 use crate::host;
 use crate::page;
 use crate::refused::RefusedRequest;
-use crate::routes;
+use crate::request;
 use crate::script::parse_script;
 use crate::store::ReceivedEvent;
 use crate::tokens::{Change, Token};
@@ -35,7 +35,7 @@ pub(crate) async fn route(
     request: Request<Incoming>,
 ) -> Reaction {
     let method = request.method().clone();
-    let is_read = routes::is_read(&method);
+    let is_read = request::is_read(&method);
     if let Some(why) = host::foreign(&request, state.settings.listen) {
         return problem(403, why);
     }
@@ -153,7 +153,7 @@ async fn change(
     replaces: bool,
     apply: fn(&State, &Bytes, bool) -> Result<Reaction, String>,
 ) -> Reaction {
-    match routes::body(request, BODY_BYTES_MAX, BODY_TIMEOUT).await {
+    match request::body(request, BODY_BYTES_MAX, BODY_TIMEOUT).await {
         Ok(body) => apply(state, &body, replaces).unwrap_or_else(|text| problem(400, &text)),
         Err(error) => problem(error.status, &error.message),
     }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use crate::answer::{GraphError, Reply};
+use crate::arrival::Arrival;
 use crate::fault::Effect;
 use crate::faults::{throttled, usage_headers};
 use crate::refused::{Refusal, RefusedEvents};
-use crate::routes::Call;
+use crate::request::Call;
 use crate::rules::{self, Offence};
-use crate::store::Arrival;
 use crate::tokens::no_object;
 use crate::wire::Posted;
 

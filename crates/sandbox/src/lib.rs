@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod arrival;
 mod budget;
 mod chance;
 mod clock;
@@ -13,6 +14,7 @@ mod ids;
 mod node;
 mod page;
 mod refused;
+mod request;
 mod routes;
 mod rules;
 mod script;

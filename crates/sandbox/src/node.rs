@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::answer::{GraphError, Reply};
-use crate::routes::Call;
+use crate::request::Call;
 use crate::tokens::no_object;
 use crate::wire::{pairs, pick};
 

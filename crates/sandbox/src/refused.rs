@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::answer::GraphError;
-use crate::store::Arrival;
+use crate::arrival::Arrival;
 
 /// How many refused requests are listed.
 pub(crate) const LISTED_MAX: usize = 1_000;

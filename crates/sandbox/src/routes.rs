@@ -3,34 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request};
 
 use crate::answer::{GraphError, Reaction, Reply};
-use crate::clock::deadline;
 use crate::fault::Effect;
-use crate::faults::{Plan, usage_headers};
+use crate::faults::usage_headers;
 use crate::refused::{Asked, Refusal};
+use crate::request::{Call, body, is_read};
 use crate::{State, control, events, node, versions};
-
-/// Bytes of one body that are thrown away; whoever sends more is cut off.
-const DISCARDED_BYTES_MAX: usize = 128 << 20;
-
-/// A request to the Graph API, with what is known about it before its body is read.
-pub(crate) struct Call<'a> {
-    pub(crate) state: &'a Arc<State>,
-    pub(crate) id: String,
-    pub(crate) version: String,
-    pub(crate) query: String,
-    pub(crate) content_type: String,
-    pub(crate) bearer: Option<String>,
-    pub(crate) trace_id: String,
-    pub(crate) now_ms: i64,
-    pub(crate) plan: Plan,
-}
 
 /// What a path of the Graph API asks for.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -98,10 +80,6 @@ pub(crate) async fn route(state: &Arc<State>, request: Request<Incoming>) -> Rea
     finish(&call, ask, outcome).await
 }
 
-pub(crate) fn is_read(method: &Method) -> bool {
-    method == Method::GET || method == Method::HEAD
-}
-
 fn ask(method: &Method, segments: &[&str]) -> Ask {
     let is_read = is_read(method);
     match segments {
@@ -163,69 +141,6 @@ async fn respond(call: &Call<'_>, ask: Ask, path: &str, request: Request<Incomin
         return outcome;
     }
     Reaction::Reply(reply)
-}
-
-/// A body that fits and comes in time.
-pub(crate) async fn body(
-    request: Request<Incoming>,
-    bytes_max: usize,
-    timeout: Duration,
-) -> Result<Bytes, GraphError> {
-    let waits = request.headers().contains_key(EXPECT);
-    let mut body = request.into_body();
-    let text = format!("(#100) The request is larger than {bytes_max} bytes");
-    let too_large = GraphError::new(413, 100, text);
-    if waits && body.size_hint().lower() > bytes_max as u64 {
-        // The client has not begun to send it, and sees from the answer that it need not.
-        return Err(too_large);
-    }
-    let until = deadline(timeout);
-    let collected = tokio::time::timeout_at(until, Limited::new(&mut body, bytes_max).collect());
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            tokio::spawn(tokio::time::timeout_at(until, discard(body)));
-            Err(too_large)
-        }
-        Ok(Err(_)) => Err(GraphError::new(400, 100, "(#100) The request is torn")),
-        Err(_) => Err(GraphError::new(
-            408,
-            100,
-            "(#100) The request came too slowly",
-        )),
-    }
-}
-
-/// Reads the rest of a body and throws it away: a client that still sends when its connection is closed
-/// gets a reset, often before it looks for the answer (RFC 9112 §9.6). The connection stays as long as this
-/// reads from it.
-async fn discard(mut body: Incoming) {
-    let mut bytes = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, Bytes::len);
-        if bytes > DISCARDED_BYTES_MAX {
-            return;
-        }
-    }
-}
-
-impl Call<'_> {
-    /// What a fault makes of the request, before or after its events are taken.
-    fn fault(&self, late: bool) -> Option<Reaction> {
-        let effect = self
-            .plan
-            .effect
-            .as_ref()
-            .filter(|_| self.plan.late == late)?;
-        match effect {
-            Effect::Reset => Some(Reaction::Reset),
-            Effect::Hang => Some(Reaction::Hang),
-            _ => {
-                let reply = self.plan.reply(&self.id, &self.trace_id, self.now_ms)?;
-                Some(Reaction::Reply(reply))
-            }
-        }
-    }
 }
 
 /// Adds what every answer has, waits if a fault wants it, and counts.

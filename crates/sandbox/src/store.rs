@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use crate::arrival::Arrival;
 use crate::ids::{IdCount, Ids, Original, Tally};
 use crate::refused::{Asked, Refusal, Refused, RefusedEvents, RefusedRequest};
 use crate::rules::{self, Remark};
@@ -15,16 +16,6 @@ use crate::wire::Kept;
 
 /// How many different answers and test codes are counted apart.
 const LABELS_MAX: usize = 200;
-
-/// A request to `/events` that was read.
-#[derive(Debug)]
-pub(crate) struct Arrival<'a> {
-    pub(crate) dataset: &'a str,
-    pub(crate) version: &'a str,
-    pub(crate) test_event_code: Option<String>,
-    pub(crate) now_ms: i64,
-    pub(crate) kept: Kept,
-}
 
 /// An event that arrived, as a test or a person looks at it.
 #[derive(Debug, Clone, Serialize)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_journal::{Audit, AuditGroup, AuditSource, Books, CodeCount, JournalError, Tally};
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, grouped, painted, printable};

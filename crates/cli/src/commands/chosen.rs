@@ -4,9 +4,9 @@ use serde::Serialize;
 use sluice_event::DatasetId;
 use sluice_journal::{Books, EventKey, EventRecord, EventState, SourceName};
 
-use crate::args::Since;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::option_values::Since;
 use crate::output::{self, Output, grouped};
 
 /// Filters that both have; an event has to fit all that are given.

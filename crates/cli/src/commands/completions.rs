@@ -1,9 +1,9 @@
 //! `sluice completions`: the script that makes a shell complete our commands.
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -19,9 +19,8 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-/// Prints the script.
-pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let mut command = crate::args::Arguments::command();
+/// Prints the script of a command line.
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Result<Ending, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "sluice", &mut script);
     let mut output = Output::for_programs();

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use sluice_event::DatasetId;
 
-use super::Ending;
-use super::trial::shell_word;
 use crate::config_file::{self, ConfigOption};
+use crate::ending::Ending;
 use crate::failure::Failure;
-use crate::output::{BOLD, Output, painted};
+use crate::output::{BOLD, Output, painted, shell_word};
 
 /// What `sluice config init` takes.
 #[derive(clap::Args)]

@@ -2,7 +2,7 @@
 
 use sluice_gateway::config;
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::output::Output;
 

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use sluice_gateway::config::{Config, LogFormat, SecretRef, Source};
 
-use super::trial::shell_word;
 use crate::failure::Failure;
-use crate::output::{BOLD, Output, painted, printable};
+use crate::output::{BOLD, Output, painted, printable, shell_word};
 
 /// What is known of it before the gateway listens.
 pub(super) struct Hint {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_mangen::Man;
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -23,9 +23,8 @@ pub(crate) struct Arguments {
     folder: Option<PathBuf>,
 }
 
-/// Writes them.
-pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let command = crate::args::Arguments::command();
+/// Writes those of a command line.
+pub(crate) fn run(arguments: &Arguments, command: Command) -> Result<Ending, Failure> {
     if let Some(folder) = &arguments.folder {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         clap_mangen::generate_to(command, folder)

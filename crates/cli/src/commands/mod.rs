@@ -11,36 +11,18 @@ pub(crate) mod dead;
 mod first_event;
 pub(crate) mod hash;
 pub(crate) mod man;
+mod running;
 pub(crate) mod sandbox;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod trial;
 pub(crate) mod waiting;
 
-use crate::args::{Command, Config};
+use clap::CommandFactory as _;
+
+use crate::args::{Arguments, Command, Config};
+use crate::ending::Ending;
 use crate::failure::Failure;
-
-/// How a command ended that did its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Nothing is wrong with what was looked at.
-    Clean,
-    /// Something is: exit code 1.
-    Flawed,
-    /// The command did not do its work, and has told why: exit code 2.
-    Failed,
-}
-
-impl Ending {
-    /// Flawed if so.
-    pub(crate) fn flawed_if(is_flawed: bool) -> Self {
-        if is_flawed {
-            Ending::Flawed
-        } else {
-            Ending::Clean
-        }
-    }
-}
 
 /// Does what the command line asks for.
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
@@ -57,7 +39,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Config(Config::Check(arguments)) => config_check::run(&arguments),
         Command::Config(Config::Init(arguments)) => config_init::run(&arguments),
         Command::Config(Config::Schema(arguments)) => config_schema::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::Man(arguments) => man::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     }
 }

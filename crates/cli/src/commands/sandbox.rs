@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sluice_sandbox::{Fault, Sandbox, Settings, Token, TokenState, Tokens, parse_id, parse_script};
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::output::{BOLD, DIM, Output, painted};
 use crate::runtime;

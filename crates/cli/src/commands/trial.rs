@@ -16,11 +16,11 @@ use sluice_graph::BaseUrl;
 use sluice_journal::{BodyKeys, Books, EventRecord, EventState, OpenError, PAGE_MAX, Page};
 use sluice_sandbox::{EarlierEvent, Sandbox};
 
-use super::Ending;
-use super::serve::{self, Signals};
+use super::running::{self, Signals};
 use crate::config_file;
+use crate::ending::Ending;
 use crate::failure::Failure;
-use crate::output::{BOLD, DIM, Output, painted};
+use crate::output::{BOLD, DIM, Output, painted, shell_word};
 use crate::{logging, trial};
 
 /// The access token that the sandbox is called with: any will do there.
@@ -55,7 +55,7 @@ Exit codes: 0 when a signal stopped it, 2 when it cannot start.";
 
 /// Runs a trial until a signal stops it.
 pub(crate) fn run(Arguments {}: &Arguments) -> Result<Ending, Failure> {
-    serve::told(None, serve_trial)
+    running::told(None, serve_trial)
 }
 
 /// The same for `serve`, which has found no configuration.
@@ -74,7 +74,7 @@ pub(super) async fn serve_trial(sockets: Sockets) -> Result<Ending, Failure> {
     sandbox.remember(&earlier(&folder, keys)?);
     let key = key_for_shell(&config);
     let signals = Signals::listen()?;
-    let gateway = serve::start(config, None, sockets).await?;
+    let gateway = running::start(config, None, sockets).await?;
     let greeting = Greeting::new(&gateway, &sandbox, &folder, &key);
     sandbox.invite(greeting.curl());
     greeting.show(format, &ports)?;
@@ -117,7 +117,7 @@ fn configuration(base_url: &BaseUrl) -> Result<Config, Failure> {
     );
     let format = Config::log_format(None, &ProcessEnvironment);
     let Loaded { config, warnings } =
-        loaded.map_err(|problems| serve::refused(&problems, format))?;
+        loaded.map_err(|problems| running::refused(&problems, format))?;
     // A trial promises that nothing leaves the machine.
     if config.graph.base_url != *base_url {
         return Err(Failure::with_help(
@@ -133,7 +133,7 @@ fn configuration(base_url: &BaseUrl) -> Result<Config, Failure> {
         ));
     }
     logging::start(&config.log)?;
-    serve::warn_of(&warnings);
+    running::warn_of(&warnings);
     Ok(config)
 }
 
@@ -300,15 +300,6 @@ impl Greeting {
     }
 }
 
-/// A path as one word of a shell.
-pub(super) fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,18 +314,5 @@ mod tests {
         assert_eq!(ports.taken, [wanted, wanted]);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         assert_eq!(ports.free(any), any);
-    }
-
-    #[test]
-    fn a_path_is_one_word_of_a_shell() {
-        for (text, expected) in [
-            ("./sluice-trial", "./sluice-trial"),
-            ("my folder", "'my folder'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell_word(text), expected);
-        }
     }
 }

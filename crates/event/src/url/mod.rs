@@ -4,7 +4,8 @@ mod host;
 
 use crate::bytes::{self, UnusualInWord};
 use crate::contact::{has_email, is_contact, percent_decode};
-use crate::contact_key::{self, Says};
+use crate::contact_key;
+use crate::contact_names::Says;
 use crate::digest;
 use crate::limits::URL_BYTES_MAX;
 

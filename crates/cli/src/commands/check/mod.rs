@@ -7,22 +7,24 @@
 mod explain;
 mod people;
 mod programs;
+mod report;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use sluice_event::batch::{self, Item, Layout};
-use sluice_event::{Findings, Remains, Rules, SealedEvent, Severity};
+use sluice_event::{Remains, Rules};
 
-use super::Ending;
-use crate::args;
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::input::Input;
+use crate::option_values;
 use crate::sealing::SealingOptions;
 use explain::Explanation;
 use people::ForPeople;
 use programs::ForPrograms;
+use report::{Broken, Checked, Report, Tally};
 
 /// What `sluice check` takes.
 #[derive(Args)]
@@ -51,58 +53,10 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "explain")]
     show_values: bool,
     /// Check as if it were this time: Unix seconds or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = args::time)]
+    #[arg(long, value_name = "TIME", value_parser = option_values::time)]
     now: Option<u64>,
     #[command(flatten)]
     sealing: SealingOptions,
-}
-
-/// One event after sealing.
-struct Checked {
-    index: usize,
-    /// What may be shown of it, if the event cannot be sent.
-    sealed: Result<SealedEvent, Remains>,
-    findings: Findings,
-    explanation: Option<Explanation>,
-}
-
-impl Checked {
-    /// Its name, if it has one that may be shown.
-    fn event_name(&self) -> Option<&str> {
-        match &self.sealed {
-            Ok(sealed) => Some(sealed.event_name()),
-            Err(remains) => remains.event_name.as_deref(),
-        }
-    }
-
-    /// Its id; of an event that can be sent also one that was made for it.
-    fn event_id(&self) -> Option<&str> {
-        match &self.sealed {
-            Ok(sealed) => Some(sealed.event_id()),
-            Err(remains) => remains.event_id.as_deref(),
-        }
-    }
-}
-
-/// The place at which a body stops being JSON.
-struct Broken<'a> {
-    /// The file.
-    name: &'a str,
-    line: usize,
-    column: usize,
-    expected: &'static str,
-    /// Whether there is nothing in it at all.
-    is_empty: bool,
-}
-
-/// What is said of a body with nothing in it.
-const EMPTY: &str = "there is nothing in it; expected events";
-
-/// How the results are told.
-trait Report {
-    fn event(&mut self, checked: &Checked) -> Result<(), Failure>;
-    fn broken(&mut self, broken: &Broken<'_>, tally: &Tally) -> Result<(), Failure>;
-    fn finish(self: Box<Self>, tally: &Tally) -> Result<(), Failure>;
 }
 
 /// Checks a body and reports on it.
@@ -186,41 +140,6 @@ impl Checker {
             findings,
             explanation,
         })
-    }
-}
-
-/// What was found in all events together.
-#[derive(Default)]
-struct Tally {
-    events: usize,
-    sendable: usize,
-    /// Findings, by [`SEVERITIES`].
-    findings: [usize; SEVERITIES.len()],
-    unlisted: usize,
-    is_broken: bool,
-}
-
-/// From the worst to the mildest.
-const SEVERITIES: [Severity; 4] = [
-    Severity::Error,
-    Severity::Repaired,
-    Severity::Warning,
-    Severity::Hint,
-];
-
-impl Tally {
-    fn add(&mut self, checked: &Checked) {
-        self.events += 1;
-        self.sendable += usize::from(checked.sealed.is_ok());
-        self.unlisted += checked.findings.unlisted();
-        for (count, severity) in self.findings.iter_mut().zip(SEVERITIES) {
-            let is_of_it = |finding: &&sluice_event::Finding| finding.severity() == severity;
-            *count += checked.findings.iter().filter(is_of_it).count();
-        }
-    }
-
-    fn is_flawed(&self) -> bool {
-        self.is_broken || self.sendable < self.events
     }
 }
 

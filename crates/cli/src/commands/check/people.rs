@@ -4,7 +4,7 @@ use sluice_event::batch::Layout;
 use sluice_event::{Code, Severity};
 
 use super::explain::{Explained, Explanation, Payload, Sent};
-use super::{Broken, Checked, EMPTY, Report, SEVERITIES, Tally};
+use super::report::{Broken, Checked, EMPTY, Report, SEVERITIES, Tally};
 use crate::failure::Failure;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, counted, painted, printable};
 use crate::remark::{self, Remark};

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sluice_event::Code;
 
-use super::{Broken, Checked, EMPTY, Explanation, Report, Tally};
+use super::explain::Explanation;
+use super::report::{Broken, Checked, EMPTY, Report, Tally};
 use crate::failure::Failure;
 use crate::output::{Output, is_zero};
 use crate::remark::Remark;

@@ -7,8 +7,8 @@ use sluice_gateway::config::{
     Checked, Config, ConfigProblem, Place, Problems, ProcessEnvironment, Severity,
 };
 
-use super::Ending;
 use crate::config_file::{self, ConfigOption, painted_problem};
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::output::{BOLD, CYAN, DIM, GREEN, Output, RED, YELLOW, counted, painted, printable};
 

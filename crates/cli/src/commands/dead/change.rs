@@ -5,8 +5,8 @@ use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
 
 use super::choice::{self, Filters, Key, Next};
 use crate::clock::Clock;
-use crate::commands::Ending;
 use crate::commands::chosen::{self, Consent, Manner, events};
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{GREEN, Output, YELLOW, painted};

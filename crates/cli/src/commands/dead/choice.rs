@@ -6,9 +6,9 @@ use sluice_journal::{
     RejectionKey, RejectionRecord,
 };
 
-use crate::args::{self, Since};
 use crate::commands::chosen::{Origin, since_ms};
 use crate::failure::Failure;
+use crate::option_values::{self, Since};
 
 /// Filters; an event has to fit all that are given.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
@@ -26,7 +26,7 @@ pub(super) struct Filters {
     #[arg(long = "state", value_name = "STATE", value_enum)]
     states: Vec<State>,
     /// That died since: 30m, 24h, 7d, Unix seconds or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = args::since)]
+    #[arg(long, value_name = "TIME", value_parser = option_values::since)]
     since: Option<Since>,
 }
 

@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 pub(super) use list::{Line, and_sale};
 
-use super::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 
 /// What `dead` takes.

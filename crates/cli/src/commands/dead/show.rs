@@ -12,7 +12,7 @@ use super::list::{Line, sale};
 use super::reason::{self, Reason, is_dead};
 use super::rejected;
 use crate::clock::shown;
-use crate::commands::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, CYAN, DIM, Output, counted, painted, printable};

@@ -9,7 +9,7 @@ use sluice_event::{Code, Country, Finding, Path, Rules, batch};
 
 use super::{FindingRow, Row};
 use crate::clock::Clock;
-use crate::commands::Ending;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::field::Field;
 use crate::output::Output;

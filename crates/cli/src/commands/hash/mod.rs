@@ -6,11 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use sluice_event::{Country, Finding, Normalized, Rules, Severity};
 
-use super::Ending;
-use crate::args;
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::field::Field;
+use crate::option_values;
 use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, painted, printable};
 use crate::value::{Judged, judge};
 
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     )]
     values: Vec<String>,
     /// The country of phone numbers and postcodes that name none: a code or a name
-    #[arg(long, value_parser = args::country)]
+    #[arg(long, value_parser = option_values::country)]
     country: Option<Country>,
     /// Add the other hashes of values on which Meta's own libraries disagree
     #[arg(long)]

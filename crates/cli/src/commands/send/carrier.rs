@@ -9,7 +9,7 @@ use sluice_graph::{
 };
 
 use super::load::Outgoing;
-use super::report::Refusal;
+use super::refusal::Refusal;
 use crate::remark::Remark;
 
 /// What became of a request.

@@ -10,7 +10,8 @@ use sluice_graph::{Limit, Part, Proof, Search, witnesses};
 
 use super::carrier::{Carried, Carrier, ReceiptWarning, Taken};
 use super::load::{Load, Outgoing};
-use super::report::{Refusal, Refused, Rejected, Report};
+use super::refusal::{Refusal, Refused, Rejected};
+use super::report::Report;
 use crate::clock::Clock;
 use crate::output::Progress;
 

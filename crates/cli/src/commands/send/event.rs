@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::value::{RawValue, to_raw_value};
 use sluice_event::{ActionSource, Currency, amount};
 
-use crate::args;
 use crate::failure::Failure;
 use crate::field::Field;
+use crate::option_values;
 
 /// What the event is made of.
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ enum Time {
 fn time(text: &str) -> Result<Time, &'static str> {
     match text {
         "now" => Ok(Time::Now),
-        text => args::time(text).map(Time::At),
+        text => option_values::time(text).map(Time::At),
     }
 }
 

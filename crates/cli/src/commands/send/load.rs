@@ -8,7 +8,7 @@ use sluice_event::batch::{self, Item, Layout};
 use sluice_event::{ActionSource, Code, Findings, Rules, SealedEvent};
 
 use super::raw;
-use super::report::Rejected;
+use super::refusal::Rejected;
 use super::warnings::Warnings;
 use crate::clock::Clock;
 use crate::failure::Failure;

@@ -9,6 +9,7 @@ mod delivery;
 mod event;
 mod load;
 mod raw;
+mod refusal;
 mod report;
 mod route;
 mod warnings;
@@ -17,8 +18,8 @@ use std::path::PathBuf;
 
 use sluice_event::{ActionSource, batch};
 
-use super::Ending;
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::Progress;

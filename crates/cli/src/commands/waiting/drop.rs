@@ -5,8 +5,8 @@ use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
 
 use super::Filters;
 use crate::clock::Clock;
-use crate::commands::Ending;
 use crate::commands::chosen::{self, Consent, Manner, event_key, events};
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::Output;

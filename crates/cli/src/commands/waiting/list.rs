@@ -4,9 +4,9 @@ use sluice_journal::EventRecord;
 
 use super::Filters;
 use crate::clock::shown;
-use crate::commands::Ending;
 use crate::commands::chosen::Listing;
 use crate::commands::dead::{Line, and_sale};
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, Output, counted, painted, printable};

@@ -6,10 +6,10 @@ mod list;
 use clap::Subcommand;
 use sluice_journal::{Books, EventKey, EventRecord, PAGE_MAX, WaitingFilter};
 
-use super::Ending;
 use super::chosen::{Origin, since_ms};
-use crate::args::{self, Since};
+use crate::ending::Ending;
 use crate::failure::Failure;
+use crate::option_values::{self, Since};
 
 /// What `waiting` takes.
 #[derive(clap::Args)]
@@ -58,7 +58,7 @@ struct Filters {
     #[command(flatten)]
     origin: Origin,
     /// That came since: 30m, 24h, 7d, Unix seconds or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = args::since)]
+    #[arg(long, value_name = "TIME", value_parser = option_values::since)]
     since: Option<Since>,
 }
 
