@@ -46,7 +46,8 @@ pub(crate) fn order_of(custom_data: &Properties<'_>) -> Option<u64> {
     }
     order.trim().hash(&mut hasher);
     if let Some(item) = custom_data.get("item_number") {
-        item.as_str().hash(&mut hasher);
+        let item = item.raw();
+        item.as_text().or(item.as_digits()).hash(&mut hasher);
     }
     Some(hasher.finish())
 }

@@ -12,7 +12,8 @@ use crate::names;
 ///
 /// A clone shares the payload: an event that goes to several datasets is in memory once.
 ///
-/// Only [`Event::seal`] makes one, so there is no way to put clear text into it.
+/// Only [`Event::seal`](crate::Event::seal) makes one, and [`SealedEvent::reopen`] from what that wrote, so there is no
+/// way to put clear text into it.
 ///
 /// ```compile_fail
 /// let sealed = sluice_event::SealedEvent { json: "john@example.com".into(), ..todo!() };
@@ -81,6 +82,14 @@ impl SealedEvent {
     /// request, and whoever sends the event has to put it there.
     pub fn test_event_code(&self) -> Option<&str> {
         self.test_event_code.as_deref()
+    }
+
+    /// The same event with the test code that stood inside it.
+    pub(crate) fn with_test_event_code(self, code: Option<&str>) -> Self {
+        Self {
+            test_event_code: code.map(Box::from),
+            ..self
+        }
     }
 
     /// A hash of the order that the event is about (`order_id` and `item_number`), if it names one. It is the same

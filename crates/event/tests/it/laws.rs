@@ -1,5 +1,6 @@
 //! The laws that hold for every event, whoever wrote it.
 
+mod merging;
 mod numbers;
 mod secrets;
 

@@ -11,6 +11,7 @@ mod fuzz_bodies;
 mod garbage;
 mod inputs;
 mod laws;
+mod merging;
 mod resolve;
 mod secrecy;
 mod structure;

@@ -19,6 +19,7 @@ mod graph_errors;
 mod harness;
 mod http;
 mod lanes;
+mod merged;
 mod messaging;
 mod misplaced;
 mod pace;
