@@ -5,19 +5,22 @@
 //! What comes through the `log` crate is not written at all, for that reason.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use sluice_gateway::SetFilter;
 use sluice_gateway::config::{Log, LogFormat};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer as _, reload};
 
-/// Starts logging to standard error.
-pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
+/// Starts logging to standard error. Returns what puts another filter in force.
+pub(crate) fn start(log: &Log) -> anyhow::Result<SetFilter> {
     let wanted = EnvFilter::try_new(&log.filter)
         .with_context(|| format!("log filter {:?} cannot be understood", log.filter))?;
+    let (wanted, handle) = reload::Layer::new(wanted);
     let filter = wanted.and(filter_fn(is_harmless));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
@@ -34,7 +37,11 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .try_init()
-        .context("starting the log")
+        .context("starting the log")?;
+    Ok(Arc::new(move |filter| {
+        let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    }))
 }
 
 /// Starts it for a program that does not run, if it has not been started: errors only, as JSON.

@@ -7,7 +7,6 @@ mod board;
 mod body_keys;
 mod clock;
 pub mod config;
-mod config_file;
 mod door;
 mod doubt;
 pub mod jobs;
@@ -15,8 +14,10 @@ mod lane;
 mod lane_state;
 mod listeners;
 mod maintenance;
+mod reload;
 mod roster;
 mod start;
+mod ticks;
 mod time;
 mod watch;
 
@@ -35,13 +36,14 @@ use tracing::{info, warn};
 use board::Board;
 pub use body_keys::body_keys;
 pub use clock::{Clock, SharedClock, SystemClock};
-use config::{Config, ConfigFile, Environment};
 use door::{Doors, Stage, Stages};
 use lane::Supervisor;
 use listeners::Listeners;
 pub use listeners::{ListenError, Sockets, SocketsError};
-use roster::Roster;
+use reload::{Keeper, Reloader};
+pub use reload::{ReloadError, Reloaded, SetFilter};
 pub use roster::RosterError;
+use roster::Snapshots;
 pub use start::{Start, StartError};
 pub use time::ClockError;
 use time::Time;
@@ -59,15 +61,16 @@ pub struct Gateway {
     doors: Arc<Doors>,
     /// How far the doors are closed.
     stage: channel::Sender<Stage>,
-    /// How long a drain takes at most; zero when there is no need of one.
-    drain: Duration,
-    shutdown_grace: Duration,
+    /// Another process goes on taking events when this one stops.
+    is_shared: bool,
+    snapshots: Snapshots,
     servers: TaskTracker,
     /// Lanes and maintenance: nothing new is sent.
     stop: CancellationToken,
     /// Lanes: what is on its way is not waited for any longer.
     give_up: CancellationToken,
     workers: TaskTracker,
+    reloader: Arc<Reloader>,
     reload: Arc<Notify>,
     failed: CancellationToken,
     watch: Watch,
@@ -86,8 +89,10 @@ impl Gateway {
             environment,
             clock,
             sockets,
+            set_filter,
         } = start;
         let watch = Watch::new(Arc::clone(&clock));
+        let configuration = file.as_ref().map(|file| file.path().display().to_string());
         // At once, so that connections queue up while a large journal is loaded.
         let listeners = Listeners::open(&config, sockets);
         let client = Client::new(&ClientSettings {
@@ -102,7 +107,8 @@ impl Gateway {
             config.graph.base_url.clone(),
         );
         let time = Arc::new(time?);
-        watch.begin(&config, time.unix_ms());
+        watch.begin(time.unix_ms());
+        watch.configured(&config, time.unix_ms());
         let roster = start::read_secrets(&config, &environment, listeners.as_ref().ok()).await?;
         start::warm_up(time.unix_ms()).await?;
         let journal = start::open_journal(&config, &environment, &time, &watch).await?;
@@ -112,15 +118,22 @@ impl Gateway {
         if let roots @ Roots::Bundled = client.roots() {
             warn!("{roots}");
         }
+        let board = Board::default();
+        let reloader = Reloader::new(
+            Arc::clone(&roster),
+            (file, environment),
+            Arc::clone(&time),
+            (watch.clone(), board.clone()),
+            set_filter,
+        );
         let parts = Parts {
-            config,
-            file,
-            environment,
+            configuration,
             watch,
-            board: Board::default(),
+            board,
             client,
             time,
-            roster,
+            snapshots: roster.snapshots(),
+            reloader: Arc::new(reloader),
             journal,
         };
         Ok(parts.run(listeners))
@@ -136,9 +149,19 @@ impl Gateway {
         self.admin_address
     }
 
-    /// Reads all keys and tokens again, and wakes parked lanes.
+    /// Asks for what [`Gateway::reloaded`] does. What comes of it is in the log.
     pub fn reload(&self) {
         self.reload.notify_one();
+    }
+
+    /// Reads the configuration and all secrets again, puts in force what can be, and has everything tried at once that
+    /// waits for something to be mended.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing of the configuration was put in force.
+    pub async fn reloaded(&self) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload().await
     }
 
     /// Returns when the journal's writer has ended by a defect. Nothing can be kept any more, and only a new
@@ -151,15 +174,17 @@ impl Gateway {
     /// better go elsewhere, and gives them the time that is configured. Returns at once when no
     /// client sends events.
     pub async fn drain(&self) {
-        if self.drain.is_zero() || !self.doors.are_in_use() {
+        let drain = self.snapshots.borrow().config.server.drain;
+        // Clients of a shared socket need not go elsewhere: what they send now, the next process answers.
+        if self.is_shared || drain.is_zero() || !self.doors.are_in_use() {
             return;
         }
         info!(
-            seconds = self.drain.as_secs(),
+            seconds = drain.as_secs(),
             "draining: /readyz says 503, events are still taken"
         );
         self.stage.send_replace(Stage::Draining);
-        sleep(self.drain).await;
+        sleep(drain).await;
     }
 
     /// Stops: refuses new requests, finishes those that have begun, lets batches that are on their way arrive
@@ -168,10 +193,8 @@ impl Gateway {
     pub async fn stop(self) {
         self.stage.send_replace(Stage::Refusing);
         self.stop.cancel();
-        tokio::join!(
-            self.doors.answered(self.shutdown_grace),
-            self.workers_ended()
-        );
+        let grace = self.snapshots.borrow().config.server.shutdown_grace;
+        tokio::join!(self.doors.answered(grace), self.workers_ended());
         let waiting = self.doors.waiting();
         if let Err(error) = self.journal.close().await {
             tracing::error!(%error, "closing the journal");
@@ -194,14 +217,14 @@ impl Gateway {
 
 /// What a gateway is made of, before anything runs.
 struct Parts {
-    config: Config,
-    file: Option<ConfigFile>,
-    environment: Arc<dyn Environment>,
+    /// Where the configuration is, for people.
+    configuration: Option<String>,
     watch: Watch,
     board: Board,
     client: Client,
     time: Arc<Time>,
-    roster: Arc<Roster>,
+    snapshots: Snapshots,
+    reloader: Arc<Reloader>,
     journal: Arc<dyn Journal>,
 }
 
@@ -212,23 +235,22 @@ impl Parts {
         let (servers, workers) = (TaskTracker::new(), TaskTracker::new());
         let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
         let (failed, reload) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let config = &self.config;
+        let config = Arc::clone(&self.snapshots.borrow().config);
         let doors = Arc::new(Doors::new(
-            config,
+            self.snapshots.clone(),
             Arc::clone(&self.journal),
             Arc::clone(&self.time),
             self.watch.clone(),
             self.board.clone(),
-            self.roster.keys(),
             stages.clone(),
         ));
         let (address, admin_address) = (listeners.address, listeners.admin_address);
-        let drain = listeners.drain(config.server.drain);
-        listeners.serve(&config.server, &doors, &stages, &servers);
+        let is_shared = listeners.is_shared;
+        listeners.serve(&doors, &stages, &servers);
         info!(
             version = env!("CARGO_PKG_VERSION"),
             pid = std::process::id(),
-            configuration = (self.file.as_ref()).map(|file| file.path().display().to_string()),
+            configuration = self.configuration,
             listen = %address,
             admin = %admin_address,
             journal = %config.journal.path.display(),
@@ -238,62 +260,58 @@ impl Parts {
             "started"
         );
         workers.spawn(lane::supervise(self.lanes(&stop, &give_up)));
-        let watch = self.watch.clone();
-        let (journal, shutdown_grace) = (Arc::clone(&self.journal), config.server.shutdown_grace);
-        workers.spawn(maintenance::run(self.maintenance(&reload, &stop, &failed)));
+        workers.spawn(maintenance::run(self.maintenance(&stop, &failed)));
+        let keeper = Keeper {
+            reloader: Arc::clone(&self.reloader),
+            asked: Arc::clone(&reload),
+        };
+        let kept_until = stop.clone();
+        workers.spawn(async move {
+            kept_until.run_until_cancelled(keeper.run()).await;
+        });
         Gateway {
             address,
             admin_address,
-            journal,
+            journal: self.journal,
             doors,
             stage,
-            drain,
-            shutdown_grace,
+            is_shared,
+            snapshots: self.snapshots,
             servers,
             stop,
             give_up,
             workers,
+            reloader: self.reloader,
             reload,
             failed,
-            watch,
+            watch: self.watch,
         }
     }
 
     fn lanes(&self, stop: &CancellationToken, give_up: &CancellationToken) -> Supervisor {
-        let datasets = self.config.datasets.iter();
         Supervisor {
             journal: Arc::clone(&self.journal),
             client: self.client.clone(),
             clock: Arc::clone(&self.time),
             watch: self.watch.clone(),
             board: self.board.clone(),
-            graph: self.config.graph.clone(),
-            datasets: datasets
-                .map(|dataset| (dataset.id.clone(), dataset.clone()))
-                .collect(),
-            destinations: self.roster.destinations(),
+            snapshots: self.snapshots.clone(),
             stop: stop.clone(),
             give_up: give_up.clone(),
         }
     }
 
     fn maintenance(
-        self,
-        reload: &Arc<Notify>,
+        &self,
         stop: &CancellationToken,
         failed: &CancellationToken,
     ) -> maintenance::Maintenance {
         maintenance::Maintenance {
-            roster: self.roster,
-            journal: self.journal,
-            clock: self.time,
-            watch: self.watch,
-            board: self.board,
-            retention: self.config.journal.retention,
-            datasets: self.config.datasets,
-            reload: Arc::clone(reload),
-            edited: (self.file).map(|file| config_file::Look::new(file, self.environment)),
-            told: maintenance::Told::default(),
+            snapshots: self.snapshots.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.time),
+            watch: self.watch.clone(),
+            board: self.board.clone(),
             stop: stop.clone(),
             failed: failed.clone(),
         }
@@ -305,7 +323,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::FixedEnvironment;
+    use crate::config::{Config, FixedEnvironment};
 
     #[tokio::test]
     async fn a_gateway_whose_journal_has_closed_by_itself_says_so() {
@@ -326,6 +344,7 @@ mod tests {
             environment: Arc::new(environment),
             clock,
             sockets: Sockets::default(),
+            set_filter: None,
         });
         let gateway = started.await.unwrap();
         // As if its writer had panicked.

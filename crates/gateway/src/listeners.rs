@@ -6,15 +6,14 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use listenfd::ListenFd;
 use socket2::SockRef;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Environment, Server};
-use crate::door::{ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Serving, Stages, serve};
+use crate::config::{Config, Environment};
+use crate::door::{ADMIN_CONNECTIONS_MAX, Admin, Doors, Listener, Public, Stages, serve};
 
 /// Sockets that listen already, from who started this process.
 #[derive(Debug, Default)]
@@ -117,7 +116,7 @@ pub(crate) struct Listeners {
     /// Where the gateway shows how it is doing.
     pub(crate) admin_address: SocketAddr,
     /// Whether another process goes on taking events when this one stops.
-    is_shared: bool,
+    pub(crate) is_shared: bool,
 }
 
 impl Listeners {
@@ -145,40 +144,19 @@ impl Listeners {
         })
     }
 
-    /// How long a stop has to be prepared. Clients of a shared socket need not go elsewhere: what they send now,
-    /// the next process answers.
-    pub(crate) fn drain(&self, configured: Duration) -> Duration {
-        if self.is_shared {
-            Duration::ZERO
-        } else {
-            configured
-        }
-    }
-
     /// Serves them all.
-    pub(crate) fn serve(
-        self,
-        settings: &Server,
-        doors: &Arc<Doors>,
-        stages: &Stages,
-        servers: &TaskTracker,
-    ) {
-        let limits = |connections_max| Serving {
-            places: Arc::new(Semaphore::new(connections_max)),
-            idle_timeout: settings.idle_timeout,
-            read_timeout: settings.read_timeout,
-        };
+    pub(crate) fn serve(self, doors: &Arc<Doors>, stages: &Stages, servers: &TaskTracker) {
         let public = Arc::new(Public::new(Arc::clone(doors)));
-        let public_limits = limits(doors.places);
+        let public_places = Arc::new(Semaphore::new(doors.places));
         for listener in self.doors {
-            let (public, limits) = (Arc::clone(&public), public_limits.clone());
-            servers.spawn(serve(listener, public, limits, stages.clone()));
+            let (public, places) = (Arc::clone(&public), Arc::clone(&public_places));
+            servers.spawn(serve(listener, public, places, stages.clone()));
         }
         let admin = Arc::new(Admin::new(Arc::clone(doors)));
-        let limits = limits(ADMIN_CONNECTIONS_MAX);
+        let admin_places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
         for listener in self.admin {
-            let (admin, limits) = (Arc::clone(&admin), limits.clone());
-            servers.spawn(serve(listener, admin, limits, stages.clone()));
+            let (admin, places) = (Arc::clone(&admin), Arc::clone(&admin_places));
+            servers.spawn(serve(listener, admin, places, stages.clone()));
         }
     }
 }

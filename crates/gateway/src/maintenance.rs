@@ -1,29 +1,21 @@
-//! What has to be done from time to time: reading secrets again, deleting old bodies, looking at versions.
-//! Secrets wait for nothing else: a parked lane waits for a new token.
+//! What has to be done from time to time: deleting old bodies, looking at the journal and at versions.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use sluice_journal::{Journal, JournalError, Retention};
-use tokio::sync::{Notify, watch};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::board::Board;
 use crate::clock::seconds;
-use crate::config::Dataset;
-use crate::config_file;
-use crate::roster::{Reading, Roster, RosterError, SecretCommand};
+use crate::roster::Snapshots;
+use crate::ticks::ticks;
 use crate::time::Time;
 use crate::watch::Watch;
 
-/// How often files with secrets are looked at, and whether the journal can write again.
+/// How often is looked whether the journal can write again.
 const LOOK: Duration = Duration::from_secs(2);
-/// How often secrets are read again while a lane waits for a better token.
-const READ_AGAIN: Duration = Duration::from_mins(1);
 /// How often Meta is asked what time it is, while that is in doubt.
 const ASK_TIME: Duration = Duration::from_mins(1);
 /// How often old bodies are deleted.
@@ -33,16 +25,11 @@ const VERSIONS: Duration = Duration::from_hours(24);
 
 /// What maintenance works with.
 pub(crate) struct Maintenance {
-    pub(crate) roster: Arc<Roster>,
+    pub(crate) snapshots: Snapshots,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
-    pub(crate) retention: Duration,
-    pub(crate) datasets: Vec<Dataset>,
-    pub(crate) reload: Arc<Notify>,
-    pub(crate) edited: Option<config_file::Look>,
-    pub(crate) told: Told,
     pub(crate) stop: CancellationToken,
     /// Cancelled when the journal has closed by itself: its writer ended by a defect.
     pub(crate) failed: CancellationToken,
@@ -52,7 +39,6 @@ pub(crate) struct Maintenance {
 pub(crate) async fn run(maintenance: Maintenance) {
     let work = async {
         tokio::join!(
-            maintenance.keep_secrets(),
             maintenance.keep_house(),
             maintenance.keep_bodies(),
             maintenance.keep_time()
@@ -61,87 +47,7 @@ pub(crate) async fn run(maintenance: Maintenance) {
     maintenance.stop.run_until_cancelled(work).await;
 }
 
-/// What was said of each secret last, by its number: the same is not said again each minute.
-#[derive(Debug, Default)]
-pub(crate) struct Told(Mutex<BTreeMap<usize, String>>);
-
-impl Told {
-    /// Notes why a secret cannot be used, or that it can. Whether that is new.
-    fn note(&self, secret: usize, error: Option<String>) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            Some(error) => told.insert(secret, error.clone()) != Some(error),
-            None => told.remove(&secret).is_some(),
-        }
-    }
-}
-
-/// A clock that ticks now and then in this period.
-fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
 impl Maintenance {
-    async fn keep_secrets(&self) {
-        let commands_again = watch::Sender::new(false);
-        let commands = self.roster.commands().into_iter();
-        let commands =
-            commands.map(|command| self.keep_command(command, commands_again.subscribe()));
-        tokio::join!(self.keep_files(&commands_again), join_all(commands));
-    }
-
-    /// `commands_again` says that commands run again, and whether SIGHUP asked for it.
-    async fn keep_files(&self, commands_again: &watch::Sender<bool>) {
-        let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
-        loop {
-            tokio::select! {
-                () = self.reload.notified() => {
-                    commands_again.send_replace(true);
-                    self.read_secrets(true, |roster| roster.refresh(true)).await;
-                    self.look_at_config(true).await;
-                }
-                _ = look.tick() => {
-                    if self.roster.have_files_changed() {
-                        self.read_secrets(false, Roster::refresh_files).await;
-                    }
-                    self.look_at_config(false).await;
-                }
-                _ = again.tick() => {
-                    if self.board.has_probing_lane() {
-                        commands_again.send_replace(false);
-                        self.read_secrets(false, |roster| roster.refresh(false)).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Runs one command again and again, and never twice at a time: what it printed first would take effect
-    /// last.
-    async fn keep_command(&self, command: SecretCommand, mut again: watch::Receiver<bool>) {
-        while again.changed().await.is_ok() {
-            let is_asked = *again.borrow_and_update();
-            let run = move |roster: &Roster| roster.refresh_command(command);
-            let secret = self.roster.what(command);
-            match self.read(is_asked, run).await {
-                None => {}
-                Some(0) => info!(secret, "the command of a secret printed the same as before"),
-                Some(_) => info!(secret, "the command of a secret was run again"),
-            }
-        }
-    }
-
-    async fn look_at_config(&self, is_asked: bool) {
-        if let Some(look) = &self.edited {
-            let now_s = seconds(self.clock.unix_ms());
-            if let Some(is_edited) = look.tell(is_asked, now_s).await {
-                self.watch.configuration_edited(is_edited);
-            }
-        }
-    }
-
     async fn keep_house(&self) {
         let (mut look, mut versions) = (ticks(LOOK), ticks(VERSIONS));
         loop {
@@ -174,51 +80,6 @@ impl Maintenance {
         }
     }
 
-    async fn read_secrets(
-        &self,
-        is_asked: bool,
-        reading: impl FnOnce(&Roster) -> Reading + Send + 'static,
-    ) {
-        match self.read(is_asked, reading).await {
-            None => {}
-            Some(0) => info!("keys and tokens are the same as before"),
-            Some(changed) => info!(changed, "keys and tokens were read again"),
-        }
-    }
-
-    /// Reads secrets, and logs those that cannot be used: each reason once, and all of them on SIGHUP
-    /// (`is_asked`). Returns how many have changed; `None` when there is nothing to log about it, which is also when nothing
-    /// has changed and it was not asked for.
-    async fn read(
-        &self,
-        is_asked: bool,
-        reading: impl FnOnce(&Roster) -> Reading + Send + 'static,
-    ) -> Option<usize> {
-        let roster = Arc::clone(&self.roster);
-        let reading = tokio::task::spawn_blocking(move || reading(&roster)).await;
-        let reading = match reading {
-            Ok(reading) => reading,
-            Err(error) => {
-                error!(%error, "reading secrets failed");
-                return None;
-            }
-        };
-        let (mut changed, mut is_read) = (0, false);
-        for (secret, read) in reading {
-            let error = read.as_ref().err().map(RosterError::with_reason);
-            let is_new = self.told.note(secret, error.clone());
-            if let Some(error) = error.filter(|_| is_new || is_asked) {
-                error!(
-                    error,
-                    "a secret cannot be read; the known one stays in force"
-                );
-            }
-            is_read |= read.is_ok();
-            changed += usize::from(read.unwrap_or(false));
-        }
-        (changed > 0 || (is_asked && is_read)).then_some(changed)
-    }
-
     /// Not by a time that is in doubt: what is deleted does not come back.
     async fn sweep(&self) {
         if !self.clock.is_sure().await {
@@ -234,10 +95,11 @@ impl Maintenance {
     /// Which bodies are kept now.
     fn retention_now(&self) -> Retention {
         let now_ms = self.clock.unix_ms();
-        if self.retention.is_zero() {
+        let retention = self.snapshots.borrow().config.journal.retention;
+        if retention.is_zero() {
             return Retention::Needed { now_ms };
         }
-        let retention_ms = u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX);
+        let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
         Retention::FinishedSince(now_ms.saturating_sub(retention_ms))
     }
 
@@ -253,7 +115,8 @@ impl Maintenance {
 
     fn look_at_versions(&self) {
         let now_s = seconds(self.clock.unix_ms());
-        for dataset in &self.datasets {
+        let config = Arc::clone(&self.snapshots.borrow().config);
+        for dataset in &config.datasets {
             let version = dataset.delivery.version;
             if let Some(warning) = version.warning(now_s) {
                 let dataset = dataset.id.as_str();
@@ -265,7 +128,6 @@ impl Maintenance {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
@@ -277,43 +139,20 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::config::tests::LEAST;
-    use crate::config::{Config, FixedEnvironment};
+    use crate::roster::Roster;
 
     /// Maintenance of a configuration, with a journal in this folder.
     fn maintenance(text: &str, folder: &Path) -> Maintenance {
-        let environment = FixedEnvironment::new()
-            .with("META_ACCESS_TOKEN", "EAAToken")
-            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
-        let config = Config::parse("test.toml", text, &environment, 0).unwrap();
-        let config = config.config;
         let journal = Embedded::open(&folder.join("journal"), Options::default()).unwrap();
         Maintenance {
-            roster: Arc::new(Roster::read(&config, Arc::new(environment)).unwrap()),
+            snapshots: Roster::for_tests(text).snapshots(),
             journal: Arc::new(journal),
             clock: Arc::new(Time::sure(Arc::new(SystemClock::default()))),
             watch: Watch::for_tests(),
             board: Board::default(),
-            retention: config.journal.retention,
-            datasets: config.datasets,
-            reload: Arc::default(),
-            edited: None,
-            told: Told::default(),
             stop: CancellationToken::new(),
             failed: CancellationToken::new(),
         }
-    }
-
-    #[test]
-    fn the_same_is_not_said_of_a_secret_again() {
-        let told = Told::default();
-        let gone = || Some("it is gone".to_owned());
-        assert!(told.note(1, gone()));
-        assert!(!told.note(1, gone()));
-        assert!(told.note(2, gone()));
-        assert!(told.note(1, Some("it is empty".to_owned())));
-        assert!(told.note(1, None));
-        assert!(!told.note(1, None));
-        assert!(told.note(1, gone()));
     }
 
     /// Waits for what has to come.
@@ -418,78 +257,5 @@ mod tests {
         maintenance.clock = Arc::new(Time::sure(clock()));
         maintenance.sweep().await;
         assert!(!has_body());
-    }
-
-    /// A further source whose key a command prints: what is in a file, once there is no file `hang`.
-    fn source(folder: &Path, name: &str) -> String {
-        fs::write(folder.join(name), format!("first-key-of-{name}")).unwrap();
-        let folder = folder.display();
-        format!(
-            r#"
-[[source]]
-name = "{name}"
-kind = "api"
-key = {{ command = ["sh", "-c", """
-    echo run >> {folder}/{name}.runs
-    while test -e {folder}/{name}.hang; do sleep 0.01; done
-    cat {folder}/{name}"""] }}
-datasets = ["1234567890123456"]
-"#
-        )
-    }
-
-    /// The hanging command would be ended after ten seconds, and everything here comes before.
-    #[tokio::test]
-    async fn a_command_that_hangs_delays_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        let in_file = folder.join("in-file");
-        fs::write(&in_file, "first-key-in-file").unwrap();
-        let text = LEAST.replace(
-            "env = \"SLUICE_KEY\"",
-            &format!("file = \"{}\"", in_file.display()),
-        );
-        let text = format!(
-            "{text}{}{}",
-            source(folder, "slow"),
-            source(folder, "quick")
-        );
-        let maintenance = maintenance(&text, folder);
-        let (keys, stop) = (maintenance.roster.keys(), maintenance.stop.clone());
-        let reload = Arc::clone(&maintenance.reload);
-        let is_in_force = |key: &str| keys.borrow().source(key).is_some();
-        let runs = |name: &str| {
-            let runs = fs::read_to_string(folder.join(format!("{name}.runs")));
-            runs.unwrap().lines().count()
-        };
-        let hang = folder.join("slow.hang");
-        let maintenance = tokio::spawn(run(maintenance));
-
-        fs::write(&hang, "").unwrap();
-        fs::write(folder.join("slow"), "second-key-of-slow").unwrap();
-        fs::write(folder.join("quick"), "second-key-of-quick").unwrap();
-        reload.notify_one();
-        until("the command to hang", || runs("slow") == 2).await;
-        until("the other command", || is_in_force("second-key-of-quick")).await;
-        fs::write(&in_file, "second-key-in-file").unwrap();
-        until("the file", || is_in_force("second-key-in-file")).await;
-        assert_eq!(
-            (runs("slow"), runs("quick")),
-            (2, 2),
-            "only the file was read"
-        );
-        fs::write(folder.join("quick"), "third-key-of-quick").unwrap();
-        reload.notify_one();
-        until("the other command again", || {
-            is_in_force("third-key-of-quick")
-        })
-        .await;
-
-        assert!(is_in_force("first-key-of-slow"), "it hangs");
-        fs::remove_file(&hang).unwrap();
-        until("the slow command", || is_in_force("second-key-of-slow")).await;
-        until("its second turn", || runs("slow") == 3).await;
-        stop.cancel();
-        maintenance.await.unwrap();
     }
 }

@@ -11,6 +11,7 @@ use crate::body_keys::{self, body_keys};
 use crate::clock::{self, SharedClock};
 use crate::config::{Config, ConfigFile, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
 use crate::listeners::{ListenError, Listeners, Sockets, SocketsError};
+use crate::reload::SetFilter;
 use crate::roster::{Roster, RosterError};
 use crate::time::{ClockError, Time};
 use crate::watch::Watch;
@@ -62,7 +63,7 @@ impl StartError {
 pub struct Start {
     /// What to do.
     pub config: Config,
-    /// The file that says so. It is looked at for changes, which take effect with the next start.
+    /// The file that says so. It is looked at for changes.
     pub file: Option<ConfigFile>,
     /// Where secrets may be.
     pub environment: Arc<dyn Environment>,
@@ -70,6 +71,8 @@ pub struct Start {
     pub clock: SharedClock,
     /// Sockets that listen already; what they leave open, the configuration says.
     pub sockets: Sockets,
+    /// Changes which lines are logged, when another configuration says so.
+    pub set_filter: Option<SetFilter>,
 }
 
 /// Reads all keys and tokens, and logs what is doubtful about them.
@@ -85,7 +88,7 @@ pub(crate) async fn read_secrets(
         config.server.listen = listeners.address;
     }
     let body_keys = body_keys::open_files(&config.journal);
-    let roster = blocking(move || Roster::read(&config, environment)).await??;
+    let roster = blocking(move || Roster::read(config, environment)).await??;
     for (source, doubt) in roster.doubts() {
         warn!(source = source.as_str(), help = KEY_HELP, "{doubt}");
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sluice_gateway::config::{
     Config, ConfigFile, LogFormat, Problems, ProcessEnvironment, Severity,
 };
-use sluice_gateway::{Gateway, Sockets, Start, SystemClock};
+use sluice_gateway::{Gateway, SetFilter, Sockets, Start, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config_file;
@@ -63,18 +63,20 @@ pub(super) fn warn_of(problems: &Problems) {
     }
 }
 
-/// Starts a gateway.
+/// Starts a gateway. With a file it follows what is written into it.
 pub(super) async fn start(
     config: Config,
-    file: Option<ConfigFile>,
+    file: Option<(ConfigFile, SetFilter)>,
     sockets: Sockets,
 ) -> Result<Gateway, Failure> {
+    let (file, set_filter) = file.unzip();
     let gateway = Gateway::start(Start {
         config,
         file,
         environment: Arc::new(ProcessEnvironment),
         clock: Arc::new(SystemClock::default()),
         sockets,
+        set_filter,
     })
     .await;
     gateway.map_err(|error| Failure::Told {

@@ -29,7 +29,8 @@ Examples:
       Runs with this configuration; `sluice config check --online` says whether it is right
 
 Signals: SIGTERM and SIGINT stop it (events that are not delivered yet stay on disk), SIGTERM after
-a drain of server.drain_s; SIGHUP reads keys and tokens again.
+a drain of server.drain_s; SIGHUP reads the configuration, keys and tokens again. An edited
+configuration takes effect by itself within seconds, as far as no key of it needs a restart.
 
 With log.format = \"json\", what is printed at the start and why it does not start are JSON too.
 
@@ -48,12 +49,12 @@ async fn with_config(path: &Path, sockets: Sockets) -> Result<Ending, Failure> {
     // Before it is read: what is written in between is noticed then.
     let file = ConfigFile::new(path);
     let Loaded { config, warnings } = load(path)?;
-    logging::start(&config.log)?;
+    let set_filter = logging::start(&config.log)?;
     running::warn_of(&warnings);
     crate::trial::refuse(&config.journal.path)?;
     let signals = Signals::listen()?;
     let first_event = first_event::Hint::of(&config);
-    let gateway = running::start(config, Some(file), sockets).await?;
+    let gateway = running::start(config, Some((file, set_filter)), sockets).await?;
     first_event.show(gateway.address(), gateway.admin_address())?;
     signals.until_stopped(gateway).await
 }

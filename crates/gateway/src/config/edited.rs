@@ -1,14 +1,11 @@
-//! Notices that the configuration file is another one than the one in force. It is read at the start only, so
-//! who edits it has to be told that nothing has changed yet.
+//! Notices that the configuration file was written, and reads it when it is whole.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use super::environment::Environment;
-use super::load::{self, LoadError};
+use super::load::{LoadError, Loaded, content};
 use super::resolved::Config;
 
 /// A configuration file that is looked at from time to time.
@@ -16,43 +13,26 @@ pub struct ConfigFile {
     path: PathBuf,
     /// What the system said of it at the last look.
     seen: Option<Stamp>,
-    /// Its text when the gateway started.
-    in_force: Text,
-    /// Its text when something was said of it last.
-    told: Text,
+    /// What it said when the file was read last.
+    read: Option<Stamp>,
 }
 
-/// When and where a file was last written.
-#[derive(PartialEq, Eq)]
+/// When and where a file was last written. Of a link, it is that of the file behind it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     modified: (i64, i64),
     file: (u64, u64),
     bytes: u64,
 }
 
-/// A hash of a text; `None` if it cannot be read.
-type Text = Option<[u8; 32]>;
-
-/// What is to be said of the file.
-#[derive(Debug)]
-pub(crate) enum Edited {
-    /// It is another one, with which the gateway would start.
-    Usable,
-    /// It is another one, with which the gateway would not start.
-    Unusable(LoadError),
-    /// It is again the one in force.
-    AsBefore,
-}
-
 impl ConfigFile {
     /// Looks at a file from now on. To be called before it is read: what is written in between is noticed then.
     pub fn new(path: &Path) -> Self {
-        let in_force = text(path);
+        let seen = stamp(path);
         Self {
-            seen: stamp(path),
             path: path.to_owned(),
-            in_force,
-            told: in_force,
+            seen,
+            read: seen,
         }
     }
 
@@ -61,30 +41,32 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Looks at the file. Returns what has changed since the last look, or, when SIGHUP `asks`, since the start.
-    pub(crate) fn look(
+    /// Whether the file is another one than the one that was read last, and the same as at the last look: an editor
+    /// that writes in several steps has come to its end.
+    pub(crate) fn is_edited(&mut self) -> bool {
+        let now = stamp(&self.path);
+        let before = std::mem::replace(&mut self.seen, now);
+        now == before && now != self.read
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`], and [`LoadError::Changing`] if it was written meanwhile.
+    pub(crate) fn read(
         &mut self,
-        asks: bool,
         environment: &dyn Environment,
         now_s: i64,
-    ) -> Option<Edited> {
-        let seen = stamp(&self.path);
-        if seen == self.seen && !asks {
-            return None;
+    ) -> Result<Loaded, LoadError> {
+        let before = stamp(&self.path);
+        let read = content(&self.path);
+        if stamp(&self.path) != before {
+            return Err(LoadError::Changing(self.path.clone()));
         }
-        self.seen = seen;
-        let text = text(&self.path);
-        let is_told = std::mem::replace(&mut self.told, text) == text;
-        if text == self.in_force {
-            return (!is_told).then_some(Edited::AsBefore);
-        }
-        if is_told && !asks {
-            return None;
-        }
-        Some(match Config::load(&self.path, environment, now_s) {
-            Ok(_) => Edited::Usable,
-            Err(error) => Edited::Unusable(error),
-        })
+        self.read = before;
+        let (name, text) = read?;
+        Config::parse(&name, &text, environment, now_s).map_err(LoadError::Problems)
     }
 }
 
@@ -97,50 +79,62 @@ fn stamp(path: &Path) -> Option<Stamp> {
     })
 }
 
-fn text(path: &Path) -> Text {
-    let (_, text) = load::content(path).ok()?;
-    Some(Sha256::digest(text.as_bytes()).into())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::config::FixedEnvironment;
     use crate::config::tests::LEAST;
 
     #[test]
-    fn each_change_is_told_once_and_again_when_asked() {
+    fn a_file_is_read_once_it_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sluice.toml");
         fs::write(&path, LEAST).unwrap();
-        let environment = FixedEnvironment::new();
         let mut file = ConfigFile::new(&path);
-        let mut look = |asks| file.look(asks, &environment, 0);
-        assert!(look(false).is_none() && look(true).is_none());
+        assert!(!file.is_edited() && !file.is_edited());
 
+        let half = &LEAST[..LEAST.len() / 2];
+        fs::write(&path, half).unwrap();
+        assert!(!file.is_edited(), "it may be half of a file");
         fs::write(&path, format!("{LEAST}# edited\n")).unwrap();
-        assert!(matches!(look(false), Some(Edited::Usable)));
-        assert!(look(false).is_none());
-        assert!(matches!(look(true), Some(Edited::Usable)));
+        assert!(!file.is_edited(), "it was written since the last look");
+        assert!(file.is_edited() && file.is_edited());
+        assert!(file.read(&FixedEnvironment::new(), 0).is_ok());
+        assert!(!file.is_edited());
 
         fs::write(&path, "[[nonsense").unwrap();
-        let Some(Edited::Unusable(LoadError::Problems(problems))) = look(false) else {
-            panic!("it is broken");
-        };
-        assert_eq!(problems.iter().count(), 1);
-        assert!(look(false).is_none());
-        fs::remove_file(&path).unwrap();
-        let told = look(false);
-        assert!(matches!(
-            told,
-            Some(Edited::Unusable(LoadError::Read { .. }))
-        ));
-        assert!(look(false).is_none());
+        assert!(!file.is_edited());
+        assert!(file.is_edited());
+        let read = file.read(&FixedEnvironment::new(), 0);
+        assert!(matches!(read, Err(LoadError::Problems(_))));
+        assert!(!file.is_edited(), "what is wrong was told");
 
-        fs::write(&path, LEAST).unwrap();
-        assert!(matches!(look(false), Some(Edited::AsBefore)));
-        assert!(look(false).is_none() && look(true).is_none());
+        fs::remove_file(&path).unwrap();
+        assert!(!file.is_edited());
+        assert!(file.is_edited());
+        let read = file.read(&FixedEnvironment::new(), 0);
+        assert!(matches!(read, Err(LoadError::Read { .. })));
+        assert!(!file.is_edited());
+    }
+
+    /// As Kubernetes changes what it has mounted: the file is a link into a folder that is a link.
+    #[test]
+    fn a_link_that_leads_to_another_file_is_an_edit() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for version in ["first", "second"] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("sluice.toml"), LEAST).unwrap();
+        }
+        symlink("first", at("..data")).unwrap();
+        symlink("..data/sluice.toml", at("sluice.toml")).unwrap();
+        let mut file = ConfigFile::new(&at("sluice.toml"));
+        symlink("second", at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        assert!(!file.is_edited());
+        assert!(file.is_edited());
     }
 }

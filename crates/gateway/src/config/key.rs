@@ -40,6 +40,8 @@ pub(super) struct Key {
     pub(super) default: Option<&'static str>,
     /// What to write, if the section cannot do without it.
     pub(super) needed: Option<&'static str>,
+    /// Whether a change takes effect with the next start only, and not while the gateway runs.
+    pub(super) needs_restart: bool,
     /// What it means, in Markdown.
     pub(super) meaning: &'static str,
 }
@@ -108,6 +110,7 @@ pub(super) const fn optional(name: &'static str, kind: Kind, meaning: &'static s
         kind,
         default: None,
         needed: None,
+        needs_restart: false,
         meaning,
     }
 }
@@ -137,6 +140,14 @@ pub(super) const fn needed(
     Key {
         needed,
         ..optional(name, kind, meaning)
+    }
+}
+
+/// A key whose change takes effect with the next start.
+pub(super) const fn at_start(key: Key) -> Key {
+    Key {
+        needs_restart: true,
+        ..key
     }
 }
 

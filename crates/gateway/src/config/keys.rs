@@ -7,7 +7,7 @@
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
 use super::key::Kind::{Command, Flag, Ids, Number, Secret, Table, Text, Words};
-use super::key::{Form, Key, SecretKind, Section, Shape, needed, optional, set};
+use super::key::{Form, Key, SecretKind, Section, Shape, at_start, needed, optional, set};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -23,20 +23,20 @@ pub(super) static SERVER: Section = Section {
     shape: Shape::Single,
     about: "Where requests come in, and how much of them is taken",
     keys: &[
-        set("listen", Text(Form::Address), "127.0.0.1:8080",
-            "where requests come in. Sluice speaks plain HTTP: for anything but this machine, put a reverse proxy with TLS in front"),
+        at_start(set("listen", Text(Form::Address), "127.0.0.1:8080",
+            "where requests come in. Sluice speaks plain HTTP: for anything but this machine, put a reverse proxy with TLS in front")),
         set("body_bytes_max", Number(KIB, GIB), "8_388_608",
             "bytes of a request body, as it comes over the wire"),
-        set("decoded_bytes_max", Number(KIB, GIB), "33_554_432",
-            "bytes of a request body once gzip or zstd is unpacked; not below `body_bytes_max`"),
+        at_start(set("decoded_bytes_max", Number(KIB, GIB), "33_554_432",
+            "bytes of a request body once gzip or zstd is unpacked; not below `body_bytes_max`")),
         set("events_per_request_max", Number(1, 1_000_000), "10_000",
             "events in one request"),
         set("read_timeout_s", Number(1, 3_600), "30",
             "seconds a client may take to send the body of a request"),
         set("idle_timeout_s", Number(1, 3_600), "75",
             "seconds a connection is kept open between requests"),
-        set("connections_max", Number(1, 1_000_000), "20_000",
-            "connections at the same time, further ones wait. Fewer where the limit of open files is lower"),
+        at_start(set("connections_max", Number(1, 1_000_000), "20_000",
+            "connections at the same time, further ones wait. Fewer where the limit of open files is lower")),
         set("drain_s", Number(0, 3_600), "5",
             "seconds for which a gateway that gets SIGTERM goes on taking events while `/readyz` says 503, so that load \
              balancers send clients elsewhere. Skipped when no request with events came in the last minute, and with \
@@ -53,8 +53,8 @@ pub(super) static ADMIN: Section = Section {
     shape: Shape::Single,
     about: "Where those who run the gateway see how it is doing",
     keys: &[
-        set("listen", Text(Form::Address), "127.0.0.1:8081",
-            "where [metrics and the state of the lanes](operations.md#the-admin-listener) are shown. It asks for no key"),
+        at_start(set("listen", Text(Form::Address), "127.0.0.1:8081",
+            "where [metrics and the state of the lanes](operations.md#the-admin-listener) are shown. It asks for no key")),
     ],
     common: &[],
 };
@@ -65,16 +65,16 @@ pub(super) static JOURNAL: Section = Section {
     shape: Shape::Single,
     about: "Where events are kept",
     keys: &[
-        set("path", Text(Form::Folder), "./sluice-data",
-            "the folder; it is made when it is not there"),
-        set("retention_days", Number(0, 3_650), "30",
+        at_start(set("path", Text(Form::Folder), "./sluice-data",
+            "the folder; it is made when it is not there")),
+        at_start(set("retention_days", Number(0, 3_650), "30",
             "days for which the bodies of finished events are kept; what became of them is kept for good. With 0 a body \
-             goes [when its event is delivered](operations.md#growth-and-retention)"),
-        optional("encryption_key", Secret(SecretKind::EncryptionKey),
+             goes [when its event is delivered](operations.md#growth-and-retention)")),
+        at_start(optional("encryption_key", Secret(SecretKind::EncryptionKey),
             "where the key is that bodies are encrypted with on disk: 32 bytes, as 64 hexadecimal digits (`openssl rand \
-             -hex 32`) or in base64. Without one they are in the clear. See [what it covers](operations.md#encryption)"),
-        optional("encryption_key_previous", Secret(SecretKind::EncryptionKey),
-            "where the key before that one is: bodies that were encrypted with it are still read"),
+             -hex 32`) or in base64. Without one they are in the clear. See [what it covers](operations.md#encryption)")),
+        at_start(optional("encryption_key_previous", Secret(SecretKind::EncryptionKey),
+            "where the key before that one is: bodies that were encrypted with it are still read")),
     ],
     common: &[],
 };
@@ -85,12 +85,12 @@ pub(super) static GRAPH: Section = Section {
     shape: Shape::Single,
     about: "How Meta is reached. The keys from `version` on hold for every dataset that does not set them itself.",
     keys: &[
-        set("base_url", Text(Form::BaseUrl), "https://graph.facebook.com",
-            "the Graph API, or what stands in for it; without the version"),
-        set("timeout_s", Number(1, 300), "10",
-            "seconds a request may take"),
-        set("connect_timeout_s", Number(1, 60), "3",
-            "seconds a connection may take; never more than three quarters of `timeout_s`"),
+        at_start(set("base_url", Text(Form::BaseUrl), "https://graph.facebook.com",
+            "the Graph API, or what stands in for it; without the version")),
+        at_start(set("timeout_s", Number(1, 300), "10",
+            "seconds a request may take")),
+        at_start(set("connect_timeout_s", Number(1, 60), "3",
+            "seconds a connection may take; never more than three quarters of `timeout_s`")),
         set("token_placement", Words(&["query", "header"]), "query",
             "where the access token goes: `\"query\"`, as Meta documents it, or `\"header\"`, into `Authorization`. No log \
              shows it either way"),
@@ -127,8 +127,8 @@ pub(super) static LOG: Section = Section {
     shape: Shape::Single,
     about: "What is logged, and how",
     keys: &[
-        set("format", Words(&["human", "json"]), "human",
-            "for people, or one JSON object a line"),
+        at_start(set("format", Words(&["human", "json"]), "human",
+            "for people, or one JSON object a line")),
         set("filter", Text(Form::Filter), "info",
             "which lines: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter such as `info,sluice_gateway=debug`"),
     ],

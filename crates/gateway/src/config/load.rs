@@ -75,6 +75,9 @@ pub enum LoadError {
     /// The file is larger than any configuration.
     #[error("{0} is larger than {max} KiB", max = CONFIG_BYTES_MAX >> 10)]
     TooLarge(PathBuf),
+    /// Somebody is writing it at this moment.
+    #[error("{0} is being written")]
+    Changing(PathBuf),
     /// Something is wrong with what it says.
     #[error("{0}")]
     Problems(Problems),

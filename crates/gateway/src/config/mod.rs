@@ -18,6 +18,8 @@
 //! - There is one place that reads environment variables, [`ProcessEnvironment`], and no static:
 //!   the environment and the time are passed in.
 
+mod applied;
+mod changes;
 mod check;
 mod contradictions;
 mod edited;
@@ -46,10 +48,11 @@ mod written;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use changes::Change;
+pub(crate) use changes::Changes;
 pub use check::Checked;
 pub(crate) use check::{FILE_HELP, KEY_HELP, OPEN_FILE, doubt_of_key};
 pub use edited::ConfigFile;
-pub(crate) use edited::Edited;
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use last_words::LastWords;

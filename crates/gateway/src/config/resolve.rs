@@ -11,6 +11,7 @@ use sluice_event::{ActionSource, Country, DatasetId, ExternalId, Rules};
 use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use sluice_journal::{SourceName, TestCode};
 
+use super::changes::Settings;
 use super::resolved::{
     Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
     Source, SourceKind, TestEventCode,
@@ -33,6 +34,7 @@ pub(super) fn resolve(tables: &Tables) -> Option<Config> {
         datasets: datasets.collect::<Option<_>>()?,
         sources: tables.sources.iter().map(source).collect::<Option<_>>()?,
         log: log(&tables.log)?,
+        settings: Settings::of(tables),
     })
 }
 

@@ -9,6 +9,7 @@ use sluice_event::{DatasetId, Rules};
 use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use sluice_journal::{SourceName, TestCode};
 
+use super::changes::Settings;
 use super::secret::SecretRef;
 
 /// Everything that can be set.
@@ -28,6 +29,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// What is logged, and how.
     pub log: Log,
+    /// The same, key by key, to compare it with another configuration.
+    pub(crate) settings: Settings,
 }
 
 /// Where requests come in, and how much of them is taken.

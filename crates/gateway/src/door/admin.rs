@@ -22,7 +22,7 @@ use super::health;
 use super::peers::Entered;
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::server::Service;
+use super::server::{Service, Timeouts};
 
 /// Connections of those who run the gateway, at the same time.
 pub(crate) const CONNECTIONS_MAX: usize = 64;
@@ -57,6 +57,10 @@ impl Service for Admin {
             wrong_host().into_response()
         };
         self.doors.finish("operations", &id, response)
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.doors.timeouts()
     }
 
     /// Its places are few, and for those who run the gateway.

@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 
 use super::doors::Doors;
 use crate::config::Source;
+use crate::roster::Snapshot;
 
 /// No source has a key of more bytes.
 const KEY_BYTES_MAX: usize = crate::config::SECRET_BYTES_MAX;
@@ -19,19 +20,30 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
 }
 
-impl Doors {
-    /// The source with this key.
-    pub(crate) fn source(&self, key: &str) -> Option<Arc<Source>> {
+/// The source whose key a request shows, and what is in force for the request from its beginning to its end.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) source: Arc<Source>,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+impl Caller {
+    /// The one who has this key.
+    pub(crate) fn with_key(snapshot: &Arc<Snapshot>, key: &str) -> Option<Self> {
         if key.len() > KEY_BYTES_MAX {
             return None;
         }
-        let keys = Arc::clone(&self.keys.borrow());
-        keys.source(key)
+        Some(Self {
+            source: snapshot.callers.by_key(key)?,
+            snapshot: Arc::clone(snapshot),
+        })
     }
+}
 
+impl Doors {
     /// Counts a request that was refused as a whole: it brought no events that could be counted.
-    pub(crate) fn request_refused(&self, caller: Option<&Source>, code: &str) {
-        let source = caller.map(|source| source.name.as_str());
+    pub(crate) fn request_refused(&self, caller: Option<&Caller>, code: &str) {
+        let source = caller.map(|caller| caller.source.name.as_str());
         self.watch.request_refused(source, code);
     }
 }

@@ -1,26 +1,25 @@
 //! What all doors share.
 
-use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sluice_event::DatasetId;
-use sluice_journal::{Journal, LaneId, SourceName, Waiting};
-use tokio::sync::watch;
+use sluice_journal::{Journal, LaneId, Waiting};
 use tokio_util::task::TaskTracker;
 
-use super::body::{BodyLimits, Room};
+use super::auth::Caller;
+use super::body::Room;
 use super::descriptors;
 use super::orders::Orders;
 use super::peers::Peers;
+use super::server::Timeouts;
+use super::shares::Shares;
 use super::stage::Stages;
 use super::test_codes::TestCodes;
 use super::wrong_keys::WrongKeys;
 use crate::board::Board;
-use crate::config::{Config, Source, TestEventCode};
-use crate::roster::Keys;
+use crate::roster::{Snapshot, Snapshots};
 use crate::time::Time;
 use crate::watch::Watch;
 
@@ -37,31 +36,21 @@ const STRANGERS_PART: usize = 2;
 /// A gateway whose last request with the key of a source is older than this, in milliseconds, is not in use.
 const IN_USE_MS: u64 = 60_000;
 
-/// How much a request may bring.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(super) body: BodyLimits,
-    pub(super) events_per_request_max: usize,
-}
-
 /// What all doors share.
 pub(crate) struct Doors {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<Time>,
     pub(super) watch: Watch,
     pub(super) board: Board,
-    pub(super) keys: watch::Receiver<Arc<Keys>>,
-    pub(super) limits: Limits,
+    snapshots: Snapshots,
     pub(super) room: Room,
-    /// The share of each source in it; the only source has all of it.
-    source_rooms: HashMap<SourceName, Room>,
+    shares: Shares,
     /// The part of it for requests whose caller is not known before their body is read.
     pub(super) strangers_room: Room,
     pub(super) wrong_keys: WrongKeys,
     pub(super) peers: Arc<Peers>,
     /// Connections that may be open.
     pub(crate) places: usize,
-    pub(super) test_codes: HashMap<DatasetId, TestEventCode>,
     pub(super) used_codes: TestCodes,
     pub(super) orders: Orders,
     /// Hashes orders, so that nobody can choose which of them meet.
@@ -75,24 +64,17 @@ pub(crate) struct Doors {
 
 impl Doors {
     pub(crate) fn new(
-        config: &Config,
+        snapshots: Snapshots,
         journal: Arc<dyn Journal>,
         clock: Arc<Time>,
         watch: Watch,
         board: Board,
-        keys: watch::Receiver<Arc<Keys>>,
         stages: Stages,
     ) -> Self {
+        let config = Arc::clone(&snapshots.borrow().config);
         let server = &config.server;
-        let test_codes = config.datasets.iter().filter_map(|dataset| {
-            let code = dataset.test_event_code.clone()?;
-            Some((dataset.id.clone(), code))
-        });
         let room_bytes = ROOM_BYTES.max(BODIES_MIN * server.decoded_bytes_max);
         let room = Room::new(room_bytes);
-        let sources = (config.sources.iter()).filter(|_| config.sources.len() > 1);
-        let source_rooms = sources.map(|source| (source.name.clone(), room.share()));
-        let source_rooms = source_rooms.collect();
         let places = descriptors::connections_max(server.connections_max);
         let strangers_room = room.part(room_bytes / STRANGERS_PART);
         Self {
@@ -100,26 +82,17 @@ impl Doors {
             clock,
             watch,
             board,
-            keys,
-            limits: Limits {
-                body: BodyLimits {
-                    bytes_max: server.body_bytes_max,
-                    decoded_bytes_max: server.decoded_bytes_max,
-                    timeout: server.read_timeout,
-                },
-                events_per_request_max: server.events_per_request_max,
-            },
+            snapshots,
             peers: Arc::new(Peers::new(
                 places,
                 (strangers_room.clone(), room_bytes / STRANGERS_PART),
                 server.decoded_bytes_max.max(server.body_bytes_max),
             )),
-            source_rooms,
+            shares: Shares::default(),
             strangers_room,
             wrong_keys: WrongKeys::default(),
             places,
             room,
-            test_codes: test_codes.collect(),
             used_codes: TestCodes::default(),
             orders: Orders::default(),
             order_hasher: RandomState::new(),
@@ -129,9 +102,25 @@ impl Doors {
         }
     }
 
+    /// What is in force at this moment. A request goes on to its end with the one that it began with.
+    pub(super) fn now(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// How long a connection that is opened now may take.
+    pub(super) fn timeouts(&self) -> Timeouts {
+        let snapshot = self.snapshots.borrow();
+        let server = &snapshot.config.server;
+        Timeouts {
+            idle: server.idle_timeout,
+            read: server.read_timeout,
+        }
+    }
+
     /// Room for the bodies of a source, and for what is made of them.
-    pub(super) fn room_of(&self, source: &Source) -> &Room {
-        self.source_rooms.get(&source.name).unwrap_or(&self.room)
+    pub(super) fn room_of(&self, caller: &Caller) -> Room {
+        let (source, config) = (&caller.source.name, &caller.snapshot.config);
+        self.shares.of(source, config, &self.room)
     }
 
     /// A source has asked for events to be taken. A wrong key is no use of the gateway.
@@ -174,25 +163,20 @@ impl Doors {
 #[cfg(test)]
 impl Doors {
     /// Doors of the least configuration, with a journal in this folder; and how they are closed.
-    pub(super) fn for_tests(folder: &std::path::Path) -> (Arc<Self>, watch::Sender<super::Stage>) {
-        let environment = crate::config::FixedEnvironment::new()
-            .with("META_ACCESS_TOKEN", "EAAToken")
-            .with("SLUICE_KEY", "key-of-the-shop-0123456789");
-        let text = crate::config::tests::LEAST;
-        let config = Config::parse("test.toml", text, &environment, 0);
-        let config = config.unwrap().config;
+    pub(super) fn for_tests(
+        folder: &std::path::Path,
+    ) -> (Arc<Self>, tokio::sync::watch::Sender<super::Stage>) {
+        let roster = crate::roster::Roster::for_tests(crate::config::tests::LEAST);
         let options = sluice_journal::Options::default();
         let journal = sluice_journal::Embedded::open(&folder.join("journal"), options).unwrap();
-        let roster = crate::roster::Roster::read(&config, Arc::new(environment)).unwrap();
         let (stage, stages) = Stages::new();
         let clock = Arc::new(crate::clock::SystemClock::default());
         let doors = Self::new(
-            &config,
+            roster.snapshots(),
             Arc::new(journal),
             Arc::new(Time::sure(clock)),
             Watch::for_tests(),
             Board::default(),
-            roster.keys(),
             stages,
         );
         (Arc::new(doors), stage)

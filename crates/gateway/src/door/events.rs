@@ -10,13 +10,14 @@ use serde::Serialize;
 use sluice_event::batch::Beside;
 use sluice_event::{DatasetId, Finding};
 
+use super::auth::{self, Caller};
+use super::body::{self, BodyLimits};
 use super::doors::Doors;
 use super::intake::{Receipt, Rejected};
 use super::line::Line;
 use super::problem::Problem;
 use super::remarks::Warning;
 use super::request_id::RequestId;
-use super::{auth, body};
 use crate::config::Source;
 
 /// Takes events.
@@ -29,34 +30,29 @@ pub(crate) async fn post(
     match take(&doors, request, &id, &mut caller).await {
         Ok(response) => response,
         Err(problem) => {
-            doors.request_refused(caller.as_deref(), problem.code);
+            doors.request_refused(caller.as_ref(), problem.code);
             problem.into_response()
         }
     }
 }
 
-/// Takes the events of a request; `caller` is set as soon as it is known whose they are.
+/// Takes the events of a request; `known` is set as soon as it is known whose they are.
 async fn take(
     doors: &Doors,
     request: Request,
     id: &RequestId,
-    caller: &mut Option<Arc<Source>>,
+    known: &mut Option<Caller>,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let key = auth::bearer(&head.headers).ok_or_else(Problem::no_key)?;
-    let source = doors.source(key).ok_or_else(Problem::unknown_key)?;
-    *caller = Some(Arc::clone(&source));
+    let caller = Caller::with_key(&doors.now(), key).ok_or_else(Problem::unknown_key)?;
+    *known = Some(caller.clone());
     doors.are_asked();
-    let options = Options::read(head.uri.query().unwrap_or_default(), &source)?;
-    let received = body::receive(
-        &head.headers,
-        body,
-        doors.limits.body,
-        doors.room_of(&source),
-    )
-    .await?;
-    let sealed = doors.seal(received, &source).await?;
-    let route = sealed.route(source, options.datasets, options.test_code.as_deref())?;
+    let options = Options::read(head.uri.query().unwrap_or_default(), &caller.source)?;
+    let limits = BodyLimits::of(&caller.snapshot.config.server);
+    let received = body::receive(&head.headers, body, limits, &doors.room_of(&caller)).await?;
+    let sealed = doors.seal(received, &caller).await?;
+    let route = sealed.route(&caller, options.datasets, options.test_code.as_deref())?;
     let outcome = doors.keep(sealed, &route, id).await?;
     let is_anything_taken = outcome.accepted + outcome.duplicates > 0;
     let status = if is_anything_taken {

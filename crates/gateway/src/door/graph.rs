@@ -22,7 +22,9 @@ use sluice_event::batch::{Beside, is_asked_for};
 use sluice_event::json::{Raw, Reader, SyntaxError};
 use sluice_event::{DatasetId, Severity};
 
-use super::body::{ReadBody, text_of};
+use super::auth::{self, Caller};
+use super::body;
+use super::body::{BodyLimits, ReadBody, text_of};
 use super::doors::Doors;
 use super::form::{self, Form, FormError};
 use super::graph_problem::GraphProblem;
@@ -35,8 +37,7 @@ use super::public::nothing_at;
 use super::remarks::Warning;
 use super::request_id::RequestId;
 use super::route::switch_misplaced;
-use super::{auth, body};
-use crate::config::Source;
+use crate::roster::Snapshot;
 
 /// Takes events as the Graph API does.
 pub(crate) async fn post(
@@ -90,30 +91,31 @@ pub(crate) async fn take(
         name: Some(name), ..
     }) = &taken
     {
-        doors.request_refused(caller.as_deref(), name);
+        doors.request_refused(caller.as_ref(), name);
     }
     taken
 }
 
-/// The same; `caller` is set as soon as it is known whose events they are.
+/// The same; `known` is set as soon as it is known whose events they are.
 async fn take_of(
     doors: &Doors,
     dataset: &str,
     request: Request,
-    (id, caller): (&RequestId, &mut Option<Arc<Source>>),
+    (id, known): (&RequestId, &mut Option<Caller>),
 ) -> Result<Receipt, GraphProblem> {
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default();
-    let opened = open(doors, &head, body).await?;
+    let now = doors.now();
+    let opened = open(doors, &now, &head, body).await?;
     let bearer = || auth::bearer(&head.headers).map(str::to_owned);
     let key = opened.key.or_else(bearer);
     let key = key.ok_or_else(GraphProblem::no_token)?;
-    let source = doors.source(&key).ok_or_else(GraphProblem::unknown_token)?;
-    *caller = Some(Arc::clone(&source));
+    let caller = Caller::with_key(&now, &key).ok_or_else(GraphProblem::unknown_token)?;
+    *known = Some(caller.clone());
     doors.are_asked();
     let dataset = DatasetId::parse(dataset)
         .ok()
-        .filter(|dataset| source.datasets.contains(dataset))
+        .filter(|dataset| caller.source.datasets.contains(dataset))
         .ok_or_else(GraphProblem::unknown_dataset)?;
     let (form, mut rest) = (opened.form, opened.rest);
     if form.has_switch() || has_switch(query) {
@@ -123,12 +125,12 @@ async fn take_of(
     // A form has its field `data`, which may hold one event.
     let is_json = form.json().is_some();
     rest.bytes = form.into_events()?;
-    let sealed = doors.seal(rest, &source).await;
+    let sealed = doors.seal(rest, &caller).await;
     let sealed = sealed.map_err(|error| GraphProblem::unreadable(error, is_json))?;
     if is_json && sealed.is_single {
         return Err(FormError::NoData.into());
     }
-    let route = sealed.route(source, vec![dataset], code.as_deref())?;
+    let route = sealed.route(&caller, vec![dataset], code.as_deref())?;
     let receipt = doors.keep(sealed, &route, id).await?;
     if receipt.accepted + receipt.duplicates == 0 {
         return Err(GraphProblem::refused(&receipt.rejected));
@@ -137,21 +139,31 @@ async fn take_of(
 }
 
 /// Reads the body, as much of it as the keys allow that come before it.
-async fn open(doors: &Doors, head: &Parts, body: Body) -> Result<Opened, GraphProblem> {
+async fn open(
+    doors: &Doors,
+    now: &Arc<Snapshot>,
+    head: &Parts,
+    body: Body,
+) -> Result<Opened, GraphProblem> {
     let (query, headers) = (head.uri.query().unwrap_or_default(), &head.headers);
     let in_query = parameter(query, "access_token");
     let bearer = auth::bearer(headers);
     let known = match &in_query {
         // A key that counts whatever the body holds has to be right before the body is taken.
-        Some(key) => Some(doors.source(key).ok_or_else(GraphProblem::unknown_token)?),
+        Some(key) => {
+            let caller = Caller::with_key(now, key);
+            Some(caller.ok_or_else(GraphProblem::unknown_token)?)
+        }
         // One that no source has may be meant for a proxy on the way.
-        None => bearer.and_then(|key| doors.source(key)),
+        None => bearer.and_then(|key| Caller::with_key(now, key)),
     };
     let known_bearer = bearer.filter(|_| in_query.is_none() && known.is_some());
     let peer = head.extensions.get::<Peer>();
     let strangers_room = peer.map_or(&doors.strangers_room, |Peer(peer)| peer.strangers_room());
-    let room = (known.as_deref()).map_or(strangers_room, |source| doors.room_of(source));
-    let received = body::receive(headers, body, doors.limits.body, room)
+    let room = known.as_ref().map(|caller| doors.room_of(caller));
+    let room = room.as_ref().unwrap_or(strangers_room);
+    let limits = BodyLimits::of(&now.config.server);
+    let received = body::receive(headers, body, limits, room)
         .await
         .map_err(Problem::from)?;
     let content_type = headers.get(CONTENT_TYPE);

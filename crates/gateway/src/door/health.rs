@@ -115,7 +115,8 @@ pub(crate) async fn metrics(
     let shown = tokio::task::spawn_blocking(move || {
         let (lanes, health) = (doors.lanes(), doors.journal.health());
         let rows = doors.board.rows();
-        doors.watch.exposition(&lanes, &rows, &health, format)
+        let (watch, config) = (&doors.watch, &doors.now().config);
+        watch.exposition(config, &lanes, &rows, &health, format)
     });
     let text = shown.await.map_err(|_| Problem::defect())?;
     Ok(([(CONTENT_TYPE, format.content_type())], text).into_response())

@@ -18,6 +18,7 @@ use sluice_journal::{
     Appended, Arrivals, Entry, JournalError, Received, Rejection, Start, TestCode,
 };
 
+use super::auth::Caller;
 use super::body::{self, BodyError, Reserved, text_of};
 use super::doors::Doors;
 use super::problem::Problem;
@@ -350,11 +351,11 @@ impl Doors {
     pub(crate) async fn seal(
         &self,
         body: body::ReadBody,
-        source: &Arc<Source>,
+        caller: &Caller,
     ) -> Result<Sealed, IntakeError> {
         let now = (self.clock.now(), self.clock.chance());
-        let events_max = self.limits.events_per_request_max;
-        let (source, room) = (Arc::clone(source), self.room_of(source).clone());
+        let events_max = caller.snapshot.config.server.events_per_request_max;
+        let (source, room) = (Arc::clone(&caller.source), self.room_of(caller));
         aside(body.bytes.len(), move || {
             let body = body;
             let (text, _copy) = text_of(&body.bytes, body.beside_in(&room))?;
@@ -372,7 +373,8 @@ impl Doors {
         id: &RequestId,
     ) -> Result<Receipt, IntakeError> {
         let mut codes = route.test_code.iter().chain(route.event_codes.values());
-        let may_use = |code| (self.used_codes).may_use(&route.source.name, &route.datasets, code);
+        let (source, config) = (&route.source.name, &route.snapshot.config);
+        let may_use = |code| (self.used_codes).may_use(source, &route.datasets, code, config);
         if !codes.all(may_use) {
             return Err(IntakeError::TooManyTestCodes);
         }
@@ -381,7 +383,7 @@ impl Doors {
         let received = Received {
             arrivals: arrivals(sealed.count, route, now_ms),
             rejections: rejections(&mut sealed.rejected, route, id, now_ms),
-            entries: self.entries(sealed.events, route, (now_ms, in_doubt)),
+            entries: Self::entries(sealed.events, route, (now_ms, in_doubt)),
         };
         let appended = self.journal.receive(received).await;
         self.watch.kept(appended.as_ref().err());
@@ -418,25 +420,27 @@ impl Doors {
     }
 
     fn entries(
-        &self,
         events: Vec<SealedEvent>,
         route: &Route,
         (accepted_ms, in_doubt): (u64, bool),
     ) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(events.len() * route.datasets.len());
+        let targets = route.datasets.iter().map(|dataset| {
+            let code = test_code(route, dataset, (accepted_ms, in_doubt));
+            (dataset, code)
+        });
+        let targets: Vec<_> = targets.collect();
         for event in events {
-            let Some((last, others)) = route.datasets.split_last() else {
+            let Some((last, others)) = targets.split_last() else {
                 continue;
             };
             let own_code = (event.test_event_code()).and_then(|code| route.event_codes.get(code));
             let own_code = own_code.cloned();
-            let mut entry = |dataset: &DatasetId, event: SealedEvent| {
+            let mut entry = |(dataset, code): &(&DatasetId, Option<TestCode>), event| {
                 entries.push(Entry {
-                    dataset: dataset.clone(),
+                    dataset: (*dataset).clone(),
                     source: route.source.name.clone(),
-                    test_code: own_code
-                        .clone()
-                        .or_else(|| self.test_code(route, dataset, (accepted_ms, in_doubt))),
+                    test_code: own_code.clone().or_else(|| code.clone()),
                     accepted_ms,
                     in_doubt,
                     start: Start::Waiting,
@@ -445,27 +449,27 @@ impl Doors {
                     event,
                 });
             };
-            for dataset in others {
-                entry(dataset, event.clone());
+            for target in others {
+                entry(target, event.clone());
             }
             entry(last, event);
         }
         entries
     }
+}
 
-    /// The code of the request, else the one that the configuration sets for the dataset for a time. By a time
-    /// that is in doubt none is over: the lane looks again.
-    fn test_code(
-        &self,
-        route: &Route,
-        dataset: &DatasetId,
-        (now_ms, in_doubt): (u64, bool),
-    ) -> Option<TestCode> {
-        if route.test_code.is_some() {
-            return route.test_code.clone();
-        }
-        let configured = self.test_codes.get(dataset)?;
-        let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
-        (!is_over).then(|| configured.code.clone())
+/// The code of the request, else the one that the configuration sets for the dataset for a time. By a time that is in
+/// doubt none is over: the lane looks again.
+fn test_code(
+    route: &Route,
+    dataset: &DatasetId,
+    (now_ms, in_doubt): (u64, bool),
+) -> Option<TestCode> {
+    if route.test_code.is_some() {
+        return route.test_code.clone();
     }
+    let dataset = route.snapshot.config.dataset(dataset)?;
+    let configured = dataset.test_event_code.as_ref()?;
+    let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
+    (!is_over).then(|| configured.code.clone())
 }

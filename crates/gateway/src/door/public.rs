@@ -16,7 +16,7 @@ use super::paths::{door_name, is_of_the_graph_api, no_door};
 use super::peers::{Entered, Peer};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::server::Service;
+use super::server::{Service, Timeouts};
 use super::stage::Stage;
 use super::{capi, events, graph, health};
 
@@ -65,6 +65,10 @@ impl Service for Public {
             self.doors.wrong_key(peer.address).await;
         }
         response
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.doors.timeouts()
     }
 
     fn enter(&self, address: IpAddr) -> Option<Entered> {

@@ -7,14 +7,18 @@ use axum::http::StatusCode;
 use sluice_event::DatasetId;
 use sluice_journal::TestCode;
 
+use super::auth::Caller;
 use super::intake::Sealed;
 use super::problem::Problem;
 use super::test_codes::requested_code;
 use crate::config::Source;
+use crate::roster::Snapshot;
 
 /// Where the events of a request go, and how.
 pub(crate) struct Route {
     pub(crate) source: Arc<Source>,
+    /// What is in force for the request.
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) datasets: Vec<DatasetId>,
     /// The test code of the request.
     pub(crate) test_code: Option<TestCode>,
@@ -32,7 +36,7 @@ impl Sealed {
     /// real ones.
     pub(crate) fn route(
         &self,
-        source: Arc<Source>,
+        caller: &Caller,
         datasets: Vec<DatasetId>,
         requested: Option<&str>,
     ) -> Result<Route, Problem> {
@@ -40,18 +44,19 @@ impl Sealed {
             return Err(switch_misplaced());
         }
         let test_code = match requested.or(self.test_code.as_deref()) {
-            Some(code) => requested_code(code, &source)?,
+            Some(code) => requested_code(code, &caller.source)?,
             None => None,
         };
         let mut event_codes = BTreeMap::new();
         if test_code.is_none() {
             for code in &self.event_codes {
-                let read = requested_code(code, &source)?;
+                let read = requested_code(code, &caller.source)?;
                 event_codes.extend(read.map(|read| (code.clone(), read)));
             }
         }
         Ok(Route {
-            source,
+            source: Arc::clone(&caller.source),
+            snapshot: Arc::clone(&caller.snapshot),
             datasets,
             test_code,
             event_codes,

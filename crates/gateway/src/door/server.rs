@@ -59,6 +59,9 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// Answers a request.
     fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
 
+    /// How long a connection that is opened now may take.
+    fn timeouts(&self) -> Timeouts;
+
     /// A connection comes from an address; `None` if there are too many of it, and the connection is closed.
     fn enter(&self, address: IpAddr) -> Option<Entered>;
 
@@ -69,15 +72,13 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn connections(&self, change: i64);
 }
 
-/// How much a listener takes.
-#[derive(Clone)]
-pub(crate) struct Limits {
-    /// A place for each connection that may be open.
-    pub(crate) places: Arc<Semaphore>,
-    /// How long a connection is kept open between requests.
-    pub(crate) idle_timeout: Duration,
+/// How long a connection may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// How long it is kept open between requests.
+    pub(crate) idle: Duration,
     /// How long a client may take to send a request's body.
-    pub(crate) read_timeout: Duration,
+    pub(crate) read: Duration,
 }
 
 impl Listener {
@@ -123,11 +124,11 @@ impl Listener {
     }
 }
 
-/// Serves until the doors are closed; then lets connections end.
+/// Serves until the doors are closed; then lets connections end. There is one of `places` for each connection.
 pub(crate) async fn serve<S: Service>(
     listener: Listener,
     service: Arc<S>,
-    limits: Limits,
+    places: Arc<Semaphore>,
     mut stages: Stages,
 ) {
     let connections = TaskTracker::new();
@@ -138,10 +139,10 @@ pub(crate) async fn serve<S: Service>(
             return;
         };
         let peer = Peer(Arc::new(peer));
-        let (service, limits, stages) = (Arc::clone(&service), limits.clone(), stages.clone());
+        let (service, stages) = (Arc::clone(&service), stages.clone());
         connections.spawn(async move {
             service.connections(1);
-            connection((stream, peer), &*service, &limits, stages).await;
+            connection((stream, peer), &*service, stages).await;
             service.connections(-1);
             drop(place);
         });
@@ -160,7 +161,7 @@ pub(crate) async fn serve<S: Service>(
         // others.
         let place = tokio::select! {
             () = until.reached(listener.last_stage()) => None,
-            place = place(&limits.places, &*service) => place,
+            place = place(&places, &*service) => place,
         };
         open(stream, place);
     }
@@ -201,19 +202,19 @@ fn the_rest(listener: Listener) -> Vec<TcpStream> {
 async fn connection<S: Service>(
     (stream, peer): (TcpStream, Peer),
     service: &S,
-    limits: &Limits,
     mut stages: Stages,
 ) {
+    let timeouts = service.timeouts();
     // Answers are small; they must not wait for more to come.
     let _ = stream.set_nodelay(true);
     // A client that does not read its answers is gone after this time. Where the system does not know the
     // option, its own limits hold.
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.idle_timeout));
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(timeouts.idle));
     let has_asked = AtomicBool::new(false);
     let answering = service_fn(|mut request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(peer.clone());
-        let request = Discarding::body_of(request, limits.read_timeout);
+        let request = Discarding::body_of(request, timeouts.read);
         // In a box: hyper keeps room for this future with every connection, also while it idles.
         let answer = Box::pin(service.answer(request.map(Body::new)));
         async { Ok::<_, Infallible>(answer.await) }
@@ -223,7 +224,7 @@ async fn connection<S: Service>(
         // A client that has sent all it will send still wants its answer.
         .half_close(true)
         // It runs between requests too, so it is also how long a connection may idle.
-        .header_read_timeout(limits.idle_timeout)
+        .header_read_timeout(timeouts.idle)
         .max_headers(64)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(CONNECTION_BYTES_MAX)
@@ -261,6 +262,13 @@ mod tests {
             "an answer".into_response()
         }
 
+        fn timeouts(&self) -> Timeouts {
+            Timeouts {
+                idle: Duration::from_mins(1),
+                read: Duration::from_mins(1),
+            }
+        }
+
         fn enter(&self, address: IpAddr) -> Option<Entered> {
             self.0.enter(address)
         }
@@ -283,11 +291,7 @@ mod tests {
     async fn a_listener_at_which_nothing_comes_takes_no_place() {
         let peers = Arc::new(Peers::new(1, (Room::new(0), 0), 0));
         let service = Arc::new(Says(peers));
-        let limits = Limits {
-            places: Arc::new(Semaphore::new(1)),
-            idle_timeout: Duration::from_mins(1),
-            read_timeout: Duration::from_mins(1),
-        };
+        let places = Arc::new(Semaphore::new(1));
         let (stage, stages) = Stages::new();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listeners = [any, any].map(|address| Listener::bind(address).unwrap());
@@ -296,7 +300,7 @@ mod tests {
             let serving = serve(
                 listener,
                 Arc::clone(&service),
-                limits.clone(),
+                Arc::clone(&places),
                 stages.clone(),
             );
             tokio::spawn(serving)

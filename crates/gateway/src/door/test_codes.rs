@@ -10,7 +10,7 @@ use sluice_event::batch::names_test_code;
 use sluice_journal::{SourceName, TestCode};
 
 use super::problem::Problem;
-use crate::config::Source;
+use crate::config::{Config, Source};
 
 /// Test codes of one source for one dataset since the start.
 pub(crate) const TEST_CODES_MAX: usize = 50;
@@ -26,11 +26,17 @@ impl TestCodes {
         source: &SourceName,
         datasets: &[DatasetId],
         code: &TestCode,
+        config: &Config,
     ) -> bool {
         // A code that was noted and not used takes a place, and does no other harm.
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         datasets.iter().all(|dataset| {
-            let codes = used.entry((source.clone(), dataset.clone())).or_default();
+            let key = (source.clone(), dataset.clone());
+            if !used.contains_key(&key) {
+                // The codes of sources that are gone would stay for good.
+                used.retain(|(name, _), _| config.source(name).is_some());
+            }
+            let codes = used.entry(key).or_default();
             codes.contains(code) || (codes.len() < TEST_CODES_MAX && codes.insert(code.clone()))
         })
     }

@@ -31,6 +31,12 @@ impl Budget {
         self.minutes.retain(|minute, _| hour.contains(minute));
     }
 
+    /// Whether nothing was taken in the last hour.
+    pub(crate) fn is_untouched(&mut self, now_ms: u64) -> bool {
+        self.forget(now_ms);
+        self.minutes.is_empty()
+    }
+
     /// Takes events from the budget.
     pub(crate) fn take(&mut self, events: usize, now_ms: u64) {
         self.forget(now_ms);

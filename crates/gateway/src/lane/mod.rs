@@ -17,6 +17,7 @@ mod orphan;
 mod pace;
 mod passage;
 mod refusals;
+mod settings;
 mod shipment;
 mod size;
 mod step;
@@ -28,21 +29,21 @@ use std::time::Duration;
 
 use sluice_graph::{Client, Proof};
 use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, URGENT_S, Waiting};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, LaneReport};
 use crate::clock::seconds;
-use crate::config::{AfterLostAnswer, Delivery, TestEventCode};
 use crate::lane_state::{LaneState, StandsBack, Trouble};
-use crate::roster::{Destinations, Reachable};
+use crate::roster::{Reachable, Snapshot, Snapshots};
 use crate::time::Time;
 use crate::watch::{NAMED_MAX, Watch};
 use held::Held;
 use pace::Pace;
 use passage::{Plan, beforehand};
 use refusals::Refusals;
+use settings::LaneSettings;
 use shipment::{Load, Shipment, Shipped};
 use size::{Allowed, Size};
 use step::{Step, View};
@@ -67,7 +68,8 @@ const BUDGET_LOOK: Duration = Duration::from_secs(1);
 /// How often a lane looks whether the journal can write again, in milliseconds.
 const JOURNAL_LOOK_MS: u64 = 1_000;
 
-/// What a lane works with.
+/// What a lane works with. What is on its way keeps the settings with which it began.
+#[derive(Clone)]
 pub(crate) struct LaneContext {
     pub(crate) id: LaneId,
     pub(crate) journal: Arc<dyn Journal>,
@@ -75,11 +77,7 @@ pub(crate) struct LaneContext {
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
-    pub(crate) delivery: Delivery,
-    pub(crate) partner_agent: Option<String>,
-    pub(crate) after_lost_answer: AfterLostAnswer,
-    /// The test code that the configuration sets for the dataset.
-    pub(crate) configured_code: Option<TestEventCode>,
+    pub(crate) settings: LaneSettings,
     /// Nothing new is sent.
     pub(crate) stop: CancellationToken,
     /// What is on its way is not waited for any longer.
@@ -91,7 +89,7 @@ impl LaneContext {
     /// after theirs do not travel together, so of two sorts the second waits again.
     fn code_at(&self, now_ms: u64, lease: &mut Lease) -> Option<String> {
         let code = self.id.test_code.as_ref()?;
-        let configured = self.configured_code.as_ref();
+        let configured = self.settings.configured_code.as_ref();
         let configured = configured.filter(|configured| configured.code == *code);
         let is_over = |accepted_ms: u64| match configured {
             Some(configured) => configured.until_s <= seconds(now_ms),
@@ -105,9 +103,24 @@ impl LaneContext {
     /// When a batch of the lane is full.
     fn full(&self) -> BatchLimits {
         BatchLimits {
-            events_max: self.delivery.batch_events_max,
-            bytes_max: self.delivery.batch_bytes_max,
+            events_max: self.settings.delivery.batch_events_max,
+            bytes_max: self.settings.delivery.batch_bytes_max,
         }
+    }
+
+    /// How much one request of the lane may carry, and how many may be on their way.
+    fn largest(&self) -> (Size, usize) {
+        let delivery = &self.settings.delivery;
+        let size = Size {
+            events: delivery.batch_events_max,
+            bytes: delivery.batch_bytes_max,
+        };
+        let in_flight_max = if self.id.is_replay {
+            1
+        } else {
+            delivery.in_flight_max
+        };
+        (size, in_flight_max)
     }
 
     /// The fresh events that go before those of this lane; `None` if it is theirs.
@@ -122,6 +135,9 @@ impl LaneContext {
 
 struct Lane {
     context: Arc<LaneContext>,
+    /// What is in force for it.
+    snapshot: Arc<Snapshot>,
+    bell: Arc<Notify>,
     pace: Pace,
     allowed: Allowed,
     /// Since when there is something to send.
@@ -147,26 +163,16 @@ struct InForce {
     proof: Arc<Proof>,
 }
 
-/// Delivers the events of a lane until it is stopped; that of a test code also ends when it has nothing to send for
-/// long.
-pub(crate) async fn run(
-    context: LaneContext,
-    tokens: Tokens,
-    mut destinations: watch::Receiver<Arc<Destinations>>,
-    stop: CancellationToken,
-) {
-    let bell = context.journal.bell(&context.id, context.full());
-    let in_flight_max = if context.id.is_replay {
-        1
-    } else {
-        context.delivery.in_flight_max
-    };
+/// Delivers the events of a lane until it is stopped, or the configuration does not name its dataset any more; that of a
+/// test code also ends when it has nothing to send for long.
+pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Snapshots) {
+    let (size, in_flight_max) = context.largest();
+    let stop = context.stop.clone();
     let mut lane = Lane {
+        snapshot: Arc::clone(&snapshots.borrow_and_update()),
+        bell: context.journal.bell(&context.id, context.full()),
         pace: Pace::new(in_flight_max),
-        allowed: Allowed::new(Size {
-            events: context.delivery.batch_events_max,
-            bytes: context.delivery.batch_bytes_max,
-        }),
+        allowed: Allowed::new(size),
         context: Arc::new(context),
         ready_since_ms: None,
         flights: JoinSet::new(),
@@ -177,13 +183,12 @@ pub(crate) async fn run(
         idle_since_ms: None,
         now_ms: 0,
     };
-    loop {
-        let destination = destinations
-            .borrow_and_update()
-            .of(&lane.context.id.dataset);
-        let wait = match lane.next_step(destination.as_ref(), &tokens) {
+    // It may have changed since the context was made.
+    lane.follow_settings();
+    while !stop.is_cancelled() {
+        let wait = match lane.next_step(&tokens) {
             Step::Ship(events_max) => {
-                if let Some(to) = destination
+                if let Some(to) = lane.destination().cloned()
                     && lane.ship(to, events_max).await
                 {
                     continue;
@@ -196,12 +201,15 @@ pub(crate) async fn run(
             Step::Wait => lane.next_look_ms().map(|ms| lane.time_until(ms)),
         };
         tokio::select! {
-            () = stop.cancelled() => break,
-            () = bell.notified() => {}
+            () = stop.cancelled() => {}
+            () = lane.bell.notified() => {}
             Some(landed) = lane.flights.join_next() => {
                 lane.land(landed.unwrap_or_else(|_| lane.crashed()));
             }
-            Ok(()) = destinations.changed() => lane.mended(),
+            Ok(()) = snapshots.changed() => {
+                let now = Arc::clone(&snapshots.borrow_and_update());
+                lane.follow(now);
+            }
             () = pause(wait) => {}
         }
     }
@@ -217,19 +225,25 @@ async fn pause(wait: Option<Duration>) {
 }
 
 impl Lane {
-    fn next_step(&mut self, destination: Option<&Reachable>, tokens: &Tokens) -> Step {
-        let Some(reachable) = destination else {
+    /// How its dataset is reached; `None` if the configuration does not name it.
+    fn destination(&self) -> Option<&Reachable> {
+        self.snapshot.destinations.of(&self.context.id.dataset)
+    }
+
+    fn next_step(&mut self, tokens: &Tokens) -> Step {
+        let Some(reachable) = self.destination() else {
             return Step::Wait;
         };
-        let now_ms = self.context.clock.unix_ms();
-        self.follow_clock(now_ms);
-        if self.token.fingerprint != reachable.fingerprint {
+        let fingerprint = &reachable.fingerprint;
+        if self.token.fingerprint != *fingerprint {
             self.token = InForce {
-                fingerprint: reachable.fingerprint.clone(),
-                shared: tokens.of(&reachable.fingerprint),
+                fingerprint: fingerprint.clone(),
+                shared: tokens.of(fingerprint),
                 proof: Arc::default(),
             };
         }
+        let now_ms = self.context.clock.unix_ms();
+        self.follow_clock(now_ms);
         self.held.release(now_ms);
         // What cannot be recorded is not posted: it would go out again and again.
         if self.context.journal.health().is_failing.is_some() {
@@ -247,7 +261,7 @@ impl Lane {
         let full = self.context.full();
         let fresh_fill_batches = fresh.is_some_and(|fresh| fresh.fills(full));
         let (budget, budget_free_ms) = self.budget_left(fresh, now_ms);
-        let delivery = &self.context.delivery;
+        let delivery = &self.context.settings.delivery;
         let step = step::next(&View {
             now_ms,
             ready,
@@ -275,6 +289,7 @@ impl Lane {
     fn budget_left(&self, fresh: Option<Waiting>, now_ms: u64) -> (usize, u64) {
         let limit = self
             .context
+            .settings
             .delivery
             .events_per_hour_max
             .map_or(0, |limit| {
@@ -314,6 +329,42 @@ impl Lane {
     fn time_until(&self, ms: u64) -> Duration {
         let now_ms = self.context.clock.unix_ms();
         Duration::from_millis(ms.saturating_sub(now_ms))
+    }
+
+    /// Takes what is in force now. What waits for something to be mended is tried at once if it concerns this lane, or
+    /// a person asked for it.
+    fn follow(&mut self, now: Arc<Snapshot>) {
+        let before = std::mem::replace(&mut self.snapshot, now);
+        let dataset = &self.context.id.dataset;
+        let is_reached_otherwise =
+            before.destinations.of(dataset) != self.snapshot.destinations.of(dataset);
+        let is_asked = before.calls != self.snapshot.calls;
+        if self.follow_settings() || is_reached_otherwise || is_asked {
+            self.mended();
+        }
+    }
+
+    /// Takes the settings that are in force, and ends when there are none. Returns whether they are others than before.
+    /// Pauses, searches and what was learnt about the way to Meta go on.
+    fn follow_settings(&mut self) -> bool {
+        let (context, config) = (&self.context, &self.snapshot.config);
+        let Some(settings) = LaneSettings::of(config, &context.id.dataset) else {
+            context.stop.cancel();
+            return false;
+        };
+        if settings == context.settings {
+            return false;
+        }
+        let context = LaneContext {
+            settings,
+            ..LaneContext::clone(context)
+        };
+        let (size, in_flight_max) = context.largest();
+        self.pace.limit(in_flight_max);
+        self.allowed.limit(size);
+        self.bell = context.journal.bell(&context.id, context.full());
+        self.context = Arc::new(context);
+        true
     }
 
     /// The token or the configuration has changed: what waited for that is tried at once.
@@ -364,7 +415,7 @@ impl Lane {
         let now_ms = context.clock.unix_ms();
         let limits = LeaseLimits {
             events_max,
-            bytes_max: context.delivery.batch_bytes_max,
+            bytes_max: context.settings.delivery.batch_bytes_max,
             urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
             now_ms,
         };
@@ -385,7 +436,8 @@ impl Lane {
         if lease.events.is_empty() {
             return false;
         }
-        let set_aside = beforehand(&lease.events, seconds(now_ms), context.after_lost_answer);
+        let after_lost_answer = context.settings.after_lost_answer;
+        let set_aside = beforehand(&lease.events, seconds(now_ms), after_lost_answer);
         // What is set aside at once takes nothing of the hour.
         let budgeted = lease.events.len() - set_aside.count();
         self.token.shared.budget().take(budgeted, now_ms);
@@ -407,7 +459,7 @@ impl Lane {
                 is_lasting: self.pace.is_lasting(),
                 is_probing: self.pace.is_probing(),
                 allowed: self.allowed.now(),
-                after_lost_answer: context.after_lost_answer,
+                after_lost_answer,
             },
         };
         let shipment = Shipment::new(Arc::clone(context), load, now_ms);

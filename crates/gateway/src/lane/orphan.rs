@@ -1,5 +1,5 @@
-//! Events of a dataset that the configuration does not name any more. Nothing sends them; as in every lane,
-//! those that have grown too old for Meta are set aside.
+//! Events of a dataset that the configuration does not name any more. Nothing sends them until it names the dataset
+//! again; as in every lane, those that have grown too old for Meta are set aside.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::passage::beforehand;
+use crate::board::{Board, LaneReport};
 use crate::clock::seconds;
 use crate::config::AfterLostAnswer;
+use crate::lane_state::LaneState;
+use crate::roster::Snapshots;
 use crate::time::Time;
 use crate::watch::Watch;
 
@@ -28,14 +31,23 @@ pub(crate) struct Orphan {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
+    pub(crate) board: Board,
     /// [`LOOK`], but for tests.
     pub(crate) look: Duration,
 }
 
 impl Orphan {
-    /// Sets events aside as they grow too old, until it is stopped.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Sets events aside as they grow too old, until it is stopped, none is left, or the configuration names the
+    /// dataset.
+    pub(crate) async fn run(self, stop: CancellationToken, mut snapshots: Snapshots) {
+        let mut is_told = false;
         while !stop.is_cancelled() {
+            if self.has_ended(&mut snapshots) {
+                return;
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                self.tell();
+            }
             match self.expire().await {
                 Ok(0) => {}
                 Ok(_) => continue,
@@ -44,8 +56,40 @@ impl Orphan {
                     warn!(dataset, %error, "events that are too old could not be set aside");
                 }
             }
-            stop.run_until_cancelled(sleep(self.look)).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Ok(()) = snapshots.changed() => {}
+                () = sleep(self.look) => {}
+            }
         }
+    }
+
+    /// Whether a lane takes its place, or there is nothing left. The journal says so when events come for it again.
+    fn has_ended(&self, snapshots: &mut Snapshots) -> bool {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        if snapshot.config.dataset(&self.id.dataset).is_some() {
+            return true;
+        }
+        let is_empty = self.journal.retire(&self.id);
+        if is_empty {
+            self.watch.lane_retired(&self.id);
+            self.board.remove(&self.id);
+        }
+        is_empty
+    }
+
+    fn tell(&self) {
+        let state = LaneState::Parked {
+            probe_ms: None,
+            reason: "the configuration does not name this dataset".to_owned(),
+        };
+        let waiting = self.journal.waiting(&self.id);
+        self.watch.unknown_dataset(&self.id, &state, waiting);
+        let report = LaneReport {
+            state,
+            ..LaneReport::default()
+        };
+        self.board.post(&self.id, report, self.clock.unix_ms());
     }
 
     /// Sets some of the events aside that are too old now. Returns how many.
@@ -93,6 +137,8 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, SharedClock};
+    use crate::config::tests::LEAST;
+    use crate::roster::Roster;
 
     struct SetClock(AtomicU64);
 
@@ -159,9 +205,12 @@ mod tests {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             clock: Arc::new(Time::sure(Arc::clone(&clock) as SharedClock)),
             watch: Watch::for_tests(),
+            board: Board::default(),
             look: Duration::from_millis(1),
         };
-        let running = tokio::spawn(orphan.run(stop.clone()));
+        let other = LEAST.replace(id.dataset.as_str(), "2345678901234567");
+        let snapshots = Roster::for_tests(&other).snapshots();
+        let running = tokio::spawn(orphan.run(stop.clone(), snapshots));
         let left = async |ready: usize| {
             while journal.waiting(&id).ready != ready {
                 tokio::task::yield_now().await;

@@ -45,6 +45,11 @@ impl Pace {
         }
     }
 
+    /// So many requests may be in flight from now on; all else is as it was.
+    pub(crate) fn limit(&mut self, in_flight_max: usize) {
+        self.in_flight_max = in_flight_max.max(1);
+    }
+
     pub(crate) fn state(&self) -> &LaneState {
         &self.state
     }

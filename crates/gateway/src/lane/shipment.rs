@@ -187,7 +187,7 @@ impl Shipment {
 
     /// What the next request may be.
     fn limit(&self) -> Limit {
-        let events_max = self.context.delivery.batch_events_max;
+        let events_max = self.context.settings.delivery.batch_events_max;
         let now_ms = self.context.clock.unix_ms();
         let mut limit = refusals(&self.refusals).limit(events_max, now_ms);
         limit.leaves_suspects &= self.may_leave_suspects;
@@ -348,7 +348,7 @@ impl Shipment {
         wire::body(
             chosen(&self.lease.events, keys).map(|event| event.json.as_str()),
             self.test_code.as_deref(),
-            self.context.partner_agent.as_deref(),
+            self.context.settings.partner_agent.as_deref(),
         )
     }
 

@@ -73,6 +73,20 @@ impl Allowed {
         Self { max, now: max }
     }
 
+    /// The configuration says another maximum. What was learnt stays: one that had less than it could have goes on
+    /// with that.
+    pub(crate) fn limit(&mut self, max: Size) {
+        let before = self.max;
+        let of = |now: usize, before: usize, max: usize| {
+            if now == before { max } else { now.min(max) }
+        };
+        self.now = Size {
+            events: of(self.now.events, before.events, max.events),
+            bytes: of(self.now.bytes, before.bytes, max.bytes),
+        };
+        self.max = max;
+    }
+
     pub(crate) fn now(&self) -> Size {
         self.now
     }

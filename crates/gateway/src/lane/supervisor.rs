@@ -1,26 +1,23 @@
 //! Starts a lane for every queue of the journal, and waits for them all in the end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use sluice_event::DatasetId;
 use sluice_graph::Client;
 use sluice_journal::{Journal, LaneId};
-use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::orphan::{self, Orphan};
+use super::settings::LaneSettings;
 use super::tokens::Tokens;
 use super::{LaneContext, run};
-use crate::board::{Board, LaneReport};
-use crate::config::{Dataset, Graph};
-use crate::lane_state::LaneState;
-use crate::roster::Destinations;
+use crate::board::Board;
+use crate::roster::{Reachable, Snapshots};
 use crate::time::Time;
 use crate::watch::Watch;
 
@@ -37,9 +34,7 @@ pub(crate) struct Supervisor {
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
-    pub(crate) graph: Graph,
-    pub(crate) datasets: HashMap<DatasetId, Dataset>,
-    pub(crate) destinations: watch::Receiver<Arc<Destinations>>,
+    pub(crate) snapshots: Snapshots,
     pub(crate) stop: CancellationToken,
     /// Requests to Meta are not waited for any longer.
     pub(crate) give_up: CancellationToken,
@@ -50,7 +45,7 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
     let mut known = BTreeSet::new();
     let mut lanes = Lanes::default();
     supervisor.count_the_hour(&lanes.tokens).await;
-    let mut queues = supervisor.journal.lanes();
+    let (mut queues, mut snapshots) = (supervisor.journal.lanes(), supervisor.snapshots.clone());
     loop {
         let ids: Vec<LaneId> = queues.borrow_and_update().clone();
         for id in ids {
@@ -63,6 +58,8 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
             biased;
             () = supervisor.stop.cancelled() => break,
             changed = queues.changed() => if changed.is_err() { break },
+            // Lanes follow by themselves.
+            Ok(()) = snapshots.changed() => supervisor.forget(&lanes.tokens),
             Some((id, has_crashed)) = lanes.ended() => if has_crashed {
                 supervisor.watch.lane_crashed(&id);
                 lanes.start(&supervisor, id, RESTART_PAUSE);
@@ -87,13 +84,15 @@ struct Lanes {
 impl Lanes {
     /// Starts a lane after a pause.
     fn start(&mut self, supervisor: &Supervisor, id: LaneId, pause: Duration) {
-        let stop = supervisor.stop.clone();
-        let work = match supervisor.context(&id) {
-            Some(context) => {
-                let destinations = supervisor.destinations.clone();
-                run(context, self.tokens.clone(), destinations, stop.clone()).left_future()
-            }
-            None => supervisor.orphan(&id).run(stop.clone()).right_future(),
+        // A lane of a dataset that the configuration does not name any more ends alone.
+        let stop = supervisor.stop.child_token();
+        let snapshots = supervisor.snapshots.clone();
+        let work = match supervisor.context(&id, &stop) {
+            Some(context) => run(context, self.tokens.clone(), snapshots).left_future(),
+            None => supervisor
+                .orphan(&id)
+                .run(stop.clone(), snapshots)
+                .right_future(),
         };
         let task = self.tasks.spawn(async move {
             if stop.run_until_cancelled(sleep(pause)).await.is_some() {
@@ -126,9 +125,9 @@ impl Supervisor {
                 return;
             }
         };
-        let destinations = Arc::clone(&self.destinations.borrow());
+        let snapshot = Arc::clone(&self.snapshots.borrow());
         for sent in sent {
-            if let Some(to) = destinations.of(&sent.dataset) {
+            if let Some(to) = snapshot.destinations.of(&sent.dataset) {
                 let events = usize::try_from(sent.events).unwrap_or(usize::MAX);
                 let token = tokens.of(&to.fingerprint);
                 token.budget().add(events, sent.minute_ms);
@@ -136,20 +135,25 @@ impl Supervisor {
         }
     }
 
+    /// Forgets tokens that no dataset has any more.
+    fn forget(&self, tokens: &Tokens) {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let in_use = snapshot.destinations.iter().map(fingerprint);
+        let in_use: HashSet<_> = in_use.collect();
+        tokens.forget(|token| in_use.contains(token), self.clock.unix_ms());
+    }
+
     /// What the lane needs; `None` if the configuration does not know its dataset.
-    fn context(&self, id: &LaneId) -> Option<LaneContext> {
-        let dataset = self.datasets.get(&id.dataset)?;
+    fn context(&self, id: &LaneId, stop: &CancellationToken) -> Option<LaneContext> {
+        let settings = LaneSettings::of(&self.snapshots.borrow().config, &id.dataset)?;
         Some(LaneContext {
             journal: Arc::clone(&self.journal),
             client: self.client.clone(),
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
             board: self.board.clone(),
-            delivery: dataset.delivery.clone(),
-            partner_agent: self.graph.partner_agent.clone(),
-            after_lost_answer: self.graph.messaging_after_lost_answer,
-            configured_code: dataset.test_event_code.clone(),
-            stop: self.stop.clone(),
+            settings,
+            stop: stop.clone(),
             give_up: self.give_up.clone(),
             id: id.clone(),
         })
@@ -157,23 +161,17 @@ impl Supervisor {
 
     /// What is left to do for a queue whose dataset the configuration does not know.
     fn orphan(&self, id: &LaneId) -> Orphan {
-        let state = LaneState::Parked {
-            probe_ms: None,
-            reason: "the configuration does not name this dataset".to_owned(),
-        };
-        let waiting = self.journal.waiting(id);
-        self.watch.unknown_dataset(id, &state, waiting);
-        let report = LaneReport {
-            state,
-            ..LaneReport::default()
-        };
-        self.board.post(id, report, self.clock.unix_ms());
         Orphan {
             id: id.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
+            board: self.board.clone(),
             look: orphan::LOOK,
         }
     }
+}
+
+fn fingerprint(reachable: &Reachable) -> &str {
+    &reachable.fingerprint
 }

@@ -46,6 +46,16 @@ impl Tokens {
         let mut tokens = whatever_is_in(&self.by_fingerprint);
         Arc::clone(tokens.entry(fingerprint.to_owned()).or_default())
     }
+
+    /// Forgets tokens that are not in use any more and with which nothing was sent in the last hour.
+    pub(crate) fn forget(&self, is_in_use: impl Fn(&str) -> bool, now_ms: u64) {
+        let mut tokens = whatever_is_in(&self.by_fingerprint);
+        tokens.retain(|fingerprint, token| {
+            is_in_use(fingerprint)
+                || Arc::strong_count(token) > 1
+                || !token.budget().is_untouched(now_ms)
+        });
+    }
 }
 
 /// What is behind these locks are counts and sets: whatever a panicking holder left behind can be used.

@@ -6,7 +6,6 @@ use sha2::{Digest as _, Sha256};
 use sluice_graph::InvalidToken;
 use sluice_journal::InvalidBodyKey;
 
-use super::named_secret::Held;
 use crate::config::{KEY_HELP, SecretError};
 
 /// Why a secret cannot be used.
@@ -72,13 +71,10 @@ pub enum RosterError {
 }
 
 impl RosterError {
-    /// Leaves out of what a command said the secrets that are known.
-    pub(super) fn hide(&mut self, known: &[Held]) {
+    /// Leaves out of what a command said the secrets that are known by their digests.
+    pub(super) fn hide(&mut self, is_known: impl Fn([u8; 32]) -> bool) {
         if let RosterError::Unreadable { error, .. } = self {
-            error.hide(|word| {
-                let digest: [u8; 32] = Sha256::digest(word.as_bytes()).into();
-                known.iter().any(|held| held.digest == digest)
-            });
+            error.hide(|word| is_known(Sha256::digest(word.as_bytes()).into()));
         }
     }
 

@@ -1,25 +1,28 @@
 //! One secret of the configuration: whose it is, where it is, and what was made of it.
 
-use std::sync::Arc;
-
 use sha2::{Digest as _, Sha256};
+use sluice_event::DatasetId;
 use sluice_graph::{AccessToken, AppSecret, InvalidToken};
+use sluice_journal::SourceName;
 
 use super::error::RosterError;
-use crate::config::{Config, Dataset, Environment, SecretRef, Source, doubt_of_key};
+use crate::config::{Config, Environment, SecretRef, doubt_of_key};
 
-/// A secret that the configuration names.
-pub(super) struct NamedSecret {
+/// A secret that a configuration names. Of two configurations it is the same one if it has the same owner and the same
+/// place.
+#[derive(PartialEq, Eq)]
+pub(crate) struct NamedSecret {
     pub(super) place: SecretRef,
-    owner: Owner,
+    pub(super) owner: Owner,
 }
 
 /// Whose secret it is.
-enum Owner {
-    Token(Arc<Dataset>),
-    AppSecret(Arc<Dataset>),
+#[derive(PartialEq, Eq)]
+pub(super) enum Owner {
+    Token(DatasetId),
+    AppSecret(DatasetId),
     Key {
-        source: Arc<Source>,
+        source: SourceName,
         /// Whether only this machine reaches the doors, so that a short key does no more than raise a doubt.
         is_local: bool,
     },
@@ -36,9 +39,9 @@ pub(super) struct Held {
 /// What it is used for. Of a key, the digest is all that is needed, and what is doubtful about it.
 #[derive(Clone)]
 pub(super) enum Value {
-    Token(Arc<Dataset>, AccessToken),
-    AppSecret(Arc<Dataset>, AppSecret),
-    Key(Arc<Source>, Option<String>),
+    Token(AccessToken),
+    AppSecret(AppSecret),
+    Key { doubt: Option<String> },
 }
 
 impl NamedSecret {
@@ -46,34 +49,40 @@ impl NamedSecret {
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let mut secrets = Vec::new();
         for dataset in &config.datasets {
-            let dataset = Arc::new(dataset.clone());
             secrets.push(Self {
                 place: dataset.access_token.clone(),
-                owner: Owner::Token(Arc::clone(&dataset)),
+                owner: Owner::Token(dataset.id.clone()),
             });
             if let Some(place) = dataset.app_secret.clone() {
-                let owner = Owner::AppSecret(dataset);
+                let owner = Owner::AppSecret(dataset.id.clone());
                 secrets.push(Self { place, owner });
             }
         }
         let is_local = config.server.listen.ip().is_loopback();
-        secrets.extend(config.sources.iter().map(|source| Self {
-            place: source.key.clone(),
-            owner: Owner::Key {
-                source: Arc::new(source.clone()),
-                is_local,
-            },
-        }));
+        for source in &config.sources {
+            secrets.push(Self {
+                place: source.key.clone(),
+                owner: Owner::Key {
+                    source: source.name.clone(),
+                    is_local,
+                },
+            });
+        }
         secrets
     }
 
     /// Whose secret it is, for people.
-    pub(super) fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         match &self.owner {
-            Owner::Token(dataset) => format!("access token of dataset {}", dataset.id),
-            Owner::AppSecret(dataset) => format!("app secret of dataset {}", dataset.id),
-            Owner::Key { source, .. } => format!("key of source {}", source.name),
+            Owner::Token(dataset) => format!("access token of dataset {dataset}"),
+            Owner::AppSecret(dataset) => format!("app secret of dataset {dataset}"),
+            Owner::Key { source, .. } => format!("key of source {source}"),
         }
+    }
+
+    /// The same, and where it is: tells it from all others of a configuration.
+    pub(crate) fn name(&self) -> String {
+        format!("{} ({})", self.what(), self.place)
     }
 
     /// Why it cannot be the same secret as another; `None` if it can.
@@ -81,8 +90,8 @@ impl NamedSecret {
         let (source, secret) = match (&self.owner, &other.owner) {
             (Owner::Key { source: second, .. }, Owner::Key { source: first, .. }) => {
                 return Some(RosterError::SameKey {
-                    first: first.name.to_string(),
-                    second: second.name.to_string(),
+                    first: first.to_string(),
+                    second: second.to_string(),
                 });
             }
             (Owner::Key { source, .. }, _) => (source, other),
@@ -91,7 +100,7 @@ impl NamedSecret {
             _ => return None,
         };
         Some(RosterError::KeyIsSecret {
-            name: source.name.to_string(),
+            name: source.to_string(),
             what: secret.what(),
         })
     }
@@ -114,18 +123,16 @@ impl NamedSecret {
         })?;
         let text = secret.expose();
         let value = match &self.owner {
-            Owner::Token(dataset) => AccessToken::new(text.to_owned())
-                .map(|token| Value::Token(Arc::clone(dataset), token)),
-            Owner::AppSecret(dataset) => AppSecret::new(text.to_owned())
-                .map(|secret| Value::AppSecret(Arc::clone(dataset), secret)),
+            Owner::Token(_) => AccessToken::new(text.to_owned()).map(Value::Token),
+            Owner::AppSecret(_) => AppSecret::new(text.to_owned()).map(Value::AppSecret),
             Owner::Key { source, is_local } => match doubt_of_key(&secret) {
                 Some(doubt) if !is_local => {
                     return Err(RosterError::ShortKey {
-                        name: source.name.to_string(),
+                        name: source.to_string(),
                         doubt,
                     });
                 }
-                doubt => Ok(Value::Key(Arc::clone(source), doubt)),
+                doubt => Ok(Value::Key { doubt }),
             },
         };
         Ok(Held {

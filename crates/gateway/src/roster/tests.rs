@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use sluice_event::DatasetId;
+use sluice_graph::AccessToken;
+
 use super::*;
 use crate::config::FixedEnvironment;
 
@@ -47,7 +50,7 @@ fn roster_at(listen: &str, folder: &Path, second: &str) -> Result<Roster, Roster
     let environment = FixedEnvironment::new();
     let loaded = Config::parse("test.toml", &text, &environment, 0);
     let config = loaded.unwrap_or_else(|problems| panic!("{problems}"));
-    Roster::read(&config.config, Arc::new(environment))
+    Roster::read(config.config, Arc::new(environment))
 }
 
 fn from_file(folder: &Path) -> String {
@@ -68,28 +71,26 @@ fn from_shell(script: &str) -> String {
 
 /// Whose key this is.
 fn owner(roster: &Roster, key: &str) -> Option<String> {
-    let source = roster.keys().borrow().source(key);
+    let source = roster.now().callers.by_key(key);
     source.map(|source| source.name.to_string())
 }
 
 fn token(roster: &Roster, dataset: &str) -> AccessToken {
-    let destinations = roster.destinations();
-    let known = Arc::clone(&destinations.borrow());
-    let reachable = known.of(&DatasetId::parse(dataset).unwrap()).unwrap();
-    reachable.destination.token
+    let now = roster.now();
+    let dataset = DatasetId::parse(dataset).unwrap();
+    let reachable = now.destinations.of(&dataset).unwrap();
+    reachable.destination.token.clone()
 }
 
 fn told(reading: Reading) -> Vec<String> {
-    let errors = reading.into_values().filter_map(Result::err);
+    let errors = reading.into_iter().filter_map(|read| read.result.err());
     errors.map(|error| error.with_reason()).collect()
 }
 
 /// How many secrets were read, and how many of them are others than before. All of them can be used.
 fn counted(reading: Reading) -> (usize, usize) {
-    let read = reading
-        .into_values()
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap();
+    let read = reading.into_iter().map(|read| read.result);
+    let read = read.collect::<Result<Vec<_>, _>>().unwrap();
     (
         read.len(),
         read.iter().filter(|is_other| **is_other).count(),
@@ -167,7 +168,7 @@ fn a_changed_file_runs_no_command() {
     assert_eq!(counted(roster.refresh(true)), (3, 0));
     assert_eq!(count(), 1);
     for command in roster.commands() {
-        assert_eq!(counted(roster.refresh_command(command)), (1, 0));
+        assert_eq!(counted(roster.refresh_command(&command)), (1, 0));
     }
     assert_eq!(count(), 2);
 }
@@ -284,8 +285,8 @@ fn what_a_command_says_of_a_known_secret_is_left_out() {
     fs::write(folder.join("ok"), "").unwrap();
     let roster = roster(folder, &from_shell(&script)).unwrap();
     fs::remove_file(folder.join("ok")).unwrap();
-    let command = roster.commands()[0];
-    let told = told(roster.refresh_command(command));
+    let command = Arc::clone(&roster.commands()[0]);
+    let told = told(roster.refresh_command(&command));
     let said = "said: no … for …";
     assert!(told[0].contains(said), "{told:?}");
 }

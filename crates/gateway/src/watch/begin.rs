@@ -1,14 +1,16 @@
 //! Series that exist before anything happens. To Prometheus a series that appears with its first event has not
 //! increased, so an alert on any event would miss the first.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use sluice_event::{Code, Severity};
 
 use super::exposition::LaneGauges;
 use super::metrics::{self, Metrics};
+use super::series::Series;
 use crate::config::{Config, Dataset, Source};
 
 /// Server errors, of which any is worth an alert.
@@ -19,23 +21,30 @@ const DOORS: [&str; 3] = ["events", "graph", "capi"];
 
 impl Metrics {
     /// Begins what can be known at the start.
-    pub(super) fn begin(&self, config: &Config, started_ms: u64) {
+    pub(super) fn begin(&self, started_ms: u64) {
         let build = metrics::Build {
             version: env!("CARGO_PKG_VERSION"),
         };
         self.build.get_or_create(&build).set(1);
         self.started.set(metrics::unix_seconds(started_ms));
+        for door in DOORS {
+            for status in SERVER_ERRORS {
+                let door = metrics::Door { door, status };
+                drop(self.door_requests.get_or_create(&door));
+            }
+        }
+    }
+
+    /// Begins what can be known from a configuration.
+    pub(super) fn configured(&self, config: &Config, at_ms: u64) {
         for source in &config.sources {
             self.begin_source(source);
         }
         for dataset in &config.datasets {
             self.begin_dataset(dataset);
         }
-        for door in DOORS {
-            for status in SERVER_ERRORS {
-                begin(&self.door_requests, &metrics::Door { door, status });
-            }
-        }
+        self.configurations.inc();
+        self.configured.set(metrics::unix_seconds(at_ms));
     }
 
     fn begin_source(&self, source: &Source) {
@@ -84,6 +93,6 @@ impl Metrics {
     }
 }
 
-fn begin<L: Clone + Hash + Eq>(family: &Family<L, Counter>, label: &L) {
-    drop(family.get_or_create(label));
+fn begin<L: EncodeLabelSet + Clone + Hash + Eq + Debug>(series: &Series<L, Counter>, label: &L) {
+    drop(series.get_or_create(label));
 }

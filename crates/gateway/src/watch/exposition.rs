@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use sluice_journal::{Health, LaneId, Waiting};
 
 use super::metrics::{self, Metrics, unix_seconds};
+use super::names::Names;
 use super::{Format, Watch};
 use crate::board::{LaneReport, Rows};
+use crate::config::Config;
 use crate::lane_state::LaneState;
 
 impl Watch {
@@ -14,11 +16,13 @@ impl Watch {
     /// milliseconds.
     pub(crate) fn exposition(
         &self,
+        config: &Config,
         lanes: &[(LaneId, Waiting)],
         rows: &Rows,
         health: &Health,
         format: Format,
     ) -> String {
+        self.metrics.retain(&Names::new(config, lanes));
         let mut gauges = BTreeMap::<_, LaneGauges<'_>>::new();
         for (id, waiting) in lanes {
             // A lane per test code, but one series for all of them: codes come from outside.
@@ -77,13 +81,12 @@ impl Metrics {
 
     /// Shows a lane no more.
     pub(super) fn forget(&self, label: &metrics::Lane) {
-        self.waiting.remove(label);
-        self.oldest_waiting.remove(label);
-        self.first_expiry.remove(label);
-        self.usage.remove(label);
-        for state in STATES {
-            self.lane_state.remove(&label_in(label, state));
+        self.waiting.retain(|other| other != label);
+        for family in [&self.oldest_waiting, &self.first_expiry, &self.usage] {
+            family.retain(|other| other != label);
         }
+        let states = STATES.map(|state| label_in(label, state));
+        self.lane_state.retain(|other| !states.contains(other));
     }
 }
 

@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use sluice_journal::Tally;
 
 use super::process::Process;
+use super::series::Series;
 
 /// From where, to where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,30 +139,30 @@ pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     pub(crate) build: Family<Build, Count>,
     pub(crate) started: Number,
-    pub(crate) received: Family<Way, Counter>,
-    pub(crate) accepted: Family<Way, Counter>,
-    pub(crate) duplicate: Family<Way, Counter>,
-    pub(crate) rejected: Family<Rejection, Counter>,
-    pub(crate) findings: Family<Finding, Counter>,
-    pub(crate) delivered: Family<Dataset, Counter>,
-    pub(crate) refused: Family<Dataset, Counter>,
-    pub(crate) refusals: Family<Refusal, Counter>,
-    pub(crate) expired: Family<Dataset, Counter>,
-    pub(crate) withheld: Family<Dataset, Counter>,
-    pub(crate) waiting: Family<Lane, Count>,
-    pub(crate) oldest_waiting: Family<Lane, Number>,
-    pub(crate) first_expiry: Family<Lane, Number>,
-    pub(crate) lane_state: Family<LaneState, Count>,
-    pub(crate) usage: Family<Lane, Number>,
-    pub(crate) requests: Family<Request, Counter>,
-    pub(crate) delivery: Family<Dataset, Histogram>,
-    pub(crate) fewer: Family<Dataset, Counter>,
-    pub(crate) held: Family<Dataset, Counter>,
-    pub(crate) lane_crashes: Family<Dataset, Counter>,
+    pub(crate) received: Series<Way, Counter>,
+    pub(crate) accepted: Series<Way, Counter>,
+    pub(crate) duplicate: Series<Way, Counter>,
+    pub(crate) rejected: Series<Rejection, Counter>,
+    pub(crate) findings: Series<Finding, Counter>,
+    pub(crate) delivered: Series<Dataset, Counter>,
+    pub(crate) refused: Series<Dataset, Counter>,
+    pub(crate) refusals: Series<Refusal, Counter>,
+    pub(crate) expired: Series<Dataset, Counter>,
+    pub(crate) withheld: Series<Dataset, Counter>,
+    pub(crate) waiting: Series<Lane, Count>,
+    pub(crate) oldest_waiting: Series<Lane, Number>,
+    pub(crate) first_expiry: Series<Lane, Number>,
+    pub(crate) lane_state: Series<LaneState, Count>,
+    pub(crate) usage: Series<Lane, Number>,
+    pub(crate) requests: Series<Request, Counter>,
+    pub(crate) delivery: Series<Dataset, Histogram>,
+    pub(crate) fewer: Series<Dataset, Counter>,
+    pub(crate) held: Series<Dataset, Counter>,
+    pub(crate) lane_crashes: Series<Dataset, Counter>,
     pub(crate) commits: Counter,
     pub(crate) commit: Histogram,
     pub(crate) door_requests: Family<Door, Counter>,
-    pub(crate) refused_requests: Family<RefusedRequest, Counter>,
+    pub(crate) refused_requests: Series<RefusedRequest, Counter>,
     pub(crate) connections: Count,
     pub(crate) wrong_keys: Counter,
     pub(crate) not_kept: Counter,
@@ -172,6 +173,9 @@ pub(crate) struct Metrics {
     pub(crate) clock_skew: Count,
     pub(crate) clock_in_doubt: Count,
     pub(crate) configuration_edited: Count,
+    pub(crate) configuration_failed: Count,
+    pub(crate) configurations: Counter,
+    pub(crate) configured: Number,
 }
 
 impl Metrics {
@@ -180,32 +184,32 @@ impl Metrics {
             registry: Registry::default(),
             build: Family::default(),
             started: Number::default(),
-            received: Family::default(),
-            accepted: Family::default(),
-            duplicate: Family::default(),
-            rejected: Family::default(),
-            findings: Family::default(),
-            delivered: Family::default(),
-            refused: Family::default(),
-            refusals: Family::default(),
-            expired: Family::default(),
-            withheld: Family::default(),
-            waiting: Family::default(),
-            oldest_waiting: Family::default(),
-            first_expiry: Family::default(),
-            lane_state: Family::default(),
-            usage: Family::default(),
-            requests: Family::default(),
-            delivery: Family::new_with_constructor(|| {
+            received: Series::default(),
+            accepted: Series::default(),
+            duplicate: Series::default(),
+            rejected: Series::default(),
+            findings: Series::default(),
+            delivered: Series::default(),
+            refused: Series::default(),
+            refusals: Series::default(),
+            expired: Series::default(),
+            withheld: Series::default(),
+            waiting: Series::default(),
+            oldest_waiting: Series::default(),
+            first_expiry: Series::default(),
+            lane_state: Series::default(),
+            usage: Series::default(),
+            requests: Series::default(),
+            delivery: Series::of(Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.01, 2.0, 12))
-            }),
-            fewer: Family::default(),
-            held: Family::default(),
-            lane_crashes: Family::default(),
+            })),
+            fewer: Series::default(),
+            held: Series::default(),
+            lane_crashes: Series::default(),
             commits: Counter::default(),
             commit: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             door_requests: Family::default(),
-            refused_requests: Family::default(),
+            refused_requests: Series::default(),
             connections: Count::default(),
             wrong_keys: Counter::default(),
             not_kept: Counter::default(),
@@ -216,6 +220,9 @@ impl Metrics {
             clock_skew: Count::default(),
             clock_in_doubt: Count::default(),
             configuration_edited: Count::default(),
+            configuration_failed: Count::default(),
+            configurations: Counter::default(),
+            configured: Number::default(),
         };
         let mut root = Registry::default();
         root.register_collector(Box::new(Process));
@@ -238,52 +245,52 @@ impl Metrics {
         registry.register(
             "received_events",
             "Events that came in, per dataset they were meant for",
-            self.received.clone(),
+            self.received.family(),
         );
         registry.register(
             "accepted_events",
             "Events written to disk and acknowledged, per dataset they go to",
-            self.accepted.clone(),
+            self.accepted.family(),
         );
         registry.register(
             "duplicate_events",
             "Copies of events that were accepted before",
-            self.duplicate.clone(),
+            self.duplicate.family(),
         );
         registry.register(
             "rejected_events",
             "Events that no dataset could take, by the rule they broke",
-            self.rejected.clone(),
+            self.rejected.family(),
         );
         registry.register(
             "findings",
             "Events in which something was found, by rule: wrong, repaired, left out or odd",
-            self.findings.clone(),
+            self.findings.family(),
         );
         registry.register(
             "delivered_events",
             "Events that Meta took",
-            self.delivered.clone(),
+            self.delivered.family(),
         );
         registry.register(
             "refused_events",
             "Events that Meta refused",
-            self.refused.clone(),
+            self.refused.family(),
         );
         registry.register(
             "refusals",
             "Events that Meta refused, by its code and subcode",
-            self.refusals.clone(),
+            self.refusals.family(),
         );
         registry.register(
             "expired_events",
             "Events that grew too old before Meta could take them",
-            self.expired.clone(),
+            self.expired.family(),
         );
         registry.register(
             "withheld_events",
             "Events that Sluice keeps back",
-            self.withheld.clone(),
+            self.withheld.family(),
         );
     }
 
@@ -291,56 +298,56 @@ impl Metrics {
         registry.register(
             "waiting_events",
             "Events on disk that are not delivered yet",
-            self.waiting.clone(),
+            self.waiting.family(),
         );
         registry.register_with_unit(
             "oldest_waiting_timestamp",
             "When the oldest waiting event came, in Unix time; NaN when none waits",
             Unit::Seconds,
-            self.oldest_waiting.clone(),
+            self.oldest_waiting.family(),
         );
         registry.register_with_unit(
             "first_expiry_timestamp",
             "When the first waiting event grows too old for Meta, in Unix time; NaN when none waits",
             Unit::Seconds,
-            self.first_expiry.clone(),
+            self.first_expiry.family(),
         );
         registry.register(
             "lane_state",
             "1 for the state a lane is in: flowing, throttled or parked",
-            self.lane_state.clone(),
+            self.lane_state.family(),
         );
         registry.register_with_unit(
             "usage",
             "How much of Meta's allowance is used, by its headers; 1 is all of it",
             Unit::Other("ratio".to_owned()),
-            self.usage.clone(),
+            self.usage.family(),
         );
         registry.register(
             "graph_requests",
             "Requests to Meta, by what the answer meant",
-            self.requests.clone(),
+            self.requests.family(),
         );
         registry.register_with_unit(
             "delivery_latency",
             "How long Meta took to answer",
             Unit::Seconds,
-            self.delivery.clone(),
+            self.delivery.family(),
         );
         registry.register(
             "fewer_received",
             "Requests that Meta took, but counted fewer events than were sent",
-            self.fewer.clone(),
+            self.fewer.family(),
         );
         registry.register(
             "held_events",
             "Events that stood back while others went through, each time they did",
-            self.held.clone(),
+            self.held.family(),
         );
         registry.register(
             "lane_crashes",
             "Lanes that ended by a defect and were started again",
-            self.lane_crashes.clone(),
+            self.lane_crashes.family(),
         );
     }
 
@@ -394,10 +401,30 @@ impl Metrics {
             "1 while it is not sure what time it is: nothing expires or is deleted",
             self.clock_in_doubt.clone(),
         );
+        self.register_configuration(registry);
+    }
+
+    fn register_configuration(&self, registry: &mut Registry) {
         registry.register(
             "configuration_edited",
-            "1 while the file of the configuration is another one than the one in use",
+            "1 while something of the configuration's file is not in force: it cannot be used, or needs a restart",
             self.configuration_edited.clone(),
+        );
+        registry.register(
+            "configuration_failed",
+            "1 while the configuration's file cannot be used, so that all of it is as before",
+            self.configuration_failed.clone(),
+        );
+        registry.register(
+            "configurations",
+            "Configurations that were put in force since the start, the first included",
+            self.configurations.clone(),
+        );
+        registry.register_with_unit(
+            "configuration_timestamp",
+            "When the configuration in force was put in force, in Unix time",
+            Unit::Seconds,
+            self.configured.clone(),
         );
     }
 
@@ -415,7 +442,7 @@ impl Metrics {
         registry.register(
             "refused_requests",
             "Requests for events that were refused as a whole, by source and reason",
-            self.refused_requests.clone(),
+            self.refused_requests.family(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(

@@ -10,8 +10,10 @@ mod format;
 mod lanes;
 mod lines;
 mod metrics;
+mod names;
 mod news;
 mod process;
+mod series;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -71,10 +73,15 @@ impl Watch {
         Self::new(Arc::new(crate::clock::SystemClock::default()))
     }
 
-    /// Begins all series at 0 that can be known from the configuration: the first event of a series that appears
-    /// with it is no increase to Prometheus.
-    pub(crate) fn begin(&self, config: &Config, started_ms: u64) {
-        self.metrics.begin(config, started_ms);
+    /// Begins the series at 0 that there are from the start on.
+    pub(crate) fn begin(&self, started_ms: u64) {
+        self.metrics.begin(started_ms);
+    }
+
+    /// A configuration is in force from now on. Begins all series at 0 that can be known from it: the first event of a
+    /// series that appears with it is no increase to Prometheus.
+    pub(crate) fn configured(&self, config: &Config, now_ms: u64) {
+        self.metrics.configured(config, now_ms);
     }
 
     /// Adds to what the log says of a subject once a minute.
@@ -169,9 +176,12 @@ impl Watch {
         self.metrics.clock_skew.get()
     }
 
-    /// Whether the file of the configuration is another one than the one in use.
-    pub(crate) fn configuration_edited(&self, is_edited: bool) {
-        self.metrics.configuration_edited.set(i64::from(is_edited));
+    /// The file of the configuration was read: whether it cannot be used, and whether something of it is not in force
+    /// for that or another reason. Returns whether that was so before.
+    pub(crate) fn configuration_read(&self, has_failed: bool, is_edited: bool) -> bool {
+        let metrics = &self.metrics;
+        metrics.configuration_failed.set(i64::from(has_failed));
+        metrics.configuration_edited.set(i64::from(is_edited)) == 1
     }
 
     /// Why the time is in doubt now, if it is.
@@ -202,19 +212,22 @@ impl Watch {
                 dataset: count.dataset.as_ref().to_owned(),
             };
             let metrics = &self.metrics;
-            let counter = match &count.arrival {
-                ArrivalKind::Received => metrics.received.get_or_create(&way),
-                ArrivalKind::Accepted => metrics.accepted.get_or_create(&way),
-                ArrivalKind::Duplicate => metrics.duplicate.get_or_create(&way),
+            let series = match &count.arrival {
+                ArrivalKind::Received => &metrics.received,
+                ArrivalKind::Accepted => &metrics.accepted,
+                ArrivalKind::Duplicate => &metrics.duplicate,
                 ArrivalKind::Rejected(code) => {
-                    metrics.rejected.get_or_create(&metrics::Rejection {
+                    let rejection = metrics::Rejection {
                         source: way.source,
                         code: code.as_ref().to_owned(),
                         dataset: way.dataset,
-                    })
+                    };
+                    let rejected = metrics.rejected.get_or_create(&rejection);
+                    rejected.inc_by(count.events);
+                    continue;
                 }
             };
-            counter.inc_by(count.events);
+            series.get_or_create(&way).inc_by(count.events);
         }
     }
 }

@@ -240,6 +240,7 @@ impl TestGateway {
             environment: Arc::new(environment),
             clock,
             sockets: Sockets::default(),
+            set_filter: None,
         })
         .await
     }

@@ -15,6 +15,7 @@ use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use sluice_event::batch;
 
+use crate::config::Server;
 pub(crate) use room::{Reserved, Room};
 use unpack::{Encoding, encoding, unpack};
 
@@ -27,6 +28,16 @@ pub(crate) struct BodyLimits {
     pub(crate) decoded_bytes_max: usize,
     /// From the first byte to the last.
     pub(crate) timeout: Duration,
+}
+
+impl BodyLimits {
+    pub(crate) fn of(server: &Server) -> Self {
+        Self {
+            bytes_max: server.body_bytes_max,
+            decoded_bytes_max: server.decoded_bytes_max,
+            timeout: server.read_timeout,
+        }
+    }
 }
 
 /// A body, and the room it takes. Both go together to the thread that works on it: a client that goes away ends its
