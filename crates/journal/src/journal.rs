@@ -9,8 +9,8 @@ use tokio::sync::{Notify, watch};
 use crate::books::Tally;
 use crate::error::JournalError;
 use crate::types::{
-    Appended, BatchLimits, BodyKeyId, DeliveryReport, Entry, EventKey, LaneId, Leased, Received,
-    SentEvents, Waiting,
+    Amendable, Amended, Amendment, Appended, BatchLimits, BodyKeyId, DeliveryReport, Entry,
+    EventKey, LaneId, Leased, Received, SentEvents, Waiting,
 };
 
 /// A future that an engine answers with.
@@ -48,6 +48,14 @@ pub trait Journal: Send + Sync {
         keys: &'a [EventKey],
         at_ms: u64,
     ) -> Answer<'a, ()>;
+
+    /// The body of an event that waits and is not leased, for [`Journal::amend`]; `None` for any other.
+    fn amendable(&self, event: EventKey) -> Answer<'_, Option<Amendable>>;
+
+    /// Replaces the body and the facts of an event that waits and is not leased. Of several that amend the same
+    /// revision one succeeds, so none is lost. A hold stays as it is. What was there before is deleted as every other
+    /// body: no byte of it stays on disk.
+    fn amend(&self, amendment: Amendment) -> Answer<'_, Amended>;
 
     /// What waits in a lane.
     fn waiting(&self, lane: &LaneId) -> Waiting;

@@ -36,7 +36,8 @@ pub use embedded::{
 pub use error::JournalError;
 pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 pub use types::{
-    Appended, Arrivals, BatchLimits, BodyKeyId, Cause, DeliveryReport, Entry, EventKey, EventState,
-    InvalidName, LaneId, Leased, Outcome, Received, Rejection, RequestRecord, SentEvents,
-    SourceName, Start, TestCode, URGENT_S, WINDOW_MAX_MS, Waiting,
+    Amendable, Amended, Amendment, Appended, Arrivals, BatchLimits, BodyKeyId, Cause,
+    DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased, Outcome, Received,
+    Rejection, RequestRecord, Revision, SentEvents, SourceName, Start, TestCode, URGENT_S,
+    WINDOW_MAX_MS, Waiting,
 };

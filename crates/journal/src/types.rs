@@ -219,6 +219,47 @@ impl From<Vec<Entry>> for Received {
     }
 }
 
+/// How often the body of an event was replaced; 0 is the one that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Revision(pub u32);
+
+/// An event that waits and is not leased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendable {
+    /// The JSON object that would go to Meta.
+    pub json: String,
+    /// Which body that is.
+    pub revision: Revision,
+}
+
+/// Another body for a waiting event.
+#[derive(Debug, Clone)]
+pub struct Amendment {
+    /// The event's place in the journal.
+    pub key: EventKey,
+    /// The body that was amended: if there is a newer one by now, nothing is written.
+    pub revision: Revision,
+    /// Where the event goes.
+    pub dataset: DatasetId,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The event with its new body. Name and id are the same as before.
+    pub event: SealedEvent,
+}
+
+/// What became of an amendment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amended {
+    /// It is on disk, and what is sent.
+    Done,
+    /// The event is leased, final, was sent again by a person, or is not there. Nothing was written.
+    TooLate,
+    /// The event was amended since: read it again. Nothing was written.
+    Changed,
+    /// The event at that place has another identity. Nothing was written.
+    Another,
+}
+
 /// The place of an event in the journal: it counts up in order of arrival and is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventKey(pub i64);

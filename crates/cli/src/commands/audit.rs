@@ -337,7 +337,7 @@ impl ForPeople {
             let cells = rows.iter().map(|row| row.cells[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let widths: [usize; 11] = std::array::from_fn(width);
+        let widths: [usize; 12] = std::array::from_fn(width);
         for (number, row) in rows.iter().enumerate() {
             let mut line = String::new();
             for (column, (cell, width)) in row.cells.iter().zip(widths).enumerate() {
@@ -424,7 +424,7 @@ fn sentence(audit: &Audit) -> String {
 }
 
 struct Row {
-    cells: [String; 11],
+    cells: [String; 12],
     is_balanced: bool,
 }
 

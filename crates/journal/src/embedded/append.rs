@@ -192,7 +192,7 @@ fn first_outcome(start: &Start) -> Option<OutcomeRow<'_>> {
 }
 
 /// Until when an event is on hold; `None` if it is not. It is free before it is urgent.
-fn due_ms(start: &Start, accepted_ms: u64, expires_s: i64) -> Option<u64> {
+pub(super) fn due_ms(start: &Start, accepted_ms: u64, expires_s: i64) -> Option<u64> {
     let Start::Due { at_ms } = start else {
         return None;
     };

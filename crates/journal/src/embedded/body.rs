@@ -2,13 +2,21 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use super::amend;
 use super::cipher::{BodyKeys, Opened};
+use super::erase;
 use crate::types::{BodyKeyId, EventKey};
 
-/// The body of an event, for [`read`].
-pub(super) const BODY: &str = "SELECT crc, json, key, sealed,
-        (SELECT identity FROM event WHERE event.id = body.id)
-    FROM body WHERE id = ?1";
+/// The body of an event, for [`read`]; and when it expires, if it was amended. An amended event's first body is blank,
+/// so the second part is read for those alone.
+pub(super) const BODY: &str = concat!(
+    "SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), NULL
+     FROM body WHERE id = ?1 AND NOT ",
+    erase::blank!(),
+    " UNION ALL
+     SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), expires_s
+     FROM amendment WHERE event = ?1 AND live = 1"
+);
 
 /// A body as it was found.
 pub(super) enum Body {
@@ -95,6 +103,10 @@ pub(super) fn missing_key(
              WHERE e.id >= ?1 AND e.id < ?2 AND b.key = ?3
                AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.event = e.id))",
     )?;
+    let amended = amend::body_keys(conn)?;
+    if let Some(id) = amended.into_iter().find(|id| keys.of(*id).is_none()) {
+        return Ok(Some(id));
+    }
     let mut ranges = ranges.query([])?;
     while let Some(range) = ranges.next()? {
         let Some(id) = range.get::<_, Option<u32>>(0)? else {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::amend::Change;
 use super::append::Arrival;
 use super::lane::Lane;
 use super::sweep::Sweep;
 #[cfg(test)]
 use super::writer::Writer;
 use crate::error::JournalError;
-use crate::types::{Appended, Arrivals, DeliveryReport, EventKey, Rejection};
+use crate::types::{Amended, Appended, Arrivals, DeliveryReport, EventKey, Rejection};
 
 /// Events of one group.
 pub(super) const EVENTS_PER_COMMIT: usize = 4_096;
@@ -27,6 +28,12 @@ pub(super) enum Command {
         /// What they take of [`super::BYTES_MAX`] until they are written.
         _room: OwnedSemaphorePermit,
         reply: Reply<Vec<Appended>>,
+    },
+    Amend {
+        change: Box<Change>,
+        /// As with [`Command::Append`].
+        _room: OwnedSemaphorePermit,
+        reply: Reply<Amended>,
     },
     Settle {
         lane: Arc<Lane>,
@@ -60,6 +67,7 @@ pub(super) enum Command {
 /// The result of a command, until it is committed.
 pub(super) enum Done {
     Appended(Vec<Appended>),
+    Amended(Amended),
     Settled,
     Intended,
     Swept(Sweep),
@@ -78,6 +86,7 @@ impl Command {
                 let bytes = arrivals.iter().map(Arrival::bytes).sum();
                 (arrivals.len() + rejections.len(), bytes)
             }
+            Command::Amend { change, .. } => (1, change.bytes()),
             Command::Settle { report, .. } => (report.outcomes.len(), 0),
             Command::Forget { keys, .. } | Command::Intend { keys, .. } => (keys.len(), 0),
             // A step looks at thousands of events.
@@ -94,6 +103,9 @@ impl Command {
             (Command::Append { reply, .. }, Done::Appended(appended)) => {
                 reply.send(Ok(appended)).is_ok()
             }
+            (Command::Amend { reply, .. }, Done::Amended(amended)) => {
+                reply.send(Ok(amended)).is_ok()
+            }
             (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled)
             | (Command::Intend { reply, .. }, Done::Intended) => reply.send(Ok(())).is_ok(),
             (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
@@ -106,6 +118,7 @@ impl Command {
     pub(super) fn fail(self, error: JournalError) {
         let is_heard = match self {
             Command::Append { reply, .. } => reply.send(Err(error)).is_ok(),
+            Command::Amend { reply, .. } => reply.send(Err(error)).is_ok(),
             Command::Settle { reply, .. }
             | Command::Forget { reply, .. }
             | Command::Intend { reply, .. }

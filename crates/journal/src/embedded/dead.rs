@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::body::is_whole;
-use super::erase::is_blank;
+use super::erase::blank;
 use super::ledger::{Books, DEAD, DeadFilter};
 use super::low_water;
 use super::records::{cause, state};
@@ -213,19 +213,18 @@ fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
 }
 
 /// What is read of a body to see whether it is whole. Of an encrypted one the checksum is that of the encrypted bytes.
-const BODY: &str = "SELECT crc, coalesce(sealed, json) FROM body WHERE id = ?1";
+const BODY: &str = concat!(
+    "SELECT crc, coalesce(sealed, json) FROM body WHERE id = ?1 AND NOT ",
+    blank!(),
+    " UNION ALL SELECT crc, coalesce(sealed, json) FROM amendment WHERE event = ?1 AND live = 1"
+);
 
 /// Why the body of an event cannot be sent; `None` if it can.
 fn flaw_of_body(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Fate>> {
     let flaw = conn.prepare_cached(BODY)?.query_row([key.0], |row| {
         let bytes = row.get_ref(1)?.as_bytes()?;
-        Ok(if is_whole(key, row.get(0)?, bytes) {
-            None
-        } else if is_blank(bytes) {
-            Some(Fate::Gone)
-        } else {
-            Some(Fate::Damaged)
-        })
+        let is_whole = is_whole(key, row.get(0)?, bytes);
+        Ok((!is_whole).then_some(Fate::Damaged))
     });
     match flaw {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(Some(Fate::Gone)),

@@ -23,9 +23,9 @@ const ROW_BYTES_MAX: u64 = 2_000;
 macro_rules! has_body {
     () => {
         concat!(
-            "EXISTS (SELECT 1 FROM body WHERE id = e.id AND NOT ",
+            "(EXISTS (SELECT 1 FROM body WHERE id = e.id AND NOT ",
             $crate::embedded::erase::blank!(),
-            ")"
+            ") OR EXISTS (SELECT 1 FROM amendment WHERE event = e.id AND live = 1))"
         )
     };
 }
@@ -42,12 +42,18 @@ pub(super) fn is_blank(json: &[u8]) -> bool {
     matches!(json.first(), Some(b' ' | 0))
 }
 
-/// Overwrites the body of an event where it lies.
+/// Overwrites the body of an event where it lies, also one that it was amended with.
 pub(super) fn overwrite(conn: &Connection, key: EventKey) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "UPDATE body SET json = printf('%*s', octet_length(json), ''),
                 sealed = CASE WHEN sealed IS NOT NULL THEN zeroblob(octet_length(sealed)) END
          WHERE id = ?1",
+    )?
+    .execute([key.0])?;
+    conn.prepare_cached(
+        "UPDATE amendment SET json = printf('%*s', octet_length(json), ''),
+                sealed = CASE WHEN sealed IS NOT NULL THEN zeroblob(octet_length(sealed)) END, live = NULL
+         WHERE event = ?1 AND live = 1",
     )?
     .execute([key.0])
     .map(drop)

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use rusqlite::Connection;
-
 use super::row::unless_damaged;
-use super::sweep::{self, BODIES_PER_STEP};
 
 /// Events next to each other whose rows cannot be read: a page of them, or one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,23 +21,27 @@ impl fmt::Display for Hole {
         if let Some(until) = self.until {
             write!(f, " to {}", until - 1)?;
         }
-        write!(f, " cannot be read, and their bodies were not deleted")
+        Ok(())
     }
 }
 
-/// Looks for what a step of a sweep from this event on cannot read; `None` if there is nothing. No event has the key
-/// `end` or a later one.
-pub(super) fn find(conn: &Connection, next: i64, end: i64) -> rusqlite::Result<Option<Hole>> {
+/// Looks for what a step of so many rows from this event on cannot read; `None` if there is nothing. `each` calls with
+/// rows, from an event on and up to a number. No event has the key `end` or a later one.
+pub(super) fn find<R>(
+    (next, end): (i64, i64),
+    limit: usize,
+    each: impl Fn(i64, usize, &mut dyn FnMut(R)) -> rusqlite::Result<()>,
+    id: impl Fn(&R) -> i64,
+) -> rusqlite::Result<Option<Hole>> {
     let (mut rows_before, mut from) = (0, next);
-    let read = sweep::each_body(conn, next, BODIES_PER_STEP, |event| {
+    let read = each(next, limit, &mut |row| {
         rows_before += 1;
-        from = event.id + 1;
+        from = id(&row) + 1;
     });
     if unless_damaged(read)?.is_some() {
         return Ok(None);
     }
-    let can_read =
-        |id| unless_damaged(sweep::each_body(conn, id, 1, drop)).map(|read| read.is_some());
+    let can_read = |id| unless_damaged(each(id, 1, &mut |_| ())).map(|read| read.is_some());
     Ok(Some(Hole {
         rows_before,
         from,

@@ -21,10 +21,10 @@ impl Books {
         found(said, &mut problems, |detail| {
             format!("the file's structure cannot be read further: {detail}")
         })?;
-        let mut last = EventKey(0);
+        let mut last = 0;
         let said = bodies(&self.conn, &mut last, &mut problems);
         found(said, &mut problems, |detail| {
-            format!("bodies after event {} cannot be read: {detail}", last.0)
+            format!("bodies after event {last} cannot be read: {detail}")
         })?;
         Ok(problems)
     }
@@ -60,32 +60,34 @@ fn structure(conn: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<
 
 /// Every body against its checksum. A page at a time: a long read keeps a running gateway's log from being
 /// started over.
-fn bodies(
-    conn: &Connection,
-    last: &mut EventKey,
-    problems: &mut Vec<String>,
-) -> rusqlite::Result<()> {
+fn bodies(conn: &Connection, last: &mut i64, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     let mut page = conn.prepare_cached(
-        "SELECT id, crc, coalesce(sealed, json) FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
+        "SELECT id, id, crc, coalesce(sealed, json) FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
     )?;
     while bodies_of_page(&mut page, last, problems)? {}
+    let mut page = conn.prepare_cached(
+        "SELECT id, event, crc, coalesce(sealed, json) FROM amendment WHERE id > ?1 ORDER BY id LIMIT 1000",
+    )?;
+    let mut last = 0;
+    while bodies_of_page(&mut page, &mut last, problems)? {}
     Ok(())
 }
 
 /// Whether there was one.
 fn bodies_of_page(
     page: &mut CachedStatement<'_>,
-    last: &mut EventKey,
+    last: &mut i64,
     problems: &mut Vec<String>,
 ) -> rusqlite::Result<bool> {
     let before = *last;
-    let mut rows = page.query([before.0])?;
+    let mut rows = page.query([before])?;
     while let Some(row) = rows.next()? {
-        *last = EventKey(row.get(0)?);
-        let json = row.get_ref(2)?.as_bytes().unwrap_or_default();
-        let crc = row.get_ref(1)?.as_i64().ok();
-        if !is_blank(json) && !crc.is_some_and(|crc| is_whole(*last, crc, json)) {
-            problems.push(format!("the body of event {} is damaged", last.0));
+        *last = row.get(0)?;
+        let event = EventKey(row.get(1)?);
+        let json = row.get_ref(3)?.as_bytes().unwrap_or_default();
+        let crc = row.get_ref(2)?.as_i64().ok();
+        if !is_blank(json) && !crc.is_some_and(|crc| is_whole(event, crc, json)) {
+            problems.push(format!("the body of event {} is damaged", event.0));
         }
     }
     Ok(*last != before)

@@ -64,11 +64,27 @@ impl Lane {
         }
     }
 
+    /// Takes out one event that waits, as a lease does, and says how it waited.
+    pub(super) fn take_out(&self, key: EventKey) -> Option<Joining> {
+        self.queue().take_out(key)
+    }
+
+    /// Puts back an event that was taken out.
+    pub(super) fn bring_back(&self, event: Joining) {
+        self.queue().bring_back(event);
+        self.bell.notify_one();
+    }
+
     /// Removes events that reached their final state. Returns those that are not here.
     pub(super) fn forget(&self, keys: impl IntoIterator<Item = EventKey>) -> Vec<EventKey> {
         let mut queue = self.queue();
         let keys = keys.into_iter();
         keys.filter(|key| !queue.forget(*key)).collect()
+    }
+
+    /// Whether the event waits and is not leased.
+    pub(super) fn is_free(&self, key: EventKey) -> bool {
+        self.queue().is_free(key)
     }
 
     pub(super) fn contains(&self, key: EventKey) -> bool {

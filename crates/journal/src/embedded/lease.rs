@@ -171,14 +171,15 @@ impl<'c> Rows<'c> {
             event.intended_ms = unless_damaged(intended_ms)?;
         }
         let keys = self.keys;
-        let body = self
-            .body
-            .query_row([key.0], |row| body::read(row, key, keys));
+        let body = self.body.query_row([key.0], |row| {
+            Ok((body::read(row, key, keys)?, row.get::<_, Option<i64>>(5)?))
+        });
         Ok(match unless_damaged(body)? {
-            None | Some(Body::Damaged) => Found::Damaged,
-            Some(Body::Locked(id)) => Found::Locked(id),
-            Some(Body::Json(json)) => {
+            None | Some((Body::Damaged, _)) => Found::Damaged,
+            Some((Body::Locked(id), _)) => Found::Locked(id),
+            Some((Body::Json(json), amended_expires_s)) => {
                 event.json = json;
+                event.expires_s = amended_expires_s.unwrap_or(event.expires_s);
                 Found::Whole(event)
             }
         })

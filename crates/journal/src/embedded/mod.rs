@@ -10,6 +10,7 @@
 //!
 //! Not here: what an event may contain (`sluice-event`), when to send it (the lanes of the gateway).
 
+mod amend;
 mod append;
 mod arrivals;
 mod audit;
@@ -68,7 +69,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 pub use arrivals::{AuditSource, CodeCount};
 pub use audit::{Audit, AuditGroup};
@@ -84,9 +85,10 @@ pub use waiting::{DroppedWaiting, WaitingFilter};
 use crate::error::JournalError;
 use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
 use crate::types::{
-    Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId, Leased, Outcome, Received,
-    Rejection, SentEvents, Waiting,
+    Amendable, Amended, Amendment, Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId,
+    Leased, Outcome, Received, Rejection, SentEvents, Waiting,
 };
+use amend::Change;
 use append::Arrival;
 use cipher::Sealer;
 use command::{Command, Reply};
@@ -214,6 +216,13 @@ impl Embedded {
         answer.await.map_err(|_| JournalError::Closed)?
     }
 
+    /// Room for bytes that wait for the writer. What is larger than all the room gets all of it.
+    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, JournalError> {
+        let kilobytes = u32::try_from(bytes.min(BYTES_MAX) / 1_024).unwrap_or_default();
+        let room = Arc::clone(&self.room).acquire_many_owned(kilobytes).await;
+        room.map_err(|_| JournalError::Closed)
+    }
+
     async fn lease_whole(&self, id: &LaneId, limits: LeaseLimits) -> Result<Lease, JournalError> {
         let lane = self.shared.lanes.get(id);
         let (mut damaged, mut locked) = (Vec::new(), Vec::new());
@@ -284,6 +293,10 @@ impl Embedded {
     }
 }
 
+fn too_long() -> JournalError {
+    JournalError::Disk("a body is too long to be encrypted".to_owned())
+}
+
 /// The events of a lease whose intents a report ends. What is withheld may have arrived and keeps its intent.
 fn resolved(lease: &Lease, report: &DeliveryReport) -> Vec<EventKey> {
     let settled = report.outcomes.iter().filter_map(|(key, outcome)| {
@@ -315,16 +328,10 @@ impl Journal for Embedded {
                 .into_iter()
                 .map(|entry| Arrival::new(entry, sealer))
                 .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| {
-                    JournalError::Disk("a body is too long to be encrypted".to_owned())
-                })?;
+                .ok_or_else(too_long)?;
             let accepted: usize = arrivals.iter().map(Arrival::bytes).sum();
             let rejected: usize = rejections.iter().map(Rejection::bytes).sum();
-            let bytes = accepted + rejected;
-            // One that is larger than all the room gets all of it.
-            let kilobytes = u32::try_from(bytes.min(BYTES_MAX) / 1_024).unwrap_or_default();
-            let room = Arc::clone(&self.room).acquire_many_owned(kilobytes).await;
-            let room = room.map_err(|_| JournalError::Closed)?;
+            let room = self.room_for(accepted + rejected).await?;
             self.ask(|reply| Command::Append {
                 counts,
                 arrivals,
@@ -392,6 +399,36 @@ impl Journal for Embedded {
                 }
             }
             Ok(())
+        })
+    }
+
+    fn amendable(&self, event: EventKey) -> Answer<'_, Option<Amendable>> {
+        let (shared, texts) = (Arc::clone(&self.shared), self.texts.clone());
+        Box::pin(async move {
+            let read = move || {
+                let found = shared
+                    .readers
+                    .read(|conn| Ok(amend::read(conn, event, (&texts, &shared.keys))?))?;
+                let is_free = |lane: &LaneId| shared.lanes.get(lane).is_free(event);
+                let found = found.filter(|(lane, _)| is_free(lane));
+                Ok(found.map(|(_, amendable)| amendable))
+            };
+            let read = tokio::task::spawn_blocking(read).await;
+            read.map_err(|_| JournalError::Closed)?
+        })
+    }
+
+    fn amend(&self, amendment: Amendment) -> Answer<'_, Amended> {
+        Box::pin(async move {
+            let change = Change::new(amendment, self.sealer.as_ref());
+            let change = Box::new(change.ok_or_else(too_long)?);
+            let room = self.room_for(change.bytes()).await?;
+            self.ask(|reply| Command::Amend {
+                change,
+                _room: room,
+                reply,
+            })
+            .await
         })
     }
 

@@ -183,6 +183,25 @@ impl Queue {
         self.leased.len() < before
     }
 
+    /// Takes out one event that waits, as a lease does, and says how it waited.
+    pub(super) fn take_out(&mut self, key: EventKey) -> Option<Joining> {
+        if let Some((slot, due_ms)) = self.on_hold.remove(key) {
+            self.leased.insert(key.0, slot);
+            let due_ms = Some(due_ms);
+            return Some(Joining { slot, due_ms });
+        }
+        let slot = self.ready_slot(key.0)?;
+        self.take(slot);
+        Some(Joining { slot, due_ms: None })
+    }
+
+    /// Puts back an event that was taken out; it may wait otherwise than before.
+    pub(super) fn bring_back(&mut self, event: Joining) {
+        if self.leased.remove(&event.slot.key).is_some() {
+            self.join(event);
+        }
+    }
+
     /// Removes an event that reached its final state, wherever it is. Says whether it was here.
     pub(super) fn forget(&mut self, key: EventKey) -> bool {
         if self.leased.remove(&key.0).is_some() || self.on_hold.remove(key).is_some() {
@@ -195,11 +214,14 @@ impl Queue {
         true
     }
 
+    /// Whether the event waits and is not leased.
+    pub(super) fn is_free(&self, key: EventKey) -> bool {
+        self.on_hold.contains(key) || self.ready_slot(key.0).is_some()
+    }
+
     /// Whether the event waits or is leased.
     pub(super) fn contains(&self, key: EventKey) -> bool {
-        self.leased.contains_key(&key.0)
-            || self.on_hold.contains(key)
-            || self.ready_slot(key.0).is_some()
+        self.leased.contains_key(&key.0) || self.is_free(key)
     }
 
     /// The first keys of those that wait or are leased, in order, at most `limit`.

@@ -5,7 +5,7 @@ use sluice_event::{Amount, Currency, FieldSet, Severity};
 
 use super::erase::has_body;
 use super::tally::Counted;
-use crate::types::{BodyKeyId, Cause, EventKey, EventState};
+use crate::types::{BodyKeyId, Cause, EventKey, EventState, Revision};
 
 /// An event as its rows say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct EventRecord {
     pub due_ms: Option<u64>,
     /// It has identifiers that its source did not send and that were known from elsewhere.
     pub is_completed: bool,
+    /// How often its body was replaced while it waited.
+    pub revision: Revision,
     /// It was final when it came, or a note, so its body was never kept.
     pub never_kept: bool,
     /// Why.
@@ -187,6 +189,19 @@ impl HourTally {
     }
 }
 
+/// A fact of the event `e`, in SQL: as it was amended last, or as it came.
+macro_rules! fact {
+    ($column:literal) => {
+        concat!(
+            "iif(EXISTS (SELECT 1 FROM amendment WHERE event = e.id), (SELECT ",
+            $column,
+            " FROM amendment WHERE event = e.id ORDER BY id DESC LIMIT 1), e.",
+            $column,
+            ")"
+        )
+    };
+}
+
 /// The columns of [`record`].
 pub(super) const RECORD: &str = concat!(
     "SELECT e.id,
@@ -195,7 +210,9 @@ pub(super) const RECORD: &str = concat!(
     coalesce(e.own_name, (SELECT text FROM term WHERE id = e.name)),
     (SELECT text FROM term WHERE id = e.action_source),
     (SELECT text FROM term WHERE id = e.test_code),
-    e.event_id, e.accepted_ms, e.expires_s,
+    e.event_id, e.accepted_ms, ",
+    fact!("expires_s"),
+    ",
     o.state, o.at_ms, o.code, o.subcode, o.text,
     ",
     has_body!(),
@@ -203,8 +220,19 @@ pub(super) const RECORD: &str = concat!(
     r.id, (SELECT text FROM term WHERE id = r.dataset), (SELECT text FROM term WHERE id = r.test_code),
     r.sent_ms, r.elapsed_ms, r.events, r.bytes, r.status, r.code, r.subcode, r.received,
     r.fbtrace_id, r.verdict,
-    e.event_s, e.identifiers, e.order_id, e.minor,
-    (SELECT text FROM term WHERE id = e.currency), e.worst, e.due_ms, e.completed, e.bytes = 0"
+    ",
+    fact!("event_s"),
+    ", ",
+    fact!("identifiers"),
+    ", ",
+    fact!("order_id"),
+    ", ",
+    fact!("minor"),
+    ", (SELECT text FROM term WHERE term.id = ",
+    fact!("currency"),
+    "), ",
+    fact!("worst"),
+    ", e.due_ms, e.completed, e.bytes = 0, (SELECT count(*) FROM amendment WHERE event = e.id)"
 );
 
 /// The columns of [`request`].
@@ -236,6 +264,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
         due_ms: row.get(34)?,
         is_completed: row.get::<_, Option<bool>>(35)?.unwrap_or_default(),
         never_kept: row.get(36)?,
+        revision: Revision(row.get(37)?),
     })
 }
 

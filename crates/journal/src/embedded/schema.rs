@@ -17,6 +17,7 @@
 //! | `rejected_tally` | rejected events, per hour, dataset, source, event name and code | never |
 //! | `tally_sum` | the sum of all counts of a state | never |
 //! | `mark` | a number that the start begins from | never |
+//! | `amendment` | another body, and other facts, of an event that waited | never; the body as in `body` |
 //! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
 //! Events and bodies are two tables so that start-up reads only small rows. No table that is written per
@@ -25,7 +26,7 @@
 //! | `user_version` | Sluice |
 //! |---|---|
 //! | 1 | 0.1 |
-//! | 2 | not released: waiting events that were dropped; rejected events; names that are counted together; facts of events |
+//! | 2 | not released: waiting events that were dropped; rejected events; names that are counted together; facts of events; holds, notes, windows of their own; amendments |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -126,6 +127,28 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     -- Its own window for copies. The start reads the events that have one, and not all that came in such a window.
     ALTER TABLE event ADD COLUMN window_ms INTEGER;
     CREATE INDEX event_window ON event (id) WHERE window_ms IS NOT NULL;
+    -- What replaces the body and the facts of an event. The last one of an event counts; the body of any other is blank.
+    CREATE TABLE amendment (
+        id INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        expires_s INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        event_s INTEGER NOT NULL,
+        identifiers INTEGER NOT NULL,
+        order_id TEXT,
+        minor INTEGER,
+        currency INTEGER,
+        worst INTEGER,
+        -- 1 as long as the body is not blank, and then NULL. Neither takes a byte, so the row stays where it lies.
+        live INTEGER,
+        crc INTEGER NOT NULL,
+        key INTEGER,
+        json TEXT NOT NULL,
+        sealed BLOB
+    ) STRICT;
+    CREATE INDEX amendment_event ON amendment (event);
+    CREATE INDEX amendment_live ON amendment (event) WHERE live = 1;
     CREATE TABLE rejection (
         id INTEGER PRIMARY KEY,
         dataset INTEGER NOT NULL,

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use sluice_event::ActionSource;
 
+use super::amend;
 use super::lane::Lane;
 use super::low_water::LowWater;
 use super::mark;
 use super::names::Names;
+use super::queue::Slot;
 use super::rejection_rows::RejectionRows;
 use super::shared::Shared;
 use super::state::{LaneTerms, State};
@@ -43,6 +45,7 @@ pub(super) fn load(
         seen_from: state.seen.usual.map_or(1, |first| first.0),
         waiting_from: low_water.from.0,
         replayed: replayed(conn)?,
+        amended: amend::waiting_from(conn, low_water.from.0)?,
         lanes: HashMap::new(),
         action_sources: HashMap::new(),
     }
@@ -87,6 +90,8 @@ struct Scan {
     seen_from: i64,
     waiting_from: i64,
     replayed: HashSet<i64>,
+    /// Expiry and size of those that were amended.
+    amended: HashMap<i64, (i64, usize)>,
     lanes: HashMap<LaneTerms, Option<Arc<Lane>>>,
     action_sources: HashMap<Term, Option<ActionSource>>,
 }
@@ -163,7 +168,11 @@ impl Scan {
 
     fn wait(&mut self, row: &rusqlite::Row<'_>, state: &mut State) -> rusqlite::Result<()> {
         let key = EventKey(row.get(0)?);
-        let waiting = WaitingRow::read(row, key, 3, self.replayed.contains(&key.0))?;
+        let mut waiting = WaitingRow::read(row, key, 3, self.replayed.contains(&key.0))?;
+        if let Some((expires_s, bytes)) = self.amended.get(&key.0) {
+            let slot = &mut waiting.joining.slot;
+            *slot = Slot::new(key, slot.accepted_ms(), *expires_s, *bytes);
+        }
         self.queue(&waiting, state);
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use rusqlite::Connection;
 
+use super::amend::Exchange;
 use super::lane::Lane;
 use super::names::{CountedName, Names};
 use super::queue::Joining;
@@ -110,6 +111,9 @@ impl State {
                 shared.lanes.forget(key);
             }
         }
+        for exchange in &staged.exchanged {
+            exchange.lane.bring_back(exchange.after);
+        }
         self.settled_since_mark += staged.settled.len();
         if staged.has_mark {
             self.settled_since_mark = 0;
@@ -135,6 +139,9 @@ impl State {
     pub(super) fn undo(&mut self, staged: &Staged) {
         for inserted in &staged.inserted {
             (self.dedup).remove(&inserted.identity, inserted.key, inserted.window);
+        }
+        for exchange in &staged.exchanged {
+            exchange.lane.bring_back(exchange.before);
         }
         self.names.remove(&staged.names);
         if let Some(rows) = &staged.rejection_rows {
@@ -164,6 +171,8 @@ pub(super) struct Staged {
     pub(super) inserted: Vec<Inserted>,
     pub(super) arrived: Vec<(Arc<Lane>, Joining)>,
     pub(super) settled: Vec<(Arc<Lane>, EventKey)>,
+    /// Events that are out of their lanes because they were amended.
+    pub(super) exchanged: Vec<Exchange>,
     /// Event names that are counted apart from now on, by source.
     names: Vec<(Term, Term)>,
     pub(super) tally: Tally,
@@ -187,6 +196,7 @@ impl Staged {
             inserted: Vec::new(),
             arrived: Vec::new(),
             settled: Vec::new(),
+            exchanged: Vec::new(),
             names: Vec::new(),
             tally: state.tally,
             has_mark: false,

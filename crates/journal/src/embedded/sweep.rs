@@ -38,6 +38,8 @@ const RECORDS_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Bodies,
+    /// Bodies that events were amended with.
+    Amendments,
     Rejections,
     Requests,
     Over,
@@ -88,15 +90,19 @@ impl Sweep {
     pub(super) fn around(&self, conn: &Connection, end: i64) -> rusqlite::Result<Option<Self>> {
         let mut again = self.clone();
         let damage = match self.part {
-            Part::Bodies if self.hole.is_none() => {
-                let Some(hole) = hole::find(conn, self.next, end)? else {
+            Part::Bodies | Part::Amendments if self.hole.is_none() => {
+                let each = |from, limit, each: &mut dyn FnMut(Row)| {
+                    each_body(conn, self.part, from, limit, each)
+                };
+                let Some(hole) = hole::find((self.next, end), BODIES_PER_STEP, each, |row| row.id)?
+                else {
                     return Ok(None);
                 };
-                let damage = hole.to_string();
+                let damage = format!("{hole} cannot be read, and their bodies were not deleted");
                 again.hole = Some(hole);
                 damage
             }
-            Part::Bodies | Part::Over => return Ok(None),
+            Part::Bodies | Part::Amendments | Part::Over => return Ok(None),
             Part::Rejections => {
                 again.part = Part::Requests;
                 "records of rejected events cannot be read, and old ones were not deleted"
@@ -146,6 +152,10 @@ impl Sweep {
             erase::overwrite(conn, EventKey(event.id))?;
             self.deleted += 1;
         }
+        if self.part == Part::Amendments {
+            // The row tells what is known of the event, and stays as long as the event's.
+            return Ok(());
+        }
         self.run.add(event.id, event.bytes);
         let mut delete = conn.prepare_cached("DELETE FROM body WHERE id = ?1")?;
         while let Some(id) = self.run.next_removable() {
@@ -156,8 +166,8 @@ impl Sweep {
 }
 
 /// What a sweep looks at.
-pub(super) struct Row {
-    pub(super) id: i64,
+struct Row {
+    id: i64,
     accepted_ms: i64,
     expires_s: i64,
     bytes: u64,
@@ -175,14 +185,26 @@ const BODIES: &str = concat!(
       WHERE b.id >= ?1 ORDER BY b.id LIMIT ?2"
 );
 
-/// Calls `each` with up to `limit` bodies from this key on, in order of their keys.
-pub(super) fn each_body(
+/// Those that events were amended with and that are not blank. By an index, because all rows stay.
+const AMENDED: &str = "SELECT e.id, e.accepted_ms, e.expires_s, a.bytes, o.state, o.at_ms, 0
+      FROM amendment a INDEXED BY amendment_live CROSS JOIN event e ON e.id = a.event
+           LEFT JOIN outcome o ON o.event = a.event
+      WHERE a.live = 1 AND a.event >= ?1 ORDER BY a.event LIMIT ?2";
+
+/// Calls `each` with up to `limit` bodies of this part from this key on, in order of their keys.
+fn each_body(
     conn: &Connection,
+    part: Part,
     from: i64,
     limit: usize,
-    mut each: impl FnMut(Row),
+    each: &mut dyn FnMut(Row),
 ) -> rusqlite::Result<()> {
-    let mut select = conn.prepare_cached(BODIES)?;
+    let sql = if part == Part::Amendments {
+        AMENDED
+    } else {
+        BODIES
+    };
+    let mut select = conn.prepare_cached(sql)?;
     let rows = select.query_map((from, limit), |row| {
         let state: Option<i64> = row.get(4)?;
         Ok(Row {
@@ -204,7 +226,7 @@ pub(super) fn each_body(
 pub(super) fn step(conn: &Connection, mut sweep: Sweep) -> rusqlite::Result<Sweep> {
     let since_ms = stored_ms(sweep.records_since_ms());
     match sweep.part {
-        Part::Bodies => step_of_bodies(conn, &mut sweep)?,
+        Part::Bodies | Part::Amendments => step_of_bodies(conn, &mut sweep)?,
         Part::Rejections => {
             if reject::sweep(conn, since_ms, BODIES_PER_STEP)? < BODIES_PER_STEP {
                 sweep.part = Part::Requests;
@@ -230,7 +252,10 @@ fn step_of_bodies(conn: &Connection, sweep: &mut Sweep) -> rusqlite::Result<()> 
         .as_ref()
         .map_or(BODIES_PER_STEP, |hole| hole.rows_before);
     let mut bodies = Vec::new();
-    each_body(conn, sweep.next, limit, |event| bodies.push(event))?;
+    let part = sweep.part;
+    each_body(conn, part, sweep.next, limit, &mut |event| {
+        bodies.push(event);
+    })?;
     for event in &bodies {
         sweep.next = event.id + 1;
         if sweep.may_go(event) {
@@ -251,6 +276,7 @@ fn step_of_bodies(conn: &Connection, sweep: &mut Sweep) -> rusqlite::Result<()> 
     };
     match next {
         Some(next) => sweep.next = next,
+        None if part == Part::Bodies => (sweep.part, sweep.next) = (Part::Amendments, 0),
         None => sweep.part = Part::Rejections,
     }
     Ok(())

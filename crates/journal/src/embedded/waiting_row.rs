@@ -49,8 +49,10 @@ impl WaitingRow {
     /// Reads the row of an event; [`rusqlite::Error::QueryReturnedNoRows`] if the event is final or not there.
     pub(super) fn of(conn: &Connection, key: EventKey, is_replay: bool) -> rusqlite::Result<Self> {
         conn.prepare_cached(
-            "SELECT accepted_ms, expires_s, bytes, dataset, test_code, due_ms FROM event
-             WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE event = ?1)",
+            "SELECT accepted_ms, coalesce(amendment.expires_s, event.expires_s),
+                    coalesce(amendment.bytes, event.bytes), dataset, test_code, due_ms
+             FROM event LEFT JOIN amendment ON amendment.event = event.id AND live = 1
+             WHERE event.id = ?1 AND NOT EXISTS (SELECT 1 FROM outcome WHERE outcome.event = ?1)",
         )?
         .query_row([key.0], |row| Self::read(row, key, 0, is_replay))
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::amend;
 use super::append;
 use super::clock;
 use super::command::{Command, Done, EVENTS_PER_COMMIT, Reply, ignore_absent_caller};
@@ -326,6 +327,7 @@ fn write_one(
             reject::reject(conn, state, staged, rejections)?;
             Done::Appended(append::append(rows, state, staged, arrivals)?)
         }
+        Command::Amend { change, .. } => Done::Amended(amend::amend(conn, state, staged, change)?),
         Command::Settle {
             lane,
             report,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sluice_event::ActionSource;
 
 use super::{
-    HOUR_MS, Sample, T0_MS, dataset, drain, entries, key, keys, lane, limits, rang, record,
-    refused, report, sample, start_laws,
+    HOUR_MS, Sample, T0_MS, amend_laws, dataset, drain, entries, key, keys, lane, limits, rang,
+    record, refused, report, sample, start_laws,
 };
 use crate::types::{
     Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, Outcome, RequestRecord,
@@ -45,6 +45,10 @@ pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() 
         start_laws::what_is_final_at_once_never_waits,
         start_laws::a_note_is_kept_and_never_waits,
         start_laws::an_event_may_have_a_window_of_its_own,
+        amend_laws::what_waits_is_amended,
+        amend_laws::an_amended_event_counts_with_its_new_size,
+        amend_laws::of_two_who_amend_one_is_told_to_look_again,
+        amend_laws::what_left_its_lane_is_too_late_to_amend,
         sweeping_deletes_bodies_only,
         a_closed_journal_says_so,
     ];

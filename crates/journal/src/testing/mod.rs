@@ -1,5 +1,6 @@
 //! What tests of engines share.
 
+mod amend_laws;
 mod laws;
 mod start_laws;
 
@@ -37,6 +38,7 @@ pub(crate) struct Sample {
     pub(crate) accepted_ms: u64,
     /// How long before its arrival it happened.
     pub(crate) age_ms: u64,
+    pub(crate) value: f64,
 }
 
 pub(crate) fn sample(id: impl std::fmt::Display) -> Sample {
@@ -49,6 +51,7 @@ pub(crate) fn sample(id: impl std::fmt::Display) -> Sample {
         test_code: None,
         accepted_ms: T0_MS,
         age_ms: 1_000,
+        value: 12.5,
     }
 }
 
@@ -92,7 +95,7 @@ impl Sample {
             .user(UserField::Em, "john@example.com")
             .user(UserField::ClientUserAgent, "Mozilla/5.0")
             .custom("currency", "USD")
-            .custom("value", 12.5);
+            .custom("value", self.value);
         let mut event = event;
         match self.source {
             ActionSource::Website => {

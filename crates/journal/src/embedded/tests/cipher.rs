@@ -17,14 +17,14 @@ fn body_key(number: u8) -> Arc<BodyKey> {
     Arc::new(BodyKey::parse(&format!("{number:02x}").repeat(32)).unwrap())
 }
 
-fn body_keys(current: Option<u8>, previous: Option<u8>) -> BodyKeys {
+pub(super) fn body_keys(current: Option<u8>, previous: Option<u8>) -> BodyKeys {
     BodyKeys {
         current: current.map(body_key),
         previous: previous.map(body_key),
     }
 }
 
-fn try_open(folder: &Path, keys: BodyKeys, chance: u8) -> Result<Embedded, OpenError> {
+pub(super) fn try_open(folder: &Path, keys: BodyKeys, chance: u8) -> Result<Embedded, OpenError> {
     let options = Options {
         encryption: Some(Encryption {
             keys,

@@ -1,5 +1,6 @@
 //! Tests of the engine from its doors: laws, a model, crashes, damage, a full disk, what is deleted, and the books.
 
+mod amend;
 mod books;
 mod cipher;
 mod clocks;

@@ -5,8 +5,8 @@ use sluice_event::ActionSource;
 use super::Model;
 use crate::testing::{HOUR_MS, Sample, limits, record, sample};
 use crate::{
-    Appended, Cause, DeliveryReport, Entry, EventKey, EventState, Journal as _, LeaseLimits,
-    Outcome, Start, URGENT_S,
+    Amended, Amendment, Appended, Cause, DeliveryReport, Entry, EventKey, EventState, Journal as _,
+    LeaseLimits, Outcome, Revision, Start, URGENT_S,
 };
 
 /// Times that lie this far apart may need two generations of the window for copies.
@@ -78,6 +78,8 @@ pub(super) struct Known {
     pub(super) number: u8,
     pub(super) lane: u8,
     pub(super) begins: Begins,
+    /// How often it was amended.
+    revision: u32,
     accepted_ms: u64,
     pub(super) expires_s: i64,
     window_ms: u64,
@@ -131,6 +133,11 @@ impl Known {
         let age_ms = clock.now_ms.saturating_sub(self.accepted_ms);
         self.is_twin(event) && is_alive && (!clock.is_sure || age_ms < self.window_ms)
     }
+}
+
+/// The value of an event that was amended so often.
+fn value(revision: u32) -> f64 {
+    12.5 + f64::from(revision)
 }
 
 /// Three lanes that are often used: two datasets, and a test code of the first, which has copies of its own.
@@ -247,6 +254,7 @@ impl Model {
             number,
             lane,
             begins: self.begins,
+            revision: 0,
             accepted_ms: now_ms,
             expires_s: event.expires_at(),
             window_ms: u64::try_from(window_s).unwrap() * 1_000,
@@ -296,9 +304,37 @@ impl Model {
             let known = self.events.get_mut(&event.key).unwrap();
             assert_eq!(event.event_id, sample(known.number).id);
             assert_eq!(event.expires_s, known.expires_s);
+            let value = format!("\"value\":{}", value(known.revision));
+            assert!(event.json.contains(&value), "{value}");
             known.is_leased = true;
         }
         self.leases.push(lease);
+    }
+
+    /// Amends an event, of those there are the nth.
+    pub(super) async fn amend(&mut self, nth: usize) {
+        let Some(key) = self.events.keys().rev().nth(nth).copied() else {
+            return;
+        };
+        let known = &self.events[&key];
+        let sample = Sample {
+            value: value(known.revision + 1),
+            ..of(known.number, known.lane, known.accepted_ms)
+        };
+        let entry = sample.entry();
+        let amendment = Amendment {
+            key,
+            revision: Revision(known.revision),
+            dataset: entry.dataset,
+            at_ms: self.clock.now_ms,
+            event: entry.event,
+        };
+        let amended = self.journal().amend(amendment).await.unwrap();
+        self.told();
+        let known = self.events.get_mut(&key).unwrap();
+        let waits = known.state == EventState::Waiting && !known.is_leased && !known.is_replay;
+        assert_eq!(amended == Amended::Done, waits);
+        known.revision += u32::from(waits);
     }
 
     /// Of a lease that takes this many events now.

@@ -86,6 +86,7 @@ impl Model {
                 half_hours,
                 is_sure,
             } => self.clock.turn(half_hours, is_sure),
+            Step::Amend(nth) => self.amend(nth).await,
             Step::Begin(begins) => self.begins = begins,
             Step::Replay(state) => self.replay(state).await,
             Step::DropEvents => self.drop_events().await,

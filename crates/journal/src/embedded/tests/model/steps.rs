@@ -44,6 +44,8 @@ pub(super) enum Step {
         half_hours: i64,
         is_sure: bool,
     },
+    /// Amends one of the newest events.
+    Amend(usize),
     /// Events begin so from now on.
     Begin(Begins),
     Replay(EventState),
@@ -165,6 +167,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..4_usize).prop_map(Step::DropLease),
         3 => clocks(),
         3 => begins(),
+        3 => (0..20_usize).prop_map(Step::Amend),
         2 => state().prop_map(Step::Replay),
         1 => Just(Step::DropEvents),
         2 => (1..20_usize).prop_map(Step::DropWaiting),

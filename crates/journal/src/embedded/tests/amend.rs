@@ -1,0 +1,205 @@
+//! Amended events over restarts and crashes, in what people read, encrypted, damaged and deleted.
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::cipher::{body_keys, try_open};
+use super::erase::{count, tidy};
+use super::{audit, bytes_on_disk, crash, open};
+use crate::testing::{
+    HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, refused, replays, sample,
+};
+use crate::{
+    Amended, Amendment, Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, OpenError,
+    Options, Outcome, Page, Retention, Revision, Selection, WaitingFilter,
+};
+
+fn valued(id: u32, value: f64) -> Sample {
+    Sample {
+        value,
+        ..sample(id)
+    }
+}
+
+async fn amend(journal: &Embedded, key: EventKey, id: u32, value: f64) -> Amended {
+    let revision = journal.amendable(key).await.unwrap().unwrap().revision;
+    let entry = valued(id, value).entry();
+    let amendment = Amendment {
+        key,
+        revision,
+        dataset: entry.dataset,
+        at_ms: T0_MS + 1,
+        event: entry.event,
+    };
+    journal.amend(amendment).await.unwrap()
+}
+
+/// A journal with ten events, the fourth of which was amended.
+async fn amended(journal: &Embedded) -> EventKey {
+    let appended = journal.append(entries(0..10)).await.unwrap();
+    let fourth = key(appended[3]);
+    assert_eq!(amend(journal, fourth, 3, 4_711.25).await, Amended::Done);
+    fourth
+}
+
+#[tokio::test]
+async fn the_new_body_and_its_size_survive_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let fourth = amended(&journal).await;
+    let before = journal.waiting(&lane(0));
+    let killed = crash::copy(&journal, folder.path()).await;
+    let again = open(killed.path());
+    assert_eq!(again.waiting(&lane(0)), before);
+    let leased = drain(&again, &lane(0), &Outcome::Delivered).await;
+    assert_eq!(leased[3].key, fourth);
+    assert!(leased[3].json.contains("4711.25"));
+    assert_eq!(leased.len(), 10);
+    audit(killed.path());
+}
+
+#[tokio::test]
+async fn an_amendment_that_was_not_committed_never_was() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let appended = journal.append(entries(0..3)).await.unwrap();
+    let before = journal.waiting(&lane(0));
+    journal
+        .on_writer(|writer| writer.conn.commit_hook(Some(|| true)).unwrap())
+        .await;
+    let entry = valued(1, 4_711.25).entry();
+    let amendment = Amendment {
+        key: key(appended[1]),
+        revision: Revision(0),
+        dataset: entry.dataset,
+        at_ms: T0_MS,
+        event: entry.event,
+    };
+    assert!(journal.amend(amendment).await.is_err());
+    journal
+        .on_writer(|writer| writer.conn.commit_hook(None::<fn() -> bool>).unwrap())
+        .await;
+    journal.look_around().await;
+    assert_eq!(journal.waiting(&lane(0)), before);
+    let leased = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    assert!(leased.iter().all(|event| event.json.contains("12.5")));
+}
+
+#[tokio::test]
+async fn lists_show_what_was_amended_and_how_often() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let fourth = amended(&journal).await;
+    assert_eq!(amend(&journal, fourth, 3, 1_234.5).await, Amended::Done);
+    let books = Books::open(folder.path()).unwrap();
+    let listed = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let of = |place: usize| {
+        let event = &listed[place];
+        let amount = event.facts.as_ref().unwrap().amount.unwrap();
+        (event.revision.0, amount.minor, event.has_body)
+    };
+    assert_eq!((of(2), of(3)), ((0, 1_250, true), (2, 123_450, true)));
+    drain(&journal, &lane(0), &refused()).await;
+    let mut books = Books::open(folder.path()).unwrap();
+    let page = Page {
+        before: None,
+        limit: 10,
+    };
+    let dead = books.dead(&DeadFilter::default(), page).unwrap();
+    assert_eq!(dead[6].key, fourth);
+    assert!(dead[6].has_body);
+    let shown = books.event(fourth).unwrap().unwrap();
+    assert!(shown.json.unwrap().contains("1234.5"));
+
+    // It is sent again as it was amended last, and not amended any more: a person has seen it so.
+    let which = Selection::Keys(vec![fourth]);
+    assert_eq!(books.replay(&which, T0_MS).unwrap().replayed, 1);
+    journal.look_around().await;
+    assert_eq!(journal.amendable(fourth).await.unwrap(), None);
+    let again = drain(&journal, &replays(0), &Outcome::Delivered).await;
+    assert!(again[0].json.contains("1234.5"));
+    audit(folder.path());
+}
+
+#[tokio::test]
+async fn no_byte_of_a_superseded_body_is_left_and_in_the_end_none_of_the_last() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let fourth = amended(&journal).await;
+    assert_eq!(amend(&journal, fourth, 3, 1_234.5).await, Amended::Done);
+    tidy(&journal).await;
+    let bodies = |value: &str| count(folder.path(), value);
+    assert_eq!((bodies("4711.25"), bodies("1234.5")), (0, 1));
+    let id = "\"event_id\":\"a1-3\"";
+    assert_eq!(bodies(id), 1);
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    let since = Retention::FinishedSince(T0_MS + HOUR_MS);
+    assert_eq!(
+        journal.sweep(since).await.unwrap(),
+        11,
+        "with the one of `tidy`"
+    );
+    tidy(&journal).await;
+    assert_eq!((bodies("1234.5"), bodies(id)), (0, 0));
+    let detail = Books::open(folder.path()).unwrap().event(fourth).unwrap();
+    let record = detail.unwrap().record;
+    assert!(!record.has_body);
+    assert_eq!(record.facts.unwrap().amount.unwrap().minor, 123_450);
+}
+
+#[tokio::test]
+async fn a_body_that_goes_with_the_delivery_goes_amended_as_well() {
+    let folder = TempDir::new().unwrap();
+    let options = Options {
+        deletes_delivered: true,
+        ..Options::default()
+    };
+    let journal = Embedded::open(folder.path(), options).unwrap();
+    amended(&journal).await;
+    drain(&journal, &lane(0), &Outcome::Delivered).await;
+    tidy(&journal).await;
+    assert_eq!(count(folder.path(), "4711.25"), 0);
+}
+
+#[tokio::test]
+async fn an_amended_body_is_encrypted_and_asks_for_its_key() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let appended = journal.append(entries(0..2)).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = try_open(folder.path(), body_keys(Some(1), None), 1).unwrap();
+    let second = key(appended[1]);
+    assert_eq!(amend(&journal, second, 1, 4_711.25).await, Amended::Done);
+    journal.close().await.unwrap();
+    assert!(
+        !bytes_on_disk(folder.path())
+            .windows(7)
+            .any(|part| part == b"4711.25")
+    );
+    for current in [None, Some(2)] {
+        let opened = try_open(folder.path(), body_keys(current, None), 2);
+        assert!(matches!(opened.err(), Some(OpenError::MissingKey { .. })));
+    }
+    let journal = try_open(folder.path(), body_keys(Some(2), Some(1)), 3).unwrap();
+    let leased = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    assert!(leased[1].json.contains("4711.25"));
+}
+
+#[tokio::test]
+async fn an_amended_body_that_rotted_is_found_and_withheld() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let fourth = amended(&journal).await;
+    let conn = Connection::open(folder.path().join("journal.db")).unwrap();
+    let rotten = "UPDATE amendment SET json = replace(json, '4711', '4712')";
+    assert_eq!(conn.execute(rotten, []).unwrap(), 1);
+    let damage = Books::open(folder.path()).unwrap().check().unwrap();
+    assert_eq!(
+        damage,
+        [format!("the body of event {} is damaged", fourth.0)]
+    );
+    let lease = journal.lease(&lane(0), limits(10)).await.unwrap();
+    assert_eq!((lease.events.len(), &lease.damaged[..]), (9, &[fourth][..]));
+    let detail = Books::open(folder.path()).unwrap().event(fourth).unwrap();
+    assert_eq!(detail.unwrap().record.state, EventState::Withheld);
+}
