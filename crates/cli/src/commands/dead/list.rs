@@ -184,6 +184,12 @@ pub(in crate::commands) struct Line<'a> {
     test_code: Option<&'a str>,
     accepted_at: String,
     expires_at: String,
+    /// Until when it is on hold, or was.
+    due_at: Option<String>,
+    /// It has identifiers that its source did not send.
+    completed: bool,
+    /// How often its body was replaced while it waited.
+    amended: u32,
     #[serde(flatten)]
     facts: Option<Facts<'a>>,
     /// Since when it is in this state.
@@ -257,6 +263,9 @@ impl<'a> Line<'a> {
             test_code: event.test_code.as_deref(),
             accepted_at: shown(event.accepted_ms),
             expires_at: shown(expires_ms),
+            due_at: event.due_ms.map(shown),
+            completed: event.is_completed,
+            amended: event.revision.0,
             facts: event.facts.as_ref().map(Facts::new),
             at: event.at_ms.map(shown),
             reason: is_dead(event.state)

@@ -253,6 +253,17 @@ fn for_people(
         fact("carries", &names.join(", "))?;
     }
     fact("accepted", &shown(event.accepted_ms))?;
+    if event.is_completed {
+        fact("completed", "with identifiers that its source did not send")?;
+    }
+    match event.revision.0 {
+        0 => {}
+        1 => fact("amended", "once, while it waited")?,
+        times => fact("amended", &format!("{times} times, while it waited"))?,
+    }
+    if let Some(due_ms) = event.due_ms {
+        fact("on hold", &format!("until {}", shown(due_ms)))?;
+    }
     let expires_ms = u64::try_from(event.expires_s)
         .unwrap_or(0)
         .saturating_mul(1_000);
