@@ -1,30 +1,16 @@
-//! Questions to the Graph API: what an id is, and how a token stands.
+//! What Meta says of a dataset and a token: what an id is, and how a token stands.
 
 use std::{fmt, iter};
 
 use serde_json::Value;
 
-use crate::answer::{Answer, GraphError, text};
+use crate::answer::{Answer, text};
+use crate::call::AskError;
 use crate::client::Client;
-use crate::destination::Destination;
-use crate::lost::Lost;
-use crate::verdict::{Reason, Verdict, verdict};
+use crate::destination::{Destination, Endpoint};
+use crate::verdict::Reason;
 use crate::version::Version;
 use crate::wire;
-
-/// A question was not answered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    /// No answer came.
-    #[error("{0}")]
-    Lost(#[from] Lost),
-    /// The Graph API, or something in its place, says no.
-    #[error("{0}")]
-    Refused(Reason),
-    /// An answer came, and it is none to this question. Nothing is concluded from it.
-    #[error("the answer has another shape than Meta documents")]
-    Strange,
-}
 
 /// What the id of a destination is, as far as its token can see.
 ///
@@ -68,8 +54,8 @@ impl Explanation {
             Explanation::NoAccess(reason)
             | Explanation::NoSuchId(reason)
             | Explanation::Unseen(reason)
-            | Explanation::Token(reason)
-            | Explanation::Unknown(AskError::Refused(reason)) => Some(reason),
+            | Explanation::Token(reason) => Some(reason),
+            Explanation::Unknown(AskError::Refused { reason, .. }) => Some(reason),
             Explanation::Dataset { .. }
             | Explanation::Business { .. }
             | Explanation::Other { .. }
@@ -118,35 +104,33 @@ impl Client {
     pub async fn explain(&self, to: &Destination) -> Explanation {
         // `metadata=1` adds the node's type (Graph API, "Introspection").
         let query = [("fields", "id,name"), ("metadata", "1")];
-        match self.ask(to, to.dataset.as_str(), &query).await {
-            Ok((node, _)) => explain_node(&node).unwrap_or(Explanation::Unknown(AskError::Strange)),
-            Err(Question::Error(error, reason)) => match (error.code, error.subcode) {
-                (100, Some(33)) => Explanation::Unseen(reason),
-                (803, _) => Explanation::NoSuchId(reason),
-                (3 | 10 | 200..=299, _) => Explanation::NoAccess(reason),
-                (102 | 104 | 190, _) => Explanation::Token(reason),
-                _ => Explanation::Unknown(AskError::Refused(reason)),
+        let asked = self.get(&to.endpoint, &[to.dataset.as_str()], &query).await;
+        match asked.answer {
+            Ok(node) => explain_node(&node).unwrap_or(Explanation::Unknown(AskError::Strange)),
+            Err(AskError::Refused { class, reason }) => match reason.code {
+                Some((100, Some(33))) => Explanation::Unseen(*reason),
+                Some((803, _)) => Explanation::NoSuchId(*reason),
+                Some((3 | 10 | 200..=299, _)) => Explanation::NoAccess(*reason),
+                Some((102 | 104 | 190, _)) => Explanation::Token(*reason),
+                _ => Explanation::Unknown(AskError::Refused { class, reason }),
             },
-            Err(Question::Unanswered(error)) => Explanation::Unknown(error),
+            Err(error) => Explanation::Unknown(error),
         }
     }
 
-    /// Asks how the destination's token stands.
+    /// Asks how the endpoint's token stands.
     ///
     /// Meta documents that the asking token must be the app's own or a developer's; a token may mostly
     /// ask about itself, and that is what this does. The token that is asked about is in the query
     /// whatever the placement: Meta knows no other way.
-    pub async fn debug_token(&self, to: &Destination) -> Result<TokenState, AskError> {
-        let query = [("input_token", to.token.expose())];
-        match self.ask(to, "debug_token", &query).await {
-            Ok((body, served)) => {
-                let state = body.get("data").and_then(token_state);
-                let state = state.ok_or(AskError::Strange)?;
-                Ok(TokenState { served, ..state })
-            }
-            Err(Question::Error(_, reason)) => Err(AskError::Refused(reason)),
-            Err(Question::Unanswered(error)) => Err(error),
-        }
+    pub async fn debug_token(&self, endpoint: &Endpoint) -> Result<TokenState, AskError> {
+        let query = [("input_token", endpoint.token.expose())];
+        let asked = self.get(endpoint, &["debug_token"], &query).await;
+        let state = asked.answer?.get("data").and_then(token_state);
+        Ok(TokenState {
+            served: asked.served,
+            ..state.ok_or(AskError::Strange)?
+        })
     }
 
     /// Asks whether the destination's dataset takes events from its token; `None` when the answer does not tell.
@@ -165,58 +149,6 @@ impl Client {
             Answer::Success(_) => Some(true),
             Answer::Other { .. } | Answer::Lost(_) => None,
         }
-    }
-
-    async fn ask(
-        &self,
-        to: &Destination,
-        path: &str,
-        query: &[(&str, &str)],
-    ) -> Result<(Value, Option<Version>), Question> {
-        let received = self.get(to, path, query).await?;
-        let served = received.served();
-        let body = received.body?;
-        let answer = Answer::read_any(received.status, &body).without(&to.token);
-        // A question carries no events, so none can be missing.
-        let reason = match verdict(&answer, 0) {
-            Verdict::Delivered | Verdict::Fewer { .. } => {
-                let mut value = serde_json::from_slice(&body).unwrap_or_default();
-                strike(&mut value, to);
-                return Ok((value, served));
-            }
-            Verdict::Refused { reason, .. }
-            | Verdict::TooLarge(reason)
-            | Verdict::Transient(reason)
-            | Verdict::Throttled(reason)
-            | Verdict::Operator(reason)
-            | Verdict::Mismatch(reason) => reason,
-        };
-        Err(match answer {
-            Answer::Error(error) => Question::Error(error, reason),
-            _ => Question::Unanswered(AskError::Refused(reason)),
-        })
-    }
-}
-
-/// Why a question has no answer; the code is needed to say more.
-enum Question {
-    Error(GraphError, Reason),
-    Unanswered(AskError),
-}
-
-impl From<Lost> for Question {
-    fn from(lost: Lost) -> Self {
-        Question::Unanswered(AskError::Lost(lost))
-    }
-}
-
-/// Takes the token out of every text of an answer.
-fn strike(value: &mut Value, to: &Destination) {
-    match value {
-        Value::String(text) => to.token.strike_from(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| strike(value, to)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| strike(value, to)),
-        _ => {}
     }
 }
 

@@ -9,8 +9,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url, redirect, retry};
 
 use crate::clock;
-use crate::destination::{BaseUrl, Destination};
-use crate::exchange::{Dated, Exchange, Received};
+use crate::destination::{BaseUrl, Destination, Endpoint};
+use crate::exchange::{Dated, Exchange, Received, answer};
 use crate::lost::Lost;
 use crate::tls::{self, Roots};
 use crate::token::TokenPlacement;
@@ -125,15 +125,9 @@ impl Client {
 
     /// Sends a [`body`](crate::wire::body) of events to the dataset, once.
     pub async fn send(&self, to: &Destination, body: Bytes) -> Exchange {
-        let started = clock::now();
-        let version = to.version.to_string();
-        let url = to.base_url.join(&[&version, to.dataset.as_str(), "events"]);
-        let request = self
-            .request(reqwest::Method::POST, to, url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
-        let received = Received::from(request).await;
-        Exchange::new(received, to, started.elapsed())
+        let request = self.post_to(&to.endpoint, &[to.dataset.as_str(), "events"], body);
+        self.exchange(request, |received| answer(received, &to.endpoint.token))
+            .await
     }
 
     /// Asks what time it is at Meta, without a token: the bare version is no object, and the error that says so
@@ -148,16 +142,45 @@ impl Client {
         })
     }
 
-    /// Asks for something below the version.
-    pub(crate) async fn get(
+    /// Sends a request, once, and reads its answer.
+    pub(crate) async fn exchange<A>(
         &self,
-        to: &Destination,
-        path: &str,
+        request: RequestBuilder,
+        read: impl FnOnce(Result<&Received, Lost>) -> A,
+    ) -> Exchange<A> {
+        let started = clock::now();
+        let received = Received::from(request).await;
+        Exchange::of(&received, started.elapsed(), read)
+    }
+
+    /// A request for what is at `path` below the version.
+    pub(crate) fn get_from(
+        &self,
+        endpoint: &Endpoint,
+        path: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<Received, Lost> {
-        let mut url = to.base_url.join(&[&to.version.to_string(), path]);
-        url.query_pairs_mut().extend_pairs(query);
-        Received::from(self.request(reqwest::Method::GET, to, url)).await
+    ) -> RequestBuilder {
+        let mut url = endpoint.below_version(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.request(reqwest::Method::GET, endpoint, url)
+    }
+
+    /// A request that brings JSON to what is at `path` below the version.
+    pub(crate) fn post_to(
+        &self,
+        endpoint: &Endpoint,
+        path: &[&str],
+        body: Bytes,
+    ) -> RequestBuilder {
+        self.request(
+            reqwest::Method::POST,
+            endpoint,
+            endpoint.below_version(path),
+        )
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
     }
 
     /// The connections for this host.
@@ -169,8 +192,8 @@ impl Client {
         }
     }
 
-    /// A request in the name of the destination's token.
-    fn request(&self, method: reqwest::Method, to: &Destination, mut url: Url) -> RequestBuilder {
+    /// A request in the name of the endpoint's token.
+    fn request(&self, method: reqwest::Method, to: &Endpoint, mut url: Url) -> RequestBuilder {
         if to.placement == TokenPlacement::Query {
             url.query_pairs_mut()
                 .append_pair("access_token", to.token.expose());

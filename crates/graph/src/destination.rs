@@ -1,4 +1,4 @@
-//! Where events go, and as whom.
+//! Where requests go, and as whom.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,21 +9,38 @@ use sluice_event::DatasetId;
 use crate::token::{AccessToken, AppSecret, TokenPlacement};
 use crate::version::Version;
 
-/// A dataset, and all that is needed to send to it.
+/// The Graph API, and all that is needed to ask it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub struct Endpoint {
     /// The Graph API, or what stands in its place.
     pub base_url: BaseUrl,
     /// The version that requests ask for.
     pub version: Version,
-    /// The dataset (or pixel; they share one kind of id).
-    pub dataset: DatasetId,
-    /// The token that may send to it.
+    /// The token in whose name it is asked.
     pub token: AccessToken,
     /// The secret of the token's app; with it, each request carries `appsecret_proof`.
     pub app_secret: Option<AppSecret>,
     /// Where the token is put.
     pub placement: TokenPlacement,
+}
+
+/// A dataset, and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Where it is, with a token that may send to it.
+    pub endpoint: Endpoint,
+    /// The dataset (or pixel; they share one kind of id).
+    pub dataset: DatasetId,
+}
+
+impl Endpoint {
+    /// The address of something below the version.
+    pub(crate) fn below_version(&self, path: &[&str]) -> Url {
+        let version = self.version.to_string();
+        let path = path.iter().copied();
+        let segments: Vec<_> = std::iter::once(version.as_str()).chain(path).collect();
+        self.base_url.join(&segments)
+    }
 }
 
 /// The part of the address before the version: `https://graph.facebook.com`, or a gateway, a proxy or a

@@ -7,9 +7,9 @@ use reqwest::RequestBuilder;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::answer::Answer;
-use crate::destination::Destination;
 use crate::lost::Lost;
-use crate::usage::{Usage, UsageHeader};
+use crate::token::AccessToken;
+use crate::usage::{UsageHeader, Usages};
 use crate::version::Version;
 
 /// How much of an answer is read, in bytes. Meta's have a few hundred.
@@ -18,13 +18,13 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// The header in which the Graph API says which version answered.
 const API_VERSION: &str = "facebook-api-version";
 
-/// One request with events, and its answer.
+/// One request and its answer: to events, or to what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exchange {
-    /// What came back; [`verdict`](crate::verdict) says what it means.
-    pub answer: Answer,
-    /// How much of the allowance is used, the worst of all headers.
-    pub usage: Usage,
+pub struct Exchange<A = Answer> {
+    /// What came back; of an answer to events, [`verdict`](crate::verdict) says what it means.
+    pub answer: A,
+    /// How much of each allowance is used, the worst of all headers.
+    pub usage: Usages,
     /// `Retry-After`, in seconds from the answer on. A server may write anything there: the caller
     /// decides on a limit.
     pub retry_after_s: Option<u64>,
@@ -50,48 +50,26 @@ pub struct Dated {
 impl Exchange {
     /// A request whose answer is not waited for any longer. It may have arrived all the same.
     pub fn given_up(elapsed: Duration) -> Self {
-        Self {
-            answer: Answer::Lost(Lost::GivenUp),
-            date_s: None,
-            usage: Usage::default(),
-            retry_after_s: None,
-            served: None,
-            elapsed,
-        }
+        Self::of(&Err(Lost::GivenUp), elapsed, |_| {
+            Answer::Lost(Lost::GivenUp)
+        })
     }
+}
 
-    pub(crate) fn new(
-        received: Result<Received, Lost>,
-        to: &Destination,
+impl<A> Exchange<A> {
+    pub(crate) fn of(
+        received: &Result<Received, Lost>,
         elapsed: Duration,
+        read: impl FnOnce(Result<&Received, Lost>) -> A,
     ) -> Self {
-        // Only the Graph API says so of itself; its answers have more shapes than its reference lists.
-        let is_metas = |headers: &HeaderMap| headers.contains_key(API_VERSION);
-        let (answer, headers) = match received {
-            Ok(Received {
-                status,
-                headers,
-                body,
-            }) => {
-                let answer = match body {
-                    Ok(body) if is_metas(&headers) => Answer::read_any(status, &body),
-                    Ok(body) => Answer::read(status, &body),
-                    // These two say all by their status, and mostly come from proxies whose pages are
-                    // of no interest.
-                    Err(_) if matches!(status, 413 | 429) => Answer::Other { status },
-                    Err(lost) => Answer::Lost(lost),
-                };
-                (answer, headers)
-            }
-            Err(lost) => (Answer::Lost(lost), HeaderMap::new()),
-        };
-        let date_s = date_s(&headers).filter(|_| is_of_the_graph_api(&answer, &headers));
+        let received = received.as_ref();
+        let heard = received.ok();
         Self {
-            answer: answer.without(&to.token),
-            usage: usage(&headers),
-            retry_after_s: retry_after_s(&headers),
-            served: served(&headers),
-            date_s,
+            answer: read(received.map_err(|lost| *lost)),
+            usage: heard.map_or_else(Usages::default, |it| usage(&it.headers)),
+            retry_after_s: heard.and_then(Received::retry_after_s),
+            served: heard.and_then(|it| text(&it.headers, API_VERSION).and_then(Version::parse)),
+            date_s: heard.and_then(Received::date_s),
             elapsed,
         }
     }
@@ -105,13 +83,43 @@ impl Exchange {
     }
 }
 
-fn served(headers: &HeaderMap) -> Option<Version> {
-    text(headers, API_VERSION).and_then(Version::parse)
+/// The answer to a request with events, without the token in its texts.
+pub(crate) fn answer(received: Result<&Received, Lost>, token: &AccessToken) -> Answer {
+    let read = |received: &Received, body: &[u8]| {
+        // Only the Graph API says so of itself; its answers have more shapes than its reference lists.
+        if received.headers.contains_key(API_VERSION) {
+            Answer::read_any(received.status, body)
+        } else {
+            Answer::read(received.status, body)
+        }
+    };
+    answer_by(received, token, read)
 }
 
-/// Whether the Graph API answered, and not something on the way to it.
-fn is_of_the_graph_api(answer: &Answer, headers: &HeaderMap) -> bool {
-    headers.contains_key(API_VERSION) || matches!(answer, Answer::Success(_) | Answer::Error(_))
+/// The same of a request to anything else at the Graph API, which answers in any shape.
+pub(crate) fn any_answer(received: Result<&Received, Lost>, token: &AccessToken) -> Answer {
+    answer_by(received, token, |received, body| {
+        Answer::read_any(received.status, body)
+    })
+}
+
+fn answer_by(
+    received: Result<&Received, Lost>,
+    token: &AccessToken,
+    read: impl FnOnce(&Received, &[u8]) -> Answer,
+) -> Answer {
+    let answer = match received {
+        Ok(received) => match &received.body {
+            Ok(body) => read(received, body),
+            // These two say all by their status, and mostly come from proxies whose pages are of no interest.
+            Err(_) if matches!(received.status, 413 | 429) => Answer::Other {
+                status: received.status,
+            },
+            Err(lost) => Answer::Lost(*lost),
+        },
+        Err(lost) => Answer::Lost(lost),
+    };
+    answer.without(token)
 }
 
 /// An answer as it came over the wire.
@@ -122,19 +130,18 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The version of the Graph API that answered, if it says so.
-    pub(crate) fn served(&self) -> Option<Version> {
-        served(&self.headers)
-    }
-
     pub(crate) fn retry_after_s(&self) -> Option<u64> {
         retry_after_s(&self.headers)
     }
 
-    /// The `Date` of an answer of the Graph API.
+    /// The `Date` of an answer of the Graph API, and not of something on the way to it.
     pub(crate) fn date_s(&self) -> Option<u64> {
-        let answer = Answer::read(self.status, self.body.as_deref().ok()?);
-        date_s(&self.headers).filter(|_| is_of_the_graph_api(&answer, &self.headers))
+        let is_metas = || {
+            let body = self.body.as_deref().unwrap_or_default();
+            let answer = Answer::read(self.status, body);
+            matches!(answer, Answer::Success(_) | Answer::Error(_))
+        };
+        date_s(&self.headers).filter(|_| self.headers.contains_key(API_VERSION) || is_metas())
     }
 
     /// Sends the request and reads the answer, up to [`ANSWER_BYTES_MAX`].
@@ -171,14 +178,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn usage(headers: &HeaderMap) -> Usage {
+fn usage(headers: &HeaderMap) -> Usages {
     UsageHeader::ALL
         .iter()
         .flat_map(|(header, name)| {
             let values = headers.get_all(*name).into_iter();
             values.filter_map(|value| Some(header.read(value.to_str().ok()?)))
         })
-        .fold(Usage::default(), Usage::worse)
+        .fold(Usages::default(), Usages::worse)
 }
 
 /// Seconds, or a date (RFC 9110). A date is compared with the server's own `Date`, so neither clock
@@ -207,6 +214,7 @@ mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::usage::{Usage, UseCase};
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &'static str)| {
@@ -252,6 +260,6 @@ mod tests {
             percent: 81,
             regain_s: Some(100),
         };
-        assert_eq!(usage(&headers), expected);
+        assert_eq!(usage(&headers).of(UseCase::Events), expected);
     }
 }

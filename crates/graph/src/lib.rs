@@ -3,6 +3,7 @@
 mod answer;
 mod arrival;
 mod ask;
+mod call;
 mod client;
 mod clock;
 mod destination;
@@ -21,9 +22,10 @@ pub mod wire;
 
 pub use answer::{Answer, GraphError, Success};
 pub use arrival::Arrival;
-pub use ask::{AskError, Explanation, TokenState};
+pub use ask::{Explanation, TokenState};
+pub use call::{AskError, Asked, Page};
 pub use client::{Client, ClientError, ClientSettings};
-pub use destination::{BaseUrl, Destination, InvalidBaseUrl};
+pub use destination::{BaseUrl, Destination, Endpoint, InvalidBaseUrl};
 pub use error_table::{Class, Row, lookup};
 pub use exchange::{ANSWER_BYTES_MAX, Dated, Exchange};
 pub use lost::{ConnectFailure, Lost};
@@ -32,6 +34,6 @@ pub use proof::{Proof, witnesses};
 pub use search::{Found, Limit, Part, Search};
 pub use tls::Roots;
 pub use token::{AccessToken, AppSecret, InvalidToken, SECRET_BYTES_MAX, TokenPlacement};
-pub use usage::{Usage, UsageHeader};
+pub use usage::{Usage, UsageHeader, Usages, UseCase};
 pub use verdict::{Reason, Verdict, verdict};
 pub use version::{Version, VersionWarning};

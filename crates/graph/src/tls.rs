@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::{
         AccessToken, Answer, BaseUrl, Client, ClientSettings, ConnectFailure, Destination,
-        Exchange, Lost, TokenPlacement, Version,
+        Endpoint, Exchange, Lost, TokenPlacement, UseCase, Version,
     };
 
     /// For `localhost`, signed by itself, until 2120. The key is worth nothing anywhere else.
@@ -151,12 +151,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let to = Destination {
-            base_url: BaseUrl::parse(&format!("https://localhost:{port}")).unwrap(),
-            version: Version::NEWEST,
+            endpoint: Endpoint {
+                base_url: BaseUrl::parse(&format!("https://localhost:{port}")).unwrap(),
+                version: Version::NEWEST,
+                token: AccessToken::new("EAAB".to_owned()).unwrap(),
+                app_secret: None,
+                placement: TokenPlacement::Query,
+            },
             dataset: DatasetId::parse("12345").unwrap(),
-            token: AccessToken::new("EAAB".to_owned()).unwrap(),
-            app_secret: None,
-            placement: TokenPlacement::Query,
         };
         let serving = tokio::spawn(serve(listener, Arc::new(server)));
         let exchange = client.send(&to, "{}".into()).await;
@@ -172,7 +174,7 @@ mod tests {
                 matches!(exchange.answer, Answer::Success(_)),
                 "{exchange:?}"
             );
-            assert_eq!(exchange.usage.percent, percent);
+            assert_eq!(exchange.usage.of(UseCase::Events).percent, percent);
             assert_eq!(offered, [&b"h2"[..], b"http/1.1"]);
         }
     }

@@ -1,7 +1,10 @@
-//! How much of its allowance a caller has used: Meta's usage headers.
+//! How much of its allowances a caller has used: Meta's usage headers.
 //!
 //! They appear only once enough calls were made, in several shapes with several units; what they have
 //! in common is a percentage and, when it is over, a time to wait.
+//!
+//! Meta counts kinds of calls apart, and an answer to one kind may tell of others. An upload of an audience that is
+//! throttled must not slow events down.
 
 use std::fmt;
 
@@ -19,6 +22,71 @@ pub enum UsageHeader {
     BusinessUseCase,
     /// `X-FB-Ads-Insights-Throttle`: percentages.
     InsightsThrottle,
+}
+
+/// A kind of calls that Meta counts apart from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseCase {
+    /// Events, and everything that is none of the others: counts of a dataset, its quality, tokens.
+    Events,
+    /// Users of custom audiences (`custom_audience`).
+    Audiences,
+    /// Reports on ads (`ads_insights`).
+    Insights,
+    /// Leads of Lead Ads (`leadgen`).
+    Leads,
+}
+
+impl UseCase {
+    const COUNT: usize = 4;
+
+    /// The use case of a `type`.
+    fn of(name: &str) -> Self {
+        match name {
+            "custom_audience" => UseCase::Audiences,
+            "ads_insights" => UseCase::Insights,
+            "leadgen" => UseCase::Leads,
+            _ => UseCase::Events,
+        }
+    }
+}
+
+/// How much was used of each allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usages {
+    /// Of what counts all calls: those of an app, an ad account or a page.
+    shared: Usage,
+    by_case: [Usage; UseCase::COUNT],
+}
+
+impl Usages {
+    /// What counts for calls of this kind.
+    pub fn of(&self, case: UseCase) -> Usage {
+        self.shared.worse(self.by_case[case as usize])
+    }
+
+    fn shared(usage: Usage) -> Self {
+        Self {
+            shared: usage,
+            ..Self::default()
+        }
+    }
+
+    fn of_case(case: UseCase, usage: Usage) -> Self {
+        let mut usages = Self::default();
+        usages.by_case[case as usize] = usage;
+        usages
+    }
+
+    /// The worse of two in every respect.
+    #[must_use]
+    pub(crate) fn worse(mut self, other: Self) -> Self {
+        self.shared = self.shared.worse(other.shared);
+        for (mine, others) in self.by_case.iter_mut().zip(other.by_case) {
+            *mine = mine.worse(others);
+        }
+        self
+    }
 }
 
 /// How much was used, the worst of all that was reported.
@@ -41,28 +109,31 @@ impl UsageHeader {
     ];
 
     /// Reads the header's value; what cannot be read counts as nothing used.
-    pub fn read(self, value: &str) -> Usage {
+    pub fn read(self, value: &str) -> Usages {
         if self == UsageHeader::BusinessUseCase {
-            return serde_json::from_str(value).map_or(Usage::default(), |Objects(usage)| usage);
+            return serde_json::from_str(value).map_or(Usages::default(), |Objects(usages)| usages);
         }
         let Ok(value) = serde_json::from_str::<Value>(value) else {
-            return Usage::default();
+            return Usages::default();
         };
         let usage = percentages(&value);
         match self {
-            UsageHeader::AdAccount => usage.waiting(seconds(&value, "reset_time_duration", 1)),
-            _ => usage,
+            UsageHeader::AdAccount => {
+                Usages::shared(usage.waiting(seconds(&value, "reset_time_duration", 1)))
+            }
+            UsageHeader::InsightsThrottle => Usages::of_case(UseCase::Insights, usage),
+            UsageHeader::App | UsageHeader::BusinessUseCase => Usages::shared(usage),
         }
     }
 }
 
 /// The worst of all business objects. Their ids may repeat, as in Meta's own sample, so they are not read
 /// into a map, of which the last would win.
-struct Objects(Usage);
+struct Objects(Usages);
 
 impl<'de> Deserialize<'de> for Objects {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Objects(Usage::default()))
+        deserializer.deserialize_map(Objects(Usages::default()))
     }
 }
 
@@ -81,9 +152,11 @@ impl<'de> Visitor<'de> for Objects {
                 .flatten()
                 .map(|entry| {
                     let wait = seconds(entry, "estimated_time_to_regain_access", 60);
-                    percentages(entry).waiting(wait)
+                    let name = entry.get("type").and_then(Value::as_str);
+                    let case = UseCase::of(name.unwrap_or_default());
+                    Usages::of_case(case, percentages(entry).waiting(wait))
                 })
-                .fold(self.0, Usage::worse);
+                .fold(self.0, Usages::worse);
         }
         Ok(self)
     }
@@ -160,12 +233,6 @@ mod tests {
                 100,
                 Some(19 * 60),
             ),
-            (
-                UsageHeader::InsightsThrottle,
-                r#"{"app_id_util_pct":100,"acc_id_util_pct":10}"#,
-                100,
-                None,
-            ),
             // As in Meta's sample, an id is there twice.
             (
                 UsageHeader::BusinessUseCase,
@@ -179,7 +246,44 @@ mod tests {
             (UsageHeader::BusinessUseCase, r#"{"1":{}}"#, 0, None),
             (UsageHeader::App, r#"{"call_count":-5}"#, 0, None),
         ] {
-            assert_eq!(header.read(value), Usage { percent, regain_s }, "{value}");
+            let usage = header.read(value).of(UseCase::Events);
+            assert_eq!(usage, Usage { percent, regain_s }, "{value}");
         }
+    }
+
+    /// The types are those of Meta's page about rate limits.
+    #[test]
+    fn kinds_of_calls_are_counted_apart() {
+        for (name, of_events, case) in [
+            ("ads_management", 80, UseCase::Events),
+            ("pages", 80, UseCase::Events),
+            ("messenger", 80, UseCase::Events),
+            ("instagram", 80, UseCase::Events),
+            ("something_new", 80, UseCase::Events),
+            ("custom_audience", 0, UseCase::Audiences),
+            ("ads_insights", 0, UseCase::Insights),
+            ("leadgen", 0, UseCase::Leads),
+        ] {
+            let value = format!(r#"{{"1":[{{"type":"{name}","call_count":80}}]}}"#);
+            let usages = UsageHeader::BusinessUseCase.read(&value);
+            assert_eq!(usages.of(UseCase::Events).percent, of_events, "{name}");
+            assert_eq!(usages.of(case).percent, 80, "{name}");
+        }
+        let insights = r#"{"app_id_util_pct":100,"acc_id_util_pct":10}"#;
+        let insights = UsageHeader::InsightsThrottle.read(insights);
+        let app = UsageHeader::App.read(r#"{"call_count":28}"#);
+        let both = insights.worse(app);
+        let percents = [
+            UseCase::Events,
+            UseCase::Audiences,
+            UseCase::Insights,
+            UseCase::Leads,
+        ]
+        .map(|case| both.of(case).percent);
+        assert_eq!(
+            percents,
+            [28, 28, 100, 28],
+            "an app's calls are all of them"
+        );
     }
 }

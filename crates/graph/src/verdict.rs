@@ -38,6 +38,21 @@ pub enum Verdict {
     Mismatch(Reason),
 }
 
+impl Verdict {
+    /// What has to happen, and why, if the request did not go through. One that is too large is refused again, as it
+    /// is.
+    pub(crate) fn into_refusal(self) -> Option<(Class, Reason)> {
+        Some(match self {
+            Verdict::Delivered | Verdict::Fewer { .. } => return None,
+            Verdict::Refused { reason, .. } | Verdict::TooLarge(reason) => (Class::Refused, reason),
+            Verdict::Transient(reason) => (Class::Transient, reason),
+            Verdict::Throttled(reason) => (Class::Throttled, reason),
+            Verdict::Operator(reason) => (Class::Operator, reason),
+            Verdict::Mismatch(reason) => (Class::Mismatch, reason),
+        })
+    }
+}
+
 /// Why, for people and for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {

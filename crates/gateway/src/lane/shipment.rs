@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_graph::{
-    Answer, Arrival, Destination, Exchange, Limit, Proof, Usage, Verdict, verdict, wire,
+    Answer, Arrival, Destination, Exchange, Limit, Proof, Usage, UseCase, Verdict, verdict, wire,
 };
 use sluice_journal::{DeliveryReport, EventKey, JournalError, Lease, Leased, RequestRecord};
 use tokio::time::sleep;
@@ -320,7 +320,7 @@ impl Shipment {
         self.shipped
             .carried
             .note(Size { events, bytes }, &exchange.answer);
-        let usage = decide::usage_of(&verdict, exchange.usage);
+        let usage = decide::usage_of(&verdict, exchange.usage.of(UseCase::Events));
         self.shipped.usage = usage.or(self.shipped.usage);
         if let Some(dated) = exchange.dated() {
             self.context.clock.told(dated);
@@ -328,7 +328,7 @@ impl Shipment {
         let (watch, id) = (&self.context.watch, &self.context.id);
         watch.requested(id, &record);
         if let Some(served) = exchange.served {
-            watch.served(id, self.destination.version, served);
+            watch.served(id, self.destination.endpoint.version, served);
         }
         if matches!(verdict, Verdict::Fewer { .. }) {
             watch.fewer_received(id, &record);
@@ -400,7 +400,11 @@ impl Trouble {
     fn after(self, exchange: &Exchange) -> Self {
         match self {
             Trouble::Throttled { reason, .. } => Trouble::Throttled {
-                regain_s: exchange.usage.regain_s.max(exchange.retry_after_s),
+                regain_s: exchange
+                    .usage
+                    .of(UseCase::Events)
+                    .regain_s
+                    .max(exchange.retry_after_s),
                 reason,
             },
             other => other,

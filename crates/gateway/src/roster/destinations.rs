@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sluice_event::DatasetId;
-use sluice_graph::{AccessToken, AppSecret, Destination};
+use sluice_graph::{AccessToken, AppSecret, Destination, Endpoint};
 
 use crate::config::{Dataset, Graph};
 
@@ -20,12 +20,14 @@ impl Reachable {
     pub(super) fn new(graph: &Graph, dataset: &Dataset, token: &AccessToken) -> Self {
         Self {
             destination: Destination {
-                base_url: graph.base_url.clone(),
-                version: dataset.delivery.version,
+                endpoint: Endpoint {
+                    base_url: graph.base_url.clone(),
+                    version: dataset.delivery.version,
+                    token: token.clone(),
+                    app_secret: None,
+                    placement: graph.token_placement,
+                },
                 dataset: dataset.id.clone(),
-                token: token.clone(),
-                app_secret: None,
-                placement: graph.token_placement,
             },
             fingerprint: token.fingerprint(),
         }
@@ -34,9 +36,9 @@ impl Reachable {
     /// Proves requests with the secret of the token's app.
     pub(super) fn prove_with(&mut self, secret: AppSecret) {
         // The proof changes with either of them.
-        let proof = secret.appsecret_proof(&self.destination.token);
+        let proof = secret.appsecret_proof(&self.destination.endpoint.token);
         self.fingerprint.push_str(&proof[..8]);
-        self.destination.app_secret = Some(secret);
+        self.destination.endpoint.app_secret = Some(secret);
     }
 }
 

@@ -79,7 +79,7 @@ fn token(roster: &Roster, dataset: &str) -> AccessToken {
     let now = roster.now();
     let dataset = DatasetId::parse(dataset).unwrap();
     let reachable = now.destinations.of(&dataset).unwrap();
-    reachable.destination.token.clone()
+    reachable.destination.endpoint.token.clone()
 }
 
 fn told(reading: Reading) -> Vec<String> {

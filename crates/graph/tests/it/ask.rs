@@ -1,7 +1,7 @@
 //! Asking what an id is, and how a token stands.
 
 use sluice_graph::{
-    AskError, ConnectFailure, Destination, Explanation, Lost, TokenPlacement, TokenState, Version,
+    AskError, ConnectFailure, Explanation, Lost, TokenPlacement, TokenState, Version,
 };
 
 use crate::server::{Server, Step, TOKEN, answer, client, destination};
@@ -13,7 +13,7 @@ async fn explained(status: &str, body: &str) -> Explanation {
 
 async fn debugged(status: &str, body: &str) -> Result<TokenState, AskError> {
     let server = Server::start([Step::Write(answer(status, "", body))]).await;
-    client().debug_token(&server.destination()).await
+    client().debug_token(&server.endpoint()).await
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn says_why_nobody_could_be_asked() {
     let explanation = client().explain(&nobody).await;
     assert_eq!(explanation, Explanation::Unknown(AskError::Lost(lost)));
     assert_eq!(
-        client().debug_token(&nobody).await,
+        client().debug_token(&nobody.endpoint).await,
         Err(AskError::Lost(lost))
     );
 }
@@ -146,20 +146,13 @@ async fn says_why_nobody_could_be_asked() {
 async fn questions_carry_what_meta_documents() {
     let step = |body| Step::Write(answer("200 OK", "", body));
     let server = Server::start([step("{}"), step(r#"{"data":{"is_valid":true}}"#)]).await;
-    let to = Destination {
-        app_secret: None,
-        placement: TokenPlacement::Header,
-        ..server.destination()
-    };
+    let mut to = server.destination();
+    to.endpoint.app_secret = None;
+    to.endpoint.placement = TokenPlacement::Header;
     let strange = Explanation::Unknown(AskError::Strange);
     assert_eq!(client().explain(&to).await, strange);
-    client()
-        .debug_token(&Destination {
-            placement: TokenPlacement::Query,
-            ..to
-        })
-        .await
-        .unwrap();
+    to.endpoint.placement = TokenPlacement::Query;
+    client().debug_token(&to.endpoint).await.unwrap();
     let requests = server.requests();
     let first_lines: Vec<_> = requests
         .iter()
@@ -202,7 +195,7 @@ async fn reads_how_a_token_stands() {
         served: Version::parse("v26.0"),
         ..expected
     };
-    let state = client().debug_token(&server.destination()).await;
+    let state = client().debug_token(&server.endpoint()).await;
     assert_eq!(state, Ok(expected));
 
     let body = r#"{"data":{"error":{"code":190,"message":"Session has expired","subcode":463},
@@ -216,7 +209,7 @@ async fn reads_how_a_token_stands() {
     let body = r#"{"error":{"message":"(#100) You must provide an app access token","code":100}}"#;
     assert!(matches!(
         debugged("400 Bad Request", body).await,
-        Err(AskError::Refused(_))
+        Err(AskError::Refused { .. })
     ));
     // Not even the shape of an answer: no claim is made about the token.
     for body in ["{}", r#"{"data":[]}"#, r#"{"data":{}}"#] {

@@ -7,6 +7,7 @@
 )]
 
 mod ask;
+mod call;
 mod post;
 mod send;
 mod server;

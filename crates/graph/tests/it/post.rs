@@ -13,7 +13,7 @@ async fn carries_the_bearer_and_brings_the_answer_back() {
         r#"{"code":"busy"}"#,
     ));
     let server = Server::start([step]).await;
-    let to = server.destination();
+    let to = server.endpoint();
     let query = [("dataset", "12345"), ("test_event_code", "T&1")];
     let posted = client()
         .post_json(
@@ -41,7 +41,7 @@ async fn carries_the_bearer_and_brings_the_answer_back() {
 #[tokio::test]
 async fn a_broken_connection_is_no_answer() {
     let server = Server::start([Step::Reset]).await;
-    let to = server.destination();
+    let to = server.endpoint();
     let client = client();
     let posted = client
         .post_json(&to.base_url, &["v1", "events"], &[], &to.token, "[]".into())

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_graph::{
-    ANSWER_BYTES_MAX, Answer, Client, ClientSettings, ConnectFailure, Destination, Exchange, Lost,
-    Success, TokenPlacement, Usage, Verdict, Version, verdict, wire,
+    ANSWER_BYTES_MAX, Answer, Client, ClientSettings, ConnectFailure, Exchange, Lost, Success,
+    TokenPlacement, Usage, UseCase, Verdict, Version, verdict, wire,
 };
 use tokio::net::TcpListener;
 
@@ -50,7 +50,7 @@ async fn a_success_with_everything_around_it() {
         regain_s: Some(100),
     };
     assert_eq!(exchange.answer, Answer::Success(success));
-    assert_eq!(exchange.usage, usage);
+    assert_eq!(exchange.usage.of(UseCase::Events), usage);
     assert_eq!(exchange.retry_after_s, Some(7));
     assert_eq!(exchange.served, Version::parse("v25.0"));
     assert!(exchange.elapsed > Duration::ZERO);
@@ -75,7 +75,7 @@ async fn the_time_at_meta_is_what_metas_own_answers_say() {
         let exchange = exchange(client(), step()).await;
         assert_eq!(exchange.date_s, expected, "{status} {headers}");
         let server = Server::start([step()]).await;
-        let to = server.destination();
+        let to = server.endpoint();
         let told = client().time(&to.base_url, to.version).await;
         assert_eq!(told.map(|told| told.date_s), expected, "{status} {headers}");
         let asked = server.requests().remove(0);
@@ -106,11 +106,9 @@ async fn the_request_is_what_meta_documents() {
 #[tokio::test]
 async fn the_token_can_go_in_a_header() {
     let server = Server::start([Step::Write(answer("200 OK", "", RECEIVED))]).await;
-    let to = Destination {
-        placement: TokenPlacement::Header,
-        app_secret: None,
-        ..server.destination()
-    };
+    let mut to = server.destination();
+    to.endpoint.placement = TokenPlacement::Header;
+    to.endpoint.app_secret = None;
     client().send(&to, body()).await;
     let request = server.requests().remove(0);
     let mut lines = request.lines();

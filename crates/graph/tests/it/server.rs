@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sluice_event::DatasetId;
 use sluice_graph::{
-    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, TokenPlacement, Version,
+    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, Endpoint, TokenPlacement,
+    Version,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,6 +73,11 @@ impl Server {
         self.seen.lock().unwrap().requests.clone()
     }
 
+    /// The way to it.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.destination().endpoint
+    }
+
     /// Where to send in order to reach it.
     pub(crate) fn destination(&self) -> Destination {
         destination(&format!("http://{}", self.address))
@@ -80,12 +86,14 @@ impl Server {
 
 pub(crate) fn destination(base_url: &str) -> Destination {
     Destination {
-        base_url: BaseUrl::parse(base_url).unwrap(),
-        version: Version::NEWEST,
+        endpoint: Endpoint {
+            base_url: BaseUrl::parse(base_url).unwrap(),
+            version: Version::NEWEST,
+            token: AccessToken::new(TOKEN.to_owned()).unwrap(),
+            app_secret: Some(AppSecret::new(SECRET.to_owned()).unwrap()),
+            placement: TokenPlacement::Query,
+        },
         dataset: DatasetId::parse("1234567890").unwrap(),
-        token: AccessToken::new(TOKEN.to_owned()).unwrap(),
-        app_secret: Some(AppSecret::new(SECRET.to_owned()).unwrap()),
-        placement: TokenPlacement::Query,
     }
 }
 

@@ -64,12 +64,21 @@ async fn ask_all(printed: &mut Printed, client: &Client, to: &Destination) {
     let explanation = client.explain(to).await;
     printed.text(&explanation);
     printed.debug(&explanation);
-    match client.debug_token(to).await {
+    match client.debug_token(&to.endpoint).await {
         Ok(state) => printed.debug(&state),
         Err(error) => {
             printed.text(&error);
             printed.debug(&error);
         }
+    }
+    let path = [to.dataset.as_str(), "stats"];
+    let asked = client.get(&to.endpoint, &path, &[("limit", "500")]).await;
+    printed.debug(&asked);
+    printed.debug(&client.page(&to.endpoint, &path, &[], Some("QVFI")).await);
+    let posted = client.post(&to.endpoint, &path, Bytes::from_static(b"{}"));
+    printed.debug(&posted.await);
+    if let Err(error) = &asked.answer {
+        printed.text(error);
     }
     let exchange = client.send(to, Bytes::from_static(b"{}")).await;
     printed.debug(&exchange);
@@ -91,15 +100,13 @@ async fn whatever_the_server_does() {
     let mut printed = Printed::default();
     for placement in [TokenPlacement::Query, TokenPlacement::Header] {
         for place in 0..steps().len() {
-            // Three requests are made of each kind.
-            let script = [(); 3].map(|()| steps().swap_remove(place));
+            // Six requests are made of each kind.
+            let script = [(); 6].map(|()| steps().swap_remove(place));
             let server = Server::start(script).await;
-            let to = Destination {
-                placement,
-                ..server.destination()
-            };
+            let mut to = server.destination();
+            to.endpoint.placement = placement;
             ask_all(&mut printed, &impatient_client(), &to).await;
-            assert_eq!(server.requests().len(), 3);
+            assert_eq!(server.requests().len(), 6);
         }
     }
     assert!(printed.0.contains("Malformed access token (the token)"));

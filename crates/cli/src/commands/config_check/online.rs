@@ -5,8 +5,8 @@ use serde::Serialize;
 use sluice_event::DatasetId;
 use sluice_gateway::config::{Config, Dataset, ProcessEnvironment, SecretRef, Severity};
 use sluice_graph::{
-    AccessToken, AppSecret, AskError, Client, ClientSettings, Destination, Explanation, TokenState,
-    Version,
+    AccessToken, AppSecret, AskError, Client, ClientSettings, Destination, Endpoint, Explanation,
+    TokenState, Version,
 };
 
 use crate::clock;
@@ -69,7 +69,10 @@ pub(super) fn ask(config: &Config, now_s: i64) -> Result<Vec<Standing>, Failure>
         let mut answers = Vec::new();
         for dataset in &config.datasets {
             let to = destination(config, dataset)?;
-            let (state, explanation) = (client.debug_token(&to).await, client.explain(&to).await);
+            let (state, explanation) = (
+                client.debug_token(&to.endpoint).await,
+                client.explain(&to).await,
+            );
             // Who may send need not be able to read. Only then it takes one more question.
             let can_send = match explanation {
                 Explanation::Unseen(_) | Explanation::NoAccess(_) => client.can_send(&to).await,
@@ -101,12 +104,14 @@ fn destination(config: &Config, dataset: &Dataset) -> Result<Destination, Failur
         }
     };
     Ok(Destination {
-        base_url: config.graph.base_url.clone(),
-        version: dataset.delivery.version,
+        endpoint: Endpoint {
+            base_url: config.graph.base_url.clone(),
+            version: dataset.delivery.version,
+            token,
+            app_secret,
+            placement: config.graph.token_placement,
+        },
         dataset: dataset.id.clone(),
-        token,
-        app_secret,
-        placement: config.graph.token_placement,
     })
 }
 
@@ -139,11 +144,11 @@ fn answer(to: &Destination, heard: &Heard, now_s: i64) -> Standing {
     let token = match &heard.state {
         Ok(state) => {
             of_token(state, now_s, &mut remarks);
-            of_version(to.version, state.served, &mut remarks);
+            of_version(to.endpoint.version, state.served, &mut remarks);
             standing(state)
         }
         // Meta tells some tokens nothing of themselves. Whether it may send, the first event shows.
-        Err(AskError::Refused(_)) if heard.is_let_in() => {
+        Err(AskError::Refused { .. }) if heard.is_let_in() => {
             "Meta does not say how it stands, but it can be used".to_owned()
         }
         Err(error) => {
@@ -175,7 +180,7 @@ const SEND_ONE: &str = "a test event shows whether it can send: `sluice send --t
 fn severity_of(error: &AskError) -> Severity {
     match error {
         AskError::Lost(_) => Severity::Error,
-        AskError::Refused(_) | AskError::Strange => Severity::Warning,
+        AskError::Refused { .. } | AskError::Strange => Severity::Warning,
     }
 }
 
@@ -282,12 +287,14 @@ mod tests {
 
     fn of(state: TokenState) -> Standing {
         let to = Destination {
-            base_url: BaseUrl::meta(),
-            version: Version::NEWEST,
+            endpoint: Endpoint {
+                base_url: BaseUrl::meta(),
+                version: Version::NEWEST,
+                token: AccessToken::new("EAABtoken".to_owned()).unwrap(),
+                app_secret: None,
+                placement: TokenPlacement::default(),
+            },
             dataset: DatasetId::parse("1234567890123456").unwrap(),
-            token: AccessToken::new("EAABtoken".to_owned()).unwrap(),
-            app_secret: None,
-            placement: TokenPlacement::default(),
         };
         let heard = Heard {
             state: Ok(state),

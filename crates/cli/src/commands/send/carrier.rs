@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sluice_graph::{
-    AccessToken, Answer, BaseUrl, Client, Destination, Exchange, Posted, Reason, Verdict, verdict,
-    wire,
+    AccessToken, Answer, BaseUrl, Client, Destination, Exchange, Posted, Reason, UseCase, Verdict,
+    verdict, wire,
 };
 
 use super::load::Outgoing;
@@ -97,7 +97,13 @@ fn of_exchange(exchange: &Exchange, sent: usize) -> Carried {
             why: words(&reason),
         },
         Verdict::Throttled(reason) => Carried::Later {
-            asked: asked.max(exchange.usage.regain_s.map(Duration::from_secs)),
+            asked: asked.max(
+                exchange
+                    .usage
+                    .of(UseCase::Events)
+                    .regain_s
+                    .map(Duration::from_secs),
+            ),
             why: words(&reason),
         },
         Verdict::Operator(reason) | Verdict::Mismatch(reason) => Carried::Never {

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use sluice_event::DatasetId;
 use sluice_gateway::config::{ProcessEnvironment, SecretRef};
 use sluice_graph::{
-    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, InvalidBaseUrl, Roots,
-    TokenPlacement, Version,
+    AccessToken, AppSecret, BaseUrl, Client, ClientSettings, Destination, Endpoint, InvalidBaseUrl,
+    Roots, TokenPlacement, Version,
 };
 use sluice_journal::TestCode;
 
@@ -164,12 +164,14 @@ impl RouteOptions {
         Ok(Route::Dataset(ToDataset {
             client: client()?,
             to: Destination {
-                base_url,
-                version,
+                endpoint: Endpoint {
+                    base_url,
+                    version,
+                    token,
+                    app_secret,
+                    placement: TokenPlacement::default(),
+                },
                 dataset: dataset.clone(),
-                token,
-                app_secret,
-                placement: TokenPlacement::default(),
             },
             test_code,
         }))
