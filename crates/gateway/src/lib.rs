@@ -14,6 +14,7 @@ mod lane;
 mod lane_state;
 mod listeners;
 mod maintenance;
+mod records;
 mod reload;
 mod roster;
 mod start;
@@ -37,9 +38,11 @@ use board::Board;
 pub use body_keys::body_keys;
 pub use clock::{Clock, SharedClock, SystemClock};
 use door::{Doors, Stage, Stages};
+use jobs::{Job, Retention, Scheduler, Versions};
 use lane::Supervisor;
 use listeners::Listeners;
 pub use listeners::{ListenError, Sockets, SocketsError};
+use records::Records;
 use reload::{Keeper, Reloader};
 pub use reload::{ReloadError, Reloaded, SetFilter};
 pub use roster::RosterError;
@@ -229,7 +232,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Starts the doors, the lanes and the maintenance.
+    /// Starts the doors, the lanes, the jobs and the maintenance.
     fn run(self, listeners: Listeners) -> Gateway {
         let (stage, stages) = Stages::new();
         let (servers, workers) = (TaskTracker::new(), TaskTracker::new());
@@ -260,6 +263,7 @@ impl Parts {
             "started"
         );
         workers.spawn(lane::supervise(self.lanes(&stop, &give_up)));
+        workers.spawn(self.jobs(&stop).run());
         workers.spawn(maintenance::run(self.maintenance(&stop, &failed)));
         let keeper = Keeper {
             reloader: Arc::clone(&self.reloader),
@@ -301,13 +305,30 @@ impl Parts {
         }
     }
 
+    fn jobs(&self, stop: &CancellationToken) -> Scheduler {
+        let (clock, watch) = (Arc::clone(&self.time), self.watch.clone());
+        let jobs: Vec<Arc<dyn Job>> = vec![
+            Arc::new(Retention {
+                journal: Arc::clone(&self.journal),
+                clock: Arc::clone(&clock),
+                snapshots: self.snapshots.clone(),
+            }),
+            Arc::new(Versions {
+                snapshots: self.snapshots.clone(),
+                clock: Arc::clone(&clock),
+            }),
+        ];
+        let folder = self.snapshots.borrow().config.journal.path.clone();
+        let records = Arc::new(Records::new(folder, watch.clone()));
+        Scheduler::new(jobs, records, clock, watch, stop.clone())
+    }
+
     fn maintenance(
         &self,
         stop: &CancellationToken,
         failed: &CancellationToken,
     ) -> maintenance::Maintenance {
         maintenance::Maintenance {
-            snapshots: self.snapshots.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.time),
             watch: self.watch.clone(),

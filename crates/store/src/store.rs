@@ -66,12 +66,11 @@ impl Store {
                 let folder = folder.to_owned();
                 let open = move || Sqlite::open(&folder, answer_max);
                 let opened = tokio::task::spawn_blocking(open).await;
-                let ended = |_panicked| StoreError::Refused("the program is ending".to_owned());
                 Engine::Sqlite(opened.map_err(ended)??)
             }
             #[cfg(feature = "postgres")]
             Place::Postgres { url, schema } => {
-                let opened = Postgres::open(url, schema, answer_max).await?;
+                let opened = Box::pin(Postgres::open(url, schema, answer_max)).await?;
                 Engine::Postgres(Box::new(opened))
             }
         };
@@ -80,23 +79,53 @@ impl Store {
         })
     }
 
+    /// Opens the store in a folder to read it, beside the program that writes it or without one. `None` where there is
+    /// none; nothing is made or changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub async fn look(folder: &Path) -> Result<Option<Self>, StoreError> {
+        let folder = folder.to_owned();
+        let looked = tokio::task::spawn_blocking(move || Sqlite::look(&folder, ANSWER_MAX)).await;
+        Ok(looked.map_err(ended)??.map(|sqlite| Self {
+            engine: Arc::new(Engine::Sqlite(sqlite)),
+        }))
+    }
+
+    /// Closes the store, once the calls that have begun are done: then its files are as after any orderly end. Later
+    /// calls are [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(postgres) => postgres.close(),
+        }
+    }
+
     /// Takes the steps of an owner that are missing, and gives a handle to its tables. Any number of programs may do so
     /// at the same time.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] when a newer version made the tables, or a step is not the one that was taken.
+    /// [`StoreError::Refused`] when a newer version made the tables, a step is not the one that was taken, or one is
+    /// missing in a store that is only read.
     pub async fn tables(&self, owner: Owner) -> Result<Tables, StoreError> {
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.migrate(owner).await?,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => postgres.migrate(owner).await?,
+            Engine::Postgres(postgres) => Box::pin(postgres.migrate(owner)).await?,
         }
         Ok(Tables {
             store: self.clone(),
             owner: owner.name,
         })
     }
+}
+
+/// The runtime is being shut down.
+fn ended(_error: tokio::task::JoinError) -> StoreError {
+    StoreError::Refused("the program is ending".to_owned())
 }
 
 /// The tables of one owner. Clones are the same tables.
@@ -117,7 +146,7 @@ impl Tables {
         match &*self.store.engine {
             Engine::Sqlite(sqlite) => sqlite.read(self.owner, statements).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => postgres.read(self.owner, &statements).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(self.owner, &statements)).await,
         }
     }
 
@@ -131,7 +160,7 @@ impl Tables {
         match &*self.store.engine {
             Engine::Sqlite(sqlite) => sqlite.write(self.owner, statements).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => postgres.write(self.owner, &statements).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.write(self.owner, &statements)).await,
         }
     }
 
@@ -156,7 +185,9 @@ impl Tables {
         match &*self.store.engine {
             Engine::Sqlite(sqlite) => sqlite.change(self.owner, reads, decide).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(postgres) => postgres.change(self.owner, &reads, decide).await,
+            Engine::Postgres(postgres) => {
+                Box::pin(postgres.change(self.owner, &reads, decide)).await
+            }
         }
     }
 }

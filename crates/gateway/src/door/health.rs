@@ -92,7 +92,9 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
         "doubt": doors.clock.doubt().map(Doubt::name),
         "ahead_seconds": doors.watch.clock_ahead_s(),
     });
-    Ok(Line(json!({ "ready": true, "clock": clock, "lanes": lanes })).into_response())
+    let records = json!({ "failing": doors.watch.records_failing() });
+    let page = json!({ "ready": true, "clock": clock, "lanes": lanes, "records": records });
+    Ok(Line(page).into_response())
 }
 
 /// Since when a lane is in its state, in Unix seconds.

@@ -4,9 +4,12 @@
 //! the run has ended, or until the longest time that it may take is over. A run whose gateway died is called abandoned by
 //! the next start.
 
-use std::time::Duration;
+use std::path::Path;
 
 use sluice_store::{Outcome, Owner, Row, Sql, Statement, Store, StoreError, Tables};
+
+use super::Plan;
+use super::due::{is_due, is_going_on};
 
 /// Runs of a job that are kept. The last one that was done is kept beside them.
 const RUNS_MAX: i64 = 200;
@@ -29,9 +32,13 @@ const OWNER: Owner = Owner {
          CREATE INDEX jobs_run_job ON jobs_run (job, id);"],
 };
 
-const RUNNING: Sql<1> = Sql::new(
-    "running",
-    "SELECT started_ms, longest_ms FROM jobs_run WHERE job = $1 AND state = 0 ORDER BY id DESC LIMIT 1",
+const NEWEST: Sql<1> = Sql::new(
+    "newest",
+    "SELECT started_ms, longest_ms, state FROM jobs_run WHERE job = $1 ORDER BY id DESC LIMIT 1",
+);
+const DONE: Sql<1> = Sql::new(
+    "done",
+    "SELECT ended_ms FROM jobs_run WHERE job = $1 AND state = 1 ORDER BY id DESC LIMIT 1",
 );
 const ABANDON: Sql<2> = Sql::new(
     "abandon",
@@ -51,14 +58,13 @@ const END: Sql<4> = Sql::new(
     "end",
     "UPDATE jobs_run SET ended_ms = $2, state = $3, said = $4 WHERE id = $1 AND state = 0",
 );
-const LAST: Sql<2> = Sql::new(
-    "last",
-    "SELECT id, started_ms, ended_ms, state, said FROM jobs_run WHERE job = $1 ORDER BY id DESC LIMIT $2",
+const NOTE: Sql<5> = Sql::new(
+    "note",
+    "INSERT INTO jobs_run (job, started_ms, longest_ms, ended_ms, state, said) VALUES ($1, $2, 0, $3, $4, $5)",
 );
-const LAST_DONE: Sql<1> = Sql::new(
-    "last done",
-    "SELECT id, started_ms, ended_ms, state, said FROM jobs_run WHERE job = $1 AND state = 1
-     ORDER BY id DESC LIMIT 1",
+const RUNS: Sql<2> = Sql::new(
+    "runs",
+    "SELECT id, job, started_ms, ended_ms, state, said FROM jobs_run WHERE $1 IN ('', job) ORDER BY id DESC LIMIT $2",
 );
 
 /// What came of a run.
@@ -75,6 +81,26 @@ pub enum Came {
 }
 
 impl Came {
+    /// A word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn number(self) -> i64 {
+        match self {
+            Self::Running => 0,
+            Self::Done => 1,
+            Self::Failed => 2,
+            Self::Abandoned => 3,
+        }
+    }
+
     fn of(number: i64) -> Self {
         match number {
             0 => Self::Running,
@@ -90,6 +116,8 @@ impl Came {
 pub struct Run {
     /// Its number: a later run has a higher one.
     pub id: i64,
+    /// Which job.
+    pub job: String,
     /// When it started, in Unix milliseconds.
     pub started_ms: u64,
     /// When it ended, in Unix milliseconds.
@@ -104,18 +132,40 @@ impl Run {
     fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get(0)?,
-            started_ms: row.get::<i64>(1)?.unsigned_abs(),
-            ended_ms: row.get::<Option<i64>>(2)?.map(i64::unsigned_abs),
-            came: Came::of(row.get(3)?),
-            said: row.get(4)?,
+            job: row.get(1)?,
+            started_ms: row.get::<i64>(2)?.unsigned_abs(),
+            ended_ms: row.get::<Option<i64>>(3)?.map(i64::unsigned_abs),
+            came: Came::of(row.get(4)?),
+            said: row.get(5)?,
         })
     }
 }
 
 /// A run that has started and has to be ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Started {
+pub(crate) struct Started {
     id: i64,
+}
+
+/// What is known of a job when its turn is asked for; times in Unix milliseconds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// The run that begins now. `None` while another one is going on, and when the job is not due.
+    pub(crate) run: Option<Started>,
+    /// When the last run before that started.
+    pub(crate) started_ms: Option<u64>,
+    /// When the last one that did what it is for ended, however long ago.
+    pub(crate) done_ms: Option<u64>,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// In Unix milliseconds.
+    pub(crate) at_ms: u64,
+    pub(crate) came: Came,
+    /// For people; it names none.
+    pub(crate) said: String,
 }
 
 /// The runs of all jobs.
@@ -125,105 +175,132 @@ pub struct History {
 }
 
 impl History {
-    /// Makes the table where it is missing.
+    /// Opens the history in the folder of a journal to read it, beside a running gateway or without one. `None` where
+    /// there is none.
     ///
     /// # Errors
     ///
-    /// As [`Store::tables`].
-    pub async fn open(store: &Store) -> Result<Self, StoreError> {
+    /// As [`Store::look`] and [`Store::tables`].
+    pub async fn look(folder: &Path) -> Result<Option<Self>, StoreError> {
+        match Store::look(folder).await? {
+            Some(store) => Self::open(&store).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the table where it is missing.
+    pub(crate) async fn open(store: &Store) -> Result<Self, StoreError> {
         let tables = store.tables(OWNER).await?;
         Ok(Self { tables })
     }
 
-    /// Notes that a run of a job starts, which may take `longest`. `None` while another one is going on.
-    ///
-    /// # Errors
-    ///
-    /// What the store says. [`StoreError::Unavailable`] may leave a run without an end; it is over after `longest`.
-    pub async fn start(
-        &self,
-        job: &'static str,
-        now_ms: u64,
-        longest: Duration,
-    ) -> Result<Option<Started>, StoreError> {
-        let (now_ms, longest_ms) = (integer(now_ms), integer(longest.as_millis()));
+    /// Starts a run if the job is due and none is going on. [`StoreError::Unavailable`] may leave a run without an end;
+    /// it is over after its longest time.
+    pub(crate) async fn start(&self, plan: Plan, now_ms: u64) -> Result<Turn, StoreError> {
+        let job = plan.name;
         let decide = move |found: Vec<Outcome>| {
-            if is_running(&found, now_ms) {
-                return (false, Vec::new());
+            let known = Known::of(&found);
+            let is_free = known.as_ref().is_ok_and(|known| {
+                !known.is_going_on(now_ms) && is_due(&plan, known.started_ms, now_ms)
+            });
+            if !is_free {
+                return (known, Vec::new());
             }
+            let (now_ms, longest_ms) = (integer(now_ms), integer(plan.longest.as_millis()));
             let start = START.with([job.into(), now_ms.into(), longest_ms.into()]);
-            (true, vec![abandon(job, now_ms), start, forget(job)])
+            (known, vec![abandon(job, now_ms), start, forget(job)])
         };
-        let running = RUNNING.with([job.into()]);
-        let (_, done) = self.tables.change(vec![running], decide).await?;
+        let reads = vec![NEWEST.with([job.into()]), DONE.with([job.into()])];
+        let (known, done) = self.tables.change(reads, decide).await?;
+        let known = known?;
         let row = done.get(1).and_then(|started| started.rows.first());
         let id = row.map(|row| row.get(0)).transpose()?;
-        Ok(id.map(|id| Started { id }))
+        Ok(Turn {
+            run: id.map(|id| Started { id }),
+            started_ms: known.started_ms,
+            done_ms: known.done_ms,
+        })
     }
 
-    /// Notes what came of a run. What is said of it is for people, and names none.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn end(
-        &self,
-        run: &Started,
-        now_ms: u64,
-        is_done: bool,
-        said: &str,
-    ) -> Result<(), StoreError> {
-        let state = if is_done { 1 } else { 2 };
-        let said: String = said.chars().take(TEXT_CHARS_MAX).collect();
+    /// Notes the end of a run.
+    pub(crate) async fn end(&self, run: &Started, end: End) -> Result<(), StoreError> {
         let end = END.with([
             run.id.into(),
-            integer(now_ms).into(),
-            state.into(),
-            said.into(),
+            integer(end.at_ms).into(),
+            end.came.number().into(),
+            shortened(&end.said).into(),
         ]);
         self.tables.write(vec![end]).await.map(drop)
     }
 
-    /// The last runs of a job, the newest first.
+    /// Notes a run that is over and had no turn.
+    pub(crate) async fn note(
+        &self,
+        job: &'static str,
+        started_ms: u64,
+        end: End,
+    ) -> Result<(), StoreError> {
+        let note = NOTE.with([
+            job.into(),
+            integer(started_ms).into(),
+            integer(end.at_ms).into(),
+            end.came.number().into(),
+            shortened(&end.said).into(),
+        ]);
+        self.tables.write(vec![note, forget(job)]).await.map(drop)
+    }
+
+    /// The last runs, the newest first: of one job, or of all.
     ///
     /// # Errors
     ///
     /// What the store says.
-    pub async fn last(&self, job: &str, runs: u16) -> Result<Vec<Run>, StoreError> {
-        self.runs(LAST.with([job.into(), i64::from(runs).into()]))
-            .await
-    }
-
-    /// The last run of a job that did what it is for, however long ago.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn last_done(&self, job: &str) -> Result<Option<Run>, StoreError> {
-        Ok(self.runs(LAST_DONE.with([job.into()])).await?.pop())
-    }
-
-    async fn runs(&self, statement: Statement) -> Result<Vec<Run>, StoreError> {
-        let found = self.tables.read(vec![statement]).await?;
-        found
-            .iter()
-            .flat_map(|found| &found.rows)
-            .map(Run::of)
-            .collect()
+    pub async fn runs(&self, job: Option<&str>, max: u16) -> Result<Vec<Run>, StoreError> {
+        let job = job.unwrap_or_default();
+        let runs = RUNS.with([job.into(), i64::from(max).into()]);
+        let found = self.tables.read(vec![runs]).await?;
+        let rows = found.iter().flat_map(|found| &found.rows);
+        rows.map(Run::of).collect()
     }
 }
 
-/// Whether a run is going on. One whose start is further ahead than it may take was noted by a clock that was wrong.
-fn is_running(found: &[Outcome], now_ms: i64) -> bool {
-    let Some(row) = found.first().and_then(|found| found.rows.first()) else {
-        return false;
-    };
-    match (row.get::<i64>(0), row.get::<i64>(1)) {
-        (Ok(started_ms), Ok(longest_ms)) => {
-            now_ms.saturating_sub(started_ms).saturating_abs() < longest_ms
+/// What the history says of a job.
+#[derive(Default)]
+struct Known {
+    started_ms: Option<u64>,
+    /// The last run has no end, and may take so many milliseconds.
+    running: Option<u64>,
+    done_ms: Option<u64>,
+}
+
+impl Known {
+    fn of(found: &[Outcome]) -> Result<Self, StoreError> {
+        let first = |index: usize| {
+            found
+                .get(index)
+                .and_then(|found: &Outcome| found.rows.first())
+        };
+        let mut known = Self::default();
+        if let Some(row) = first(0) {
+            known.started_ms = Some(row.get::<i64>(0)?.unsigned_abs());
+            let is_running = Came::of(row.get(2)?) == Came::Running;
+            let longest_ms = row.get::<i64>(1)?.unsigned_abs();
+            known.running = is_running.then_some(longest_ms);
         }
-        _ => false,
+        if let Some(row) = first(1) {
+            known.done_ms = row.get::<Option<i64>>(0)?.map(i64::unsigned_abs);
+        }
+        Ok(known)
     }
+
+    fn is_going_on(&self, now_ms: u64) -> bool {
+        let run = self.running.zip(self.started_ms);
+        run.is_some_and(|(longest_ms, started_ms)| is_going_on(longest_ms, started_ms, now_ms))
+    }
+}
+
+fn shortened(said: &str) -> String {
+    said.chars().take(TEXT_CHARS_MAX).collect()
 }
 
 fn abandon(job: &'static str, now_ms: i64) -> Statement {
@@ -241,40 +318,98 @@ fn integer(ms: impl TryInto<i64>) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use sluice_store::testing::Database;
 
+    use super::super::Whose;
     use super::*;
 
-    const MINUTE: Duration = Duration::from_mins(1);
     const T0: u64 = 1_751_000_000_000;
+    const SECOND: u64 = 1_000;
+
+    /// A job that may take 60 seconds, and is due every 90.
+    fn plan(name: &'static str) -> Plan {
+        Plan {
+            name,
+            every: Duration::from_secs(90),
+            longest: Duration::from_mins(1),
+            whose: Whose::Any,
+        }
+    }
+
+    fn end(at_ms: u64, came: Came, said: &str) -> End {
+        End {
+            at_ms,
+            came,
+            said: said.to_owned(),
+        }
+    }
+
+    async fn start(history: &History, job: &'static str, now_ms: u64) -> Option<Started> {
+        history.start(plan(job), now_ms).await.unwrap().run
+    }
 
     /// A run that has come to its end.
-    async fn run(history: &History, job: &'static str, now_ms: u64, is_done: bool, said: &str) {
-        let run = history.start(job, now_ms, MINUTE).await.unwrap().unwrap();
-        history.end(&run, now_ms + 7, is_done, said).await.unwrap();
+    async fn run(history: &History, job: &'static str, now_ms: u64, came: Came, said: &str) {
+        let run = start(history, job, now_ms).await.unwrap();
+        history
+            .end(&run, end(now_ms + 7, came, said))
+            .await
+            .unwrap();
     }
 
     async fn runs_are_kept_by_job(database: &Database) {
         let place = database.fresh();
         let history = History::open(&place.open().await).await.unwrap();
-        assert_eq!(history.last("sweep", 10).await.unwrap(), []);
-        assert_eq!(history.last_done("sweep").await.unwrap(), None);
-        run(&history, "sweep", T0, true, "12 bodies").await;
-        run(&history, "token", T0 + 1, false, "Meta did not answer").await;
-        run(&history, "sweep", T0 + 100, false, &"é".repeat(400)).await;
-        let runs = history.last("sweep", 10).await.unwrap();
-        let told = |run: &Run| (run.started_ms, run.ended_ms, run.came, run.said.clone());
+        assert_eq!(history.runs(None, 10).await.unwrap(), []);
+        run(&history, "sweep", T0, Came::Done, "12 bodies").await;
+        run(
+            &history,
+            "token",
+            T0 + 1,
+            Came::Failed,
+            "Meta did not answer",
+        )
+        .await;
+        let long = "é".repeat(400);
+        run(&history, "sweep", T0 + 90 * SECOND, Came::Failed, &long).await;
+        let noted = end(T0 + 91 * SECOND, Came::Done, "2 were read");
+        history.note("secrets", T0 + 2, noted).await.unwrap();
+        let runs = history.runs(None, 10).await.unwrap();
+        let told = |run: &Run| {
+            (
+                run.job.clone(),
+                run.started_ms - T0,
+                run.came,
+                run.said.clone(),
+            )
+        };
+        let told: Vec<_> = runs.iter().map(told).collect();
         let expected = [
-            (T0 + 100, Some(T0 + 107), Came::Failed, "é".repeat(300)),
-            (T0, Some(T0 + 7), Came::Done, "12 bodies".to_owned()),
+            ("secrets", 2, Came::Done, "2 were read"),
+            ("sweep", 90 * SECOND, Came::Failed, &long[..600]),
+            ("token", 1, Came::Failed, "Meta did not answer"),
+            ("sweep", 0, Came::Done, "12 bodies"),
         ];
-        assert_eq!(runs.iter().map(told).collect::<Vec<_>>(), expected);
-        assert_eq!(history.last("sweep", 1).await.unwrap(), runs[..1]);
-        assert_eq!(
-            history.last_done("sweep").await.unwrap().as_ref(),
-            Some(&runs[1])
-        );
-        assert_eq!(history.last_done("token").await.unwrap(), None);
+        let expected =
+            expected.map(|(job, at, came, said)| (job.to_owned(), at, came, said.to_owned()));
+        assert_eq!(told, expected);
+        let ends: Vec<_> = runs.iter().map(|run| run.ended_ms.unwrap() - T0).collect();
+        assert_eq!(ends, [91 * SECOND, 90 * SECOND + 7, 8, 7]);
+        let sweeps = history.runs(Some("sweep"), 10).await.unwrap();
+        assert_eq!(sweeps, [runs[1].clone(), runs[3].clone()]);
+        assert_eq!(history.runs(Some("sweep"), 1).await.unwrap(), runs[1..2]);
+        let turn = history
+            .start(plan("sweep"), T0 + 91 * SECOND)
+            .await
+            .unwrap();
+        let known = Turn {
+            run: None,
+            started_ms: Some(T0 + 90 * SECOND),
+            done_ms: Some(T0 + 7),
+        };
+        assert_eq!(turn, known, "it is not due");
     }
 
     async fn one_run_at_a_time(database: &Database) {
@@ -284,60 +419,72 @@ mod tests {
         let mut starts = Vec::new();
         for history in [&one, &other, &one, &other] {
             let history = history.clone();
-            let start = async move { history.start("sweep", T0, MINUTE).await.unwrap() };
-            starts.push(tokio::spawn(start));
+            starts.push(tokio::spawn(
+                async move { start(&history, "sweep", T0).await },
+            ));
         }
         let mut started = Vec::new();
         for start in starts {
             started.extend(start.await.unwrap());
         }
         assert_eq!(started.len(), 1);
-        assert_ne!(other.start("token", T0, MINUTE).await.unwrap(), None);
+        assert_ne!(start(&other, "token", T0).await, None);
         // Clocks of gateways differ a little.
-        for now_ms in [T0 - 1_000, T0 + 59_999] {
-            assert_eq!(other.start("sweep", now_ms, MINUTE).await.unwrap(), None);
+        for now_ms in [T0 - SECOND, T0 + 60 * SECOND - 1] {
+            assert_eq!(start(&other, "sweep", now_ms).await, None);
         }
-        one.end(&started[0], T0 + 60_000, true, "").await.unwrap();
-        assert_ne!(
-            other.start("sweep", T0 + 60_000, MINUTE).await.unwrap(),
-            None
-        );
+        let ended = end(T0 + 60 * SECOND, Came::Done, "");
+        one.end(&started[0], ended).await.unwrap();
+        // Whoever comes after it has nothing to do before the job is due again.
+        assert_eq!(start(&other, "sweep", T0 + 90 * SECOND - 1).await, None);
+        assert_ne!(start(&other, "sweep", T0 + 90 * SECOND).await, None);
     }
 
     async fn a_run_of_a_dead_gateway_is_abandoned(database: &Database) {
         let place = database.fresh();
         let history = History::open(&place.open().await).await.unwrap();
-        let dead = history.start("sweep", T0, MINUTE).await.unwrap().unwrap();
+        let dead = start(&history, "sweep", T0).await.unwrap();
         // A clock that was a year ahead leaves a run that starts in a year.
         let late = T0 + 31_536_000_000;
-        for (now_ms, start_ms) in [(T0 + 60_000, T0), (late, T0 + 60_000), (T0 + 70_000, late)] {
-            assert_ne!(history.start("sweep", now_ms, MINUTE).await.unwrap(), None);
-            let run = &history.last("sweep", 2).await.unwrap()[1];
+        for (now_ms, start_ms) in [
+            (T0 + 90 * SECOND, T0),
+            (late, T0 + 90 * SECOND),
+            (T0 + 100 * SECOND, late),
+        ] {
+            assert_ne!(start(&history, "sweep", now_ms).await, None);
+            let run = &history.runs(Some("sweep"), 2).await.unwrap()[1];
             assert_eq!((run.started_ms, run.came), (start_ms, Came::Abandoned));
         }
         // Its end comes too late to count.
-        history
-            .end(&dead, T0 + 70_000, true, "done after all")
-            .await
-            .unwrap();
-        assert_eq!(history.last_done("sweep").await.unwrap(), None);
+        let after_all = end(T0 + 100 * SECOND, Came::Done, "done after all");
+        history.end(&dead, after_all).await.unwrap();
+        let turn = history.start(plan("sweep"), T0).await.unwrap();
+        assert_eq!(turn.done_ms, None);
     }
 
     async fn runs_are_bounded(database: &Database) {
         let place = database.fresh();
         let history = History::open(&place.open().await).await.unwrap();
-        run(&history, "token", T0, false, "").await;
-        run(&history, "sweep", T0, true, "the one that was done").await;
+        run(&history, "token", T0, Came::Failed, "").await;
+        run(&history, "sweep", T0, Came::Done, "the one that was done").await;
         for later in 1..=210 {
-            run(&history, "sweep", T0 + later, false, "").await;
+            let now_ms = T0 + later * 90 * SECOND;
+            run(&history, "sweep", now_ms, Came::Failed, "").await;
         }
-        let runs = history.last("sweep", 1_000).await.unwrap();
-        let starts: Vec<u64> = runs.iter().map(|run| run.started_ms - T0).collect();
+        let runs = history.runs(Some("sweep"), 1_000).await.unwrap();
+        let starts = runs.iter().map(|run| (run.started_ms - T0) / (90 * SECOND));
         let expected: Vec<u64> = (11..=210).rev().chain([0]).collect();
-        assert_eq!(starts, expected);
-        let done = history.last_done("sweep").await.unwrap().unwrap();
-        assert_eq!(done.said, "the one that was done");
-        assert_eq!(history.last("token", 10).await.unwrap().len(), 1);
+        assert_eq!(starts.collect::<Vec<_>>(), expected);
+        assert_eq!(runs.last().unwrap().said, "the one that was done");
+        for later in 0..210 {
+            let noted = end(T0 + later, Came::Done, "");
+            history.note("secrets", T0, noted).await.unwrap();
+        }
+        assert_eq!(
+            history.runs(Some("secrets"), 1_000).await.unwrap().len(),
+            200
+        );
+        assert_eq!(history.runs(Some("token"), 10).await.unwrap().len(), 1);
     }
 
     async fn all(database: Database) {

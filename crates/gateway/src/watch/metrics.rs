@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sluice_journal::Tally;
 
+use super::jobs::JobMetrics;
 use super::process::Process;
 use super::series::Series;
 
@@ -122,8 +123,8 @@ pub(crate) struct Door {
     pub(crate) status: u16,
 }
 
-type Number = Gauge<f64, AtomicU64>;
-type Count = Gauge<i64, AtomicI64>;
+pub(super) type Number = Gauge<f64, AtomicU64>;
+pub(super) type Count = Gauge<i64, AtomicI64>;
 
 /// A moment in milliseconds, in Unix seconds as a metric has them.
 #[expect(
@@ -174,6 +175,7 @@ pub(crate) struct Metrics {
     pub(crate) clock_in_doubt: Count,
     pub(crate) configuration_edited: Count,
     pub(crate) configuration_failed: Count,
+    pub(super) jobs: JobMetrics,
     pub(crate) configurations: Counter,
     pub(crate) configured: Number,
 }
@@ -221,6 +223,7 @@ impl Metrics {
             clock_in_doubt: Count::default(),
             configuration_edited: Count::default(),
             configuration_failed: Count::default(),
+            jobs: JobMetrics::default(),
             configurations: Counter::default(),
             configured: Number::default(),
         };
@@ -237,6 +240,7 @@ impl Metrics {
         it.register_lanes(registry);
         it.register_journal(registry);
         it.register_doors(registry);
+        it.jobs.register(registry);
         it.registry = root;
         it
     }

@@ -7,6 +7,7 @@ mod begin;
 mod doors;
 mod exposition;
 mod format;
+mod jobs;
 mod lanes;
 mod lines;
 mod metrics;
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::doubt::Doubt;
 pub(crate) use doors::{FoundInRequest, Guesses};
 pub(crate) use format::Format;
+pub(crate) use jobs::JobEnd;
 use lanes::KnownLane;
 use lines::{Lines, Subject, Sum};
 use metrics::Metrics;
@@ -52,6 +54,8 @@ pub(crate) struct Watch {
     /// It was told that the journal takes nothing until the next start.
     is_lost: Arc<AtomicBool>,
     is_skewed: Arc<AtomicBool>,
+    /// Why the store cannot be used, as it was told.
+    records: Arc<Mutex<Option<String>>>,
 }
 
 impl Watch {
@@ -64,6 +68,7 @@ impl Watch {
             is_failing: Arc::default(),
             is_lost: Arc::default(),
             is_skewed: Arc::default(),
+            records: Arc::default(),
         }
     }
 

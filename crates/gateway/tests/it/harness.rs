@@ -192,8 +192,8 @@ impl TestGateway {
         std::fs::create_dir(&copy).unwrap();
         for file in std::fs::read_dir(self.journal()).unwrap() {
             let file = file.unwrap();
-            // The index of the log is memory of the process that is killed.
-            if file.file_name() != "journal.db-shm" {
+            // The index of a log is memory of the process that is killed.
+            if !file.file_name().to_string_lossy().ends_with("-shm") {
                 std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
             }
         }
@@ -402,8 +402,12 @@ impl TestGateway {
         self.stop().await;
         let audit = Books::open(&self.journal()).unwrap().audit().unwrap();
         assert!(audit.balanced, "{audit:?}");
-        for file in std::fs::read_dir(self.journal()).unwrap() {
-            let path = file.unwrap().path();
+        let files = std::fs::read_dir(self.journal()).unwrap();
+        let paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        for name in ["journal.db", "records.db"] {
+            assert!(paths.contains(&self.journal().join(name)), "{paths:?}");
+        }
+        for path in paths {
             let bytes = std::fs::read(&path).unwrap();
             for clear in CLEAR.iter().chain(&[KEY, OTHER_KEY, TOKEN]) {
                 let is_there = bytes

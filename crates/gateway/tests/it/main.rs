@@ -18,6 +18,7 @@ mod graph_door;
 mod graph_errors;
 mod harness;
 mod http;
+mod jobs;
 mod lanes;
 mod merged;
 mod messaging;

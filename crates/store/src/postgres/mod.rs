@@ -74,6 +74,11 @@ impl Postgres {
         Ok(store)
     }
 
+    /// Closes its connections.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
     async fn check_server(&self) -> Result<(), StoreError> {
         let lease = self.pool.take("store").await?;
         let asked = own(

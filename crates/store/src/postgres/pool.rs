@@ -94,7 +94,16 @@ impl Pool {
     /// Takes a connection back on which no transaction is open.
     pub(super) fn give_back(&self, lease: Lease<'_>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(lease.session);
+        if !self.turns.is_closed() {
+            idle.push(lease.session);
+        }
+    }
+
+    /// Closes connections that are idle, and the others when they are given back or up; opens no more.
+    pub(super) fn close(&self) {
+        self.turns.close();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.clear();
     }
 
     async fn connect(&self, owner: &'static str) -> Result<Session, StoreError> {

@@ -40,7 +40,31 @@ const BUSY_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Write,
+    /// Beside the writer of the same program.
     Read,
+    /// Beside another program, or without one: nothing is changed, but as the last one it clears away the log.
+    Look,
+}
+
+/// Finds the store's file, for reading only; `None` where there is none.
+pub(super) fn look(folder: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let path = match folder.canonicalize() {
+        Ok(folder) => folder.join(FILE),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refused(folder, &error)),
+    };
+    match path.symlink_metadata() {
+        Ok(file) if file.is_file() => {}
+        Ok(_) => return Err(no_file(&path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refused(&path, &error)),
+    }
+    let failed = |error| fault("store", "open", &error);
+    let conn = connect(&path, Access::Look).map_err(failed)?;
+    if is_store(&conn).map_err(failed)? {
+        return Ok(Some(path));
+    }
+    Err(anothers(&path))
 }
 
 /// Opens the store's file for the writer, or makes it; its path is free of links.
@@ -106,10 +130,7 @@ fn keep_private(path: &Path) -> Result<(), StoreError> {
             continue;
         };
         if !found.is_file() {
-            return Err(StoreError::Refused(format!(
-                "{} is no file but something else, such as a link; move it away",
-                file.display()
-            )));
+            return Err(no_file(&file));
         }
         if found.mode() & OTHERS != 0 {
             std::fs::set_permissions(&file, Permissions::from_mode(PRIVATE))
@@ -122,7 +143,7 @@ fn keep_private(path: &Path) -> Result<(), StoreError> {
 /// Opens the file, whatever is in it.
 pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let mode = match access {
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Write | Access::Look => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     // No SQLITE_OPEN_URI: a folder's name may hold a question mark. No mutex: a connection is used by one thread at
@@ -141,24 +162,45 @@ pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connectio
              PRAGMA journal_size_limit = 16777216;",
         )?;
     }
+    if access == Access::Look {
+        conn.execute_batch("PRAGMA query_only = ON")?;
+    }
     Ok(conn)
 }
 
 /// Refuses another program's database, and marks an empty one as a store.
 fn check_kind(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| fault("store", "open", &error);
-    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-    if number("PRAGMA application_id").map_err(failed)? == APPLICATION_ID {
+    if is_store(conn).map_err(failed)? {
         return Ok(());
     }
-    if number("SELECT count(*) FROM sqlite_schema").map_err(failed)? > 0 {
-        return Err(StoreError::Refused(format!(
-            "{} is the database of another program; move it away",
-            path.display()
-        )));
+    if number(conn, "SELECT count(*) FROM sqlite_schema").map_err(failed)? > 0 {
+        return Err(anothers(path));
     }
     conn.pragma_update(None, "application_id", APPLICATION_ID)
         .map_err(failed)
+}
+
+fn is_store(conn: &Connection) -> rusqlite::Result<bool> {
+    Ok(number(conn, "PRAGMA application_id")? == APPLICATION_ID)
+}
+
+fn number(conn: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    conn.query_row(sql, [], |row| row.get(0))
+}
+
+fn anothers(path: &Path) -> StoreError {
+    StoreError::Refused(format!(
+        "{} is the database of another program; move it away",
+        path.display()
+    ))
+}
+
+fn no_file(path: &Path) -> StoreError {
+    StoreError::Refused(format!(
+        "{} is no file but something else, such as a link; move it away",
+        path.display()
+    ))
 }
 
 fn refused(path: &Path, error: &io::Error) -> StoreError {

@@ -27,9 +27,13 @@ use writer::Writer;
 /// Reads that run at the same time. More wait for their turn.
 const READERS: usize = 4;
 
+/// Whether steps were noted at all.
+const NOTED: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'store_step'";
+
 /// A store in a file.
 pub(crate) struct Sqlite {
-    writer: Writer,
+    /// `None` for one that is only read.
+    writer: Option<Writer>,
     readers: Arc<Readers>,
     /// How long a call may take, waiting included.
     answer_max: Duration,
@@ -38,6 +42,7 @@ pub(crate) struct Sqlite {
 /// Connections that read, and are idle.
 struct Readers {
     path: PathBuf,
+    access: Access,
     turns: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
@@ -46,20 +51,68 @@ impl Sqlite {
     /// Opens `records.db` in a folder, or makes it. Blocks.
     pub(crate) fn open(folder: &Path, answer_max: Duration) -> Result<Self, StoreError> {
         let (path, conn) = file::open(folder)?;
-        Ok(Self {
-            writer: Writer::start(conn)?,
+        let writer = Some(Writer::start(conn)?);
+        Ok(Self::new(writer, path, Access::Read, answer_max))
+    }
+
+    /// Opens `records.db` in a folder to read it, if there is one. Blocks.
+    pub(crate) fn look(folder: &Path, answer_max: Duration) -> Result<Option<Self>, StoreError> {
+        let path = file::look(folder)?;
+        Ok(path.map(|path| Self::new(None, path, Access::Look, answer_max)))
+    }
+
+    fn new(writer: Option<Writer>, path: PathBuf, access: Access, answer_max: Duration) -> Self {
+        Self {
+            writer,
             readers: Arc::new(Readers {
                 path,
+                access,
                 turns: Arc::new(Semaphore::new(READERS)),
                 idle: Mutex::new(Vec::new()),
             }),
             answer_max,
-        })
+        }
+    }
+
+    /// Closes the file once the calls that have begun are done.
+    pub(crate) async fn close(&self) {
+        let mut ended = Vec::new();
+        for _ in 0..READERS {
+            ended.extend(self.readers.turns.acquire().await);
+        }
+        self.readers.turns.close();
+        let idle = &self.readers.idle;
+        idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 
     pub(crate) async fn migrate(&self, owner: Owner) -> Result<(), StoreError> {
+        if self.writer.is_none() {
+            return self.lacks_nothing(owner).await;
+        }
         self.on_writer(owner.name, MIGRATION_MAX, move |conn| migrate(conn, &owner))
             .await
+    }
+
+    /// Refuses tables that lack a step, where none can be taken.
+    async fn lacks_nothing(&self, owner: Owner) -> Result<(), StoreError> {
+        let noted = self.read(owner.name, vec![own(NOTED, Vec::new())]).await?;
+        let mut taken: Vec<String> = Vec::new();
+        if noted.iter().any(|noted| !noted.rows.is_empty()) {
+            let asked = own(TAKEN, vec![owner.name.into()]);
+            let found = self.read(owner.name, vec![asked]).await?;
+            let rows = found.iter().flat_map(|found| &found.rows);
+            taken = rows.map(|row| row.get(0)).collect::<Result<_, _>>()?;
+        }
+        if missing(&owner, &taken)?.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Refused(format!(
+            "the tables of {} were made by an older version of Sluice, or not yet: start the gateway once",
+            owner.name
+        )))
     }
 
     pub(crate) async fn write(
@@ -98,7 +151,11 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (caller, call) = Call::new();
-        let answer = self.writer.submit(owner, call, work)?;
+        let Some(writer) = &self.writer else {
+            let fault = Fault::of(owner, "call", None, "it was opened to read only");
+            return Err(StoreError::Broken(fault));
+        };
+        let answer = writer.submit(owner, call, work)?;
         let told = tokio::time::timeout(answer_max, answer).await;
         drop(caller);
         match told {
@@ -124,8 +181,8 @@ impl Sqlite {
         owner: &'static str,
         statements: Vec<Statement>,
     ) -> Result<Vec<Outcome>, StoreError> {
-        // The semaphore is never closed.
         let turn = Arc::clone(&self.readers.turns).acquire_owned().await;
+        let turn = turn.map_err(|_closed| writer::is_gone(owner))?;
         let readers = Arc::clone(&self.readers);
         let (caller, call) = Call::new();
         let read = tokio::task::spawn_blocking(move || {
@@ -170,7 +227,7 @@ impl Readers {
             .pop();
         match idle {
             Some(conn) => Ok(conn),
-            None => connect(&self.path, Access::Read),
+            None => connect(&self.path, self.access),
         }
     }
 
@@ -200,11 +257,6 @@ fn migrate(conn: &Connection, owner: &Owner) -> Result<(), StoreError> {
     let failed = |error| fault(owner.name, "migration", &error);
     conn.execute_batch(&Dialect::Sqlite.write(NOTES))
         .map_err(failed)?;
-    let own = |text, parameters| Statement {
-        name: "migration",
-        text,
-        parameters,
-    };
     let taken = run(conn, owner.name, &own(TAKEN, vec![owner.name.into()]))?;
     let taken: Result<Vec<String>, _> = taken.rows.iter().map(|row| row.get(0)).collect();
     let known = things(conn).map_err(failed)?;
@@ -229,6 +281,15 @@ fn migrate(conn: &Connection, owner: &Owner) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The store's own statement.
+fn own(text: &'static str, parameters: Vec<Value>) -> Statement {
+    Statement {
+        name: "migration",
+        text,
+        parameters,
+    }
 }
 
 fn is_foreign(thing: &str, owner: &str) -> bool {

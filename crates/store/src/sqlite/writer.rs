@@ -34,6 +34,13 @@ struct Job {
     work: Work,
 }
 
+/// What the thread is told.
+enum Order {
+    Run(Job),
+    /// To end, and to say so when the file is closed.
+    Close(oneshot::Sender<()>),
+}
+
 /// The call that runs now.
 type Running = Arc<Mutex<Option<Call>>>;
 
@@ -42,7 +49,7 @@ type Told<T> = Result<Result<T, StoreError>, Box<dyn Any + Send>>;
 
 /// The way to the thread. It ends when this is dropped and all calls are answered.
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Writer {
@@ -55,12 +62,12 @@ impl Writer {
         };
         conn.progress_handler(LOOK_EVERY, Some(is_given_up))
             .map_err(|error| fault("store", "open", &error))?;
-        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let (orders, waiting) = mpsc::channel(WAITING_MAX);
         thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write(&conn, &running, waiting))
+            .spawn(move || write(conn, &running, waiting))
             .map_err(|error| StoreError::Refused(format!("no thread can be started: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { orders })
     }
 
     /// Hands a call to the thread.
@@ -85,7 +92,7 @@ impl Writer {
             });
             (is_good, reply)
         });
-        match self.jobs.try_send(Job { call, work }) {
+        match self.orders.try_send(Order::Run(Job { call, work })) {
             Ok(()) => Ok(receiver),
             Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Unavailable(Fault::of(
                 owner,
@@ -96,23 +103,40 @@ impl Writer {
             Err(mpsc::error::TrySendError::Closed(_)) => Err(is_gone(owner)),
         }
     }
+
+    /// Ends the thread once the calls before are done. Returns when the file is closed.
+    pub(super) async fn close(&self) {
+        let (told, closed) = oneshot::channel();
+        if self.orders.send(Order::Close(told)).await.is_ok() {
+            // An error is a thread that has ended already.
+            let _ended = closed.await;
+        }
+    }
 }
 
-/// The thread has ended, which it does only with the program.
+/// The thread has ended, because it was told to.
 pub(super) fn is_gone(owner: &'static str) -> StoreError {
     StoreError::Unavailable(Fault::of(owner, "call", None, "the store is closed"))
 }
 
-fn write(conn: &Connection, running: &Running, mut waiting: mpsc::Receiver<Job>) {
-    while let Some(first) = waiting.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP_MAX
-            && let Ok(job) = waiting.try_recv()
-        {
-            group.push(job);
+fn write(conn: Connection, running: &Running, mut waiting: mpsc::Receiver<Order>) {
+    let mut closed = None;
+    while closed.is_none() {
+        let Some(first) = waiting.blocking_recv() else {
+            return;
+        };
+        let (mut group, mut next) = (Vec::new(), Some(first));
+        while let Some(order) = next.take() {
+            match order {
+                Order::Run(job) => group.push(job),
+                Order::Close(told) => closed = Some(told),
+            }
+            if group.len() < GROUP_MAX && closed.is_none() {
+                next = waiting.try_recv().ok();
+            }
         }
         let mut replies = Vec::with_capacity(group.len());
-        let committed = commit(conn, running, group, &mut replies);
+        let committed = commit(&conn, running, group, &mut replies);
         if committed.is_err() && !conn.is_autocommit() {
             // When this fails as well, so does the next BEGIN, and its calls are told.
             let _failed = conn.execute_batch("ROLLBACK");
@@ -120,6 +144,11 @@ fn write(conn: &Connection, running: &Running, mut waiting: mpsc::Receiver<Job>)
         for reply in replies {
             reply(committed.clone());
         }
+    }
+    drop(conn);
+    if let Some(told) = closed {
+        // Who waited for it may have gone.
+        let _gone = told.send(());
     }
 }
 

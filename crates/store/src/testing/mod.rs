@@ -151,6 +151,7 @@ pub async fn obeys_the_laws(database: &Database) {
     together::changes_follow_each_other(&database.fresh()).await;
     together::opposite_orders_all_succeed(&database.fresh()).await;
     together::a_dropped_call_holds_nothing(&database.fresh()).await;
+    together::a_closed_store_is_closed_for_all(&database.fresh()).await;
     migrations::owners_come_in_any_order(&database.fresh()).await;
     migrations::many_programs_start_at_once(&database.fresh()).await;
     migrations::newer_and_edited_tables_are_refused(&database.fresh()).await;

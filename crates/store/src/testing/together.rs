@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use super::{ADD, COUNT, Fresh, INSERT, all, at_once, count};
-use crate::{Sql, Statement, Tables};
+use crate::{Sql, Statement, StoreError, Tables};
 
 /// Takes a while.
 const WHILE: Sql<0> = Sql::new(
@@ -123,4 +123,20 @@ pub(super) async fn a_dropped_call_holds_nothing(place: &Fresh) {
     assert_eq!(count(&one, "c").await, Some(40));
     // Each was done wholly or not at all.
     assert_eq!(count(&one, "a").await, count(&one, "b").await);
+}
+
+pub(super) async fn a_closed_store_is_closed_for_all(place: &Fresh) {
+    let (store, other) = (place.open().await, place.law().await);
+    let tables = store.tables(super::LAW).await.unwrap();
+    tables.write(vec![add("a")]).await.unwrap();
+    store.close().await;
+    store.close().await;
+    let write = tables.write(vec![add("a")]).await;
+    assert!(
+        matches!(write, Err(StoreError::Unavailable(_))),
+        "{write:?}"
+    );
+    let read = tables.read(vec![COUNT.with(["a".into()])]).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert_eq!(count(&other, "a").await, Some(1));
 }

@@ -98,6 +98,55 @@ async fn another_programs_database_is_refused() {
 }
 
 #[tokio::test]
+async fn a_look_reads_what_is_there_and_makes_nothing() {
+    const SHOP: Owner = Owner {
+        name: "shop",
+        steps: &["CREATE TABLE shop_order (name {text}) {strict}"],
+    };
+    const PUT: Sql<1> = Sql::new("put", "INSERT INTO shop_order (name) VALUES ($1)");
+    const ALL: Sql<0> = Sql::new("all", "SELECT name FROM shop_order");
+    let folder = TempDir::new().unwrap();
+    for missing in [folder.path(), &folder.path().join("nowhere")] {
+        assert!(Store::look(missing).await.unwrap().is_none());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let store = Store::open(Place::Folder(folder.path())).await.unwrap();
+    let look = Store::look(folder.path()).await.unwrap().unwrap();
+    let error = look.tables(SHOP).await.err().unwrap();
+    assert!(
+        matches!(&error, StoreError::Refused(why) if why.contains("start the gateway once")),
+        "{error}"
+    );
+    let tables = store.tables(SHOP).await.unwrap();
+    let put = || vec![PUT.with(["order-1".into()])];
+    tables.write(put()).await.unwrap();
+    let looked = look.tables(SHOP).await.unwrap();
+    let found = looked.read(vec![ALL.with([])]).await.unwrap();
+    assert_eq!(found[0].rows[0].get::<String>(0).unwrap(), "order-1");
+    let told = [
+        looked.write(put()).await,
+        looked.read(put()).await,
+        looked
+            .change(put(), |_| ((), Vec::new()))
+            .await
+            .map(|(_, done)| done),
+    ];
+    for told in told {
+        assert!(matches!(told, Err(StoreError::Broken(_))), "{told:?}");
+    }
+    // Without the program that writes.
+    store.close().await;
+    let found = looked.read(vec![ALL.with([])]).await.unwrap();
+    assert_eq!(found[0].rows.len(), 1);
+    look.close().await;
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["records.db"]);
+    std::fs::write(folder.path().join("records.db"), "no database").unwrap();
+    assert!(Store::look(folder.path()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_step_with_foreign_names_or_loose_tables_is_refused() {
     let steps: [&'static [&'static str]; 3] = [
         &["CREATE TABLE shop_order (id {id})"],

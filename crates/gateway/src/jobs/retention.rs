@@ -1,0 +1,154 @@
+//! Deletes the bodies of events that are finished, and records that are of no use any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_journal::Journal;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Job, Outcome, Plan, Whose, Work};
+use crate::roster::Snapshots;
+use crate::time::Time;
+
+/// What is kept goes by the time that is believed.
+pub(crate) struct Retention {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<Time>,
+    /// How long bodies of finished events are kept, among the rest.
+    pub(crate) snapshots: Snapshots,
+}
+
+impl Job for Retention {
+    fn plan(&self) -> Plan {
+        Plan {
+            name: "retention",
+            every: Duration::from_hours(1),
+            longest: Duration::from_mins(50),
+            whose: Whose::Any,
+        }
+    }
+
+    fn run<'a>(&'a self, stop: &'a CancellationToken) -> Work<'a> {
+        Box::pin(async move {
+            let swept = stop.run_until_cancelled(self.sweep()).await;
+            swept.unwrap_or_else(|| Err("it was ended".to_owned()))
+        })
+    }
+}
+
+impl Retention {
+    /// Not by a time that is in doubt: what is deleted does not come back.
+    async fn sweep(&self) -> Outcome {
+        if !self.clock.is_sure().await {
+            return Err("it is not sure what time it is, and nothing is deleted by it".to_owned());
+        }
+        match self.journal.sweep(self.kept()).await {
+            Ok(0) => Ok(None),
+            Ok(bodies) => {
+                info!(bodies, "deleted the bodies of events that are finished");
+                Ok(Some(format!("deleted {bodies} bodies")))
+            }
+            Err(error) => {
+                warn!(%error, "some old bodies or records could not be deleted");
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Which bodies are kept now.
+    fn kept(&self) -> sluice_journal::Retention {
+        let now_ms = self.clock.unix_ms();
+        let retention = self.snapshots.borrow().config.journal.retention;
+        if retention.is_zero() {
+            return sluice_journal::Retention::Needed { now_ms };
+        }
+        let kept_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+        sluice_journal::Retention::FinishedSince(now_ms.saturating_sub(kept_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_event::{DatasetId, Event, Findings, Moment, Rules, UserField};
+    use sluice_journal::{
+        Books, DeliveryReport, Embedded, Entry, EventKey, LaneId, LeaseLimits, Options,
+        Outcome as EventOutcome, SourceName, Start,
+    };
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::tests::LEAST;
+    use crate::roster::Roster;
+
+    /// Appends an event and settles it as delivered, two seconds after 1970.
+    async fn deliver(journal: &dyn Journal) {
+        let dataset = DatasetId::parse("1234567890123456").unwrap();
+        let id = LaneId {
+            dataset: dataset.clone(),
+            test_code: None,
+            is_replay: false,
+        };
+        let moment = Moment {
+            unix_ms: 1_000,
+            in_doubt: false,
+            entropy: [7; 10],
+        };
+        let event = Event::new("Lead", 1).user(UserField::Em, "jane@example.com");
+        let event = event.seal(&Rules::default(), moment, &mut Findings::new());
+        let entry = Entry {
+            dataset,
+            source: SourceName::parse("shop").unwrap(),
+            test_code: None,
+            accepted_ms: 1_000,
+            in_doubt: false,
+            start: Start::Waiting,
+            window_ms: None,
+            is_completed: false,
+            event: event.unwrap(),
+        };
+        journal.append(vec![entry]).await.unwrap();
+        let limits = LeaseLimits {
+            events_max: 1,
+            bytes_max: 1_000_000,
+            urgent_before_s: 0,
+            now_ms: 2_000,
+        };
+        let mut lease = journal.lease(&id, limits).await.unwrap();
+        let delivered = DeliveryReport {
+            at_ms: 2_000,
+            request: None,
+            outcomes: vec![(lease.events[0].key, EventOutcome::Delivered)],
+            ..DeliveryReport::default()
+        };
+        journal.settle(&mut lease, delivered).await.unwrap();
+    }
+
+    /// Whose clock leaps does not lose what is kept.
+    #[tokio::test]
+    async fn nothing_is_deleted_by_a_time_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal: Arc<dyn Journal> =
+            Arc::new(Embedded::open(folder.path(), Options::default()).unwrap());
+        deliver(&*journal).await;
+        let has_body = || {
+            let books = Books::open(folder.path()).unwrap();
+            books.event(EventKey(1)).unwrap().unwrap().json.is_some()
+        };
+        let clock = || Arc::new(SystemClock::default());
+        let mut job = Retention {
+            journal,
+            clock: Arc::new(Time::unheard(clock()).unwrap()),
+            snapshots: Roster::for_tests(LEAST).snapshots(),
+        };
+        let stop = CancellationToken::new();
+        let why = job.run(&stop).await.unwrap_err();
+        assert!(why.contains("not sure what time it is"), "{why}");
+        assert!(has_body());
+        job.clock = Arc::new(Time::sure(clock()));
+        let said = job.run(&stop).await.unwrap();
+        assert_eq!(said.as_deref(), Some("deleted 1 bodies"));
+        assert!(!has_body());
+        assert_eq!(job.run(&stop).await, Ok(None));
+    }
+}
