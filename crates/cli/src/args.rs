@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, check, completions, config_check, config_init, config_schema, dead, hash, man, sandbox,
-    send, serve, trial, waiting,
+    audit, check, completions, config_check, config_init, config_schema, dead, hash, jobs, man,
+    sandbox, send, serve, trial, waiting,
 };
 
 /// Self-hosted gateway for Meta's Conversions API
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Dead(dead::Arguments),
     /// List events that are not delivered yet, or give them up
     Waiting(waiting::Arguments),
+    /// List what the gateway did by the clock, and what came of it
+    Jobs(jobs::Arguments),
     /// Run a Graph API on this machine that answers as Meta's does, faults included
     Sandbox(sandbox::Arguments),
     /// Normalise and hash values of `user_data`, exactly as the gateway does

@@ -28,7 +28,7 @@ pub(crate) struct JournalOption {
 
 impl JournalOption {
     /// The folder.
-    fn folder(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
         // An empty variable counts as not set.
         let named = self.journal.as_ref();
         if let Some(folder) = named.filter(|path| !path.as_os_str().is_empty()) {

@@ -10,6 +10,7 @@ pub(crate) mod config_schema;
 pub(crate) mod dead;
 mod first_event;
 pub(crate) mod hash;
+pub(crate) mod jobs;
 pub(crate) mod man;
 mod running;
 pub(crate) mod sandbox;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Waiting(arguments) => waiting::run(&arguments),
+        Command::Jobs(arguments) => jobs::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -14,6 +14,7 @@ mod dead;
 mod explain;
 mod garbage;
 mod hash;
+mod jobs;
 mod journal;
 mod logs;
 mod run;
