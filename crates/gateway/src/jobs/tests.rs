@@ -139,6 +139,9 @@ async fn a_run_that_panics_or_hangs_harms_no_other() {
         let runs = ended(folder.path(), job).await;
         assert_eq!(runs.last(), Some(&(came, said.to_owned())));
     }
+    let bytes = std::fs::read(folder.path().join("records.db")).unwrap();
+    let value = b"jane.doe@example.com";
+    assert!(!bytes.windows(value.len()).any(|it| it == value));
 }
 
 #[tokio::test]
