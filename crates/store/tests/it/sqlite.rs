@@ -129,7 +129,7 @@ async fn a_look_reads_what_is_there_and_makes_nothing() {
         looked
             .change(put(), |_| ((), Vec::new()))
             .await
-            .map(|(_, done)| done),
+            .map(|((), done)| done),
     ];
     for told in told {
         assert!(matches!(told, Err(StoreError::Broken(_))), "{told:?}");
