@@ -7,10 +7,11 @@ use sluice_gateway::body_keys;
 use sluice_gateway::config::{
     Environment as _, Journal, ProcessEnvironment, SecretRef, TRIAL_FOLDER,
 };
-use sluice_journal::{BodyKeys, Books, JournalError, OpenError};
+use sluice_journal::{BodyKeys, EmbeddedLedger, JournalError, Ledger, OpenError};
 
 use crate::config_file::{self, ConfigOption};
 use crate::failure::Failure;
+use crate::trial;
 
 /// Where a gateway keeps its journal whose configuration does not say where.
 const DEFAULT: &str = "./sluice-data";
@@ -45,7 +46,7 @@ impl JournalOption {
 
     /// The keys that its bodies are encrypted with: those of the configuration, or of its variables where there is
     /// none.
-    pub(crate) fn body_keys(&self) -> Result<BodyKeys, Failure> {
+    fn body_keys(&self) -> Result<BodyKeys, Failure> {
         let journal = match self.config.path() {
             Some(file) => config_file::load(&file)?.config.journal,
             None => Journal {
@@ -58,9 +59,24 @@ impl JournalOption {
         body_keys(&journal, &ProcessEnvironment).map_err(|error| anyhow::Error::new(error).into())
     }
 
-    /// Opens the journal's books; makes nothing.
-    pub(crate) fn open(&self) -> Result<Books, Failure> {
-        Books::open(&self.folder()?).map_err(Failure::from)
+    /// Opens the journal for reading, and for what a person does about its events; makes nothing. Encrypted bodies
+    /// are not read.
+    pub(crate) fn open(&self) -> Result<Box<dyn Ledger>, Failure> {
+        self.open_with(BodyKeys::default())
+    }
+
+    /// The same, and encrypted bodies are read as far as their keys are known.
+    pub(crate) fn open_bodies(&self) -> Result<Box<dyn Ledger>, Failure> {
+        self.open_with(self.body_keys()?)
+    }
+
+    fn open_with(&self, keys: BodyKeys) -> Result<Box<dyn Ledger>, Failure> {
+        Ok(Box::new(EmbeddedLedger::open(&self.folder()?, keys)?))
+    }
+
+    /// Whether it is the journal of a trial: what was delivered went to the sandbox.
+    pub(crate) fn is_trial(&self) -> Result<bool, Failure> {
+        Ok(trial::is_trial(&self.folder()?))
     }
 }
 

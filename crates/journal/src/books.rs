@@ -46,6 +46,85 @@ fn sum(counts: &[u64]) -> Option<u64> {
     counts.try_fold(0_u64, u64::checked_add)
 }
 
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// Counted from the rows; copies and rejected events, which have none, from the tallies.
+    pub tally: Tally,
+    /// Whether every event that came in was accepted, a copy or rejected, every accepted one is in exactly one
+    /// state, and the tallies say the same as the rows.
+    pub balanced: bool,
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// The same per dataset, source and event name.
+    pub groups: Vec<AuditGroup>,
+    /// What came in, per dataset and source.
+    pub sources: Vec<AuditSource>,
+    /// Rejected events per dataset, source, event name and code.
+    pub rejected: Vec<CodeCount>,
+}
+
+/// The books of one dataset, source and event name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditGroup {
+    /// Where the events go.
+    pub dataset: String,
+    /// Where they came from.
+    pub source: String,
+    /// `event_name`
+    pub event_name: String,
+    /// Counted from the rows.
+    pub rows: Tally,
+    /// Counted on the way.
+    pub counted: Tally,
+}
+
+impl AuditGroup {
+    /// Whether rows and tallies agree.
+    pub fn balances(&self) -> bool {
+        self.rows == self.counted && books_balance(&self.rows) && books_balance(&self.counted)
+    }
+}
+
+/// What came in from a source for a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSource {
+    /// Where the events were meant to go.
+    pub dataset: String,
+    /// Where they came from.
+    pub source: String,
+    /// How many came in, as they were counted when they were read.
+    pub received: u64,
+    /// How many of them were accepted, by the rows.
+    pub accepted: u64,
+    /// How many were copies.
+    pub duplicate: u64,
+    /// How many no dataset could take.
+    pub rejected: u64,
+}
+
+impl AuditSource {
+    /// Whether it is known of each event what became of it.
+    pub fn balances(&self) -> bool {
+        self.received == self.accepted + self.duplicate + self.rejected
+    }
+}
+
+/// Events that were rejected by one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeCount {
+    /// Where they were meant to go.
+    pub dataset: String,
+    /// Where they came from.
+    pub source: String,
+    /// `event_name`; empty where there was none that may be kept.
+    pub event_name: String,
+    /// The name of the rule.
+    pub code: String,
+    /// How many there were.
+    pub events: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
 //! The durable memory of every event and what became of it.
 //!
 //! [`Journal`] is what the running gateway needs: events in, leases out, outcomes back.
-//! [`Books`] is what people need: lists, the audit, sending dead events again; beside a running gateway or
-//! without one. One engine stands behind both, [`Embedded`]: SQLite on the machine's own disk.
+//! [`Ledger`] is what people need: lists, counts, the audit, sending dead events again; beside a running gateway or
+//! without one. One engine stands behind both, SQLite on the machine's own disk: [`Embedded`] and [`EmbeddedLedger`].
+//! [`Books`] is the same as the latter for callers that may block.
 //!
 //! What every engine keeps:
 //!
@@ -20,21 +21,29 @@ mod books;
 mod dedup;
 mod embedded;
 mod error;
+mod filter;
 mod journal;
+mod ledger;
+mod records;
 #[cfg(test)]
 mod testing;
 mod types;
 
-pub use books::{Tally, books_balance};
+pub use books::{Audit, AuditGroup, AuditSource, CodeCount, Tally, books_balance};
 pub use embedded::{
-    ArrivalKind, Audit, AuditGroup, AuditSource, BodyKey, BodyKeys, Books, CodeCount, CommitStats,
-    CommittedCount, DeadFilter, Dropped, DroppedWaiting, Embedded, Encryption, EventDetail,
-    EventRecord, HourTally, InvalidBodyKey, KeptFacts, Observer, OpenError, Options, PAGE_MAX,
-    Page, PastOutcome, RejectionFilter, RejectionKey, RejectionRecord, Replayed, Selection,
-    SentRequest, WaitingFilter,
+    ArrivalKind, BodyKey, BodyKeys, Books, CommitStats, CommittedCount, Embedded, EmbeddedLedger,
+    Encryption, InvalidBodyKey, Observer, OpenError, Options, Selection,
 };
 pub use error::JournalError;
+pub use filter::{
+    EventFilter, Found, PAGE_MAX, Page, Period, RejectionFilter, RequestFilter, TallyQuery,
+};
 pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
+pub use ledger::{Ledger, successor};
+pub use records::{
+    Coverage, Dropped, DroppedWaiting, EventDetail, EventRecord, KeptFacts, PastOutcome,
+    PeriodTally, RejectionKey, RejectionRecord, Replayed, SentRequest,
+};
 pub use types::{
     Amendable, Amended, Amendment, Appended, Arrivals, BatchLimits, BodyKeyId, Cause,
     DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased, Outcome, Received,

@@ -1,13 +1,13 @@
 //! `sluice audit`: whether it is known of every event that came in what became of it, counted from the rows.
 
 use serde::Serialize;
-use sluice_journal::{Audit, AuditGroup, AuditSource, Books, CodeCount, JournalError, Tally};
+use sluice_journal::{Audit, AuditGroup, AuditSource, CodeCount, JournalError, Ledger, Tally};
 
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, grouped, painted, printable};
-use crate::trial;
+use crate::runtime;
 
 /// What `audit` takes.
 #[derive(clap::Args)]
@@ -46,9 +46,9 @@ not be counted because of it.";
 
 /// Audits the journal.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let mut books = arguments.journal.open()?;
-    let mut found = Found::look(&mut books, arguments.deep)?;
-    found.is_trial = books.path().parent().is_some_and(trial::is_trial);
+    let ledger = arguments.journal.open()?;
+    let mut found = runtime::block_on(Found::look(&*ledger, arguments.deep))?;
+    found.is_trial = arguments.journal.is_trial()?;
     if arguments.json {
         let mut output = Output::for_programs();
         output.json(&Report::new(&found))?;
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         let mut people = ForPeople {
             output: Output::for_people(),
         };
-        people.show(&books.path().display().to_string(), &found)?;
+        people.show(&ledger.place(), &found)?;
         people.output.finish()?;
     }
     Ok(Ending::flawed_if(found.is_flawed()))
@@ -74,9 +74,13 @@ struct Found {
 }
 
 impl Found {
-    fn look(books: &mut Books, is_deep: bool) -> Result<Self, Failure> {
-        let mut damage = if is_deep { books.check()? } else { Vec::new() };
-        let audit = match books.audit() {
+    async fn look(ledger: &dyn Ledger, is_deep: bool) -> Result<Self, Failure> {
+        let mut damage = if is_deep {
+            ledger.check().await?
+        } else {
+            Vec::new()
+        };
+        let audit = match ledger.audit().await {
             Err(JournalError::Damaged(detail)) if is_deep => {
                 damage.push(format!("the rows cannot be counted: {detail}"));
                 None

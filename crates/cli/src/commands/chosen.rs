@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sluice_event::DatasetId;
-use sluice_journal::{Books, EventKey, EventRecord, EventState, SourceName};
+use sluice_journal::{EventKey, EventRecord, EventState, Ledger, PAGE_MAX, SourceName};
 
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -91,8 +91,8 @@ pub(super) struct Manner {
 }
 
 /// Looks which of the events are in a state in which they can be dropped, shows some of them, and asks.
-pub(super) fn consent(
-    books: &Books,
+pub(super) async fn consent(
+    ledger: &dyn Ledger,
     keys: &[EventKey],
     states: &[EventState],
     manner: &Manner,
@@ -102,14 +102,13 @@ pub(super) fn consent(
     }
     let mut droppable = 0;
     let mut shown = Vec::new();
-    for key in keys {
-        let record = books.event(*key)?.map(|detail| detail.record);
-        let Some(record) = record.filter(|record| states.contains(&record.state)) else {
-            continue;
-        };
-        droppable += 1;
-        if shown.len() < SHOWN_MAX {
-            shown.push(record);
+    for some in keys.chunks(PAGE_MAX) {
+        let records = ledger.records(some.to_vec()).await?.into_iter();
+        for record in records.filter(|record| states.contains(&record.state)) {
+            droppable += 1;
+            if shown.len() < SHOWN_MAX {
+                shown.push(record);
+            }
         }
     }
     if manner.dry_run || droppable == 0 {

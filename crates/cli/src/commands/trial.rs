@@ -13,7 +13,10 @@ use serde::Serialize;
 use sluice_gateway::config::{Config, Loaded, LogFormat, ProcessEnvironment, Secret, SecretRef};
 use sluice_gateway::{Gateway, Sockets, body_keys};
 use sluice_graph::BaseUrl;
-use sluice_journal::{BodyKeys, Books, EventRecord, EventState, OpenError, PAGE_MAX, Page};
+use sluice_journal::{
+    BodyKeys, EmbeddedLedger, EventFilter, EventRecord, EventState, Ledger as _, OpenError,
+    PAGE_MAX, Page,
+};
 use sluice_sandbox::{EarlierEvent, Sandbox};
 
 use super::running::{self, Signals};
@@ -71,7 +74,7 @@ pub(super) async fn serve_trial(sockets: Sockets) -> Result<Ending, Failure> {
     let folder = config.journal.path.clone();
     trial::prepare(&folder)?;
     let keys = body_keys(&config.journal, &ProcessEnvironment).map_err(anyhow::Error::new)?;
-    sandbox.remember(&earlier(&folder, keys)?);
+    sandbox.remember(&earlier(&folder, keys).await?);
     let key = key_for_shell(&config);
     let signals = Signals::listen()?;
     let gateway = running::start(config, None, sockets).await?;
@@ -177,20 +180,33 @@ impl Ports {
 }
 
 /// What the sandbox had when the trial ran before, from its journal, the oldest first.
-fn earlier(folder: &Path, keys: BodyKeys) -> Result<Vec<EarlierEvent>, Failure> {
-    let books = match Books::open(folder) {
+async fn earlier(folder: &Path, keys: BodyKeys) -> Result<Vec<EarlierEvent>, Failure> {
+    let ledger = match EmbeddedLedger::open(folder, keys) {
         // A gateway brings an old form up to date when it starts; the next run of the trial shows its events.
         Err(OpenError::Missing { .. } | OpenError::Older { .. }) => return Ok(Vec::new()),
-        books => books?.with_keys(keys),
+        ledger => ledger?,
     };
-    let page = Page {
+    let answered = EventFilter {
+        states: vec![EventState::Delivered, EventState::Refused],
+        ..EventFilter::default()
+    };
+    let mut page = Page {
         before: None,
         limit: PAGE_MAX,
     };
+    let mut records = Vec::new();
+    loop {
+        let found = ledger.search(&answered, page).await?;
+        records.extend(found.rows);
+        (page.before, page.limit) = (found.next, PAGE_MAX - records.len());
+        if page.before.is_none() || page.limit == 0 {
+            break;
+        }
+    }
     let mut events = Vec::new();
-    for record in books.answered(page)?.into_iter().rev() {
+    for record in records.into_iter().rev() {
         // One whose body is deleted or cannot be read is in the books alone.
-        let detail = books.event(record.key)?;
+        let detail = ledger.event(record.key).await?;
         if let Some(event) = detail.and_then(|detail| detail.json) {
             events.push(EarlierEvent {
                 refused: (record.state == EventState::Refused).then(|| reason(&record)),

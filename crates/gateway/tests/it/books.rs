@@ -12,7 +12,8 @@ fn rejections(test: &TestGateway) -> Vec<RejectionRecord> {
     let books = Books::open(&test.journal()).unwrap();
     let mut rows = books
         .rejections(&RejectionFilter::default(), None, 100)
-        .unwrap();
+        .unwrap()
+        .rows;
     rows.reverse();
     rows
 }

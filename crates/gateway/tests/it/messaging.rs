@@ -2,7 +2,7 @@
 //! counts twice, and what may not have arrived is told.
 
 use serde_json::{Value, json};
-use sluice_journal::{Books, DeadFilter, EventKey, EventState, Page, Selection};
+use sluice_journal::{Books, EventFilter, EventKey, EventState, Page, Selection};
 
 use crate::client::request;
 use crate::harness::{TestGateway, start, start_with};
@@ -31,16 +31,16 @@ fn mixed(test: &TestGateway) -> Value {
 }
 
 fn withheld(test: &TestGateway) -> Vec<(EventKey, String)> {
-    let filter = DeadFilter {
+    let filter = EventFilter {
         states: vec![EventState::Withheld],
-        ..DeadFilter::default()
+        ..EventFilter::default()
     };
     let page = Page {
         before: None,
         limit: 100,
     };
     let books = Books::open(&test.journal()).unwrap();
-    let events = books.dead(&filter, page).unwrap();
+    let events = books.search(&filter, page).unwrap().rows;
     let events = events.into_iter();
     events.map(|event| (event.key, event.cause.text)).collect()
 }

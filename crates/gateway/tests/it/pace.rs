@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_journal::{Books, DeadFilter, Page, Selection};
+use sluice_journal::{Books, EventFilter, Page, Selection};
 use sluice_sandbox::TokenState;
 
 use crate::client::request;
@@ -35,7 +35,7 @@ fn dead(test: &TestGateway) -> usize {
         limit: 1_000,
     };
     let books = Books::open(&test.journal()).unwrap();
-    books.dead(&DeadFilter::default(), page).unwrap().len()
+    books.search(&EventFilter::dead(), page).unwrap().rows.len()
 }
 
 /// Neither the full batch nor the second request after trouble, of 50 events, gets through in its time.
@@ -91,7 +91,7 @@ async fn with_dead_events(test: &TestGateway, good: usize, bad: usize) {
 }
 
 fn replay_all(test: &TestGateway) -> u64 {
-    let all = Selection::Filter(DeadFilter::default());
+    let all = Selection::Filter(EventFilter::default());
     let now_ms = sluice_gateway::Clock::unix_ms(&*test.clock);
     let mut books = Books::open(&test.journal()).unwrap();
     books.replay(&all, now_ms).unwrap().replayed

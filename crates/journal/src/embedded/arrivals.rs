@@ -7,46 +7,7 @@ use rusqlite::Connection;
 use super::problems::Problems;
 use super::tally::{self, Counted, Group, Groups};
 use super::terms::{Term, Texts};
-use crate::books::Tally;
-
-/// What came in from a source for a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditSource {
-    /// Where the events were meant to go.
-    pub dataset: String,
-    /// Where they came from.
-    pub source: String,
-    /// How many came in, as they were counted when they were read.
-    pub received: u64,
-    /// How many of them were accepted, by the rows.
-    pub accepted: u64,
-    /// How many were copies.
-    pub duplicate: u64,
-    /// How many no dataset could take.
-    pub rejected: u64,
-}
-
-impl AuditSource {
-    /// Whether it is known of each event what became of it.
-    pub fn balances(&self) -> bool {
-        self.received == self.accepted + self.duplicate + self.rejected
-    }
-}
-
-/// Events that were rejected by one rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeCount {
-    /// Where they were meant to go.
-    pub dataset: String,
-    /// Where they came from.
-    pub source: String,
-    /// `event_name`; empty where there was none that may be kept.
-    pub event_name: String,
-    /// The name of the rule.
-    pub code: String,
-    /// How many there were.
-    pub events: u64,
-}
+use crate::books::{AuditSource, CodeCount, Tally};
 
 /// Adds rejected events to the books, and lists them by code.
 pub(super) fn count_rejected(

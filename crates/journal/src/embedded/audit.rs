@@ -2,55 +2,15 @@
 
 use rusqlite::Connection;
 
-use super::arrivals::{self, AuditSource, CodeCount};
+use super::arrivals;
 use super::ledger::Books;
 use super::low_water::LowWater;
 use super::problems::Problems;
 use super::tally::{self, Counted, Group, Groups};
 use super::terms::Texts;
-use crate::books::{Tally, books_balance};
+use crate::books::{Audit, AuditGroup, AuditSource, books_balance};
 use crate::error::JournalError;
 use crate::types::EventKey;
-
-/// What an audit found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Audit {
-    /// Counted from the rows; copies and rejected events, which have none, from the tallies.
-    pub tally: Tally,
-    /// Whether every event that came in was accepted, a copy or rejected, every accepted one is in exactly one
-    /// state, and the tallies say the same as the rows.
-    pub balanced: bool,
-    /// What is wrong.
-    pub problems: Vec<String>,
-    /// The same per dataset, source and event name.
-    pub groups: Vec<AuditGroup>,
-    /// What came in, per dataset and source.
-    pub sources: Vec<AuditSource>,
-    /// Rejected events per dataset, source, event name and code.
-    pub rejected: Vec<CodeCount>,
-}
-
-/// The books of one dataset, source and event name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditGroup {
-    /// Where the events go.
-    pub dataset: String,
-    /// Where they came from.
-    pub source: String,
-    /// `event_name`
-    pub event_name: String,
-    /// Counted from the rows.
-    pub rows: Tally,
-    /// Counted on the way.
-    pub counted: Tally,
-}
-
-impl AuditGroup {
-    /// Whether rows and tallies agree.
-    pub fn balances(&self) -> bool {
-        self.rows == self.counted && books_balance(&self.rows) && books_balance(&self.counted)
-    }
-}
 
 impl Books {
     /// Counts every event again. Reads each event's rows, about a second per million events, and keeps

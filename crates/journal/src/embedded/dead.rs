@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::body::is_whole;
 use super::erase::blank;
-use super::ledger::{Books, DEAD, DeadFilter};
+use super::ledger::Books;
 use super::low_water;
 use super::records::{cause, state};
 use super::row::{stored_ms, unless_damaged};
@@ -19,6 +19,8 @@ use super::tally::{Changes, Counted, Group};
 use super::terms::Term;
 use super::unreadable::Unreadable;
 use crate::error::JournalError;
+use crate::filter::{DEAD, EventFilter, PAGE_MAX, Page};
+use crate::records::{Dropped, Replayed};
 use crate::types::{Cause, EventKey, EventState};
 
 /// Events of one transaction: a gateway that commits at the same time waits for it.
@@ -29,39 +31,15 @@ pub(super) const PAUSE: Duration = Duration::from_millis(2);
 
 /// Which events to do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each thing that a person does"
+)]
 pub enum Selection {
     /// These.
     Keys(Vec<EventKey>),
     /// All that match. A filter that names no state means refused and expired events, not withheld ones.
-    Filter(DeadFilter),
-}
-
-/// What became of events that were to be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Replayed {
-    /// They wait, under the same `event_id`.
-    pub replayed: u64,
-    /// Meta takes them no more.
-    pub too_old: u64,
-    /// Their bodies were deleted by retention.
-    pub gone: u64,
-    /// They were final when they came, without consent for instance, so their bodies were never kept.
-    pub never_kept: u64,
-    /// Their bodies are not what was written; they stay withheld.
-    pub damaged: u64,
-    /// An event with the same id came after them, and is delivered, waits, may have arrived, or is sent again now.
-    pub superseded: u64,
-    /// They are not dead, or not there.
-    pub not_dead: u64,
-}
-
-/// What became of events that were to be dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dropped {
-    /// They are withheld, with the cause "dropped by hand".
-    pub dropped: u64,
-    /// They were neither refused nor expired.
-    pub not_dead: u64,
+    Filter(EventFilter),
 }
 
 /// A dead event, as far as it matters here.
@@ -101,15 +79,6 @@ impl Books {
         Ok(replay.sum)
     }
 
-    /// The newest event that came after this dead one under the same id and test code, and is delivered, waits or
-    /// may have arrived. Because of it [`Books::replay`] leaves this one alone. Reads every later event's row: for
-    /// people, not for programs.
-    pub fn successor(&self, key: EventKey) -> Result<Option<EventKey>, JournalError> {
-        let mut twins = Twins::of(&self.conn, &[key])?;
-        twins.catch_up(&self.conn)?;
-        Ok(twins.successor(&self.conn, key)?)
-    }
-
     /// Gives refused and expired events up for good.
     pub fn drop_events(&mut self, which: &Selection, at_ms: u64) -> Result<Dropped, JournalError> {
         let mut sum = Dropped::default();
@@ -138,13 +107,21 @@ impl Books {
                 if filter.states.is_empty() {
                     filter.states = vec![EventState::Refused, EventState::Expired];
                 }
+                filter.states.retain(|state| DEAD.contains(state));
+                if filter.states.is_empty() {
+                    return Ok(keys);
+                }
+                let mut page = Page {
+                    before: None,
+                    limit: PAGE_MAX,
+                };
                 loop {
-                    let before = keys.last().copied().unwrap_or(EventKey(i64::MAX));
-                    let some = matching(&self.conn, &filter, before)?;
-                    if some.is_empty() {
+                    let found = self.search(&filter, page)?;
+                    keys.extend(found.rows.iter().map(|event| event.key));
+                    page.before = found.next;
+                    if page.before.is_none() {
                         break;
                     }
-                    keys.extend(some);
                 }
             }
         }
@@ -173,23 +150,6 @@ pub(super) fn in_transaction(
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     act(&transaction)?;
     transaction.commit()
-}
-
-/// The next keys that match, the newest first.
-fn matching(
-    conn: &Connection,
-    filter: &DeadFilter,
-    before: EventKey,
-) -> rusqlite::Result<Vec<EventKey>> {
-    let sql = format!(
-        "SELECT o.event FROM outcome o INDEXED BY outcome_dead JOIN event e ON e.id = o.event
-         WHERE {DEAD} AND o.event < ?7 ORDER BY o.event DESC LIMIT 10000"
-    );
-    let (states, dataset, source, name, code, since_ms) = filter.bound();
-    let bound = (states, dataset, source, name, code, since_ms, before.0);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let keys = statement.query_map(bound, |row| row.get(0).map(EventKey))?;
-    keys.collect()
 }
 
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {

@@ -13,12 +13,14 @@
 mod amend;
 mod append;
 mod arrivals;
+mod async_ledger;
 mod audit;
 mod body;
 mod cipher;
 mod clock;
 mod command;
 mod copier;
+mod coverage;
 mod dead;
 mod erase;
 mod error;
@@ -26,6 +28,7 @@ mod files;
 mod folder;
 mod hold;
 mod hole;
+mod identifiers;
 mod inspect;
 mod kept;
 mod lane;
@@ -47,12 +50,14 @@ mod rejection_rows;
 mod rejections;
 mod row;
 mod schema;
+mod search;
 mod sent;
 mod settle;
 mod shared;
 mod start;
 mod state;
 mod sweep;
+mod tallies;
 mod tally;
 mod terms;
 #[cfg(test)]
@@ -71,16 +76,12 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-pub use arrivals::{AuditSource, CodeCount};
-pub use audit::{Audit, AuditGroup};
+pub use async_ledger::EmbeddedLedger;
 pub use cipher::{BodyKey, BodyKeys, InvalidBodyKey};
-pub use dead::{Dropped, Replayed, Selection};
+pub use dead::Selection;
 pub use error::OpenError;
-pub use ledger::{Books, DeadFilter, PAGE_MAX, Page};
+pub use ledger::Books;
 pub use observer::{ArrivalKind, CommitStats, CommittedCount, Observer};
-pub use records::{EventDetail, EventRecord, HourTally, KeptFacts, PastOutcome, SentRequest};
-pub use rejections::{RejectionFilter, RejectionKey, RejectionRecord};
-pub use waiting::{DroppedWaiting, WaitingFilter};
 
 use crate::error::JournalError;
 use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};

@@ -1,193 +1,12 @@
-//! What people read: events, requests and hours, as the rows say.
+//! Reading rows of events and requests for people.
 
 use rusqlite::Row;
 use sluice_event::{Amount, Currency, FieldSet, Severity};
 
 use super::erase::has_body;
 use super::tally::Counted;
-use crate::types::{BodyKeyId, Cause, EventKey, EventState, Revision};
-
-/// An event as its rows say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventRecord {
-    /// Its place in the journal.
-    pub key: EventKey,
-    /// Where it goes.
-    pub dataset: String,
-    /// Where it came from.
-    pub source: String,
-    /// `event_name`
-    pub event_name: String,
-    /// `event_id`
-    pub event_id: String,
-    /// `action_source`
-    pub action_source: String,
-    /// The test code it was sent with.
-    pub test_code: Option<String>,
-    /// When it came, in milliseconds since 1970.
-    pub accepted_ms: u64,
-    /// The last second at which Meta takes it, since 1970.
-    pub expires_s: i64,
-    /// Where it is now.
-    pub state: EventState,
-    /// Since when, in milliseconds since 1970; `None` for a waiting event.
-    pub at_ms: Option<u64>,
-    /// Until when it was to be left to those who complete it, in milliseconds since 1970; `None` if it was to be sent
-    /// at once.
-    pub due_ms: Option<u64>,
-    /// It has identifiers that its source did not send and that were known from elsewhere.
-    pub is_completed: bool,
-    /// How often its body was replaced while it waited.
-    pub revision: Revision,
-    /// It was final when it came, or a note, so its body was never kept.
-    pub never_kept: bool,
-    /// Why.
-    pub cause: Cause,
-    /// The request that decided it, as long as it is kept.
-    pub request: Option<SentRequest>,
-    /// Whether the body is still there. Without it the event cannot be sent again.
-    pub has_body: bool,
-    /// What is known of it without its body; `None` if version 1 of the file kept it.
-    pub facts: Option<KeptFacts>,
-}
-
-/// What is known of an event for as long as its row is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptFacts {
-    /// When it happened, in seconds since 1970.
-    pub event_s: i64,
-    /// The fields of `user_data` that it carries.
-    pub identifiers: FieldSet,
-    /// `custom_data.order_id`
-    pub order_id: Option<String>,
-    /// Its value.
-    pub amount: Option<Amount>,
-    /// How bad the worst finding was; `None` if there was nothing to say.
-    pub worst: Option<Severity>,
-}
-
-/// An event with all that is known about it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EventDetail {
-    /// Its rows.
-    pub record: EventRecord,
-    /// The JSON object that goes to Meta, while it is kept and whole.
-    pub json: Option<String>,
-    /// The key that the body is encrypted with, if it is not here.
-    pub missing_key: Option<BodyKeyId>,
-    /// What became of it before it was sent again by hand, the oldest first.
-    pub past: Vec<PastOutcome>,
-}
-
-impl std::fmt::Debug for EventDetail {
-    /// Without the payload: addresses and click ids are in it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventDetail")
-            .field("record", &self.record)
-            .field("past", &self.past)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A final state that was not final, because a person sent the event again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastOutcome {
-    /// The state.
-    pub state: EventState,
-    /// Since when, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Why.
-    pub cause: Cause,
-    /// When it was sent again, in milliseconds since 1970.
-    pub replayed_ms: u64,
-}
-
-/// A request to Meta and its answer, as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentRequest {
-    /// Its number.
-    pub id: i64,
-    /// Where it went.
-    pub dataset: String,
-    /// Its test code.
-    pub test_code: Option<String>,
-    /// When it was sent, in milliseconds since 1970.
-    pub sent_ms: u64,
-    /// How long the answer took.
-    pub elapsed_ms: u64,
-    /// How many events it carried.
-    pub events: u64,
-    /// How many bytes its body had.
-    pub bytes: u64,
-    /// The HTTP status; 0 when there was no answer.
-    pub status: u16,
-    /// The code of Meta's error.
-    pub code: Option<i64>,
-    /// Its subcode.
-    pub subcode: Option<i64>,
-    /// `events_received`
-    pub received: Option<u64>,
-    /// Meta's name for the request.
-    pub fbtrace_id: Option<String>,
-    /// What the answer meant, in a word.
-    pub verdict: String,
-}
-
-/// The changes of one hour. A count is below zero when more events of earlier hours were sent again
-/// than new ones came.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HourTally {
-    /// Hours since 1970.
-    pub hour: u64,
-    /// Where the events go.
-    pub dataset: String,
-    /// Where they came from.
-    pub source: String,
-    /// `event_name`
-    pub event_name: String,
-    /// Events that were taken in this hour.
-    pub accepted: i64,
-    /// Events that Meta took.
-    pub delivered: i64,
-    /// Events that Meta refused.
-    pub refused: i64,
-    /// Events that grew too old.
-    pub expired: i64,
-    /// Events that Sluice keeps back.
-    pub withheld: i64,
-    /// Notes that came in this hour.
-    pub recorded: i64,
-    /// Copies that came in this hour.
-    pub duplicate: i64,
-    /// Events that came in this hour and that no dataset could take.
-    pub rejected: i64,
-}
-
-impl HourTally {
-    pub(super) fn is_of(&self, other: &Self) -> bool {
-        let key = |tally: &Self| {
-            let texts = [&tally.dataset, &tally.source, &tally.event_name].map(Clone::clone);
-            (tally.hour, texts)
-        };
-        key(self) == key(other)
-    }
-
-    pub(super) fn add(&mut self, number: i64, change: i64) {
-        let count = match Counted::of(number) {
-            Some(Counted::Accepted) => &mut self.accepted,
-            Some(Counted::Delivered) => &mut self.delivered,
-            Some(Counted::Refused) => &mut self.refused,
-            Some(Counted::Expired) => &mut self.expired,
-            Some(Counted::Withheld) => &mut self.withheld,
-            Some(Counted::Recorded) => &mut self.recorded,
-            Some(Counted::Duplicate) => &mut self.duplicate,
-            Some(Counted::Rejected) => &mut self.rejected,
-            // Counted without a name.
-            Some(Counted::Received) | None => return,
-        };
-        *count += change;
-    }
-}
+use crate::records::{EventRecord, KeptFacts, SentRequest};
+use crate::types::{Cause, EventKey, EventState, Revision};
 
 /// A fact of the event `e`, in SQL: as it was amended last, or as it came.
 macro_rules! fact {
@@ -201,6 +20,8 @@ macro_rules! fact {
         )
     };
 }
+
+pub(super) use fact;
 
 /// The columns of [`record`].
 pub(super) const RECORD: &str = concat!(

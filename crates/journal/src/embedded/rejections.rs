@@ -3,52 +3,14 @@
 use rusqlite::{OptionalExtension as _, Row};
 use sluice_event::DatasetId;
 
-use super::ledger::{Books, PAGE_MAX};
+use super::ledger::Books;
 use super::records::text;
 use super::row::stored_ms;
+use super::search::ROWS_MAX;
 use crate::error::JournalError;
+use crate::filter::{Found, PAGE_MAX, RejectionFilter};
+use crate::records::{RejectionKey, RejectionRecord};
 use crate::types::SourceName;
-
-/// The number of a rejected event: it counts up in order of arrival and is never used again. It is no
-/// [`EventKey`](crate::EventKey): a rejected event never was in the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RejectionKey(pub i64);
-
-/// What is kept of a rejected event; it has no body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectionRecord {
-    /// Its number.
-    pub key: RejectionKey,
-    /// Where it was meant to go.
-    pub dataset: String,
-    /// Where it came from.
-    pub source: String,
-    /// When it came, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// The names of the rules it broke, the one that decided first.
-    pub codes: Vec<String>,
-    /// `event_name`, if it had one that may be kept.
-    pub event_name: Option<String>,
-    /// `event_id`, or its hash.
-    pub event_id: Option<String>,
-    /// `custom_data.order_id`, or its hash.
-    pub order_id: Option<String>,
-    /// The request that brought it.
-    pub request_id: String,
-}
-
-/// Which rejected events.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RejectionFilter {
-    /// Meant for this dataset.
-    pub dataset: Option<DatasetId>,
-    /// Of this source.
-    pub source: Option<SourceName>,
-    /// Of this `event_name`.
-    pub event_name: Option<String>,
-    /// That came at this time or later, in milliseconds since 1970.
-    pub since_ms: Option<u64>,
-}
 
 const COLUMNS: &str = "SELECT id, (SELECT text FROM term WHERE term.id = dataset),
     (SELECT text FROM term WHERE term.id = source), at_ms, codes, event_name, event_id, order_id,
@@ -70,33 +32,53 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RejectionRecord> {
 }
 
 impl Books {
-    /// Rejected events, the newest first. `before` is the last of the page before; there are never more than
-    /// [`PAGE_MAX`].
+    /// Rejected events that fit, the newest first: at most `limit`, and never more than [`PAGE_MAX`], before this one.
     pub fn rejections(
         &self,
         filter: &RejectionFilter,
         before: Option<RejectionKey>,
         limit: usize,
-    ) -> Result<Vec<RejectionRecord>, JournalError> {
+    ) -> Result<Found<RejectionRecord, RejectionKey>, JournalError> {
+        let before = before.map_or(i64::MAX, |key| key.0);
+        let newest: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT max(id) FROM rejection WHERE id < ?1")?
+            .query_row([before], |row| row.get(0))?;
+        let Some(newest) = newest else {
+            return Ok(Found::default());
+        };
+        let from = newest.saturating_sub(ROWS_MAX - 1);
         let sql = format!(
-            "{COLUMNS} WHERE id < ?1
-               AND (?2 IS NULL OR dataset = (SELECT term.id FROM term WHERE text = ?2))
-               AND (?3 IS NULL OR source = (SELECT term.id FROM term WHERE text = ?3))
-               AND (?4 IS NULL OR event_name = ?4)
-               AND (?5 IS NULL OR at_ms >= ?5)
-             ORDER BY id DESC LIMIT ?6"
+            "{COLUMNS} WHERE id >= ?1 AND id <= ?2
+               AND (?3 IS NULL OR dataset = (SELECT term.id FROM term WHERE text = ?3))
+               AND (?4 IS NULL OR source = (SELECT term.id FROM term WHERE text = ?4))
+               AND (?5 IS NULL OR event_name = ?5)
+               AND (?6 IS NULL OR at_ms >= ?6)
+             ORDER BY id DESC LIMIT ?7"
         );
+        let limit = limit.clamp(1, PAGE_MAX);
         let bound = (
-            before.map_or(i64::MAX, |key| key.0),
+            from,
+            newest,
             filter.dataset.as_ref().map(DatasetId::as_str),
             filter.source.as_ref().map(SourceName::as_str),
             filter.event_name.as_deref(),
             filter.since_ms.map(stored_ms),
-            limit.min(PAGE_MAX),
+            limit,
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(bound, record)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let rows: Vec<RejectionRecord> = rows.collect::<rusqlite::Result<_>>()?;
+        let next = if rows.len() == limit {
+            rows.last().map(|last| last.key)
+        } else {
+            (from > 1).then_some(RejectionKey(from))
+        };
+        Ok(Found {
+            rows,
+            next,
+            unreadable: 0,
+        })
     }
 
     /// One rejected event.

@@ -4,91 +4,64 @@
 //! a second (`others.rs`); a lease that is read until then leaves them out.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use sluice_event::DatasetId;
 
 use super::dead::{EVENTS_PER_COMMIT, PAUSE, in_transaction};
-use super::ledger::{Books, PAGE_MAX};
+use super::ledger::Books;
 use super::low_water::LowWater;
-use super::records::{EventRecord, RECORD, record};
 use super::row::stored_ms;
+use super::search::{EVENTS, ROWS_MAX, Search};
 use super::tally::{Changes, Counted, Group};
 use crate::error::JournalError;
-use crate::types::{EventKey, SourceName};
-
-/// Which waiting events.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WaitingFilter {
-    /// Of this dataset.
-    pub dataset: Option<DatasetId>,
-    /// Of this source.
-    pub source: Option<SourceName>,
-    /// Of this `event_name`.
-    pub event_name: Option<String>,
-    /// That came at this time or later, in milliseconds since 1970.
-    pub since_ms: Option<u64>,
-}
-
-/// What became of waiting events that were to be dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DroppedWaiting {
-    /// They are withheld, with the cause "dropped by hand".
-    pub dropped: u64,
-    /// They did not wait, or are not there.
-    pub not_waiting: u64,
-}
-
-const WAITING: &str = "o.event IS NULL AND e.id >= ?5 AND e.id < ?6
-    AND (?1 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?1))
-    AND (?2 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?2))
-    AND (?3 IS NULL OR e.own_name = ?3
-         OR e.own_name IS NULL AND e.name = (SELECT id FROM term WHERE text = ?3))
-    AND (?4 IS NULL OR e.accepted_ms >= ?4)";
-
-/// Before the mark where a start begins, only these can wait.
-const NAMED: &str = "AND e.id IN (SELECT event FROM straggler)";
+use crate::filter::{EventFilter, Found};
+use crate::records::{DroppedWaiting, EventRecord};
+use crate::types::{EventKey, EventState};
 
 impl Books {
-    /// Waiting events in order of arrival, those of a running gateway's lanes included: at most `limit`, and
-    /// never more than [`PAGE_MAX`]. `after` is the last of the page before.
+    /// Waiting events that fit in order of arrival, those of a running gateway's lanes included: at most `limit`,
+    /// and never more than [`PAGE_MAX`], behind this one. The filter's states are not looked at.
     pub fn waiting(
         &self,
-        filter: &WaitingFilter,
+        filter: &EventFilter,
         after: Option<EventKey>,
         limit: usize,
-    ) -> Result<Vec<EventRecord>, JournalError> {
-        let low_water = LowWater::load(&self.conn)?;
-        let next = after.map_or(1, |key| key.0.saturating_add(1));
-        let limit = limit.min(PAGE_MAX);
-        let mut found = self.waiting_of(NAMED, filter, (next, low_water.from.0), limit)?;
-        let rest = (next.max(low_water.from.0), i64::MAX);
-        found.extend(self.waiting_of("", filter, rest, limit - found.len())?);
+    ) -> Result<Found<EventRecord, EventKey>, JournalError> {
+        let filter = EventFilter {
+            states: vec![EventState::Waiting],
+            ..filter.clone()
+        };
+        let LowWater { from: mark, named } = LowWater::load(&self.conn)?;
+        let after = after.max(filter.after).map_or(0, |key| key.0);
+        let search = Search::of(self, &filter, (EVENTS, "ASC"), limit);
+        let mut found = Found::default();
+        // Before the mark where a start begins, only these can wait.
+        let first = named.partition_point(|key| key.0 <= after);
+        let before_mark = named.partition_point(|key| *key < mark);
+        let rows = usize::try_from(ROWS_MAX).unwrap_or_default();
+        let some = named.get(first..before_mark).unwrap_or_default();
+        for key in some.iter().take(rows) {
+            found.next = Some(*key);
+            if search.look((key.0, key.0 + 1), || Ok(vec![key.0]), &mut found)? {
+                return Ok(found);
+            }
+        }
+        if some.len() > rows {
+            return Ok(found);
+        }
+        let from = mark.0.max(after.saturating_add(1));
+        let until = from.saturating_add(ROWS_MAX);
+        let newest: i64 = self
+            .conn
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM event")?
+            .query_row([], |row| row.get(0))?;
+        let until = until.min(newest.saturating_add(1));
+        let one_by_one = || Ok((from..until).collect());
+        let is_enough = search.look((from, until), one_by_one, &mut found)?;
+        found.next = if is_enough {
+            found.rows.last().map(|last| last.key)
+        } else {
+            (until <= newest).then_some(EventKey(until - 1))
+        };
         Ok(found)
-    }
-
-    /// Those with keys from the first number on, before the second.
-    fn waiting_of(
-        &self,
-        condition: &str,
-        filter: &WaitingFilter,
-        (from, to): (i64, i64),
-        limit: usize,
-    ) -> Result<Vec<EventRecord>, JournalError> {
-        let sql = format!(
-            "{RECORD} FROM event e LEFT JOIN outcome o ON o.event = e.id
-             LEFT JOIN request r ON r.id = o.request WHERE {WAITING} {condition} ORDER BY e.id LIMIT ?7"
-        );
-        let bound = (
-            filter.dataset.as_ref().map(DatasetId::as_str),
-            filter.source.as_ref().map(SourceName::as_str),
-            filter.event_name.as_deref(),
-            filter.since_ms.map(stored_ms),
-            from,
-            to,
-            limit,
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map(bound, record)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Gives waiting events up: they are withheld from now on, and no lane leases them any more. What a lane has

@@ -1,7 +1,7 @@
 //! `sluice dead replay` and `sluice dead drop`.
 
 use serde::Serialize;
-use sluice_journal::{Books, Dropped, EventKey, EventState, Selection};
+use sluice_journal::{Dropped, EventKey, EventRecord, EventState, Ledger};
 
 use super::choice::{self, Filters, Key, Next};
 use crate::clock::Clock;
@@ -10,6 +10,7 @@ use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{GREEN, Output, YELLOW, painted};
+use crate::runtime;
 
 /// Which events to change.
 #[derive(clap::Args)]
@@ -34,7 +35,7 @@ struct Chosen {
 
 impl Chosen {
     /// The keys of the events, no key twice.
-    fn keys(&self, books: &Books) -> Result<Vec<EventKey>, Failure> {
+    async fn keys(&self, ledger: &dyn Ledger) -> Result<Vec<EventKey>, Failure> {
         if self.filters.has_rejected() {
             return Err(bodiless());
         }
@@ -47,10 +48,11 @@ impl Chosen {
             return chosen::named(&keys?, !self.filters.is_empty());
         }
         let mut keys = Vec::new();
-        self.filters.each(books, |event| {
+        let each = |event: EventRecord| {
             keys.push(event.key);
             Ok(Next::Go)
-        })?;
+        };
+        self.filters.each(ledger, each).await?;
         Ok(keys)
     }
 }
@@ -135,15 +137,12 @@ struct DropReport {
 /// Lets events wait again.
 pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
-    let mut books = chosen.journal.open()?;
-    let keys = chosen.keys(&books)?;
+    let ledger = chosen.journal.open()?;
     let now_ms = Clock::System.unix_ms();
-    let which = Selection::Keys(keys);
-    let done = if chosen.dry_run {
-        books.would_replay(&which, now_ms)?
-    } else {
-        books.replay(&which, now_ms)?
-    };
+    let done = runtime::block_on(async {
+        let keys = chosen.keys(&*ledger).await?;
+        Ok(ledger.replay(keys, now_ms, chosen.dry_run).await?)
+    })?;
     let report = ReplayReport {
         replayed: done.replayed,
         too_old: done.too_old,
@@ -208,21 +207,26 @@ fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
 
 /// Gives events up.
 pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> {
+    let ledger = arguments.chosen.journal.open()?;
+    runtime::block_on(drop_chosen(arguments, &*ledger))
+}
+
+async fn drop_chosen(arguments: &DropArguments, ledger: &dyn Ledger) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
-    let mut books = chosen.journal.open()?;
-    let keys = chosen.keys(&books)?;
+    let keys = chosen.keys(ledger).await?;
     let states = [EventState::Refused, EventState::Expired];
     let manner = Manner {
         dry_run: chosen.dry_run,
         yes: arguments.yes,
     };
-    let consent = chosen::consent(&books, &keys, &states, &manner)?;
+    let consent = chosen::consent(ledger, &keys, &states, &manner).await?;
+    let count = keys.len() as u64;
     let done = match consent {
-        Consent::Given => books.drop_events(&Selection::Keys(keys), Clock::System.unix_ms())?,
+        Consent::Given => ledger.drop_dead(keys, Clock::System.unix_ms()).await?,
         Consent::Denied => Dropped::default(),
         Consent::NotNeeded { droppable } => Dropped {
             dropped: droppable,
-            not_dead: keys.len() as u64 - droppable,
+            not_dead: count - droppable,
         },
     };
     let report = DropReport {

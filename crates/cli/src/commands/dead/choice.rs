@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use sluice_journal::{
-    Books, DeadFilter, EventKey, EventRecord, EventState, PAGE_MAX, Page, RejectionFilter,
+    EventFilter, EventKey, EventRecord, EventState, Ledger, PAGE_MAX, Page, RejectionFilter,
     RejectionKey, RejectionRecord,
 };
 
@@ -71,20 +71,22 @@ impl Filters {
             && since.is_none()
     }
 
-    fn dead_filter(&self) -> DeadFilter {
+    fn dead_filter(&self) -> EventFilter {
         let states = self.states.iter().copied();
         let mut states: Vec<_> = states.filter_map(State::of_accepted).collect();
         if states.is_empty() {
             // To send a withheld event again is a decision about that event: it may be at Meta already.
             states = vec![EventState::Refused, EventState::Expired];
         }
-        DeadFilter {
+        EventFilter {
             states,
             dataset: self.origin.dataset.clone(),
             source: self.origin.source.clone(),
             event_name: self.origin.name.clone(),
             code: self.code,
-            since_ms: since_ms(self.since),
+            subcode: self.subcode,
+            final_from_ms: since_ms(self.since),
+            ..EventFilter::default()
         }
     }
 
@@ -99,9 +101,9 @@ impl Filters {
     }
 
     /// Calls `each` with every rejected event that fits, the newest first, until it says stop.
-    pub(super) fn each_rejected(
+    pub(super) async fn each_rejected(
         &self,
-        books: &Books,
+        ledger: &dyn Ledger,
         mut each: impl FnMut(RejectionRecord) -> Result<Next, Failure>,
     ) -> Result<(), Failure> {
         // Meta never saw them, so they have none of its codes.
@@ -116,24 +118,23 @@ impl Filters {
         };
         let mut before = None;
         loop {
-            let events = books.rejections(&filter, before, PAGE_MAX)?;
-            let is_last = events.len() < PAGE_MAX;
-            before = events.last().map(|event| event.key);
-            for event in events {
+            let found = ledger.rejections(&filter, before, PAGE_MAX).await?;
+            for event in found.rows {
                 if each(event)? == Next::Stop {
                     return Ok(());
                 }
             }
-            if is_last {
+            before = found.next;
+            if before.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// Calls `each` with every event that fits, the newest first, until it says stop.
-    pub(super) fn each(
+    pub(super) async fn each(
         &self,
-        books: &Books,
+        ledger: &dyn Ledger,
         mut each: impl FnMut(EventRecord) -> Result<Next, Failure>,
     ) -> Result<(), Failure> {
         if self.is_rejected_only() {
@@ -145,24 +146,21 @@ impl Filters {
             limit: PAGE_MAX,
         };
         loop {
-            let events = books.dead(&filter, page)?;
-            let is_last = events.len() < PAGE_MAX;
-            page.before = events.last().map(|event| event.key);
-            let is_meant =
-                |event: &EventRecord| self.subcode.is_none() || event.cause.subcode == self.subcode;
-            for event in events.into_iter().filter(is_meant) {
+            let found = ledger.search(&filter, page).await?;
+            for event in found.rows {
                 if each(event)? == Next::Stop {
                     return Ok(());
                 }
             }
-            if is_last {
+            page.before = found.next;
+            if page.before.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// Whether there are withheld events that would fit, had they been asked for.
-    pub(super) fn leaves_out_withheld(&self, books: &Books) -> Result<bool, Failure> {
+    pub(super) async fn leaves_out_withheld(&self, ledger: &dyn Ledger) -> Result<bool, Failure> {
         if !self.states.is_empty() {
             return Ok(false);
         }
@@ -171,10 +169,11 @@ impl Filters {
             ..self.clone()
         };
         let mut is_any = false;
-        withheld.each(books, |_| {
+        let each = |_| {
             is_any = true;
             Ok(Next::Stop)
-        })?;
+        };
+        withheld.each(ledger, each).await?;
         Ok(is_any)
     }
 }

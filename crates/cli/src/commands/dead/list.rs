@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sluice_event::{Amount, Severity, UserField};
-use sluice_journal::{Books, EventRecord, EventState, KeptFacts, RejectionRecord};
+use sluice_journal::{EventRecord, EventState, KeptFacts, Ledger, RejectionRecord};
 
 use super::choice::{Filters, Next};
 use super::reason::{Reason, is_dead};
@@ -14,6 +14,7 @@ use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, counted, painted, printable};
+use crate::runtime;
 
 /// What `dead list` takes.
 #[derive(clap::Args)]
@@ -45,7 +46,11 @@ Exit codes: 0, or 2 when the journal cannot be read.";
 
 /// Lists dead events.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let books = arguments.journal.open()?;
+    let ledger = arguments.journal.open()?;
+    runtime::block_on(list(arguments, &*ledger))
+}
+
+async fn list(arguments: &Arguments, ledger: &dyn Ledger) -> Result<Ending, Failure> {
     let mut list = List {
         output: if arguments.listing.json {
             Output::for_programs()
@@ -57,13 +62,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         listed: 0,
         is_cut: false,
     };
-    arguments.filters.each(&books, |event| list.event(&event))?;
+    let each = |event: EventRecord| list.event(&event);
+    arguments.filters.each(ledger, each).await?;
     if !list.is_cut {
         let each = |event: RejectionRecord| list.rejected(&event);
-        arguments.filters.each_rejected(&books, each)?;
+        arguments.filters.each_rejected(ledger, each).await?;
     }
     if !arguments.listing.json {
-        list.end(arguments, &books)?;
+        list.end(arguments, ledger).await?;
     }
     list.output.finish()?;
     Ok(Ending::Clean)
@@ -143,7 +149,7 @@ impl List {
         writeln!(output, "    {}\n", painted(DIM, when))
     }
 
-    fn end(&mut self, arguments: &Arguments, books: &Books) -> Result<(), Failure> {
+    async fn end(&mut self, arguments: &Arguments, ledger: &dyn Ledger) -> Result<(), Failure> {
         let output = &mut self.output;
         match (self.listed, self.is_cut) {
             (0, _) => writeln!(output, "No dead events.")?,
@@ -164,7 +170,7 @@ impl List {
             };
             writeln!(output, "{more}")?;
         }
-        if arguments.filters.leaves_out_withheld(books)? {
+        if arguments.filters.leaves_out_withheld(ledger).await? {
             writeln!(output, "Withheld events are not listed: --state withheld.")?;
         }
         Ok(())

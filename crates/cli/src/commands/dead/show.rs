@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sluice_event::UserField;
 use sluice_journal::{
-    EventDetail, EventRecord, EventState, PastOutcome, RejectionRecord, SentRequest,
+    EventDetail, EventRecord, EventState, Ledger, PastOutcome, RejectionRecord, SentRequest,
 };
 
 use super::choice::{self, Key};
@@ -16,6 +16,7 @@ use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, CYAN, DIM, Output, counted, painted, printable};
+use crate::runtime;
 
 /// What `dead show` takes.
 #[derive(clap::Args)]
@@ -47,25 +48,31 @@ Exit codes: 0, or 2 when there is no such event or the journal cannot be read.";
 
 /// Shows one event, whatever its state.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let mut books = arguments.journal.open()?;
+    let ledger = arguments.journal.open()?;
+    runtime::block_on(show(arguments, ledger))
+}
+
+async fn show(arguments: &Arguments, mut ledger: Box<dyn Ledger>) -> Result<Ending, Failure> {
     let key = match arguments.key {
         Key::Event(key) => key,
         Key::Rejected(key) => {
-            let event = books.rejection(key)?;
+            let event = ledger.rejection(key).await?;
             let event = event.ok_or_else(|| not_there(&choice::shown_key(key)))?;
             let is_json = arguments.json;
             return show_rejected(&event, is_json);
         }
     };
     let missing = || not_there(&key.0.to_string());
-    let mut detail = books.event(key)?.ok_or_else(missing)?;
+    let mut detail = ledger.event(key).await?.ok_or_else(missing)?;
     if detail.missing_key.is_some() {
-        books = books.with_keys(arguments.journal.body_keys()?);
-        detail = books.event(key)?.ok_or_else(missing)?;
+        ledger = arguments.journal.open_bodies()?;
+        detail = ledger.event(key).await?.ok_or_else(missing)?;
     }
-    let successor = books.successor(detail.record.key)?;
-    let successor = successor.map(|later| books.event(later)).transpose()?;
-    let successor = successor.flatten().map(|later| later.record);
+    let successor = if is_dead(detail.record.state) {
+        sluice_journal::successor(&*ledger, &detail.record).await?
+    } else {
+        None
+    };
     if arguments.json {
         let mut output = Output::for_programs();
         output.json(&Shown::new(&detail, successor.as_ref()))?;

@@ -1,7 +1,7 @@
 //! `sluice waiting drop`.
 
 use serde::Serialize;
-use sluice_journal::{Books, DroppedWaiting, EventKey, EventState};
+use sluice_journal::{DroppedWaiting, EventKey, EventState, Ledger};
 
 use super::Filters;
 use crate::clock::Clock;
@@ -10,6 +10,7 @@ use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::Output;
+use crate::runtime;
 
 /// What `waiting drop` takes.
 #[derive(clap::Args)]
@@ -70,20 +71,25 @@ struct Report {
 
 /// Gives waiting events up.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let mut books = arguments.journal.open()?;
-    let keys = arguments.chosen.keys(&books)?;
+    let ledger = arguments.journal.open()?;
+    runtime::block_on(drop_waiting(arguments, &*ledger))
+}
+
+async fn drop_waiting(arguments: &Arguments, ledger: &dyn Ledger) -> Result<Ending, Failure> {
+    let keys = arguments.chosen.keys(ledger).await?;
     let states = [EventState::Waiting];
     let manner = Manner {
         dry_run: arguments.dry_run,
         yes: arguments.yes,
     };
-    let consent = chosen::consent(&books, &keys, &states, &manner)?;
+    let consent = chosen::consent(ledger, &keys, &states, &manner).await?;
+    let count = keys.len() as u64;
     let done = match consent {
-        Consent::Given => books.drop_waiting(&keys, Clock::System.unix_ms())?,
+        Consent::Given => ledger.drop_waiting(keys, Clock::System.unix_ms()).await?,
         Consent::Denied => DroppedWaiting::default(),
         Consent::NotNeeded { droppable } => DroppedWaiting {
             dropped: droppable,
-            not_waiting: keys.len() as u64 - droppable,
+            not_waiting: count - droppable,
         },
     };
     let report = Report {
@@ -100,9 +106,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 
 impl Chosen {
     /// The keys of the events, no key twice.
-    fn keys(&self, books: &Books) -> Result<Vec<EventKey>, Failure> {
+    async fn keys(&self, ledger: &dyn Ledger) -> Result<Vec<EventKey>, Failure> {
         if self.all {
-            let events = self.filters.events(books, None)?;
+            let events = self.filters.events(ledger, None).await?;
             return Ok(events.iter().map(|event| event.key).collect());
         }
         chosen::named(&self.keys, !self.filters.is_empty())

@@ -10,6 +10,7 @@ use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, Output, counted, painted, printable};
+use crate::runtime;
 
 /// What `waiting list` takes.
 #[derive(clap::Args)]
@@ -35,12 +36,11 @@ Exit codes: 0, or 2 when the journal cannot be read.";
 
 /// Lists waiting events.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let books = arguments.journal.open()?;
+    let ledger = arguments.journal.open()?;
     let limit = (arguments.listing.limit > 0).then_some(arguments.listing.limit);
     // One more than is shown, to know whether there are more.
-    let mut events = arguments
-        .filters
-        .events(&books, limit.map(|limit| limit.saturating_add(1)))?;
+    let max = limit.map(|limit| limit.saturating_add(1));
+    let mut events = runtime::block_on(arguments.filters.events(&*ledger, max))?;
     let is_cut = limit.is_some_and(|limit| events.len() > limit);
     events.truncate(limit.unwrap_or(usize::MAX));
     if arguments.listing.json {

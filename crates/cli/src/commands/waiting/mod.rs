@@ -4,7 +4,7 @@ mod drop;
 mod list;
 
 use clap::Subcommand;
-use sluice_journal::{Books, EventKey, EventRecord, PAGE_MAX, WaitingFilter};
+use sluice_journal::{EventFilter, EventRecord, Ledger, PAGE_MAX};
 
 use super::chosen::{Origin, since_ms};
 use crate::ending::Ending;
@@ -70,21 +70,26 @@ impl Filters {
     }
 
     /// The events that fit and wait now, in order of arrival: at most `max`, if there is a limit.
-    fn events(&self, books: &Books, max: Option<usize>) -> Result<Vec<EventRecord>, Failure> {
-        let filter = WaitingFilter {
+    async fn events(
+        &self,
+        ledger: &dyn Ledger,
+        max: Option<usize>,
+    ) -> Result<Vec<EventRecord>, Failure> {
+        let filter = EventFilter {
             dataset: self.origin.dataset.clone(),
             source: self.origin.source.clone(),
             event_name: self.origin.name.clone(),
-            since_ms: since_ms(self.since),
+            from_ms: since_ms(self.since),
+            ..EventFilter::default()
         };
         let mut events: Vec<EventRecord> = Vec::new();
+        let mut after = None;
         loop {
             let left = max.map_or(PAGE_MAX, |max| max - events.len());
-            let after: Option<EventKey> = events.last().map(|event| event.key);
-            let page = books.waiting(&filter, after, left)?;
-            let is_last = page.len() < left.min(PAGE_MAX);
-            events.extend(page);
-            if is_last || Some(events.len()) == max {
+            let found = ledger.waiting(&filter, after, left).await?;
+            events.extend(found.rows);
+            after = found.next;
+            if after.is_none() || Some(events.len()) == max {
                 return Ok(events);
             }
         }

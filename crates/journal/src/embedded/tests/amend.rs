@@ -10,8 +10,8 @@ use crate::testing::{
     HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, refused, replays, sample,
 };
 use crate::{
-    Amended, Amendment, Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, OpenError,
-    Options, Outcome, Page, Retention, Revision, Selection, WaitingFilter,
+    Amended, Amendment, Books, Embedded, EventFilter, EventKey, EventState, Journal as _,
+    OpenError, Options, Outcome, Page, Retention, Revision, Selection,
 };
 
 fn valued(id: u32, value: f64) -> Sample {
@@ -92,7 +92,10 @@ async fn lists_show_what_was_amended_and_how_often() {
     let fourth = amended(&journal).await;
     assert_eq!(amend(&journal, fourth, 3, 1_234.5).await, Amended::Done);
     let books = Books::open(folder.path()).unwrap();
-    let listed = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let listed = books
+        .waiting(&EventFilter::default(), None, 10)
+        .unwrap()
+        .rows;
     let of = |place: usize| {
         let event = &listed[place];
         let amount = event.facts.as_ref().unwrap().amount.unwrap();
@@ -105,7 +108,7 @@ async fn lists_show_what_was_amended_and_how_often() {
         before: None,
         limit: 10,
     };
-    let dead = books.dead(&DeadFilter::default(), page).unwrap();
+    let dead = books.search(&EventFilter::dead(), page).unwrap().rows;
     assert_eq!(dead[6].key, fourth);
     assert!(dead[6].has_body);
     let shown = books.event(fourth).unwrap().unwrap();

@@ -1,16 +1,18 @@
 //! What people read in the journal while a gateway runs.
 
+use std::ops::Range;
+
 use sluice_event::{Event, Findings, Moment, Rules, Severity, UserField};
 use tempfile::TempDir;
 
-use super::{audit, open};
+use super::{audit, by_hour, open};
 use crate::testing::{
     HOUR_MS, Sample, T0_MS, dataset, drain, entries, key, keys, lane, limits, record, refused,
     replays, report, sample,
 };
 use crate::{
-    Books, DeadFilter, Entry, EventKey, EventState, Journal as _, Outcome, Page, Replayed,
-    Retention, Selection, SourceName, WaitingFilter,
+    Books, Entry, EventFilter, EventKey, EventState, Journal as _, Outcome, Page, Replayed,
+    RequestFilter, Retention, Selection, SourceName,
 };
 
 fn page(limit: usize) -> Page {
@@ -31,7 +33,7 @@ async fn a_refused_event_is_found_sent_again_and_delivered() {
     drain(&journal, &lane(0), &Outcome::Delivered).await;
 
     let mut books = Books::open(folder.path()).unwrap();
-    let dead = books.dead(&DeadFilter::default(), page(10)).unwrap();
+    let dead = books.search(&EventFilter::dead(), page(10)).unwrap().rows;
     let found: Vec<EventKey> = dead.iter().map(|event| event.key).collect();
     assert_eq!(found, [key(appended[1]), key(appended[0])]);
     assert_eq!(dead[1].state, EventState::Refused);
@@ -119,7 +121,10 @@ async fn what_is_known_of_an_event_is_in_its_row() {
     assert_eq!((amount.minor, amount.currency.code()), (12_995, "EUR"));
     // The MD5 hash is remarked upon.
     assert_eq!(sale.worst, Some(Severity::Warning));
-    let waiting = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let waiting = books
+        .waiting(&EventFilter::default(), None, 10)
+        .unwrap()
+        .rows;
     assert_eq!(waiting[1].facts, Some(facts(1)));
 }
 
@@ -141,68 +146,68 @@ async fn lists_are_filtered_and_paged() {
     drain(&journal, &lane(1), &Outcome::Expired).await;
 
     let books = Books::open(folder.path()).unwrap();
-    let count = |filter: DeadFilter| books.dead(&filter, page(100)).unwrap().len();
-    let none = DeadFilter::default;
+    let count = |filter: EventFilter| books.search(&filter, page(100)).unwrap().rows.len();
+    let none = EventFilter::dead;
     assert_eq!(count(none()), 15);
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             states: vec![EventState::Expired],
             ..none()
         }),
         5
     );
     assert_eq!(
-        count(DeadFilter {
-            states: vec![EventState::Delivered],
+        count(EventFilter {
+            states: vec![EventState::Delivered, EventState::Waiting],
             ..none()
         }),
         0
     );
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             dataset: Some(dataset(0)),
             ..none()
         }),
         10
     );
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             dataset: Some(dataset(7)),
             ..none()
         }),
         0
     );
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             event_name: Some("Lead".to_owned()),
             ..none()
         }),
         5
     );
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             code: Some(100),
             ..none()
         }),
         10
     );
     assert_eq!(
-        count(DeadFilter {
-            since_ms: Some(T0_MS + HOUR_MS),
+        count(EventFilter {
+            final_from_ms: Some(T0_MS + HOUR_MS),
             ..none()
         }),
         0
     );
     let source = |name| Some(SourceName::parse(name).unwrap());
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             source: source("shop"),
             ..none()
         }),
         15
     );
     assert_eq!(
-        count(DeadFilter {
+        count(EventFilter {
             source: source("other"),
             ..none()
         }),
@@ -212,14 +217,21 @@ async fn lists_are_filtered_and_paged() {
     let mut seen = Vec::new();
     let mut before = None;
     loop {
-        let some = books.dead(&none(), Page { before, limit: 4 }).unwrap();
+        let some = books
+            .search(&none(), Page { before, limit: 4 })
+            .unwrap()
+            .rows;
         let Some(last) = some.last() else { break };
         before = Some(last.key);
         seen.extend(some.iter().map(|event| event.key.0));
     }
     assert_eq!(seen, (1..=15).rev().collect::<Vec<_>>());
-    let found = books.find(&dataset(1), "Lead", "a1-12").unwrap();
-    assert_eq!(found, [EventKey(13)]);
+    let by_id = EventFilter {
+        event_id: Some("a1-12".to_owned()),
+        ..EventFilter::default()
+    };
+    let found = books.search(&by_id, page(100)).unwrap().rows;
+    assert_eq!((found.len(), found[0].key), (1, EventKey(13)));
 }
 
 #[tokio::test]
@@ -235,40 +247,38 @@ async fn hours_and_requests_are_on_record() {
     drain(&journal, &lane(0), &refused()).await;
     let mut books = Books::open(folder.path()).unwrap();
     books
-        .replay(&Selection::Filter(DeadFilter::default()), T0_MS + HOUR_MS)
+        .replay(&Selection::Filter(EventFilter::default()), T0_MS + HOUR_MS)
         .unwrap();
 
     let first = T0_MS / HOUR_MS;
-    let tallies = books.tallies(first..first + 3).unwrap();
-    let hours: Vec<_> = tallies.iter().map(|tally| tally.hour - first).collect();
-    assert_eq!(hours, [0, 1, 2]);
+    let hours = |hours: Range<u64>| by_hour(first + hours.start..first + hours.end);
+    let tallies = books.tallies(&hours(0..3), None).unwrap().rows;
+    let start_ms = |hour: u64| i64::try_from((first + hour) * HOUR_MS).unwrap();
+    let starts: Vec<_> = tallies.iter().map(|tally| tally.start_ms).collect();
+    assert_eq!(starts, [0, 1, 2].map(start_ms));
     assert_eq!((tallies[0].accepted, tallies[0].duplicate), (10, 4));
     assert_eq!((tallies[0].refused, tallies[1].refused), (4, -4));
     assert_eq!(tallies[2].delivered, 6);
     assert_eq!(tallies[0].dataset, dataset(0).as_str());
-    assert_eq!(books.tallies(first + 1..first + 2).unwrap().len(), 1);
+    assert_eq!(books.tallies(&hours(1..2), None).unwrap().rows.len(), 1);
 
-    let requests = books.requests(None, None, 10).unwrap();
-    let events: Vec<u64> = requests.iter().map(|request| request.events).collect();
+    let requests = |number: Option<u32>, before| {
+        let filter = RequestFilter {
+            dataset: number.map(dataset),
+            ..RequestFilter::default()
+        };
+        books.requests(&filter, before, 10).unwrap().rows
+    };
+    let all = requests(None, None);
+    let events: Vec<u64> = all.iter().map(|request| request.events).collect();
     assert_eq!(events, [4, 6]);
-    assert_eq!(requests[1].status, record(6).status);
-    assert_eq!(
-        books
-            .requests(None, Some(requests[0].id), 10)
-            .unwrap()
-            .len(),
-        1
-    );
-    assert!(
-        books
-            .requests(Some(&dataset(3)), None, 10)
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(all[1].status, record(6).status);
+    assert_eq!(requests(None, Some(all[0].id)).len(), 1);
+    assert!(requests(Some(3), None).is_empty());
     journal
         .sweep(Retention::FinishedSince(T0_MS + HOUR_MS))
         .await
         .unwrap();
-    let kept = books.requests(Some(&dataset(0)), None, 10).unwrap();
+    let kept = requests(Some(0), None);
     assert_eq!(kept.len(), 1);
 }

@@ -13,7 +13,7 @@ use super::super::writer::Writer;
 use super::{audit, in_one_group, keep_open, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
 use crate::{
-    Appended, Books, DeadFilter, Embedded, EventKey, EventState, Journal as _, JournalError,
+    Appended, Books, Embedded, EventFilter, EventKey, EventState, Journal as _, JournalError,
     Options, Outcome, Page, Replayed, Selection,
 };
 
@@ -56,7 +56,7 @@ async fn a_damaged_body_is_withheld_and_its_neighbours_go_out() {
     let tally = audit(folder.path()).tally;
     assert_eq!((tally.delivered, tally.withheld), (5, 5));
     let books = Books::open(folder.path()).unwrap();
-    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    let dead = books.search(&EventFilter::dead(), PAGE).unwrap().rows;
     assert!(dead.iter().all(|event| event.state == EventState::Withheld));
     // As of the lease: retention counts from it.
     assert!(dead.iter().all(|event| event.at_ms == Some(T0_MS)));
@@ -103,7 +103,7 @@ async fn a_byte_that_rotted_in_the_file_is_noticed() {
     );
     assert_eq!(audit(folder.path()).tally.withheld, 1);
     let books = Books::open(folder.path()).unwrap();
-    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    let dead = books.search(&EventFilter::dead(), PAGE).unwrap().rows;
     assert_eq!(dead[0].at_ms, Some(T0_MS));
 }
 
@@ -329,9 +329,9 @@ async fn a_damaged_event_that_waits_again_is_withheld() {
     journal.append(entries(0..3)).await.unwrap();
     drain(&journal, &lane(0), &Outcome::Expired).await;
     let mut books = Books::open(folder.path()).unwrap();
-    let which = Selection::Filter(DeadFilter {
+    let which = Selection::Filter(EventFilter {
         states: vec![EventState::Expired],
-        ..DeadFilter::default()
+        ..EventFilter::default()
     });
     assert_eq!(books.replay(&which, T0_MS).unwrap().replayed, 3);
     let other = Connection::open(folder.path().join("journal.db")).unwrap();

@@ -13,8 +13,8 @@ use crate::testing::{
     HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, refused, replays, report, sample,
 };
 use crate::{
-    Books, Cause, DeadFilter, Embedded, EventKey, Journal as _, Options, Outcome, Retention,
-    Selection,
+    Books, Cause, Embedded, EventFilter, EventKey, Journal as _, Options, Outcome, RequestFilter,
+    Retention, Selection,
 };
 
 /// How often a text is on disk.
@@ -116,7 +116,7 @@ async fn what_was_replayed_or_dropped_by_hand_leaves_no_old_rows_behind() {
     drain(&journal, &lane(0), &said).await;
     assert!(count(folder.path(), "RECOGNISABLE") >= 600);
     let mut books = Books::open(folder.path()).unwrap();
-    let all = Selection::Filter(DeadFilter::default());
+    let all = Selection::Filter(EventFilter::default());
     assert_eq!(books.replay(&all, T0_MS).unwrap().replayed, 600);
     journal.look_around().await;
     drain(&journal, &replays(0), &refused()).await;
@@ -142,7 +142,7 @@ async fn the_log_is_emptied_after_another_process_wrote() {
     drain(&journal, &lane(0), &refused()).await;
     tidy(&journal).await;
     let mut books = Books::open(folder.path()).unwrap();
-    let all = Selection::Filter(DeadFilter::default());
+    let all = Selection::Filter(EventFilter::default());
     assert_eq!(books.drop_events(&all, T0_MS).unwrap().dropped, 3);
     // It may have deleted something: `tidy` waits until the log is empty, however busy the journal is.
     tidy(&journal).await;
@@ -207,7 +207,8 @@ async fn a_body_may_go_with_its_delivery() {
 
     // As long as Meta takes the refused ones, which is a week, they can be sent again.
     let swept = |now_ms| journal.sweep(Retention::Needed { now_ms });
-    let requests = || books.requests(None, None, 10).unwrap().len();
+    let filter = RequestFilter::default();
+    let requests = || books.requests(&filter, None, 10).unwrap().rows.len();
     assert_eq!(swept(T0_MS + 160 * HOUR_MS).await.unwrap(), 0);
     assert_eq!(requests(), 2, "why they were refused is kept for a week");
     assert_eq!(swept(T0_MS + 170 * HOUR_MS).await.unwrap(), 100);

@@ -117,7 +117,9 @@ async fn rejected_events_that_could_not_be_written_leave_no_trace() {
     allow(&journal, 1_000).await;
     journal.receive(flood(30..48)).await.unwrap();
     let books = Books::open(folder.path()).unwrap();
-    let rows = books.rejections(&RejectionFilter::default(), None, 100);
+    let rows = books
+        .rejections(&RejectionFilter::default(), None, 100)
+        .map(|found| found.rows);
     assert_eq!(rows.unwrap()[17].key, RejectionKey(1));
     let names = audit(folder.path()).rejected.len();
     assert_eq!(names, 18);

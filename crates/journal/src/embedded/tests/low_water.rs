@@ -11,7 +11,7 @@ use super::{audit, crash, in_one_group, open};
 use crate::testing::{
     Sample, T0_MS, drain, entries, keys, lane, limits, refused, replays, report, sample,
 };
-use crate::{Books, EventKey, Journal as _, Outcome, Selection, WaitingFilter};
+use crate::{Books, EventFilter, EventKey, Journal as _, Outcome, Selection};
 
 #[tokio::test]
 async fn a_replay_while_the_journal_is_closed_is_not_forgotten() {
@@ -78,7 +78,10 @@ async fn one_event_that_waits_does_not_make_a_start_read_all_rows_since() {
     let journal = open(folder.path());
     assert_eq!(journal.waiting(&old.lane()).ready, 1);
     let books = Books::open(folder.path()).unwrap();
-    let listed = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let listed = books
+        .waiting(&EventFilter::default(), None, 10)
+        .unwrap()
+        .rows;
     assert_eq!(listed.len(), 1);
     // Once it is final, its name is of no use any more.
     drain(&journal, &old.lane(), &Outcome::Expired).await;

@@ -24,12 +24,14 @@ mod waiting;
 use std::fs::File;
 use std::io::Read as _;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::path::Path;
 
 use super::Embedded;
 use super::command::Command;
 use super::writer::Writer;
-use crate::{Audit, Books, Options};
+use crate::testing::HOUR_MS;
+use crate::{Audit, Books, Options, Period, TallyQuery};
 
 fn open(folder: &Path) -> Embedded {
     Embedded::open(folder, Options::default()).unwrap()
@@ -40,6 +42,19 @@ fn audit(folder: &Path) -> Audit {
     let audit = Books::open(folder).unwrap().audit().unwrap();
     assert!(audit.balanced, "{:#?}", audit.problems);
     audit
+}
+
+/// The counts of these hours, counted from 1970.
+fn by_hour(hours: Range<u64>) -> TallyQuery {
+    TallyQuery {
+        from_ms: hours.start.saturating_mul(HOUR_MS),
+        until_ms: hours.end.saturating_mul(HOUR_MS),
+        period: Period::Hour,
+        utc_offset_min: 0,
+        dataset: None,
+        source: None,
+        event_name: None,
+    }
 }
 
 /// Leaves a file open that SQLite may have open as well. When a process closes any descriptor of a file, it loses

@@ -7,12 +7,12 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::schema;
-use super::{audit, open};
+use super::{audit, by_hour, open};
 use crate::testing::{
     HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, received, refused, rejection, sample,
 };
 use crate::{
-    Appended, ArrivalKind, Books, CommittedCount, DeadFilter, Embedded, Journal as _, Options,
+    Appended, ArrivalKind, Books, CommittedCount, Embedded, EventFilter, Journal as _, Options,
     Outcome, Page, Rejection, RejectionFilter, RejectionKey, Retention, Selection,
 };
 
@@ -45,8 +45,16 @@ fn connect(folder: &TempDir) -> Connection {
 
 fn rejections(folder: &TempDir, filter: &RejectionFilter) -> Vec<String> {
     let books = Books::open(folder.path()).unwrap();
-    let rows = books.rejections(filter, None, 1_000).unwrap();
-    rows.into_iter().map(|row| row.event_id.unwrap()).collect()
+    let (mut ids, mut before) = (Vec::new(), None);
+    loop {
+        let found = books.rejections(filter, before, 1_000).unwrap();
+        let rows = found.rows.into_iter();
+        ids.extend(rows.map(|row| row.event_id.unwrap()));
+        before = found.next;
+        if before.is_none() {
+            return ids;
+        }
+    }
 }
 
 #[tokio::test]
@@ -99,7 +107,10 @@ async fn a_rejected_event_leaves_a_row_without_a_body() {
     ] {
         assert_eq!(rejections(&folder, &filter), expected, "{filter:?}");
     }
-    let page = books.rejections(&all, Some(RejectionKey(3)), 1).unwrap();
+    let page = books
+        .rejections(&all, Some(RejectionKey(3)), 1)
+        .unwrap()
+        .rows;
     assert_eq!(page[0].key, RejectionKey(2));
 
     let found = audit(folder.path());
@@ -114,8 +125,8 @@ async fn a_rejected_event_leaves_a_row_without_a_body() {
     let code = "purchase_value_missing";
     assert_eq!(by_code, [("Purchase", code, 2), ("", code, 1)]);
     assert_eq!(journal.health().tally, tally);
-    let hours = T0_MS / HOUR_MS..T0_MS / HOUR_MS + 2;
-    let tallies = books.tallies(hours).unwrap();
+    let hours = by_hour(T0_MS / HOUR_MS..T0_MS / HOUR_MS + 2);
+    let tallies = books.tallies(&hours, None).unwrap().rows;
     let hourly: Vec<_> = tallies
         .iter()
         .map(|hour| (hour.accepted, hour.rejected))
@@ -172,7 +183,7 @@ async fn a_flood_of_rejected_events_is_counted_and_does_not_fill_the_disk() {
     journal.receive(of(2)).await.unwrap();
     let books = Books::open(folder.path()).unwrap();
     let filter = RejectionFilter::default();
-    let rows = books.rejections(&filter, None, 1_000).unwrap();
+    let rows = books.rejections(&filter, None, 1_000).unwrap().rows;
     assert_eq!(
         (rows[0].key, rows[20].key),
         (RejectionKey(80), RejectionKey(60))
@@ -271,11 +282,11 @@ async fn names_beyond_a_number_are_counted_together_and_travel_unchanged() {
         limit: 100,
     };
     for wanted in ["Name3", "Name42"] {
-        let filter = DeadFilter {
+        let filter = EventFilter {
             event_name: Some(wanted.to_owned()),
-            ..DeadFilter::default()
+            ..EventFilter::default()
         };
-        let dead = books.dead(&filter, page).unwrap();
+        let dead = books.search(&filter, page).unwrap().rows;
         let found: Vec<_> = dead.iter().map(|event| event.event_name.as_str()).collect();
         assert_eq!(found, [wanted]);
     }
@@ -295,7 +306,7 @@ async fn a_look_at_what_others_did_reads_no_hours() {
     journal.append(entries(0..5)).await.unwrap();
     drain(&journal, &lane(0), &refused()).await;
     let mut books = Books::open(folder.path()).unwrap();
-    let which = Selection::Filter(DeadFilter::default());
+    let which = Selection::Filter(EventFilter::default());
     assert_eq!(books.replay(&which, T0_MS).unwrap().replayed, 5);
     // With the hours out of sight the sums still say what there is.
     let hide = "ALTER TABLE tally RENAME TO hidden";

@@ -13,8 +13,8 @@ use crate::testing::{
     HOUR_MS, Sample, T0_MS, drain, entries, keys, lane, limits, refused, replays, report, sample,
 };
 use crate::{
-    Appended, Books, Cause, DeadFilter, Embedded, EventKey, EventState, Journal as _, LaneId,
-    Outcome, Page, Replayed, Retention, Selection,
+    Appended, BodyKeys, Books, Cause, Embedded, EmbeddedLedger, EventFilter, EventKey, EventState,
+    Journal as _, LaneId, Ledger as _, Outcome, Page, Replayed, Retention, Selection,
 };
 
 const PAGE: Page = Page {
@@ -23,7 +23,15 @@ const PAGE: Page = Page {
 };
 
 fn everything() -> Selection {
-    Selection::Filter(DeadFilter::default())
+    Selection::Filter(EventFilter::default())
+}
+
+/// What came in the place of the first event.
+async fn successor_of_first(folder: &TempDir) -> Option<EventKey> {
+    let ledger = EmbeddedLedger::open(folder.path(), BodyKeys::default()).unwrap();
+    let first = ledger.event(EventKey(1)).await.unwrap().unwrap();
+    let later = crate::successor(&ledger, &first.record).await.unwrap();
+    later.map(|later| later.key)
 }
 
 #[tokio::test]
@@ -123,7 +131,7 @@ async fn what_is_too_old_or_gone_is_not_sent_again() {
     assert_eq!((foreseen, replayed), (expected, expected));
     let dropped = books.drop_events(&everything(), now_ms).unwrap();
     assert_eq!((dropped.dropped, dropped.not_dead), (2, 0));
-    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    let dead = books.search(&EventFilter::dead(), PAGE).unwrap().rows;
     assert!(dead.iter().all(|event| event.state == EventState::Withheld));
     assert_eq!(
         dead[0].cause.text,
@@ -260,7 +268,8 @@ async fn a_replay_looks_at_every_row_once_however_many_events_it_has() {
         let statement = books.conn.prepare_cached(dead::LATER).unwrap();
         statement.get_status(StatementStatus::VmStep)
     };
-    assert_eq!(books.successor(EventKey(1)).unwrap(), None);
+    let first = Selection::Keys(vec![EventKey(1)]);
+    assert_eq!(books.would_replay(&first, T0_MS).unwrap().replayed, 1);
     let once = steps(&books);
     // Five transactions.
     assert_eq!(books.replay(&everything(), T0_MS).unwrap().replayed, 2_500);
@@ -281,13 +290,17 @@ async fn a_test_of_the_same_sale_keeps_a_dead_one_from_nothing() {
     journal.append(vec![test.entry()]).await.unwrap();
     drain(&journal, &test.lane(), &Outcome::Delivered).await;
     let mut books = Books::open(folder.path()).unwrap();
-    assert_eq!(books.successor(EventKey(1)).unwrap(), None);
+    assert_eq!(successor_of_first(&folder).await, None);
     let done = books.replay(&everything(), T0_MS).unwrap();
     assert_eq!((done.replayed, done.superseded), (1, 0));
     journal.look_around().await;
     drain(&journal, &replays(0), &refused()).await;
     // What Meta has answered, the newest first.
-    let answered = books.answered(PAGE).unwrap();
+    let filter = EventFilter {
+        states: vec![EventState::Delivered, EventState::Refused],
+        ..EventFilter::default()
+    };
+    let answered = books.search(&filter, PAGE).unwrap().rows;
     let states: Vec<_> = answered.iter().map(|it| (it.key.0, it.state)).collect();
     let expected = [(2, EventState::Delivered), (1, EventState::Refused)];
     assert_eq!(states, expected);
@@ -342,7 +355,7 @@ async fn an_event_whose_successor_may_have_arrived_is_not_sent_again() {
     let withheld = Outcome::Withheld(Cause::default());
     drain(&journal, &lane(0), &withheld).await;
     let mut books = Books::open(folder.path()).unwrap();
-    assert_eq!(books.successor(EventKey(1)).unwrap(), None);
+    assert_eq!(successor_of_first(&folder).await, None);
 
     journal.append(vec![message.entry()]).await.unwrap();
     let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
@@ -350,7 +363,7 @@ async fn an_event_whose_successor_may_have_arrived_is_not_sent_again() {
     journal.intend(&mut lease, &named, T0_MS).await.unwrap();
     let outcome = report(named, &withheld);
     journal.settle(&mut lease, outcome).await.unwrap();
-    assert_eq!(books.successor(EventKey(1)).unwrap(), Some(EventKey(3)));
+    assert_eq!(successor_of_first(&folder).await, Some(EventKey(3)));
     let superseded = Replayed {
         superseded: 1,
         ..Replayed::default()

@@ -2,11 +2,11 @@
 
 use tempfile::TempDir;
 
-use super::{audit, bytes_on_disk, open};
+use super::{audit, by_hour, bytes_on_disk, open};
 use crate::testing::{HOUR_MS, Sample, T0_MS, drain, key, keys, lane, limits, refused, sample};
 use crate::{
-    Appended, Books, Cause, DeadFilter, Entry, EventState, Journal as _, LeaseLimits, Outcome,
-    Page, Replayed, Selection, Start, WaitingFilter,
+    Appended, Books, Cause, Entry, EventFilter, EventState, Journal as _, LeaseLimits, Outcome,
+    Page, Replayed, Selection, Start,
 };
 
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -55,7 +55,10 @@ async fn a_hold_survives_a_restart_and_one_that_is_over_delays_nothing() {
     drop(lease);
 
     let books = Books::open(folder.path()).unwrap();
-    let listed = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let listed = books
+        .waiting(&EventFilter::default(), None, 10)
+        .unwrap()
+        .rows;
     let due: Vec<_> = listed.iter().map(|event| event.due_ms).collect();
     assert_eq!(due, [Some(T0_MS + HOUR_MS), Some(T0_MS + 2 * HOUR_MS)]);
 }
@@ -102,7 +105,7 @@ async fn of_what_is_never_sent_no_body_is_on_disk_and_it_cannot_be_sent_again() 
     assert_eq!(bodies.count(), 1, "only the one that was sent has a body");
 
     let mut books = Books::open(folder.path()).unwrap();
-    let dead = books.dead(&DeadFilter::default(), PAGE).unwrap();
+    let dead = books.search(&EventFilter::dead(), PAGE).unwrap().rows;
     let dead: Vec<_> = dead
         .iter()
         .map(|event| (event.state, event.never_kept, event.has_body))
@@ -115,13 +118,14 @@ async fn of_what_is_never_sent_no_body_is_on_disk_and_it_cannot_be_sent_again() 
             (EventState::Withheld, true, false),
         ]
     );
-    let of_state = |state| DeadFilter {
+    let of_state = |state| EventFilter {
         states: vec![state],
-        ..DeadFilter::default()
+        ..EventFilter::default()
     };
-    let notes = books.dead(&of_state(EventState::Recorded), PAGE).unwrap();
-    assert_eq!(notes, [], "a note is not dead");
-    let withheld = books.dead(&of_state(EventState::Withheld), PAGE).unwrap();
+    let notes = books.search(&of_state(EventState::Recorded), PAGE).unwrap();
+    assert_eq!(notes.rows.len(), 1);
+    let withheld = books.search(&of_state(EventState::Withheld), PAGE);
+    let withheld = withheld.unwrap().rows;
     assert_eq!(withheld[0].cause.text, "without consent");
     assert_eq!(withheld[0].at_ms, Some(T0_MS));
     assert!(withheld[0].facts.as_ref().unwrap().amount.is_some());
@@ -141,7 +145,7 @@ async fn of_what_is_never_sent_no_body_is_on_disk_and_it_cannot_be_sent_again() 
 
     let tally = audit(folder.path()).tally;
     assert_eq!((tally.recorded, tally.withheld, tally.waiting), (1, 1, 1));
-    let hours = books.tallies(0..u64::MAX).unwrap();
+    let hours = books.tallies(&by_hour(0..u64::MAX), None).unwrap().rows;
     assert_eq!(hours[0].recorded, 1);
 }
 
@@ -156,7 +160,10 @@ async fn what_was_completed_says_so() {
     let entries = vec![completed, sample(2).entry()];
     journal.append(entries).await.unwrap();
     let books = Books::open(folder.path()).unwrap();
-    let listed = books.waiting(&WaitingFilter::default(), None, 10).unwrap();
+    let listed = books
+        .waiting(&EventFilter::default(), None, 10)
+        .unwrap()
+        .rows;
     let completed: Vec<_> = listed.iter().map(|event| event.is_completed).collect();
     assert_eq!(completed, [true, false]);
 }

@@ -15,7 +15,7 @@ use crate::testing::{
     HOUR_MS, T0_MS, drain, entries, keys, lane, limits, refused, replays, report, sample,
 };
 use crate::{
-    Appended, Books, DeadFilter, Embedded, Journal as _, Outcome, Page, Retention, Selection,
+    Appended, Books, Embedded, EventFilter, Journal as _, Outcome, Page, Retention, Selection,
 };
 
 const DOORS: u32 = 4;
@@ -76,10 +76,10 @@ fn person(folder: &std::path::Path, is_over: &AtomicBool) {
         limit: 5,
     };
     while !is_over.load(Ordering::Relaxed) {
-        let dead = books.dead(&DeadFilter::default(), page).unwrap();
+        let dead = books.search(&EventFilter::dead(), page).unwrap().rows;
         let some = Selection::Keys(dead.iter().map(|event| event.key).take(2).collect());
         books.drop_events(&some, T0_MS + 9_000).unwrap();
-        let all = Selection::Filter(DeadFilter::default());
+        let all = Selection::Filter(EventFilter::default());
         books.replay(&all, T0_MS + 9_000).unwrap();
         let audit = books.audit().unwrap();
         assert!(audit.balanced, "{:?}", audit.problems);

@@ -9,8 +9,8 @@ use crate::testing::{
     sample,
 };
 use crate::{
-    Books, DeadFilter, DroppedWaiting, EventKey, EventState, Journal as _, Outcome, Selection,
-    SourceName, WaitingFilter,
+    Books, DroppedWaiting, EventFilter, EventKey, EventState, Journal as _, Outcome, Selection,
+    SourceName,
 };
 
 fn keys_of(range: std::ops::RangeInclusive<i64>) -> Vec<EventKey> {
@@ -34,33 +34,33 @@ async fn waiting_events_are_listed_in_order_of_arrival() {
     journal.settle(&mut lease, delivered).await.unwrap();
 
     let books = Books::open(folder.path()).unwrap();
-    let list = |filter: WaitingFilter, after, limit| -> Vec<i64> {
-        let events = books.waiting(&filter, after, limit).unwrap();
+    let list = |filter: EventFilter, after, limit| -> Vec<i64> {
+        let events = books.waiting(&filter, after, limit).unwrap().rows;
         assert!(events.iter().all(|it| it.state == EventState::Waiting));
         events.iter().map(|event| event.key.0).collect()
     };
-    let none = WaitingFilter::default;
+    let none = EventFilter::default;
     // Those that are leased wait as well.
     assert_eq!(list(none(), None, 100), (6..=31).collect::<Vec<_>>());
     assert_eq!(list(none(), Some(EventKey(29)), 100), [30, 31]);
     assert_eq!(list(none(), None, 2), [6, 7]);
-    let source = |name| WaitingFilter {
+    let source = |name| EventFilter {
         source: Some(SourceName::parse(name).unwrap()),
         ..none()
     };
     assert_eq!(list(source("shop"), None, 100).len(), 26);
     assert_eq!(list(source("crm"), None, 100), [] as [i64; 0]);
     for filter in [
-        WaitingFilter {
+        EventFilter {
             dataset: Some(dataset(1)),
             ..none()
         },
-        WaitingFilter {
+        EventFilter {
             event_name: Some("Lead".to_owned()),
             ..none()
         },
-        WaitingFilter {
-            since_ms: Some(T0_MS + 1),
+        EventFilter {
+            from_ms: Some(T0_MS + 1),
             ..none()
         },
     ] {
@@ -176,9 +176,9 @@ async fn a_dropped_event_can_be_sent_again_at_any_moment() {
     // … and after.
     let two = Selection::Keys(keys_of(2..=2));
     assert_eq!(books.replay(&two, T0_MS).unwrap().replayed, 1);
-    let withheld = Selection::Filter(DeadFilter {
+    let withheld = Selection::Filter(EventFilter {
         states: vec![EventState::Withheld],
-        ..DeadFilter::default()
+        ..EventFilter::default()
     });
     journal.look_around().await;
     assert_eq!(books.would_replay(&withheld, T0_MS).unwrap().replayed, 1);

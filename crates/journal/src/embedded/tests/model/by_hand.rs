@@ -3,15 +3,14 @@
 use super::Model;
 use crate::testing::HOUR_MS;
 use crate::{
-    Books, DeadFilter, EventKey, EventState, Journal as _, Replayed, Retention, Selection,
-    WaitingFilter,
+    Books, EventFilter, EventKey, EventState, Journal as _, Replayed, Retention, Selection,
 };
 
 impl Model {
     pub(super) async fn replay(&mut self, state: EventState) {
-        let filter = DeadFilter {
+        let filter = EventFilter {
             states: vec![state],
-            ..DeadFilter::default()
+            ..EventFilter::default()
         };
         let mut books = Books::open(self.folder.path()).unwrap();
         let done = books
@@ -55,7 +54,7 @@ impl Model {
 
     pub(super) async fn drop_events(&mut self) {
         let mut books = Books::open(self.folder.path()).unwrap();
-        let all = Selection::Filter(DeadFilter::default());
+        let all = Selection::Filter(EventFilter::default());
         let done = books.drop_events(&all, self.clock.now_ms).unwrap();
         let mut expected = 0;
         for known in self.events.values_mut() {
@@ -77,8 +76,8 @@ impl Model {
             (known.state, known.at_ms) = (EventState::Withheld, self.clock.now_ms);
             keys.push(*key);
         }
-        let listed = books.waiting(&WaitingFilter::default(), None, 1_000);
-        let listed: Vec<EventKey> = listed.unwrap().iter().map(|event| event.key).collect();
+        let listed = books.waiting(&EventFilter::default(), None, 1_000);
+        let listed: Vec<EventKey> = listed.unwrap().rows.iter().map(|event| event.key).collect();
         assert!(keys.iter().all(|key| listed.contains(key)));
         let done = books.drop_waiting(&keys, self.clock.now_ms).unwrap();
         assert_eq!((done.dropped, done.not_waiting), (keys.len() as u64, 0));
