@@ -88,7 +88,7 @@ def small_disk(proof):
 
     def take_down():
         if proof.broken or proof.is_kept:
-            shutil.copytree(mount / "journal", proof.folder / "journal")
+            shutil.copytree(mount / "journal", proof.folder / "journal", ignore=shutil.ignore_patterns("*.sock"))
         subprocess.run(["umount", "--lazy", mount], capture_output=True)
 
     proof.at_end.append(take_down)

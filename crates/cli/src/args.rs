@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, check, completions, config_check, config_init, config_schema, dead, hash, jobs, man,
-    sandbox, send, serve, trial, waiting,
+    audit, check, completions, config_check, config_init, config_schema, dead, hash, jobs, lane,
+    man, reload, sandbox, send, serve, test, trial, waiting,
 };
 
 /// Self-hosted gateway for Meta's Conversions API
@@ -49,6 +49,12 @@ pub(crate) enum Command {
     Dead(dead::Arguments),
     /// List events that are not delivered yet, or give them up
     Waiting(waiting::Arguments),
+    /// Show how the lanes of a running gateway are doing; pause, resume and probe them
+    Lane(lane::Arguments),
+    /// Have a running gateway read its configuration, keys and tokens again
+    Reload(reload::Arguments),
+    /// Let events of a dataset go with a test code for a while
+    Test(test::Arguments),
     /// List what the gateway did by the clock, and what came of it
     Jobs(jobs::Arguments),
     /// Run a Graph API on this machine that answers as Meta's does, faults included

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use sluice_gateway::body_keys;
 use sluice_gateway::config::{
     Environment as _, Journal, ProcessEnvironment, SecretRef, TRIAL_FOLDER,
 };
+use sluice_gateway::control::client::{AskError, ask};
+use sluice_gateway::control::wire::Request;
 use sluice_journal::{BodyKeys, EmbeddedLedger, JournalError, Ledger, OpenError};
 
 use crate::config_file::{self, ConfigOption};
@@ -59,6 +62,11 @@ impl JournalOption {
         body_keys(&journal, &ProcessEnvironment).map_err(|error| anyhow::Error::new(error).into())
     }
 
+    /// Asks the gateway that runs with the journal.
+    pub(crate) fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
+        ask(&self.folder()?, request).map_err(Failure::from)
+    }
+
     /// Opens the journal for reading, and for what a person does about its events; makes nothing. Encrypted bodies
     /// are not read.
     pub(crate) fn open(&self) -> Result<Box<dyn Ledger>, Failure> {
@@ -84,6 +92,13 @@ impl JournalOption {
 fn of_variable(name: &str) -> Option<SecretRef> {
     ProcessEnvironment.get(name)?;
     Some(SecretRef::Env(name.to_owned()))
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        let help = error.help();
+        Failure::with_help(error.to_string(), help)
+    }
 }
 
 impl From<OpenError> for Failure {

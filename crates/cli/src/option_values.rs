@@ -49,16 +49,24 @@ impl Since {
 
 /// Reads `--since`: a length of time, or a time.
 pub(crate) fn since(text: &str) -> Result<Since, &'static str> {
-    let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
-    let unit = units.iter().find(|(unit, _)| text.ends_with(*unit));
-    if let Some((unit, seconds)) = unit
-        && let Ok(count) = text.trim_end_matches(*unit).parse::<u32>()
-    {
-        return Ok(Since::Ago(u64::from(count) * seconds * 1_000));
+    if let Some(seconds) = length_s(text) {
+        return Ok(Since::Ago(seconds * 1_000));
     }
     time(text)
         .map(Since::At)
         .map_err(|_| "use a length such as 30m, 24h or 7d, Unix seconds, or RFC 3339")
+}
+
+/// Reads a length of time, in seconds.
+pub(crate) fn length(text: &str) -> Result<u64, &'static str> {
+    length_s(text).ok_or("use a length such as 30m or 2h")
+}
+
+fn length_s(text: &str) -> Option<u64> {
+    let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+    let (unit, seconds) = units.iter().find(|(unit, _)| text.ends_with(*unit))?;
+    let count = text.strip_suffix(*unit)?.parse::<u32>().ok()?;
+    Some(u64::from(count) * seconds)
 }
 
 #[cfg(test)]

@@ -50,8 +50,11 @@ impl Board {
                 return false;
             }
             let same = before.filter(|row| row.report.state.name() == report.state.name());
-            // A clock that was set back must not leave a lane in a state since tomorrow.
-            let since_ms = same.map_or(now_ms, |row| row.since_ms.min(now_ms));
+            let since_ms = match report.state {
+                LaneState::Paused { since_ms, .. } => since_ms,
+                // A clock that was set back must not leave a lane in a state since tomorrow.
+                _ => same.map_or(now_ms, |row| row.since_ms.min(now_ms)),
+            };
             rows.insert(lane.clone(), Row { report, since_ms });
             true
         });
@@ -66,6 +69,11 @@ impl Board {
     /// How every lane is doing now.
     pub(crate) fn rows(&self) -> Rows {
         self.rows.borrow().clone()
+    }
+
+    /// How every lane is doing, and a change of that.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Rows> {
+        self.rows.subscribe()
     }
 
     /// Whether a lane waits for what a person has to mend and another token or setting may do so.
@@ -111,6 +119,13 @@ mod tests {
         })
     }
 
+    fn paused(since_ms: u64) -> LaneReport {
+        in_state(LaneState::Paused {
+            since_ms,
+            reason: "an operator paused it".to_owned(),
+        })
+    }
+
     #[test]
     fn a_row_says_since_when_the_lane_is_in_its_state() {
         let board = Board::default();
@@ -121,6 +136,8 @@ mod tests {
             (throttled(9_000), 4_000, 4_000),
             // The clock was set back.
             (throttled(7_000), 500, 500),
+            // Since the pause was ordered, perhaps before this start.
+            (paused(300), 600, 300),
         ] {
             board.post(&lane(), report.clone(), now_ms);
             assert_eq!(board.rows()[&lane()], Row { report, since_ms });
@@ -140,6 +157,7 @@ mod tests {
             (LaneState::Flowing, false),
             (throttled(1).state, false),
             (parked(None), false),
+            (paused(1).state, false),
             (parked(Some(1)), true),
         ] {
             board.post(&lane(), in_state(state.clone()), 1);
@@ -150,7 +168,7 @@ mod tests {
     #[test]
     fn only_what_changes_wakes_those_who_look() {
         let board = Board::default();
-        let mut seen = board.rows.subscribe();
+        let mut seen = board.subscribe();
         board.post(&lane(), throttled(1), 1);
         assert!(seen.has_changed().unwrap());
         seen.mark_unchanged();

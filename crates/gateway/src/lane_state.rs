@@ -25,6 +25,13 @@ pub(crate) enum LaneState {
         /// Why, in plain words, and what to do.
         reason: String,
     },
+    /// A person wants it to send nothing.
+    Paused {
+        /// Since when, in milliseconds since 1970.
+        since_ms: u64,
+        /// Who did so, and why if that was said.
+        reason: String,
+    },
 }
 
 impl LaneState {
@@ -34,6 +41,17 @@ impl LaneState {
             LaneState::Flowing => "flowing",
             LaneState::Throttled { .. } => "throttled",
             LaneState::Parked { .. } => "parked",
+            LaneState::Paused { .. } => "paused",
+        }
+    }
+
+    /// Why it does not send what comes, in plain words.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            LaneState::Flowing => None,
+            LaneState::Throttled { reason, .. }
+            | LaneState::Parked { reason, .. }
+            | LaneState::Paused { reason, .. } => Some(reason),
         }
     }
 
@@ -41,7 +59,7 @@ impl LaneState {
     pub(crate) fn parked_for(&self) -> Option<&str> {
         match self {
             LaneState::Parked { reason, .. } => Some(reason),
-            LaneState::Flowing | LaneState::Throttled { .. } => None,
+            LaneState::Flowing | LaneState::Throttled { .. } | LaneState::Paused { .. } => None,
         }
     }
 }

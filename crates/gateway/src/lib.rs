@@ -7,6 +7,8 @@ mod board;
 mod body_keys;
 mod clock;
 pub mod config;
+pub mod control;
+mod directives;
 mod door;
 mod doubt;
 pub mod jobs;
@@ -14,6 +16,7 @@ mod lane;
 mod lane_state;
 mod listeners;
 mod maintenance;
+mod operate;
 mod records;
 mod reload;
 mod roster;
@@ -37,11 +40,15 @@ use tracing::{info, warn};
 use board::Board;
 pub use body_keys::body_keys;
 pub use clock::{Clock, SharedClock, SystemClock};
+use control::Control;
+use directives::Directives;
+pub use directives::DirectivesError;
 use door::{Doors, Stage, Stages};
 use jobs::{Job, Retention, Scheduler, Versions};
 use lane::Supervisor;
 use listeners::Listeners;
 pub use listeners::{ListenError, Sockets, SocketsError};
+use operate::Operations;
 use records::Records;
 use reload::{Keeper, Reloader};
 pub use reload::{ReloadError, Reloaded, SetFilter};
@@ -77,6 +84,7 @@ pub struct Gateway {
     reload: Arc<Notify>,
     failed: CancellationToken,
     watch: Watch,
+    operations: Arc<Operations>,
 }
 
 impl Gateway {
@@ -115,6 +123,7 @@ impl Gateway {
         let roster = start::read_secrets(&config, &environment, listeners.as_ref().ok()).await?;
         start::warm_up(time.unix_ms()).await?;
         let journal = start::open_journal(&config, &environment, &time, &watch).await?;
+        let directives = start::read_directives(&config).await?;
         // After the journal's: a second gateway that was started by mistake is told that there is a first one,
         // and not to take another port.
         let listeners = listeners?;
@@ -133,6 +142,7 @@ impl Gateway {
             configuration,
             watch,
             board,
+            directives,
             client,
             time,
             snapshots: roster.snapshots(),
@@ -165,6 +175,11 @@ impl Gateway {
     /// Why nothing of the configuration was put in force.
     pub async fn reloaded(&self) -> Result<Reloaded, ReloadError> {
         self.reloader.reload().await
+    }
+
+    /// What people may do to it.
+    pub fn control(&self) -> Arc<dyn Control> {
+        Arc::clone(&self.operations) as Arc<dyn Control>
     }
 
     /// Returns when the journal's writer has ended by a defect. Nothing can be kept any more, and only a new
@@ -224,6 +239,7 @@ struct Parts {
     configuration: Option<String>,
     watch: Watch,
     board: Board,
+    directives: Directives,
     client: Client,
     time: Arc<Time>,
     snapshots: Snapshots,
@@ -244,7 +260,7 @@ impl Parts {
             Arc::clone(&self.journal),
             Arc::clone(&self.time),
             self.watch.clone(),
-            self.board.clone(),
+            (self.board.clone(), self.directives.clone()),
             stages.clone(),
         ));
         let (address, admin_address) = (listeners.address, listeners.admin_address);
@@ -273,6 +289,8 @@ impl Parts {
         workers.spawn(async move {
             kept_until.run_until_cancelled(keeper.run()).await;
         });
+        let operations = Arc::new(self.operations());
+        operate::start(&operations, &workers, &stop);
         Gateway {
             address,
             admin_address,
@@ -289,6 +307,22 @@ impl Parts {
             reload,
             failed,
             watch: self.watch,
+            operations,
+        }
+    }
+
+    fn operations(&self) -> Operations {
+        let folder = self.snapshots.borrow().config.journal.path.clone();
+        Operations {
+            journal: Arc::clone(&self.journal),
+            open_ledger: start::ledger_in(&folder),
+            folder,
+            clock: Arc::clone(&self.time),
+            watch: self.watch.clone(),
+            board: self.board.clone(),
+            directives: self.directives.clone(),
+            snapshots: self.snapshots.clone(),
+            reloader: Arc::clone(&self.reloader),
         }
     }
 
@@ -299,6 +333,7 @@ impl Parts {
             clock: Arc::clone(&self.time),
             watch: self.watch.clone(),
             board: self.board.clone(),
+            directives: self.directives.clone(),
             snapshots: self.snapshots.clone(),
             stop: stop.clone(),
             give_up: give_up.clone(),

@@ -1,16 +1,19 @@
 //! What a start needs, what can keep a gateway from it, and the work that blocks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sluice_event::{Context, ExternalId, UserField, normalize};
 use sluice_graph::ClientError;
-use sluice_journal::{Embedded, Encryption, Journal, OpenError, Options};
+use sluice_journal::{BodyKeys, Embedded, EmbeddedLedger, Encryption, Journal, OpenError, Options};
 use tracing::warn;
 
 use crate::body_keys::{self, body_keys};
 use crate::clock::{self, SharedClock};
 use crate::config::{Config, ConfigFile, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
+use crate::directives::{Directives, DirectivesError};
 use crate::listeners::{ListenError, Listeners, Sockets, SocketsError};
+use crate::operate::OpenLedger;
 use crate::reload::SetFilter;
 use crate::roster::{Roster, RosterError};
 use crate::time::{ClockError, Time};
@@ -28,6 +31,9 @@ pub enum StartError {
     /// A socket that was handed over cannot be used.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
+    /// What is paused cannot be read.
+    #[error(transparent)]
+    Directives(#[from] DirectivesError),
     /// An address cannot be listened at.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -51,6 +57,7 @@ impl StartError {
                 Some("`sluice config check` shows which secrets can be read".to_owned())
             }
             StartError::Listen(error) => Some(error.help()),
+            StartError::Directives(error) => Some(error.help()),
             StartError::Clock(_) => {
                 Some("set the clock, best by NTP, and start again; nothing was changed".to_owned())
             }
@@ -134,6 +141,24 @@ pub(crate) async fn open_journal(
     Ok(Arc::new(
         blocking(move || Embedded::open(&path, options)).await??,
     ))
+}
+
+/// Reads what people told an earlier gateway and still holds, and logs it: what is paused now was paused days ago,
+/// perhaps by another person. After the journal was opened, whose folder it is in.
+pub(crate) async fn read_directives(config: &Config) -> Result<Directives, StartError> {
+    let path = config.journal.path.clone();
+    let directives = blocking(move || Directives::read(&path)).await??;
+    Watch::still_holds(&directives.now());
+    Ok(directives)
+}
+
+/// How the ledger of the journal in this folder is opened.
+pub(crate) fn ledger_in(folder: &Path) -> OpenLedger {
+    let folder = folder.to_owned();
+    Arc::new(move || {
+        let ledger = EmbeddedLedger::open(&folder, BodyKeys::default())?;
+        Ok(Box::new(ledger))
+    })
 }
 
 /// Does something that blocks, away from the threads that serve.

@@ -11,11 +11,14 @@ pub(crate) mod dead;
 mod first_event;
 pub(crate) mod hash;
 pub(crate) mod jobs;
+pub(crate) mod lane;
 pub(crate) mod man;
+pub(crate) mod reload;
 mod running;
 pub(crate) mod sandbox;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod test;
 pub(crate) mod trial;
 pub(crate) mod waiting;
 
@@ -34,6 +37,9 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Waiting(arguments) => waiting::run(&arguments),
+        Command::Lane(arguments) => lane::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Jobs(arguments) => jobs::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),

@@ -10,6 +10,7 @@ mod clear_values;
 mod config;
 mod config_init;
 mod config_online;
+mod control;
 mod dead;
 mod explain;
 mod garbage;

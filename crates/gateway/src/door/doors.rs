@@ -19,6 +19,7 @@ use super::stage::Stages;
 use super::test_codes::TestCodes;
 use super::wrong_keys::WrongKeys;
 use crate::board::Board;
+use crate::directives::Directives;
 use crate::roster::{Snapshot, Snapshots};
 use crate::time::Time;
 use crate::watch::Watch;
@@ -42,6 +43,7 @@ pub(crate) struct Doors {
     pub(super) clock: Arc<Time>,
     pub(super) watch: Watch,
     pub(super) board: Board,
+    pub(super) directives: Directives,
     snapshots: Snapshots,
     pub(super) room: Room,
     shares: Shares,
@@ -68,7 +70,7 @@ impl Doors {
         journal: Arc<dyn Journal>,
         clock: Arc<Time>,
         watch: Watch,
-        board: Board,
+        (board, directives): (Board, Directives),
         stages: Stages,
     ) -> Self {
         let config = Arc::clone(&snapshots.borrow().config);
@@ -82,6 +84,7 @@ impl Doors {
             clock,
             watch,
             board,
+            directives,
             snapshots,
             peers: Arc::new(Peers::new(
                 places,
@@ -176,7 +179,7 @@ impl Doors {
             Arc::new(journal),
             Arc::new(Time::sure(clock)),
             Watch::for_tests(),
-            Board::default(),
+            (Board::default(), Directives::for_tests()),
             stages,
         );
         (Arc::new(doors), stage)

@@ -69,17 +69,13 @@ pub(crate) async fn lanes(State(doors): State<Arc<Doors>>) -> Result<Response, P
     let lanes = lanes.map(|(id, waiting)| {
         let row = rows.get(&id);
         let report = row.map(|row| &row.report);
-        let (state, reason) = match report.map(|report| &report.state) {
-            None | Some(LaneState::Flowing) => ("flowing", None),
-            Some(LaneState::Throttled { reason, .. }) => ("throttled", Some(reason)),
-            Some(LaneState::Parked { reason, .. }) => ("parked", Some(reason)),
-        };
+        let state = report.map(|report| &report.state);
         json!({
             "dataset": id.dataset.as_str(),
             "test_code": id.test_code.as_ref().map(|code| code.as_str().to_owned()),
             "replay": id.is_replay,
-            "state": state,
-            "reason": reason,
+            "state": state.map_or("flowing", LaneState::name),
+            "reason": state.and_then(LaneState::reason),
             "since": row.map(since_s),
             "waiting": waiting.events(),
             "held": report.map_or(0, |report| report.held),

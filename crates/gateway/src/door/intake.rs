@@ -383,7 +383,7 @@ impl Doors {
         let received = Received {
             arrivals: arrivals(sealed.count, route, now_ms),
             rejections: rejections(&mut sealed.rejected, route, id, now_ms),
-            entries: Self::entries(sealed.events, route, (now_ms, in_doubt)),
+            entries: self.entries(sealed.events, route, (now_ms, in_doubt)),
         };
         let appended = self.journal.receive(received).await;
         self.watch.kept(appended.as_ref().err());
@@ -420,13 +420,14 @@ impl Doors {
     }
 
     fn entries(
+        &self,
         events: Vec<SealedEvent>,
         route: &Route,
         (accepted_ms, in_doubt): (u64, bool),
     ) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(events.len() * route.datasets.len());
         let targets = route.datasets.iter().map(|dataset| {
-            let code = test_code(route, dataset, (accepted_ms, in_doubt));
+            let code = self.test_code(route, dataset, (accepted_ms, in_doubt));
             (dataset, code)
         });
         let targets: Vec<_> = targets.collect();
@@ -456,20 +457,24 @@ impl Doors {
         }
         entries
     }
-}
 
-/// The code of the request, else the one that the configuration sets for the dataset for a time. By a time that is in
-/// doubt none is over: the lane looks again.
-fn test_code(
-    route: &Route,
-    dataset: &DatasetId,
-    (now_ms, in_doubt): (u64, bool),
-) -> Option<TestCode> {
-    if route.test_code.is_some() {
-        return route.test_code.clone();
+    /// The code of the request, else that of a test that a person started for the dataset, else the one that the
+    /// configuration sets for a time. By a time that is in doubt none is over: the lane looks again.
+    fn test_code(
+        &self,
+        route: &Route,
+        dataset: &DatasetId,
+        (now_ms, in_doubt): (u64, bool),
+    ) -> Option<TestCode> {
+        if route.test_code.is_some() {
+            return route.test_code.clone();
+        }
+        if let Some(test) = self.directives.test_of(dataset, (now_ms, in_doubt)) {
+            return Some(test.code);
+        }
+        let dataset = route.snapshot.config.dataset(dataset)?;
+        let configured = dataset.test_event_code.as_ref()?;
+        let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
+        (!is_over).then(|| configured.code.clone())
     }
-    let dataset = route.snapshot.config.dataset(dataset)?;
-    let configured = dataset.test_event_code.as_ref()?;
-    let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
-    (!is_over).then(|| configured.code.clone())
 }

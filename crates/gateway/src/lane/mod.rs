@@ -12,6 +12,7 @@
 
 mod budget;
 mod decide;
+mod expiry;
 mod held;
 mod orphan;
 mod pace;
@@ -35,6 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, LaneReport};
 use crate::clock::seconds;
+use crate::control::{Lanes, Pause};
+use crate::directives::Directives;
 use crate::lane_state::{LaneState, StandsBack, Trouble};
 use crate::roster::{Reachable, Snapshot, Snapshots};
 use crate::time::Time;
@@ -77,6 +80,7 @@ pub(crate) struct LaneContext {
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
+    pub(crate) directives: Directives,
     pub(crate) settings: LaneSettings,
     /// Nothing new is sent.
     pub(crate) stop: CancellationToken,
@@ -89,6 +93,10 @@ impl LaneContext {
     /// after theirs do not travel together, so of two sorts the second waits again.
     fn code_at(&self, now_ms: u64, lease: &mut Lease) -> Option<String> {
         let code = self.id.test_code.as_ref()?;
+        let test = self.directives.test_of(&self.id.dataset, (now_ms, false));
+        if test.is_some_and(|test| test.code == *code) {
+            return Some(code.as_str().to_owned());
+        }
         let configured = self.settings.configured_code.as_ref();
         let configured = configured.filter(|configured| configured.code == *code);
         let is_over = |accepted_ms: u64| match configured {
@@ -98,6 +106,11 @@ impl LaneContext {
         let is_first_over = is_over(lease.events.first()?.accepted_ms);
         lease.retain(|event| is_over(event.accepted_ms) == is_first_over);
         (!is_first_over).then(|| code.as_str().to_owned())
+    }
+
+    /// Whether a person wants nothing to be sent.
+    fn is_paused(&self) -> bool {
+        self.directives.is_paused(&self.id)
     }
 
     /// When a batch of the lane is full.
@@ -168,6 +181,8 @@ struct InForce {
 pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Snapshots) {
     let (size, in_flight_max) = context.largest();
     let stop = context.stop.clone();
+    let mut told = context.directives.subscribe();
+    let mut probes = context.directives.probes();
     let mut lane = Lane {
         snapshot: Arc::clone(&snapshots.borrow_and_update()),
         bell: context.journal.bell(&context.id, context.full()),
@@ -197,6 +212,10 @@ pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Sna
             }
             Step::WaitUntil(until_ms) => Some(lane.time_until(until_ms)),
             Step::OutOfBudget(_) => Some(BUDGET_LOOK),
+            Step::Rest => match lane.expire().await {
+                0 => Some(expiry::LOOK),
+                _ => continue,
+            },
             Step::Wait if lane.has_ended() => return,
             Step::Wait => lane.next_look_ms().map(|ms| lane.time_until(ms)),
         };
@@ -210,6 +229,8 @@ pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Sna
                 let now = Arc::clone(&snapshots.borrow_and_update());
                 lane.follow(now);
             }
+            Ok(()) = told.changed() => {}
+            probe = probes.recv() => lane.probed(probe.ok().as_ref()),
             () = pause(wait) => {}
         }
     }
@@ -245,6 +266,11 @@ impl Lane {
         let now_ms = self.context.clock.unix_ms();
         self.follow_clock(now_ms);
         self.held.release(now_ms);
+        let paused = self.context.directives.pause_of(&self.context.id);
+        if paused.is_some() {
+            // They grow too old in the queue only.
+            self.held.release_all();
+        }
         // What cannot be recorded is not posted: it would go out again and again.
         if self.context.journal.health().is_failing.is_some() {
             return Step::WaitUntil(now_ms.saturating_add(JOURNAL_LOOK_MS));
@@ -279,8 +305,9 @@ impl Lane {
             is_full: waiting.fills(full),
             batch_events_max: delivery.batch_events_max,
             yields_until_ms: step::yields_until(fresh_fill_batches, self.shipped_ms, now_ms),
+            is_paused: paused.is_some(),
         });
-        self.tell(&step);
+        self.tell(&step, paused);
         step
     }
 
@@ -374,14 +401,38 @@ impl Lane {
         self.pace.mended(self.context.clock.unix_ms());
     }
 
+    /// A person wants these lanes to try again; `None`: some that are not known, because there were many probes.
+    fn probed(&mut self, lanes: Option<&Lanes>) {
+        if lanes.is_none_or(|lanes| lanes.include(&self.context.id)) {
+            self.pace.probe(self.context.clock.unix_ms());
+        }
+    }
+
+    /// Sets aside what has grown too old while the lane is paused. Returns how many events.
+    async fn expire(&self) -> usize {
+        let context = &self.context;
+        let expired = expiry::expire(
+            &context.id,
+            &context.journal,
+            &context.clock,
+            &context.watch,
+        )
+        .await;
+        expired.unwrap_or_else(|error| {
+            Watch::not_expired(&context.id, &error);
+            0
+        })
+    }
+
     /// Reports what the lane does: on the board, and to the watch, which logs changes.
-    fn tell(&self, step: &Step) {
-        let state = match step {
-            Step::OutOfBudget(until_ms) => LaneState::Throttled {
+    fn tell(&self, step: &Step, paused: Option<Pause>) {
+        let state = match (paused, step) {
+            (Some(pause), _) => paused_by(pause),
+            (None, Step::OutOfBudget(until_ms)) => LaneState::Throttled {
                 until_ms: *until_ms,
                 reason: "the hour's budget of events is used up (events_per_hour_max)".to_owned(),
             },
-            _ => self.pace.state().clone(),
+            (None, _) => self.pace.state().clone(),
         };
         let context = &self.context;
         let report = LaneReport {
@@ -519,6 +570,18 @@ impl Lane {
             self.pace
                 .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
         }
+    }
+}
+
+/// The state of a lane that a person paused.
+fn paused_by(pause: Pause) -> LaneState {
+    let by = pause.by;
+    LaneState::Paused {
+        since_ms: pause.since_ms,
+        reason: match pause.note {
+            Some(note) => format!("{by} paused it: {note}"),
+            None => format!("{by} paused it"),
+        },
     }
 }
 

@@ -4,26 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_journal::{DeliveryReport, Journal, JournalError, LaneId, LeaseLimits};
+use sluice_journal::{Journal, LaneId};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use super::passage::beforehand;
+use super::expiry::expire;
 use crate::board::{Board, LaneReport};
-use crate::clock::seconds;
-use crate::config::AfterLostAnswer;
 use crate::lane_state::LaneState;
 use crate::roster::Snapshots;
 use crate::time::Time;
 use crate::watch::Watch;
-
-/// The time between two looks for events that have grown too old.
-pub(crate) const LOOK: Duration = Duration::from_mins(1);
-
-/// What expires in one transaction at most. Bodies are read with their events.
-const EVENTS_MAX: usize = 1_000;
-const BYTES_MAX: usize = 1_000_000;
 
 /// A queue that no lane delivers.
 pub(crate) struct Orphan {
@@ -32,7 +22,7 @@ pub(crate) struct Orphan {
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
-    /// [`LOOK`], but for tests.
+    /// [`LOOK`](super::expiry::LOOK), but for tests.
     pub(crate) look: Duration,
 }
 
@@ -48,13 +38,10 @@ impl Orphan {
             if !std::mem::replace(&mut is_told, true) {
                 self.tell();
             }
-            match self.expire().await {
+            match expire(&self.id, &self.journal, &self.clock, &self.watch).await {
                 Ok(0) => {}
                 Ok(_) => continue,
-                Err(error) => {
-                    let dataset = self.id.dataset.as_str();
-                    warn!(dataset, %error, "events that are too old could not be set aside");
-                }
+                Err(error) => Watch::not_expired(&self.id, &error),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -91,41 +78,6 @@ impl Orphan {
         };
         self.board.post(&self.id, report, self.clock.unix_ms());
     }
-
-    /// Sets some of the events aside that are too old now. Returns how many.
-    async fn expire(&self) -> Result<usize, JournalError> {
-        let now_s = seconds(self.clock.unix_ms());
-        let first_s = self.journal.waiting(&self.id).first_expiry_s;
-        if first_s.is_none_or(|first_s| first_s >= now_s) {
-            return Ok(0);
-        }
-        if !self.clock.is_sure().await {
-            return Ok(0);
-        }
-        let at_ms = self.clock.unix_ms();
-        let now_s = seconds(at_ms);
-        let limits = LeaseLimits {
-            events_max: EVENTS_MAX,
-            bytes_max: BYTES_MAX,
-            urgent_before_s: now_s,
-            now_ms: at_ms,
-        };
-        let mut lease = self.journal.lease(&self.id, limits).await?;
-        self.watch.damaged(&self.id, &lease.damaged);
-        self.watch.locked(&self.id, &lease.locked);
-        // Nothing is sent here, so an event that may have arrived waits like all others.
-        let outcomes = beforehand(&lease.events, now_s, AfterLostAnswer::Resend);
-        let outcomes: Vec<_> = outcomes.collect();
-        let report = DeliveryReport {
-            at_ms,
-            request: None,
-            outcomes: outcomes.clone(),
-            ..DeliveryReport::default()
-        };
-        self.journal.settle(&mut lease, report).await?;
-        self.watch.settled(&self.id, &outcomes);
-        Ok(outcomes.len())
-    }
 }
 
 #[cfg(test)]
@@ -136,7 +88,7 @@ mod tests {
     use sluice_journal::{Embedded, Entry, Options, SourceName, Start};
 
     use super::*;
-    use crate::clock::{Clock, SharedClock};
+    use crate::clock::{Clock, SharedClock, seconds};
     use crate::config::tests::LEAST;
     use crate::roster::Roster;
 

@@ -71,7 +71,7 @@ impl Pace {
     /// Until when nothing may be sent, in milliseconds since 1970.
     pub(crate) fn pause_ms(&self) -> Option<u64> {
         match &self.state {
-            LaneState::Flowing => None,
+            LaneState::Flowing | LaneState::Paused { .. } => None,
             LaneState::Throttled { until_ms, .. } => Some(*until_ms),
             LaneState::Parked { probe_ms, .. } => *probe_ms,
         }
@@ -149,7 +149,22 @@ impl Pace {
             | LaneState::Parked {
                 probe_ms: Some(at), ..
             } => *at = at.saturating_sub(by_ms),
-            LaneState::Flowing | LaneState::Parked { probe_ms: None, .. } => {}
+            LaneState::Flowing
+            | LaneState::Parked { probe_ms: None, .. }
+            | LaneState::Paused { .. } => {}
+        }
+    }
+
+    /// A person wants the lane to look at once whether a trouble is over. One shipment goes first, as after any.
+    pub(crate) fn probe(&mut self, now_ms: u64) {
+        match &mut self.state {
+            LaneState::Throttled { until_ms: at, .. }
+            | LaneState::Parked {
+                probe_ms: Some(at), ..
+            } => *at = now_ms,
+            LaneState::Flowing
+            | LaneState::Parked { probe_ms: None, .. }
+            | LaneState::Paused { .. } => {}
         }
     }
 
@@ -324,6 +339,30 @@ mod tests {
         pace.set_back(8_000_000);
         assert_eq!(pace.pause_ms(), Some(1_001_000));
         assert!(pace.answered(1_000_500));
+    }
+
+    #[test]
+    fn a_probe_ends_a_pause_and_not_the_trouble() {
+        for trouble in [
+            transient(),
+            Trouble::Throttled {
+                regain_s: Some(600),
+                reason: "too many calls".to_owned(),
+            },
+            Trouble::Operator {
+                reason: "the token has expired".to_owned(),
+            },
+        ] {
+            let mut pace = Pace::new(4);
+            pace.probe(500);
+            assert_eq!(pace.pause_ms(), None);
+            pace.stopped(trouble, 1_000, 2_000, 1.0);
+            let state = pace.state().name();
+            pace.probe(2_500);
+            assert_eq!(pace.pause_ms(), Some(2_500));
+            assert_eq!((pace.state().name(), pace.allowed()), (state, 1));
+            assert!(pace.answered(2_600));
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) struct Load {
 enum Sent {
     /// Nothing of it is left to be sent.
     Through,
-    /// The gateway stops.
+    /// The gateway stops, or a person paused the lane.
     Stopped,
 }
 
@@ -164,7 +164,7 @@ impl Shipment {
     /// Sends what the passage says, until it is through, trouble comes, or the gateway stops.
     async fn send_in(&mut self, passage: &mut Passage) -> Result<Sent, Trouble> {
         while let Some(keys) = passage.next(self.limit()) {
-            if self.context.stop.is_cancelled() {
+            if self.context.stop.is_cancelled() || self.context.is_paused() {
                 return Ok(Sent::Stopped);
             }
             if self.plan.after_lost_answer == AfterLostAnswer::Withhold {

@@ -31,6 +31,8 @@ pub(crate) struct View {
     pub(crate) batch_events_max: usize,
     /// Until when others go first.
     pub(crate) yields_until_ms: Option<u64>,
+    /// A person wants nothing to be sent.
+    pub(crate) is_paused: bool,
 }
 
 /// Events that were sent again take their turn at least this often, in milliseconds, while fresh events fill
@@ -62,12 +64,17 @@ pub(crate) enum Step {
     WaitUntil(u64),
     /// The budget of the hour is used up, at the latest until this time. Look again soon.
     OutOfBudget(u64),
+    /// Send nothing, but set aside what grows too old.
+    Rest,
     /// Look again when something happens.
     Wait,
 }
 
 /// What to do next.
 pub(crate) fn next(view: &View) -> Step {
+    if view.is_paused && view.ready > 0 {
+        return Step::Rest;
+    }
     if view.in_flight >= view.in_flight_max {
         return Step::Wait;
     }
@@ -108,6 +115,7 @@ mod tests {
         is_full: false,
         batch_events_max: 1_000,
         yields_until_ms: None,
+        is_paused: false,
     };
 
     #[test]
@@ -203,6 +211,27 @@ mod tests {
                     ..VIEW
                 },
                 Step::OutOfBudget(70_000),
+            ),
+            (
+                "a person paused it, whatever else is",
+                View {
+                    is_full: true,
+                    is_paused: true,
+                    pause_ms: Some(60_000),
+                    in_flight: 4,
+                    budget: 0,
+                    ..VIEW
+                },
+                Step::Rest,
+            ),
+            (
+                "paused, and nothing waits",
+                View {
+                    ready: 0,
+                    is_paused: true,
+                    ..VIEW
+                },
+                Step::Wait,
             ),
             (
                 "the hour's budget is nearly used up",

@@ -12,11 +12,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::orphan::{self, Orphan};
+use super::expiry;
+use super::orphan::Orphan;
 use super::settings::LaneSettings;
 use super::tokens::Tokens;
 use super::{LaneContext, run};
 use crate::board::Board;
+use crate::directives::Directives;
 use crate::roster::{Reachable, Snapshots};
 use crate::time::Time;
 use crate::watch::Watch;
@@ -34,6 +36,7 @@ pub(crate) struct Supervisor {
     pub(crate) clock: Arc<Time>,
     pub(crate) watch: Watch,
     pub(crate) board: Board,
+    pub(crate) directives: Directives,
     pub(crate) snapshots: Snapshots,
     pub(crate) stop: CancellationToken,
     /// Requests to Meta are not waited for any longer.
@@ -152,6 +155,7 @@ impl Supervisor {
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
             board: self.board.clone(),
+            directives: self.directives.clone(),
             settings,
             stop: stop.clone(),
             give_up: self.give_up.clone(),
@@ -167,7 +171,7 @@ impl Supervisor {
             clock: Arc::clone(&self.clock),
             watch: self.watch.clone(),
             board: self.board.clone(),
-            look: orphan::LOOK,
+            look: expiry::LOOK,
         }
     }
 }

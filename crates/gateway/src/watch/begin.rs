@@ -8,6 +8,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use sluice_event::{Code, Severity};
 
+use super::control::ACTIONS;
 use super::exposition::LaneGauges;
 use super::metrics::{self, Metrics};
 use super::series::Series;
@@ -27,6 +28,9 @@ impl Metrics {
         };
         self.build.get_or_create(&build).set(1);
         self.started.set(metrics::unix_seconds(started_ms));
+        for action in ACTIONS {
+            drop(self.actions.get_or_create(&metrics::Action { action }));
+        }
         for door in DOORS {
             for status in SERVER_ERRORS {
                 let door = metrics::Door { door, status };

@@ -91,7 +91,7 @@ impl Metrics {
 }
 
 /// The states of a lane.
-const STATES: [&str; 3] = ["flowing", "throttled", "parked"];
+const STATES: [&str; 4] = ["flowing", "throttled", "parked", "paused"];
 
 fn label_in(label: &metrics::Lane, state: &'static str) -> metrics::LaneState {
     metrics::LaneState {
@@ -130,6 +130,7 @@ impl<'a> LaneGauges<'a> {
             LaneState::Flowing => 0,
             LaneState::Throttled { .. } => 1,
             LaneState::Parked { .. } => 2,
+            LaneState::Paused { .. } => 3,
         };
         self.worst = self.worst.into_iter().chain(report).max_by_key(badness);
     }

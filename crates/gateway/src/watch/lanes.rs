@@ -12,7 +12,7 @@ use super::lines::{NotDelivered, Subject, Sum};
 use super::news::{ToldState, UsageStep};
 use super::{Watch, exposition, metrics};
 use crate::board::{LaneReport, Rows};
-use crate::clock::{rfc3339, seconds_up};
+use crate::clock::{rfc3339, seconds, seconds_up};
 use crate::lane_state::{LaneState, StandsBack};
 
 /// What the log said of a lane.
@@ -114,6 +114,12 @@ impl Watch {
             ..Sum::default()
         };
         self.line(&subject, attempt);
+    }
+
+    /// Events of a lane that sends nothing are too old, and that could not be written.
+    pub(crate) fn not_expired(lane: &LaneId, error: &JournalError) {
+        let dataset = lane.dataset.as_str();
+        warn!(dataset, %error, "events that are too old could not be set aside");
     }
 
     fn refused(&self, lane: &LaneId, (code, subcode): (Option<i64>, Option<i64>), events: u64) {
@@ -293,6 +299,18 @@ fn tell_state(lane: &LaneId, state: &LaneState, waiting: Waiting) {
         LaneState::Throttled { until_ms, reason } => {
             let until = rfc3339(seconds_up(*until_ms));
             warn!(dataset, replay, events, reason, until, "lane throttled");
+        }
+        LaneState::Paused { since_ms, reason } => {
+            let since = rfc3339(seconds(*since_ms));
+            warn!(
+                dataset,
+                replay,
+                events,
+                first_expiry,
+                reason,
+                since,
+                "lane paused: its events wait until it is resumed, and expire as they always do"
+            );
         }
         LaneState::Parked { reason, .. } if replay => warn!(
             dataset,

@@ -103,6 +103,12 @@ pub(crate) struct Refusal {
     pub(crate) subcode: i64,
 }
 
+/// Something that a person did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Action {
+    pub(crate) action: &'static str,
+}
+
 /// The program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Build {
@@ -178,6 +184,7 @@ pub(crate) struct Metrics {
     pub(super) jobs: JobMetrics,
     pub(crate) configurations: Counter,
     pub(crate) configured: Number,
+    pub(crate) actions: Family<Action, Counter>,
 }
 
 impl Metrics {
@@ -226,6 +233,7 @@ impl Metrics {
             jobs: JobMetrics::default(),
             configurations: Counter::default(),
             configured: Number::default(),
+            actions: Family::default(),
         };
         let mut root = Registry::default();
         root.register_collector(Box::new(Process));
@@ -318,7 +326,7 @@ impl Metrics {
         );
         registry.register(
             "lane_state",
-            "1 for the state a lane is in: flowing, throttled or parked",
+            "1 for the state a lane is in: flowing, throttled, parked or paused",
             self.lane_state.family(),
         );
         registry.register_with_unit(
@@ -447,6 +455,11 @@ impl Metrics {
             "refused_requests",
             "Requests for events that were refused as a whole, by source and reason",
             self.refused_requests.family(),
+        );
+        registry.register(
+            "control_actions",
+            "What people did to the running gateway, by action",
+            self.actions.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(

@@ -4,6 +4,7 @@
 //! Nothing here takes an event, a value of one, or a token: what cannot come in cannot leak.
 
 mod begin;
+mod control;
 mod doors;
 mod exposition;
 mod format;

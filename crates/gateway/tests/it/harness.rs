@@ -192,8 +192,9 @@ impl TestGateway {
         std::fs::create_dir(&copy).unwrap();
         for file in std::fs::read_dir(self.journal()).unwrap() {
             let file = file.unwrap();
-            // The index of a log is memory of the process that is killed.
-            if !file.file_name().to_string_lossy().ends_with("-shm") {
+            // The index of a log is memory of the process that is killed, and its socket is no file to copy.
+            let is_file = file.file_type().unwrap().is_file();
+            if is_file && !file.file_name().to_string_lossy().ends_with("-shm") {
                 std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
             }
         }

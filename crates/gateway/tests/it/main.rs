@@ -10,6 +10,7 @@ mod admin;
 mod books;
 mod client;
 mod clocks;
+mod control;
 mod copies;
 mod displaced;
 mod doors;
