@@ -55,6 +55,7 @@ impl JournalOption {
             None => Journal {
                 path: self.folder()?,
                 retention: Duration::ZERO,
+                history: Duration::ZERO,
                 encryption_key: of_variable("SLUICE_JOURNAL_ENCRYPTION_KEY"),
                 encryption_key_previous: of_variable("SLUICE_JOURNAL_ENCRYPTION_KEY_PREVIOUS"),
             },

@@ -91,6 +91,15 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Damaged`] if some could not be read; all that can be read was deleted before it says so.
     fn sweep(&self, retention: Retention) -> Answer<'_, u64>;
 
+    /// Deletes all rows of events that became final before this time, in milliseconds since 1970. What the window for
+    /// copies remembers stays, and so does an event whose body is not deleted yet. The counts stay for good. Returns
+    /// how many events left.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Damaged`] if some could not be read; all that can be read was deleted before it says so.
+    fn prune(&self, final_before_ms: u64) -> Answer<'_, u64>;
+
     /// Stops taking appends, finishes those under way, and closes the files.
     fn close(&self) -> Answer<'_, ()>;
 }

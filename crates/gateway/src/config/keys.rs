@@ -68,8 +68,11 @@ pub(super) static JOURNAL: Section = Section {
         at_start(set("path", Text(Form::Folder), "./sluice-data",
             "the folder; it is made when it is not there")),
         at_start(set("retention_days", Number(0, 3_650), "30",
-            "days for which the bodies of finished events are kept; what became of them is kept for good. With 0 a body \
-             goes [when its event is delivered](operations.md#growth-and-retention)")),
+            "days for which the bodies of finished events are kept. With 0 a body goes [when its event is \
+             delivered](operations.md#growth-and-retention)")),
+        set("history_days", Number(1, 3_650), "400",
+            "days for which it is kept what became of a finished event. It never goes before the body, and the counts of \
+             `sluice audit` never do"),
         at_start(optional("encryption_key", Secret(SecretKind::EncryptionKey),
             "where the key is that bodies are encrypted with on disk: 32 bytes, as 64 hexadecimal digits (`openssl rand \
              -hex 32`) or in base64. Without one they are in the clear. See [what it covers](operations.md#encryption)")),

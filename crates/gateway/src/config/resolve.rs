@@ -56,6 +56,7 @@ fn journal(table: &Table) -> Option<Journal> {
     Some(Journal {
         path: PathBuf::from(table.text("path")?),
         retention: Duration::from_secs(table.parsed::<u64>("retention_days")? * DAY_S),
+        history: Duration::from_secs(table.parsed::<u64>("history_days")? * DAY_S),
         encryption_key: table.secret("encryption_key").cloned(),
         encryption_key_previous: table.secret("encryption_key_previous").cloned(),
     })

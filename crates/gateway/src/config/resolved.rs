@@ -70,6 +70,8 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long the bodies of finished events are kept. Zero: until they are delivered or Meta takes them no more.
     pub retention: Duration,
+    /// How long it is kept what became of finished events.
+    pub history: Duration,
     /// Where the key is that bodies are encrypted with on disk; without one they are in the clear.
     pub encryption_key: Option<SecretRef>,
     /// Where the key before this one is, for bodies that it was used for.

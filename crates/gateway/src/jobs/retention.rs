@@ -1,4 +1,4 @@
-//! Deletes the bodies of events that are finished, and records that are of no use any more.
+//! Deletes the bodies of events that are finished, records that are of no use any more, and at last the events' rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,17 +43,33 @@ impl Retention {
         if !self.clock.is_sure().await {
             return Err("it is not sure what time it is, and nothing is deleted by it".to_owned());
         }
-        match self.journal.sweep(self.kept()).await {
-            Ok(0) => Ok(None),
-            Ok(bodies) => {
-                info!(bodies, "deleted the bodies of events that are finished");
-                Ok(Some(format!("deleted {bodies} bodies")))
-            }
-            Err(error) => {
-                warn!(%error, "some old bodies or records could not be deleted");
-                Err(error.to_string())
-            }
+        // Damage to the bodies is no reason to keep the rows of others, and the other way round.
+        let bodies = self.journal.sweep(self.kept()).await;
+        let events = self.journal.prune(self.history_from_ms()).await;
+        match &bodies {
+            Ok(0) => {}
+            Ok(bodies) => info!(bodies, "deleted the bodies of events that are finished"),
+            Err(error) => warn!(%error, "some old bodies or records could not be deleted"),
         }
+        match &events {
+            Ok(0) => {}
+            Ok(events) => info!(events, "forgot events that were finished long ago"),
+            Err(error) => warn!(%error, "some old events could not be deleted"),
+        }
+        let bodies = bodies.map_err(|error| error.to_string())?;
+        let events = events.map_err(|error| error.to_string())?;
+        Ok(match (bodies, events) {
+            (0, 0) => None,
+            (bodies, 0) => Some(format!("deleted {bodies} bodies")),
+            (bodies, events) => Some(format!("deleted {bodies} bodies and {events} events")),
+        })
+    }
+
+    /// Events that became final before this time are forgotten.
+    fn history_from_ms(&self) -> u64 {
+        let history = self.snapshots.borrow().config.journal.history;
+        let kept_ms = u64::try_from(history.as_millis()).unwrap_or(u64::MAX);
+        self.clock.unix_ms().saturating_sub(kept_ms)
     }
 
     /// Which bodies are kept now.
@@ -81,14 +97,11 @@ mod tests {
     use crate::config::tests::LEAST;
     use crate::roster::Roster;
 
-    /// Appends an event and settles it as delivered, two seconds after 1970.
-    async fn deliver(journal: &dyn Journal) {
-        let dataset = DatasetId::parse("1234567890123456").unwrap();
-        let id = LaneId {
-            dataset: dataset.clone(),
-            test_code: None,
-            is_replay: false,
-        };
+    fn dataset() -> DatasetId {
+        DatasetId::parse("1234567890123456").unwrap()
+    }
+
+    fn entry(accepted_ms: u64, start: Start) -> Entry {
         let moment = Moment {
             unix_ms: 1_000,
             in_doubt: false,
@@ -96,17 +109,27 @@ mod tests {
         };
         let event = Event::new("Lead", 1).user(UserField::Em, "jane@example.com");
         let event = event.seal(&Rules::default(), moment, &mut Findings::new());
-        let entry = Entry {
-            dataset,
+        Entry {
+            dataset: dataset(),
             source: SourceName::parse("shop").unwrap(),
             test_code: None,
-            accepted_ms: 1_000,
+            accepted_ms,
             in_doubt: false,
-            start: Start::Waiting,
+            start,
             window_ms: None,
             is_completed: false,
             event: event.unwrap(),
+        }
+    }
+
+    /// Appends an event and settles it as delivered, two seconds after 1970.
+    async fn deliver(journal: &dyn Journal) {
+        let id = LaneId {
+            dataset: dataset(),
+            test_code: None,
+            is_replay: false,
         };
+        let entry = entry(1_000, Start::Waiting);
         journal.append(vec![entry]).await.unwrap();
         let limits = LeaseLimits {
             events_max: 1,
@@ -150,5 +173,30 @@ mod tests {
         assert_eq!(said.as_deref(), Some("deleted 1 bodies"));
         assert!(!has_body());
         assert_eq!(job.run(&stop).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn rows_of_old_events_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal: Arc<dyn Journal> =
+            Arc::new(Embedded::open(folder.path(), Options::default()).unwrap());
+        let clock = Arc::new(Time::sure(Arc::new(SystemClock::default())));
+        let day_ms = 24 * 3_600_000;
+        // Two days later the window for copies of the first one is over.
+        for days_ago in [401, 398] {
+            let at_ms = clock.unix_ms() - days_ago * day_ms;
+            let note = entry(at_ms, Start::Recorded);
+            journal.append(vec![note]).await.unwrap();
+        }
+        let job = Retention {
+            journal,
+            clock,
+            snapshots: Roster::for_tests(LEAST).snapshots(),
+        };
+        let said = job.run(&CancellationToken::new()).await.unwrap();
+        assert_eq!(said.as_deref(), Some("deleted 0 bodies and 1 events"));
+        let books = Books::open(folder.path()).unwrap();
+        assert!(books.event(EventKey(1)).unwrap().is_none());
+        assert!(books.event(EventKey(2)).unwrap().is_some());
     }
 }

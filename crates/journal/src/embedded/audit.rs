@@ -22,6 +22,7 @@ impl Books {
         let mut problems = Problems::default();
         let mut groups = Groups::default();
         count_rows(&transaction, &mut groups, &mut problems)?;
+        count_left(&transaction, &mut groups, &mut problems)?;
         count_tallies(&transaction, &mut groups, &mut problems)?;
         let mut audit = Audit {
             rejected: arrivals::count_rejected(&transaction, &texts, &mut groups, &mut problems)?,
@@ -115,6 +116,34 @@ fn count_rows(
     while let Some((event, _)) = outcome {
         problems.add(|| format!("there is an outcome of event {event}, which does not exist"));
         outcome = next_outcome()?;
+    }
+    Ok(())
+}
+
+/// Adds events whose rows have left.
+fn count_left(
+    conn: &Connection,
+    groups: &mut Groups,
+    problems: &mut Problems,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        conn.prepare("SELECT dataset, source, name, state, count FROM left_tally")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (Ok(group), Ok(state), Ok(count)) =
+            (Group::read(row, 0), row.get::<_, i64>(3), row.get(4))
+        else {
+            problems.add(|| "a count of events that have left is damaged".to_owned());
+            continue;
+        };
+        match Counted::of(state).filter(|counted| counted.state().is_some()) {
+            Some(counted) if count >= 0 => {
+                let rows = &mut groups.entry(group).or_default().0;
+                Counted::Accepted.add_to(rows, count);
+                counted.add_to(rows, count);
+            }
+            _ => problems.add(|| format!("{count} events have left in the state {state}")),
+        }
     }
     Ok(())
 }

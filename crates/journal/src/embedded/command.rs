@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::amend::Change;
 use super::append::Arrival;
 use super::lane::Lane;
+use super::prune::Prune;
 use super::sweep::Sweep;
 #[cfg(test)]
 use super::writer::Writer;
@@ -57,6 +58,10 @@ pub(super) enum Command {
         sweep: Sweep,
         reply: Reply<Sweep>,
     },
+    Prune {
+        prune: Prune,
+        reply: Reply<Prune>,
+    },
     Close {
         reply: Reply<()>,
     },
@@ -71,6 +76,7 @@ pub(super) enum Done {
     Settled,
     Intended,
     Swept(Sweep),
+    Pruned(Prune),
     Nothing,
 }
 
@@ -90,7 +96,7 @@ impl Command {
             Command::Settle { report, .. } => (report.outcomes.len(), 0),
             Command::Forget { keys, .. } | Command::Intend { keys, .. } => (keys.len(), 0),
             // A step looks at thousands of events.
-            Command::Sweep { .. } => (EVENTS_PER_COMMIT, 0),
+            Command::Sweep { .. } | Command::Prune { .. } => (EVENTS_PER_COMMIT, 0),
             Command::Close { .. } => (0, 0),
             #[cfg(test)]
             Command::Inspect(_) => (0, 0),
@@ -109,6 +115,7 @@ impl Command {
             (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled)
             | (Command::Intend { reply, .. }, Done::Intended) => reply.send(Ok(())).is_ok(),
             (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
+            (Command::Prune { reply, .. }, Done::Pruned(prune)) => reply.send(Ok(prune)).is_ok(),
             _ => true,
         };
         ignore_absent_caller(is_heard);
@@ -124,6 +131,7 @@ impl Command {
             | Command::Intend { reply, .. }
             | Command::Close { reply } => reply.send(Err(error)).is_ok(),
             Command::Sweep { reply, .. } => reply.send(Err(error)).is_ok(),
+            Command::Prune { reply, .. } => reply.send(Err(error)).is_ok(),
             #[cfg(test)]
             Command::Inspect(_) => true,
         };

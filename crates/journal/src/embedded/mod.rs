@@ -42,6 +42,7 @@ mod observer;
 mod others;
 mod place;
 mod problems;
+mod prune;
 mod queue;
 mod readers;
 mod records;
@@ -95,6 +96,7 @@ use cipher::Sealer;
 use command::{Command, Reply};
 use lease::Taken;
 use place::Place;
+use prune::Prune;
 use schema::FILE;
 use shared::Shared;
 use sweep::Sweep;
@@ -490,6 +492,16 @@ impl Journal for Embedded {
                 sweep = self.ask(|reply| Command::Sweep { sweep, reply }).await?;
             }
             sweep.result()
+        })
+    }
+
+    fn prune(&self, final_before_ms: u64) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let mut prune = Prune::new(final_before_ms);
+            while !prune.is_over() {
+                prune = self.ask(|reply| Command::Prune { prune, reply }).await?;
+            }
+            prune.result()
         })
     }
 

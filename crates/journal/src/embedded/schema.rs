@@ -3,21 +3,22 @@
 //! | table | a row is | goes away |
 //! |---|---|---|
 //! | `term` | a text that repeats: dataset, source, event name, action source, test code, currency | never |
-//! | `event` | an accepted event without its body, in order of arrival, and what is known of it | never |
+//! | `event` | an accepted event without its body, in order of arrival, and what is known of it | with the history |
 //! | `body` | the JSON of an event, in the clear or encrypted, with a checksum | by retention |
 //! | `encryption` | from which event on bodies are encrypted, and with which key | never |
-//! | `outcome` | the final state of an event; without one it waits | when a person sends it again |
-//! | `intent` | an event that may be on its way to Meta and would count twice if it were sent again | when it is known what became of the event |
-//! | `replay` | the outcome that an event had before it was sent again | never |
-//! | `dropped` | an event that a person gave up while it waited, for a gateway that runs | never |
+//! | `outcome` | the final state of an event; without one it waits | when a person sends it again; with the history |
+//! | `intent` | an event that may be on its way to Meta and would count twice if it were sent again | when it is known what became of the event; with the history |
+//! | `replay` | the outcome that an event had before it was sent again | with the history |
+//! | `dropped` | an event that a person gave up while it waited, for a gateway that runs | with the history |
 //! | `request` | a request to Meta and its answer | by retention |
 //! | `rejection` | an event that no dataset could take, without its body | by retention |
 //! | `tally` | a count per hour, dataset, source, event name and state | never |
 //! | `received_tally` | events that came in, per hour, dataset and source | never |
 //! | `rejected_tally` | rejected events, per hour, dataset, source, event name and code | never |
+//! | `left_tally` | events whose rows have left, per dataset, source, event name and final state | never |
 //! | `tally_sum` | the sum of all counts of a state | never |
 //! | `mark` | a number that the start begins from | never |
-//! | `amendment` | another body, and other facts, of an event that waited | never; the body as in `body` |
+//! | `amendment` | another body, and other facts, of an event that waited | with the history; the body by retention |
 //! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
 //! Events and bodies are two tables so that start-up reads only small rows. No table that is written per
@@ -175,6 +176,14 @@ pub(super) const MIGRATIONS: [&str; 2] = [
         code INTEGER NOT NULL,
         count INTEGER NOT NULL,
         PRIMARY KEY (hour, dataset, source, name, code)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE left_tally (
+        dataset INTEGER NOT NULL,
+        source INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (dataset, source, name, state)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE tally_sum (state INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
     INSERT INTO received_tally SELECT hour, dataset, source, sum(count) FROM tally

@@ -96,6 +96,13 @@ impl State {
         self.names.counted(conn, &mut self.terms, of, added)
     }
 
+    /// The first event whose row stays however old it is: one that the windows for copies remember, or the last one.
+    pub(super) fn kept_from(&self) -> i64 {
+        let Seen { usual, own } = self.dedup.first();
+        let remembered = usual.into_iter().chain(own).map(|key| key.0);
+        remembered.chain([self.next_event - 1]).min().unwrap_or(0)
+    }
+
     /// Makes a committed group visible.
     pub(super) fn publish(&mut self, staged: &Staged) {
         let shared = &self.shared;

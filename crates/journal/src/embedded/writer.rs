@@ -21,6 +21,7 @@ use super::lock::Lock;
 use super::low_water::{self, LowWater};
 use super::mark;
 use super::observer::{self, CommitStats, Observer};
+use super::prune;
 use super::reject;
 use super::settle;
 use super::shared::Shared;
@@ -259,6 +260,13 @@ impl Writer {
                 *sweep = again;
                 return true;
             }
+            Command::Prune { prune, .. } => {
+                let Ok(Some(again)) = prune.around(conn, state.kept_from()) else {
+                    return false;
+                };
+                *prune = again;
+                return true;
+            }
             _ => return false,
         };
         state.unreadable.find(conn, sql, keys)
@@ -350,6 +358,11 @@ fn write_one(
             let swept = sweep::step(conn, sweep.clone())?;
             staged.has_deleted |= swept.deleted > sweep.deleted;
             Done::Swept(swept)
+        }
+        Command::Prune { prune, .. } => {
+            let pruned = prune::step(conn, prune.clone(), state.kept_from())?;
+            staged.has_deleted |= pruned.left > prune.left;
+            Done::Pruned(pruned)
         }
         Command::Close { .. } => Done::Nothing,
         #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sluice_event::ActionSource;
 
 use super::{
-    HOUR_MS, Sample, T0_MS, amend_laws, dataset, drain, entries, key, keys, lane, limits, rang,
-    record, refused, report, sample, start_laws,
+    HOUR_MS, Sample, T0_MS, amend_laws, dataset, drain, entries, key, keys, lane, limits,
+    prune_laws, rang, record, refused, report, sample, start_laws,
 };
 use crate::types::{
     Appended, BatchLimits, Cause, DeliveryReport, Entry, EventKey, Outcome, RequestRecord,
@@ -50,6 +50,9 @@ pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() 
         amend_laws::of_two_who_amend_one_is_told_to_look_again,
         amend_laws::what_left_its_lane_is_too_late_to_amend,
         sweeping_deletes_bodies_only,
+        prune_laws::old_rows_leave_and_the_counts_stay,
+        prune_laws::a_row_stays_as_long_as_its_body,
+        prune_laws::what_is_remembered_stays_however_old,
         a_closed_journal_says_so,
     ];
 }

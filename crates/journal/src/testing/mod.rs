@@ -2,6 +2,7 @@
 
 mod amend_laws;
 mod laws;
+mod prune_laws;
 mod start_laws;
 
 use std::future::Future as _;

@@ -33,6 +33,7 @@ fn what_is_not_set_is_the_default() {
 
     assert_eq!(config.journal.path, Path::new("./sluice-data"));
     assert_eq!(config.journal.retention, Duration::from_hours(30 * 24));
+    assert_eq!(config.journal.history, Duration::from_hours(400 * 24));
 
     assert_eq!(config.graph.base_url, BaseUrl::meta());
     assert_eq!(config.graph.timeout, Duration::from_secs(10));

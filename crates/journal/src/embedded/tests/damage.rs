@@ -8,8 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 use tempfile::TempDir;
 
-use super::super::upkeep;
 use super::super::writer::Writer;
+use super::super::{schema, upkeep};
 use super::{audit, in_one_group, keep_open, open};
 use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
 use crate::{
@@ -205,9 +205,11 @@ pub(super) async fn damage_rows(
     choose: impl Fn(usize) -> usize,
 ) -> DamagedPage {
     // Everything into the file, and the log empty.
-    let truncate = |writer: &mut Writer| upkeep::truncate_wal(&mut writer.conn).unwrap();
+    let log = schema::wal_path(&journal.shared.path);
+    let truncate = move |writer: &mut Writer| {
+        upkeep::truncate_wal(&mut writer.conn).unwrap() && upkeep::bytes_of(&log) == 0
+    };
     assert!(journal.on_writer(truncate).await);
-    assert_eq!(journal.health().wal_bytes, 0);
     let path = folder.join("journal.db");
     let other = Connection::open(&path).unwrap();
     let leaves = "SELECT pageno, ncell FROM dbstat
