@@ -10,7 +10,8 @@ use crate::contact;
 use crate::limits::FINDINGS_MAX;
 use crate::severity::Severity;
 
-/// A place in an event, such as `custom_data.contents[1].id`; empty for the event itself.
+/// A place in an event, such as `custom_data.contents[1].id`; empty for the event itself. Of an event that was made of
+/// another document it is the place in that, such as `$.customer.email`.
 ///
 /// A path always leads to something that is in the input. What is missing is reported at the
 /// object that lacks it. A key that looks like contact data ends the path at its parent.
@@ -27,6 +28,11 @@ impl Path {
     /// The event itself.
     pub fn root() -> Self {
         Self::default()
+    }
+
+    /// The document of a source of another form, from which an event was made: `$`.
+    pub fn document() -> Self {
+        Self::root().key("$")
     }
 
     /// The member `key` of this place.

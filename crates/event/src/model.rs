@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::action_source::{ActionSource, MessagingChannel};
 use crate::finding::Path;
 use crate::plain::Plain;
-use crate::properties::{JsonText, Properties};
+use crate::properties::{JsonText, Properties, Property, PropertyOrigin};
 use crate::user_field::UserField;
 
 /// One conversion, in the shape of Meta's server event.
@@ -51,8 +51,8 @@ pub struct Event<'a> {
     /// `test_event_code`, which belongs beside the events of a request. An event in which it stands is a test event
     /// all the same: as a real one it would count.
     pub test_event_code: Option<Cow<'a, str>>,
-    /// Where switches stood that are of the event and were sent in one of its objects.
-    pub(crate) misplaced: Vec<(&'static str, Path)>,
+    /// Where members stood that are of the event and were sent elsewhere.
+    pub(crate) stood_at: Vec<(&'static str, Path)>,
     /// Whether it is no event, but only a test code or switches that are meant for all events among which it stands.
     pub(crate) is_for_all: bool,
     /// Under which keys Meta's scalars were really sent, where that is another one.
@@ -100,6 +100,45 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn user(mut self, field: UserField, value: impl Into<Plain<'a>>) -> Self {
         self.user_data.push(field, value);
+        self
+    }
+
+    /// Adds a value of `user_data` that stood at another place: findings about it name that, as in
+    /// `$.customer.email`.
+    #[must_use]
+    pub fn user_from(mut self, field: UserField, value: impl Into<Plain<'a>>, path: Path) -> Self {
+        self.user_data.0.push(UserValue {
+            field,
+            value: value.into(),
+            origin: Some(Box::new(Origin {
+                path: Some(path),
+                ..Origin::default()
+            })),
+        });
+        self
+    }
+
+    /// Sets a property of `custom_data` that stood at another place: findings about it name that.
+    #[must_use]
+    pub fn custom_from(
+        mut self,
+        key: impl Into<Cow<'a, str>>,
+        value: impl Into<JsonText<'a>>,
+        path: Path,
+    ) -> Self {
+        self.custom_data.insert(Property {
+            key: key.into(),
+            value: value.into(),
+            origin: Some(Box::new(PropertyOrigin::Elsewhere(path))),
+            is_usual: false,
+        });
+        self
+    }
+
+    /// Says where Meta's `name`, such as `event_time`, stood: findings about it name that place.
+    #[must_use]
+    pub fn stood_at(mut self, name: &'static str, path: Path) -> Self {
+        self.stood_at.push((name, path));
         self
     }
 
@@ -152,7 +191,7 @@ impl<'a> Event<'a> {
             customer_segmentation: own(self.customer_segmentation),
             advanced_measurement_table: own(self.advanced_measurement_table),
             test_event_code: own(self.test_event_code),
-            misplaced: self.misplaced,
+            stood_at: self.stood_at,
             is_for_all: self.is_for_all,
             written_as: (self.written_as.into_iter())
                 .map(|(name, key)| (name, Cow::Owned(key.into_owned())))
@@ -168,7 +207,7 @@ impl<'a> Event<'a> {
 
     /// Where Meta's `name` stood in the input.
     pub(crate) fn path(&self, name: &str) -> Path {
-        if let Some((_, path)) = self.misplaced.iter().find(|(known, _)| *known == name) {
+        if let Some((_, path)) = self.stood_at.iter().find(|(known, _)| *known == name) {
             return path.clone();
         }
         Path::root().key(self.written(name))
@@ -230,6 +269,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) within: Option<(Cow<'a, str>, Option<usize>)>,
     /// The place in a list.
     pub(crate) index: Option<usize>,
+    /// The place itself, of a value that was read from a document of another form.
+    pub(crate) path: Option<Path>,
 }
 
 impl UserValue<'_> {
@@ -257,6 +298,9 @@ pub(crate) fn path_of_user_value(
     let Some(origin) = origin else {
         return Path::root().key(section).key(field.name());
     };
+    if let Some(path) = &origin.path {
+        return path.clone();
+    }
     let key = origin.key.as_deref().unwrap_or(field.name());
     let path = match &origin.within {
         _ if origin.is_flat => Path::root().key(key),
@@ -308,6 +352,7 @@ impl<'a> UserData<'a> {
                     .as_ref()
                     .and_then(|origin| origin.within.clone()),
                 index: value.origin.as_ref().and_then(|origin| origin.index),
+                path: (value.origin.as_ref()).and_then(|origin| origin.path.clone()),
             })),
         };
         let values = self.0.iter().filter(|value| value.field == from);
@@ -336,6 +381,7 @@ impl<'a> UserData<'a> {
                     within: (origin.within)
                         .map(|(object, place)| (Cow::Owned(object.into_owned()), place)),
                     index: origin.index,
+                    path: origin.path,
                 })
             }),
         };

@@ -150,6 +150,7 @@ impl Property<'_> {
     pub(crate) fn path(&self, section: &str) -> Path {
         match self.origin.as_deref() {
             None => Path::root().key(section).key(&self.key),
+            Some(PropertyOrigin::Elsewhere(path)) => path.clone(),
             Some(PropertyOrigin::Flat(key)) => Path::root().key(key),
             Some(PropertyOrigin::OtherName(key)) => Path::root().key(section).key(key),
             Some(PropertyOrigin::Within(object)) => {
@@ -158,9 +159,12 @@ impl Property<'_> {
         }
     }
 
-    /// Whether it stood beside `event_name`.
+    /// Whether it stood outside the object that it is sent in: beside `event_name`, or in another document.
     pub(crate) fn is_flat(&self) -> bool {
-        matches!(self.origin.as_deref(), Some(PropertyOrigin::Flat(_)))
+        matches!(
+            self.origin.as_deref(),
+            Some(PropertyOrigin::Flat(_) | PropertyOrigin::Elsewhere(_))
+        )
     }
 }
 
@@ -173,6 +177,8 @@ pub(crate) enum PropertyOrigin<'a> {
     OtherName(Cow<'a, str>),
     /// In the object of this name within its own.
     Within(Cow<'a, str>),
+    /// In a document of another form, at this place.
+    Elsewhere(Path),
 }
 
 impl PropertyOrigin<'_> {
@@ -182,6 +188,7 @@ impl PropertyOrigin<'_> {
             PropertyOrigin::Flat(key) => PropertyOrigin::Flat(own(key)),
             PropertyOrigin::OtherName(key) => PropertyOrigin::OtherName(own(key)),
             PropertyOrigin::Within(key) => PropertyOrigin::Within(own(key)),
+            PropertyOrigin::Elsewhere(path) => PropertyOrigin::Elsewhere(path),
         }
     }
 }

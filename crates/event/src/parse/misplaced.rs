@@ -98,7 +98,7 @@ impl<'a> Parser<'a, '_> {
         let found = Switches::of(self.event);
         own.joined_with(found).put(self.event);
         if !is_own {
-            self.event.misplaced.push((name, path));
+            self.event.stood_at.push((name, path));
         }
     }
 

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod foreign;
 mod fuzz_bodies;
 mod garbage;
 mod inputs;

@@ -136,48 +136,87 @@ impl From<IntakeError> for Problem {
     }
 }
 
-/// Reads and seals the events of a text.
-pub(crate) fn seal(
-    text: &str,
-    source: &Source,
-    ((unix_ms, in_doubt), chance): ((u64, bool), [u8; 16]),
+/// Seals drafts of events one by one, whoever reads them from whatever document.
+pub(crate) struct Intake<'s> {
+    source: &'s Source,
+    /// Milliseconds since 1970, and whether that is in doubt.
+    now: (u64, bool),
+    dice: u128,
     events_max: usize,
-    room: Reserved,
-) -> Result<Sealed, IntakeError> {
-    // The reader would call it no JSON, which does not say that an upload was empty.
-    if text.trim().is_empty() {
-        return Err(IntakeError::Empty);
+    sealed: Sealed,
+}
+
+impl<'s> Intake<'s> {
+    pub(crate) fn new(
+        source: &'s Source,
+        (now, chance): ((u64, bool), [u8; 16]),
+        events_max: usize,
+        room: Reserved,
+    ) -> Self {
+        Self {
+            source,
+            now,
+            dice: u128::from_be_bytes(chance),
+            events_max,
+            sealed: Sealed::new(room),
+        }
     }
-    let mut sealed = Sealed::new(room);
-    let dice = u128::from_be_bytes(chance);
-    let read = batch::read_while(text, |item| {
-        if sealed.count == events_max {
-            return ControlFlow::Break(IntakeError::TooMany { max: events_max });
+
+    /// Seals a draft: its place in the request, the event or nothing, and what was found while it was read.
+    ///
+    /// # Errors
+    ///
+    /// There are too many of them, or there is no room for it; then none of the request is taken.
+    pub(crate) fn take(&mut self, draft: batch::Item<'_>) -> Result<(), IntakeError> {
+        let sealed = &mut self.sealed;
+        if sealed.count == self.events_max {
+            let max = self.events_max;
+            return Err(IntakeError::TooMany { max });
         }
         sealed.count += 1;
         // Ids that are made here differ in their random part by the place of the event.
-        let bytes = dice.wrapping_add(item.index as u128).to_be_bytes();
+        let bytes = self.dice.wrapping_add(draft.index as u128).to_be_bytes();
         let mut entropy = [0; 10];
         entropy.copy_from_slice(&bytes[6..]);
+        let (unix_ms, in_doubt) = self.now;
         let moment = Moment {
             unix_ms,
             in_doubt,
             entropy,
         };
-        let bytes = sealed.add(item, source, moment);
-        match sealed.room.more(bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error.into()),
+        let bytes = sealed.add(draft, self.source, moment);
+        Ok(sealed.room.more(bytes)?)
+    }
+
+    /// What was sealed.
+    ///
+    /// # Errors
+    ///
+    /// There was no draft.
+    pub(crate) fn end(self) -> Result<Sealed, IntakeError> {
+        if self.sealed.count == 0 {
+            return Err(IntakeError::Empty);
         }
+        Ok(self.sealed)
+    }
+}
+
+/// Reads and seals the events of a text.
+pub(crate) fn seal(text: &str, mut intake: Intake<'_>) -> Result<Sealed, IntakeError> {
+    // The reader would call it no JSON, which does not say that an upload was empty.
+    if text.trim().is_empty() {
+        return Err(IntakeError::Empty);
+    }
+    let read = batch::read_while(text, |item| match intake.take(item) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     });
     let body = match read.map_err(|error| syntax(text, error))? {
         ControlFlow::Continue(body) => body,
         ControlFlow::Break(error) => return Err(error),
     };
+    let mut sealed = intake.end()?;
     sealed.is_single = body.layout == batch::Layout::Single;
-    if sealed.count == 0 {
-        return Err(IntakeError::Empty);
-    }
     sealed.test_code = body.test_event_code().map(Cow::into_owned);
     sealed.has_switch_beside = body.has_switch();
     Ok(sealed)
@@ -356,12 +395,13 @@ impl Doors {
         let now = (self.clock.now(), self.clock.chance());
         let events_max = caller.snapshot.config.server.events_per_request_max;
         let (source, room) = (Arc::clone(&caller.source), self.room_of(caller));
-        aside(body.bytes.len(), move || {
+        let sealed = aside(body.bytes.len(), move || {
             let body = body;
             let (text, _copy) = text_of(&body.bytes, body.beside_in(&room))?;
-            seal(&text, &source, now, events_max, body.beside_in(&room))
-        })
-        .await
+            let intake = Intake::new(&source, now, events_max, body.beside_in(&room));
+            seal(&text, intake)
+        });
+        sealed.await
     }
 
     /// Writes to disk what a request brought, once per dataset it goes to: sealed events, and what may be kept of
@@ -476,5 +516,80 @@ impl Doors {
         let configured = dataset.test_event_code.as_ref()?;
         let is_over = configured.until_s <= crate::clock::seconds(now_ms) && !in_doubt;
         (!is_over).then(|| configured.code.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_event::{Path, UserField};
+
+    use super::super::body::Room;
+    use super::*;
+    use crate::roster::Roster;
+
+    /// Drafts as an adapter makes them of a document of its own: the second says nothing of a person, and the third could
+    /// not be read.
+    fn drafts() -> impl Iterator<Item = batch::Item<'static>> {
+        let draft = |index: usize| {
+            let at = |key: &str| Path::document().key("orders").index(index).key(key);
+            let mut findings = Findings::new();
+            let mut event =
+                Event::new("Lead", 1_790_000_000).stood_at("event_time", at("created_at"));
+            match index {
+                0 => event = event.user_from(UserField::Em, "jane@example.com", at("email")),
+                1 => event = event.user_from(UserField::Em, "nobody", at("email")),
+                _ => findings.add(Code::JsonInvalid, at("lines"), "no list"),
+            }
+            batch::Item {
+                index,
+                event: (index < 2).then_some(event),
+                findings,
+            }
+        };
+        (0..3).map(draft)
+    }
+
+    fn intake(source: &Source, events_max: usize) -> Intake<'_> {
+        let room = Reserved::of(&Room::new(1 << 20));
+        Intake::new(
+            source,
+            ((1_790_000_001_000, false), [7; 16]),
+            events_max,
+            room,
+        )
+    }
+
+    #[test]
+    fn drafts_of_any_document_are_taken_one_by_one() {
+        let roster = Roster::for_tests(crate::config::tests::LEAST);
+        let source = &roster.now().config.sources[0];
+        let mut both = intake(source, 3);
+        drafts().try_for_each(|draft| both.take(draft)).unwrap();
+        let sealed = both.end().unwrap();
+        assert_eq!((sealed.count, sealed.places.as_slice()), (3, &[0][..]));
+        assert_eq!(sealed.events[0].event_name(), "Lead");
+        let rejected = sealed.rejected.iter().map(|it| {
+            let finding = &it.findings[0];
+            (it.index, finding.code, finding.path.as_str())
+        });
+        let rejected: Vec<_> = rejected.collect();
+        assert_eq!(
+            rejected,
+            [
+                (1, Code::UserDataMissing, ""),
+                (2, Code::JsonInvalid, "$.orders[2].lines"),
+            ]
+        );
+        let other = &sealed.rejected[0].findings[1..];
+        assert!(
+            other
+                .iter()
+                .any(|it| it.path.as_str() == "$.orders[1].email")
+        );
+
+        let mut few = intake(source, 2);
+        let refused = drafts().try_for_each(|draft| few.take(draft));
+        assert!(matches!(refused, Err(IntakeError::TooMany { max: 2 })));
+        assert!(matches!(intake(source, 1).end(), Err(IntakeError::Empty)));
     }
 }
