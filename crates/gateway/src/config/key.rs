@@ -58,6 +58,8 @@ pub(super) enum Kind {
     Text(Form),
     /// A list of ids of datasets.
     Ids,
+    /// A list of addresses and networks.
+    Networks,
     /// A program and its arguments, which may hold a secret.
     Command,
     /// Where a secret is.

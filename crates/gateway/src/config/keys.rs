@@ -6,7 +6,7 @@
 //!
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-use super::key::Kind::{Command, Flag, Ids, Number, Secret, Table, Text, Words};
+use super::key::Kind::{Command, Flag, Ids, Networks, Number, Secret, Table, Text, Words};
 use super::key::{Form, Key, SecretKind, Section, Shape, at_start, needed, optional, set};
 
 const KIB: u64 = 1 << 10;
@@ -37,6 +37,12 @@ pub(super) static SERVER: Section = Section {
             "seconds a connection is kept open between requests"),
         at_start(set("connections_max", Number(1, 1_000_000), "20_000",
             "connections at the same time, further ones wait. Fewer where the limit of open files is lower")),
+        optional("trusted_proxies", Networks,
+            "the reverse proxies in front, as in `[\"10.0.0.0/8\"]`. Of these the client's address is taken from \
+             `X-Forwarded-For` or `Forwarded`, [from its right end](doors.md#behind-a-proxy); of all others no header is \
+             believed"),
+        set("unknown_requests_per_second_max", Number(0, 1_000_000), "0",
+            "requests a second with a wrong key or with none, of one address; 0 is for no limit"),
         set("drain_s", Number(0, 3_600), "5",
             "seconds for which a gateway that gets SIGTERM goes on taking events while `/readyz` says 503, so that load \
              balancers send clients elsewhere. Skipped when no request with events came in the last minute, and with \
@@ -188,6 +194,10 @@ pub(super) static SOURCE: Section = Section {
             "whether raw external ids are hashed; it has to be the same on every channel, the pixel included"),
         set("variants", Flag, "false",
             "whether to send a second hash where Meta's own libraries disagree about the first"),
+        set("requests_per_second_max", Number(0, 1_000_000), "0",
+            "requests a second; 0 is for no limit"),
+        set("events_per_second_max", Number(0, 1_000_000), "0",
+            "events a second; 0 is for no limit. A larger request is taken, and the next one waits so much longer"),
         set("allow_test_codes", Flag, "true",
             "whether its requests may name a `test_event_code`"),
     ],

@@ -30,6 +30,7 @@ mod key;
 mod keys;
 mod last_words;
 mod load;
+mod network;
 mod pauses;
 mod problem;
 mod read;
@@ -57,10 +58,11 @@ pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use excerpt::Excerpt;
 pub use last_words::LastWords;
 pub use load::{CONFIG_BYTES_MAX, LoadError, Loaded, TRIAL_FOLDER};
+pub use network::{InvalidNetwork, Network};
 pub use problem::{ConfigProblem, Ink, Place, Problems, Severity};
 pub use resolved::{
-    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
-    Source, SourceKind, TestEventCode,
+    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
+    Server, Source, SourceKind, TestEventCode,
 };
 pub use schema::schema;
 pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};

@@ -7,8 +7,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
+use super::excerpt::quoted;
 use super::key::{Key, Kind, Section, suggestion};
 use super::keys::{ADMIN, DATASET, GRAPH, JOURNAL, LOG, SECTIONS, SERVER, SOURCE, home, is_plain};
+use super::network::Network;
 use super::read_secret;
 use super::scalar::{self, Wrong, one_of};
 use super::table::{Table, Tables, Value};
@@ -226,6 +228,7 @@ impl Reader<'_, '_, '_> {
             Kind::Words(words) => scalar::text(key, value).and_then(|it| one_of(key, words, it)),
             Kind::Text(form) => scalar::text(key, value).and_then(|it| form.check(key, it)),
             Kind::Ids | Kind::Command => return Some(Value::Texts(self.texts(key, found)?)),
+            Kind::Networks => return Some(Value::Texts(self.networks(key, found)?)),
             Kind::Secret(kind) => {
                 let secret = read_secret::read(self, key, found)?;
                 return Some(Value::Secret(kind, secret));
@@ -262,6 +265,28 @@ impl Reader<'_, '_, '_> {
                 self.notes.error(&one, message, "write it in quotes");
             }
         }
+        Some(texts)
+    }
+
+    /// A list of networks. Those that are none are noted and left out.
+    fn networks(&mut self, key: &Key, found: &Written<Found<'_>>) -> Option<Vec<Written<String>>> {
+        let mut texts = self.texts(key, found)?;
+        texts.retain(|text| {
+            let is_network = text.value.parse::<Network>().is_ok();
+            if !is_network {
+                let found = quoted(&text.value, is_plain(key.name));
+                let message = format!(
+                    "{} is a list of IP addresses and networks, found {found}",
+                    key.name
+                );
+                self.notes.error(
+                    text,
+                    message,
+                    "write them as in \"10.0.0.0/8\" or \"2001:db8::1\"",
+                );
+            }
+            is_network
+        });
         Some(texts)
     }
 

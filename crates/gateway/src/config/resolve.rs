@@ -2,7 +2,7 @@
 //!
 //! Values were checked when they were read, so nothing is noted here.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use sluice_journal::{SourceName, TestCode};
 
 use super::changes::Settings;
+use super::network::Network;
 use super::resolved::{
-    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Server,
-    Source, SourceKind, TestEventCode,
+    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
+    Server, Source, SourceKind, TestEventCode,
 };
 use super::table::{Table, Tables};
 
@@ -47,9 +48,26 @@ fn server(table: &Table) -> Option<Server> {
         read_timeout: table.seconds("read_timeout_s")?,
         idle_timeout: table.seconds("idle_timeout_s")?,
         connections_max: table.parsed("connections_max")?,
+        trusted_proxies: networks(table, "trusted_proxies")?,
+        unknown_requests_per_second_max: rate(table, "unknown_requests_per_second_max")?,
         drain: table.seconds("drain_s")?,
         shutdown_grace: table.seconds("shutdown_grace_s")?,
     })
+}
+
+/// A list of networks; none, if the key is not set.
+fn networks(table: &Table, key: &str) -> Option<Vec<Network>> {
+    let texts = table.texts(key).unwrap_or_default().iter();
+    texts.map(|text| text.value.parse().ok()).collect()
+}
+
+/// Something a second; `Some(None)` for no limit.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is for what is wrong, as everywhere here"
+)]
+fn rate(table: &Table, key: &str) -> Option<Option<NonZeroU32>> {
+    table.parsed(key).map(NonZeroU32::new)
 }
 
 fn journal(table: &Table) -> Option<Journal> {
@@ -147,6 +165,10 @@ fn source(table: &Table) -> Option<Source> {
             },
             variants: table.parsed("variants")?,
             ..Rules::default()
+        },
+        rates: Rates {
+            requests: rate(table, "requests_per_second_max")?,
+            events: rate(table, "events_per_second_max")?,
         },
         allow_test_codes: table.parsed("allow_test_codes")?,
     })

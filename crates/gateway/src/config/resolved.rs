@@ -1,7 +1,7 @@
 //! The configuration as the gateway uses it: every value read, checked and filled in.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use sluice_graph::{BaseUrl, TokenPlacement, Version};
 use sluice_journal::{SourceName, TestCode};
 
 use super::changes::Settings;
+use super::network::Network;
 use super::secret::SecretRef;
 
 /// Everything that can be set.
@@ -50,6 +51,10 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Proxies that are believed whom they speak for.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests a second with a wrong key or with none, of one address; `None` for no limit.
+    pub unknown_requests_per_second_max: Option<NonZeroU32>,
     /// How long a stop on SIGTERM goes on taking events while `/readyz` says that it is stopping.
     pub drain: Duration,
     /// How long running requests may take to finish when the gateway stops.
@@ -161,8 +166,19 @@ pub struct Source {
     pub datasets: Vec<DatasetId>,
     /// How its events are sealed.
     pub rules: Rules,
+    /// How much it may bring in a second.
+    pub rates: Rates,
     /// Whether its requests may name a test code.
     pub allow_test_codes: bool,
+}
+
+/// How much a source may bring in a second; `None` for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests.
+    pub requests: Option<NonZeroU32>,
+    /// Events.
+    pub events: Option<NonZeroU32>,
 }
 
 /// What a source speaks.

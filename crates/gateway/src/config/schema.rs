@@ -63,6 +63,11 @@ fn of_key(section: &Section, key: &Key) -> Value {
             let id = json!({ "type": "string", "pattern": ID_PATTERN });
             json!({ "type": "array", "minItems": 1, "items": id })
         }
+        Kind::Networks => {
+            let network =
+                json!({ "type": "string", "pattern": r"^\s*[0-9A-Fa-f:.]+(/[0-9]{1,3})?\s*$" });
+            json!({ "type": "array", "items": network })
+        }
         Kind::Command => {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string" } })
         }

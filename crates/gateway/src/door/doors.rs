@@ -12,6 +12,7 @@ use super::auth::Caller;
 use super::body::Room;
 use super::descriptors;
 use super::orders::Orders;
+use super::pace::Paces;
 use super::peers::Peers;
 use super::server::Timeouts;
 use super::shares::Shares;
@@ -50,6 +51,7 @@ pub(crate) struct Doors {
     /// The part of it for requests whose caller is not known before their body is read.
     pub(super) strangers_room: Room,
     pub(super) wrong_keys: WrongKeys,
+    pub(super) paces: Paces,
     pub(super) peers: Arc<Peers>,
     /// Connections that may be open.
     pub(crate) places: usize,
@@ -94,6 +96,7 @@ impl Doors {
             shares: Shares::default(),
             strangers_room,
             wrong_keys: WrongKeys::default(),
+            paces: Paces::default(),
             places,
             room,
             used_codes: TestCodes::default(),

@@ -48,6 +48,7 @@ async fn take(
     let caller = Caller::with_key(&doors.now(), key).ok_or_else(Problem::unknown_key)?;
     *known = Some(caller.clone());
     doors.are_asked();
+    doors.admit(&caller)?;
     let options = Options::read(head.uri.query().unwrap_or_default(), &caller.source)?;
     let limits = BodyLimits::of(&caller.snapshot.config.server);
     let received = body::receive(&head.headers, body, limits, &doors.room_of(&caller)).await?;

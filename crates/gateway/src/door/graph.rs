@@ -113,6 +113,7 @@ async fn take_of(
     let caller = Caller::with_key(&now, &key).ok_or_else(GraphProblem::unknown_token)?;
     *known = Some(caller.clone());
     doors.are_asked();
+    doors.admit(&caller)?;
     let dataset = DatasetId::parse(dataset)
         .ok()
         .filter(|dataset| caller.source.datasets.contains(dataset))
@@ -221,6 +222,11 @@ fn in_field(form: &Form) -> Option<String> {
     let in_field = |name| form.field(name).filter(|key| !key.is_empty());
     let key = in_field("access_token").or_else(|| in_field("accessKey"));
     key.map(str::to_owned)
+}
+
+/// The key in the query of a request, where Meta's documents put the token.
+pub(super) fn key_in_query(uri: &Uri) -> Option<Cow<'_, str>> {
+    parameter(uri.query().unwrap_or_default(), "access_token")
 }
 
 /// The test code in a query.

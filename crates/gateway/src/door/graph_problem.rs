@@ -11,7 +11,7 @@ use super::form::FormError;
 use super::intake::{IntakeError, Rejected};
 use super::messages::{MESSAGES_MAX, message};
 use super::paths::is_graph_shaped;
-use super::problem::{CauseTold, Problem, RETRY_AFTER_S};
+use super::problem::{CauseTold, Problem};
 use super::request_id::RequestId;
 
 /// An error as the Graph API writes it.
@@ -24,8 +24,8 @@ pub(crate) struct GraphProblem {
     subcode: Option<i64>,
     message: String,
     user_message: Option<String>,
-    is_transient: bool,
-    /// As with [`Problem`].
+    /// As with [`Problem`], and so is the next.
+    retry_after_s: Option<u64>,
     cause_is_told: bool,
 }
 
@@ -65,7 +65,7 @@ impl GraphProblem {
             subcode: None,
             message: message.to_owned(),
             user_message: None,
-            is_transient: false,
+            retry_after_s: None,
             cause_is_told: false,
         }
     }
@@ -79,7 +79,7 @@ impl GraphProblem {
             subcode: None,
             message,
             user_message: None,
-            is_transient: false,
+            retry_after_s: None,
             cause_is_told: false,
         }
     }
@@ -131,7 +131,7 @@ impl GraphProblem {
             message: "Unknown path components: Sluice takes POST /{version}/{dataset}/events"
                 .to_owned(),
             user_message: None,
-            is_transient: false,
+            retry_after_s: None,
             cause_is_told: false,
         }
     }
@@ -154,7 +154,7 @@ impl GraphProblem {
             "message": self.message,
             "type": if self.subcode == Some(33) { "GraphMethodException" } else { "OAuthException" },
             "code": self.code,
-            "is_transient": self.is_transient,
+            "is_transient": self.retry_after_s.is_some(),
             "fbtrace_id": id.as_str(),
         });
         if let Some(subcode) = self.subcode {
@@ -165,9 +165,9 @@ impl GraphProblem {
             error["error_user_msg"] = user_message.into();
         }
         let mut response = (self.status, Json(json!({ "error": error }))).into_response();
-        if self.is_transient {
+        if let Some(seconds) = self.retry_after_s {
             let headers = response.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.cause_is_told {
             response.extensions_mut().insert(CauseTold);
@@ -187,9 +187,10 @@ pub(super) fn in_words_of(path: &str, problem: Problem, id: &RequestId) -> Respo
 
 impl From<Problem> for GraphProblem {
     fn from(problem: Problem) -> Self {
-        let is_transient = problem.is_transient();
         let code = match problem.status {
-            _ if is_transient => 2,
+            // What Meta answers to an app that asks too often.
+            StatusCode::TOO_MANY_REQUESTS => 4,
+            _ if problem.retry_after_s.is_some() => 2,
             StatusCode::INTERNAL_SERVER_ERROR => 1,
             _ => 100,
         };
@@ -200,7 +201,7 @@ impl From<Problem> for GraphProblem {
             subcode: None,
             message: format!("{}; {}", problem.detail, problem.help),
             user_message: None,
-            is_transient,
+            retry_after_s: problem.retry_after_s,
             cause_is_told: problem.cause_is_told,
         }
     }

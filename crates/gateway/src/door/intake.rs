@@ -401,7 +401,9 @@ impl Doors {
             let intake = Intake::new(&source, now, events_max, body.beside_in(&room));
             seal(&text, intake)
         });
-        sealed.await
+        let sealed = sealed.await?;
+        self.brought(caller, sealed.count);
+        Ok(sealed)
     }
 
     /// Writes to disk what a request brought, once per dataset it goes to: sealed events, and what may be kept of

@@ -15,6 +15,11 @@ pub(crate) fn door_name(path: &str) -> &'static str {
     }
 }
 
+/// Whether a door of this name takes events, and asks for a key.
+pub(crate) fn takes_events(door: &str) -> bool {
+    matches!(door, "events" | "capi" | "graph")
+}
+
 /// Nothing is at this path.
 pub(crate) fn no_door(path: &str) -> Problem {
     let help = match path {

@@ -31,8 +31,10 @@ struct Open {
 
 /// A connection of an address, as long as it lasts.
 pub(crate) struct Entered {
-    /// Without the zone of a link, and with the whole network of 64 bits for IPv6.
-    pub(crate) address: IpAddr,
+    /// As the connection has it.
+    pub(crate) exact: IpAddr,
+    /// As it is counted: see [`network`].
+    address: IpAddr,
     peers: Arc<Peers>,
     /// For bodies of callers that are not known yet.
     room: Room,
@@ -67,8 +69,8 @@ impl Peers {
     }
 
     /// A connection from an address; `None` if it has as many as it may.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Entered> {
-        let address = network(address);
+    pub(crate) fn enter(self: &Arc<Self>, exact: IpAddr) -> Option<Entered> {
+        let address = network(exact);
         let is_counted = !may_be_a_proxy(address);
         let room = if is_counted {
             let mut open = self.open();
@@ -85,6 +87,7 @@ impl Peers {
             self.strangers_room.clone()
         };
         Some(Entered {
+            exact,
             address,
             peers: Arc::clone(self),
             room,
@@ -113,8 +116,9 @@ impl Drop for Entered {
     }
 }
 
-/// The address by which a caller is known: one has 2^64 addresses of IPv6 as easily as one.
-fn network(address: IpAddr) -> IpAddr {
+/// The address by which a caller is known, without the zone of a link: one has 2^64 addresses of IPv6 as easily as
+/// one.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

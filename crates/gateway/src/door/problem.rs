@@ -1,5 +1,7 @@
 //! Errors of the doors, as RFC 9457 problem details: what is wrong, and what would be right.
 
+use std::time::Duration;
+
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,7 @@ use super::body::BodyError;
 use super::line::Line;
 
 /// When to come back after a 503, in seconds.
-pub(crate) const RETRY_AFTER_S: u16 = 5;
+const RETRY_AFTER_S: u64 = 5;
 
 /// An error of a door.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Problem {
     pub(crate) help: &'static str,
     /// Why it is so is in the log already, and told once for all requests.
     pub(crate) cause_is_told: bool,
+    /// When to come back, in seconds, if the same request may go through later.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 /// Goes with a response whose cause is in the log already: no line is written about the response itself.
@@ -43,6 +47,7 @@ impl Problem {
             detail: detail.into(),
             help,
             cause_is_told: false,
+            retry_after_s: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
         }
     }
 
@@ -103,9 +108,19 @@ impl Problem {
         )
     }
 
-    /// Whether the same request may go through later.
-    pub(crate) fn is_transient(&self) -> bool {
-        self.status == StatusCode::SERVICE_UNAVAILABLE
+    /// The caller has brought too much, and has to wait.
+    pub(crate) fn too_much(detail: impl Into<String>, wait: Duration) -> Self {
+        // Rounded up: who comes too early only waits again.
+        let wait_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            retry_after_s: Some(wait_s.max(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_exceeded",
+                detail,
+                "send the same request again after as many seconds as Retry-After says",
+            )
+        }
     }
 }
 
@@ -194,8 +209,8 @@ impl IntoResponse for Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.is_transient() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.cause_is_told {
             response.extensions_mut().insert(CauseTold);

@@ -12,8 +12,9 @@ use axum::routing::{any, get, post};
 use super::answer::answered;
 use super::doors::Doors;
 use super::graph_problem::{GraphProblem, in_words_of};
-use super::paths::{door_name, is_of_the_graph_api, no_door};
-use super::peers::{Entered, Peer};
+use super::pace::Client;
+use super::paths::{door_name, is_of_the_graph_api, no_door, takes_events};
+use super::peers::Entered;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::{Service, Timeouts};
@@ -56,13 +57,16 @@ impl Public {
 }
 
 impl Service for Public {
-    async fn answer(&self, request: Request) -> Response {
-        let peer = request.extensions().get::<Peer>().cloned();
+    async fn answer(&self, mut request: Request) -> Response {
+        let client = self.doors.client_of(&request);
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
         let response = self.doors.answer(self.router.clone(), request).await;
-        if let Some(Peer(peer)) = peer
+        if let Some(client) = client
             && response.status() == StatusCode::UNAUTHORIZED
         {
-            self.doors.wrong_key(peer.address).await;
+            self.doors.wrong_key(client).await;
         }
         response
     }
@@ -97,21 +101,21 @@ impl Doors {
         let _running = self.running.token();
         let is_refused = door != "operations" && self.stages.has_reached(Stage::Refusing);
         let uri = request.uri().clone();
+        let client = request.extensions().get::<Client>().copied();
+        let is_let_in = match client.filter(|_| takes_events(door)) {
+            Some(client) => self.admit_unknown(client, &request),
+            None => Ok(()),
+        };
         let answered = if is_refused {
             Err(Problem::stopping())
+        } else if let Err(problem) = is_let_in {
+            Err(problem)
         } else {
             request.extensions_mut().insert(id.clone());
             answered(router, request).await
         };
         let response = answered.unwrap_or_else(|problem| in_words_of(uri.path(), problem, &id));
         self.finish(door, &id, response)
-    }
-
-    /// Counts a wrong key, or a request without one; waits as long as its answer is to be kept back.
-    async fn wrong_key(&self, address: IpAddr) {
-        let (delay, guesses) = self.wrong_keys.met(address, self.clock.unix_ms());
-        self.watch.wrong_key(guesses.as_ref());
-        self.wrong_keys.keep_back(delay).await;
     }
 }
 

@@ -94,6 +94,11 @@ impl Time {
         self.tell(&mut kept)
     }
 
+    /// Milliseconds on a clock that is never set.
+    pub(crate) fn monotonic_ms(&self) -> u64 {
+        self.clock.monotonic_ms()
+    }
+
     /// Sixteen random bytes.
     pub(crate) fn chance(&self) -> [u8; 16] {
         self.clock.chance()

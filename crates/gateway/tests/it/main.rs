@@ -25,6 +25,7 @@ mod merged;
 mod messaging;
 mod misplaced;
 mod pace;
+mod rates;
 mod refusals;
 mod secrecy;
 mod standing_back;

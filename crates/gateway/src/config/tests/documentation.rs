@@ -72,6 +72,7 @@ fn values(key: &Key) -> String {
             Pattern::Regex(_) => form.says().split_once(' ').unwrap().1.to_owned(),
         },
         Kind::Ids => "a list of their ids".to_owned(),
+        Kind::Networks => "a list of addresses and networks".to_owned(),
         Kind::Command => "a program and its arguments".to_owned(),
         Kind::Secret(_) => "[where it is](#secrets)".to_owned(),
         Kind::Table(section) => format!("`{}`", section.about),

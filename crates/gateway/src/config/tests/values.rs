@@ -1,6 +1,7 @@
 //! What is used.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -340,4 +341,31 @@ fn the_example_can_be_used() {
     let text = include_str!("../../../../../sluice.example.toml");
     let loaded = parse(text).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+}
+
+#[test]
+fn proxies_are_a_list_of_networks_and_limits_are_off_at_zero() {
+    let config = parse(LEAST).unwrap().config;
+    assert!(config.server.trusted_proxies.is_empty());
+    assert_eq!(config.server.unknown_requests_per_second_max, None);
+    let rates = config.sources[0].rates;
+    assert_eq!((rates.requests, rates.events), (None, None));
+
+    let text = with("server.trusted_proxies = [\"10.0.0.0/8\", \" 2001:db8::1 \"]\n");
+    let environment = FixedEnvironment::new()
+        .with("SLUICE_SERVER_UNKNOWN_REQUESTS_PER_SECOND_MAX", "5")
+        .with("SLUICE_SOURCE_SHOP_REQUESTS_PER_SECOND_MAX", "20")
+        .with("SLUICE_SOURCE_SHOP_EVENTS_PER_SECOND_MAX", "1_000");
+    let config = parse_with(&text, &environment).unwrap().config;
+    let networks = ["10.0.0.0/8", "2001:db8::1"].map(|text| text.parse().unwrap());
+    assert_eq!(config.server.trusted_proxies, networks);
+    let in_variable = environment.with("SLUICE_SERVER_TRUSTED_PROXIES", "192.168.0.1, fd00::/8");
+    let of_variable = parse_with(&text, &in_variable).unwrap().config;
+    let networks = ["192.168.0.1", "fd00::/8"].map(|text| text.parse().unwrap());
+    assert_eq!(of_variable.server.trusted_proxies, networks);
+    let limit = config.server.unknown_requests_per_second_max;
+    assert_eq!(limit.map(NonZeroU32::get), Some(5));
+    let rates = config.sources[0].rates;
+    let rates = [rates.requests, rates.events].map(|rate| rate.map(NonZeroU32::get));
+    assert_eq!(rates, [Some(20), Some(1_000)]);
 }
