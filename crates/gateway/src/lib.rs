@@ -50,7 +50,7 @@ use listeners::Listeners;
 pub use listeners::{ListenError, Sockets, SocketsError};
 use operate::Operations;
 use records::Records;
-use reload::{Keeper, Reloader};
+use reload::{Keeper, Reloader, Secrets};
 pub use reload::{ReloadError, Reloaded, SetFilter};
 pub use roster::RosterError;
 use roster::Snapshots;
@@ -352,6 +352,7 @@ impl Parts {
                 snapshots: self.snapshots.clone(),
                 clock: Arc::clone(&clock),
             }),
+            Arc::new(Secrets::new(Arc::clone(&self.reloader))),
         ];
         let folder = self.snapshots.borrow().config.journal.path.clone();
         let records = Arc::new(Records::new(folder, watch.clone()));

@@ -59,6 +59,12 @@ pub(crate) trait Job: Send + Sync {
     /// What it is called, when it is due, how long it may take.
     fn plan(&self) -> Plan;
 
+    /// Whether something has happened for which it is due at once, such as a file that was written. It is asked every
+    /// second.
+    fn is_called(&self) -> bool {
+        false
+    }
+
     /// Does it once. When `stop` is cancelled it has to come to an end within a moment, or is dropped where it waits.
     fn run<'a>(&'a self, stop: &'a CancellationToken) -> Work<'a>;
 }

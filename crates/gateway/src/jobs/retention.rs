@@ -60,8 +60,11 @@ impl Retention {
         let events = events.map_err(|error| error.to_string())?;
         Ok(match (bodies, events) {
             (0, 0) => None,
-            (bodies, 0) => Some(format!("deleted {bodies} bodies")),
-            (bodies, events) => Some(format!("deleted {bodies} bodies and {events} events")),
+            (bodies, 0) => Some(format!("bodies deleted: {bodies}")),
+            (0, events) => Some(format!("events forgotten: {events}")),
+            (bodies, events) => Some(format!(
+                "bodies deleted: {bodies}; events forgotten: {events}"
+            )),
         })
     }
 
@@ -170,7 +173,7 @@ mod tests {
         assert!(has_body());
         job.clock = Arc::new(Time::sure(clock()));
         let said = job.run(&stop).await.unwrap();
-        assert_eq!(said.as_deref(), Some("deleted 1 bodies"));
+        assert_eq!(said.as_deref(), Some("bodies deleted: 1"));
         assert!(!has_body());
         assert_eq!(job.run(&stop).await, Ok(None));
     }
@@ -194,7 +197,7 @@ mod tests {
             snapshots: Roster::for_tests(LEAST).snapshots(),
         };
         let said = job.run(&CancellationToken::new()).await.unwrap();
-        assert_eq!(said.as_deref(), Some("deleted 0 bodies and 1 events"));
+        assert_eq!(said.as_deref(), Some("events forgotten: 1"));
         let books = Books::open(folder.path()).unwrap();
         assert!(books.event(EventKey(1)).unwrap().is_none());
         assert!(books.event(EventKey(2)).unwrap().is_some());

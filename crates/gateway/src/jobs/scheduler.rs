@@ -75,7 +75,7 @@ impl Scheduler {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut started_ms = None;
         while self.stop.run_until_cancelled(look.tick()).await.is_some() {
-            if is_due(&plan, started_ms, self.clock.unix_ms()) {
+            if job.is_called() || is_due(&plan, started_ms, self.clock.unix_ms()) {
                 started_ms = self.turn(job, plan).await;
             }
         }

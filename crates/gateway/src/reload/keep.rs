@@ -1,4 +1,5 @@
-//! When secrets and the configuration are read again. Secrets wait for nothing else: a parked lane waits for a new token.
+//! When the configuration is read again, and commands that print secrets are run. They wait for nothing else: a parked
+//! lane waits for a new token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
 
 use super::Reloader;
-use crate::roster::{NamedSecret, Roster};
+use crate::roster::NamedSecret;
 use crate::ticks::ticks;
 
-/// How often files with secrets and the configuration are looked at.
+/// How often the file of the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How often secrets are read again while a lane waits for a better token, and a configuration that could not be put in
-/// force is tried again.
+/// How often a configuration that could not be put in force is tried again.
 const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// Reads secrets and the configuration again when there is reason to.
@@ -49,16 +49,9 @@ impl Keeper {
                     let _ = reloader.reload().await;
                 }
                 _ = look.tick() => {
-                    if reloader.roster.have_files_changed() {
-                        reloader.read_secrets(false, Roster::refresh_files).await;
-                    }
                     reloader.look(false).await;
                 }
                 _ = again.tick() => {
-                    if reloader.board.has_probing_lane() {
-                        reloader.commands.send_replace(false);
-                        reloader.read_secrets(false, |roster| roster.refresh(false)).await;
-                    }
                     reloader.look(true).await;
                 }
             }

@@ -6,6 +6,7 @@
 
 mod keep;
 mod outcome;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,8 @@ use crate::watch::Watch;
 pub(crate) use keep::Keeper;
 use outcome::listed;
 pub use outcome::{ReloadError, Reloaded};
+use secrets::News;
+pub(crate) use secrets::Secrets;
 
 /// Puts a filter of the log in force, and says why if it is none.
 pub type SetFilter = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -42,6 +45,8 @@ pub(crate) struct Reloader {
     /// One reload at a time. What it failed with last, and that was said; it is tried again from time to time.
     failed: tokio::sync::Mutex<Option<String>>,
     told: Told,
+    /// What is not in the history yet.
+    news: Mutex<News>,
     /// Says that commands run again, and whether a person asked for it.
     commands: watch::Sender<bool>,
 }
@@ -93,6 +98,7 @@ impl Reloader {
             file: file.map(|file| Arc::new(Mutex::new(file))),
             failed: tokio::sync::Mutex::default(),
             told: Told::default(),
+            news: Mutex::default(),
             commands: watch::Sender::new(false),
         }
     }
@@ -301,6 +307,7 @@ impl Reloader {
             secrets.changed += usize::from(read.result.unwrap_or(false));
             let Some(error) = error else { continue };
             if is_new || is_asked {
+                self.news().unreadable.push(error.clone());
                 error!(
                     error,
                     "a secret cannot be read; the known one stays in force"
@@ -308,7 +315,20 @@ impl Reloader {
             }
             secrets.unreadable.push(error);
         }
+        self.news().changed += secrets.changed;
         secrets
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_news(&self) -> bool {
+        !self.news().is_empty()
+    }
+
+    fn take_news(&self) -> News {
+        std::mem::take(&mut self.news())
     }
 }
 

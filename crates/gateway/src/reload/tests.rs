@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::SystemClock;
 use crate::config::FixedEnvironment;
 use crate::config::tests::LEAST;
+use crate::jobs::{Came, History, Job, Scheduler};
+use crate::records::Records;
 
 /// A keeper of the configuration in this file, and what asks it.
 fn keeper(path: &Path) -> (Keeper, Arc<Notify>) {
@@ -33,6 +36,16 @@ fn keeper(path: &Path) -> (Keeper, Arc<Notify>) {
         asked: Arc::clone(&asked),
     };
     (keeper, asked)
+}
+
+/// Runs the job that reads secrets, with its history in this folder.
+fn scheduler(keeper: &Keeper, folder: &Path) -> (Scheduler, CancellationToken) {
+    let (watch, stop) = (Watch::for_tests(), CancellationToken::new());
+    let secrets: Arc<dyn Job> = Arc::new(Secrets::new(Arc::clone(&keeper.reloader)));
+    let records = Arc::new(Records::new(folder.to_owned(), watch.clone()));
+    let clock = Arc::new(Time::sure(Arc::new(SystemClock::default())));
+    let scheduler = Scheduler::new(vec![secrets], records, clock, watch, stop.clone());
+    (scheduler, stop)
 }
 
 /// Waits for what has to come.
@@ -103,6 +116,8 @@ async fn a_command_that_hangs_delays_no_other() {
         runs.unwrap().lines().count()
     };
     let hang = folder.join("slow.hang");
+    let (scheduler, stop) = scheduler(&keeper, folder);
+    let scheduler = tokio::spawn(scheduler.run());
     let keeping = tokio::spawn(async move { keeper.run().await });
 
     fs::write(&hang, "").unwrap();
@@ -130,4 +145,71 @@ async fn a_command_that_hangs_delays_no_other() {
     until("the slow command", || is_in_force("second-key-of-slow")).await;
     until("its second turn", || runs("slow") == 3).await;
     keeping.abort();
+    stop.cancel();
+    scheduler.await.unwrap();
+}
+
+/// What the history says of reading secrets, in order.
+async fn said(folder: &Path) -> Vec<(Came, String)> {
+    // The gateway may not have made it yet.
+    let Ok(Some(history)) = History::look(folder).await else {
+        return Vec::new();
+    };
+    let runs = history.runs(Some("secrets"), 10).await.unwrap();
+    let said = runs.into_iter().rev().map(|run| (run.came, run.said));
+    said.collect()
+}
+
+async fn until_said(folder: &Path, rows: usize) {
+    let wait = async {
+        while said(folder).await.len() < rows {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    assert!(came.is_ok(), "waited for {rows} rows in vain");
+}
+
+#[tokio::test]
+async fn what_was_read_of_secrets_is_in_the_history_and_no_look_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let in_file = folder.join("in-file");
+    fs::write(&in_file, "first-key-in-file").unwrap();
+    let key = format!("file = \"{}\"", in_file.display());
+    let text = LEAST.replace("env = \"SLUICE_KEY\"", &key);
+    let path = folder.join("sluice.toml");
+    fs::write(&path, text).unwrap();
+    let (keeper, _asked) = keeper(&path);
+    let reloader = Arc::clone(&keeper.reloader);
+    let snapshots = reloader.roster.snapshots();
+    let (scheduler, stop) = scheduler(&keeper, folder);
+    let scheduler = tokio::spawn(scheduler.run());
+    fs::write(&in_file, "second-key-in-file").unwrap();
+    until_said(folder, 1).await;
+    let is_in_force = |key: &str| snapshots.borrow().callers.by_key(key).is_some();
+    assert!(is_in_force("second-key-in-file"));
+    // Asked for by a person; nothing has changed.
+    reloader.reload().await.unwrap();
+    fs::remove_file(&in_file).unwrap();
+    until_said(folder, 2).await;
+    fs::write(&in_file, "third-key-in-file").unwrap();
+    reloader.reload().await.unwrap();
+    assert!(is_in_force("third-key-in-file"));
+    until_said(folder, 3).await;
+    stop.cancel();
+    scheduler.await.unwrap();
+
+    let said = said(folder).await;
+    let [second, gone, third] = &said[..] else {
+        panic!("{said:?}")
+    };
+    let changed = (Came::Done, "1 secret has changed".to_owned());
+    assert_eq!((second, third), (&changed, &changed));
+    assert_eq!(gone.0, Came::Failed);
+    assert!(gone.1.contains("in-file"), "{gone:?}");
+    let bytes = fs::read(folder.join("records.db")).unwrap();
+    for key in ["first-key", "second-key", "third-key"] {
+        assert!(!bytes.windows(key.len()).any(|it| it == key.as_bytes()));
+    }
 }

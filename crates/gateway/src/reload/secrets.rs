@@ -1,0 +1,117 @@
+//! The job that reads secrets again: at once when their files have changed, and each minute while a lane waits for a
+//! better one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Reloader;
+use crate::jobs::{Job, Outcome, Plan, Whose, Work};
+use crate::roster::Roster;
+
+/// Reads secrets, and leaves a row of history when one has changed or cannot be read, whoever asked for it.
+pub(crate) struct Secrets {
+    reloader: Arc<Reloader>,
+    /// Files have changed that are not read yet.
+    have_changed: AtomicBool,
+}
+
+/// What reading secrets came to since the last row of history.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) changed: usize,
+    /// Why secrets cannot be read, without a secret.
+    pub(super) unreadable: Vec<String>,
+}
+
+impl News {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed == 0 && self.unreadable.is_empty()
+    }
+
+    /// In words for people.
+    fn outcome(&self) -> Outcome {
+        let changed = match self.changed {
+            0 => None,
+            1 => Some("1 secret has changed".to_owned()),
+            changed => Some(format!("{changed} secrets have changed")),
+        };
+        if self.unreadable.is_empty() {
+            return Ok(changed);
+        }
+        let told = changed.into_iter().chain(self.unreadable.iter().cloned());
+        Err(told.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl Secrets {
+    pub(crate) fn new(reloader: Arc<Reloader>) -> Self {
+        Self {
+            reloader,
+            have_changed: AtomicBool::new(false),
+        }
+    }
+
+    async fn read(&self) -> Outcome {
+        let reloader = &self.reloader;
+        let have_changed = self.have_changed.swap(false, Ordering::Relaxed);
+        if reloader.board.has_probing_lane() {
+            reloader.commands.send_replace(false);
+            reloader
+                .read_secrets(false, |roster| roster.refresh(false))
+                .await;
+        } else if have_changed {
+            reloader.read_secrets(false, Roster::refresh_files).await;
+        }
+        reloader.take_news().outcome()
+    }
+}
+
+impl Job for Secrets {
+    fn plan(&self) -> Plan {
+        Plan {
+            name: "secrets",
+            every: Duration::from_mins(1),
+            longest: Duration::from_secs(50),
+            whose: Whose::Each,
+        }
+    }
+
+    /// Files have changed, or there is news of a command or of a reload.
+    fn is_called(&self) -> bool {
+        if self.reloader.roster.have_files_changed() {
+            self.have_changed.store(true, Ordering::Relaxed);
+        }
+        self.have_changed.load(Ordering::Relaxed) || self.reloader.has_news()
+    }
+
+    fn run<'a>(&'a self, stop: &'a CancellationToken) -> Work<'a> {
+        Box::pin(async move {
+            let read = stop.run_until_cancelled(self.read()).await;
+            read.unwrap_or_else(|| Err("it was ended".to_owned()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_are_told_in_words() {
+        let news = |changed, unreadable: &[&str]| News {
+            changed,
+            unreadable: unreadable.iter().map(ToString::to_string).collect(),
+        };
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(news(0, &[]).outcome(), Ok(None));
+        assert_eq!(news(1, &[]).outcome(), Ok(told("1 secret has changed")));
+        assert_eq!(news(2, &[]).outcome(), Ok(told("2 secrets have changed")));
+        assert_eq!(
+            news(1, &["the key of a", "the key of b"]).outcome(),
+            Err("1 secret has changed; the key of a; the key of b".to_owned())
+        );
+    }
+}
