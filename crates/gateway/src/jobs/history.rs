@@ -433,6 +433,14 @@ mod tests {
         for now_ms in [T0 - SECOND, T0 + 60 * SECOND - 1] {
             assert_eq!(start(&other, "sweep", now_ms).await, None);
         }
+        // Nor is one of a version that runs the job more often.
+        let often = Plan {
+            every: Duration::from_secs(1),
+            longest: Duration::from_millis(500),
+            ..plan("sweep")
+        };
+        let turn = other.start(often, T0 + 30 * SECOND).await.unwrap();
+        assert_eq!(turn.run, None);
         let ended = end(T0 + 60 * SECOND, Came::Done, "");
         one.end(&started[0], ended).await.unwrap();
         // Whoever comes after it has nothing to do before the job is due again.

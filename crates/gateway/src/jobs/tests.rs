@@ -28,6 +28,17 @@ struct TestJob {
     plan: Plan,
     does: Does,
     runs: AtomicUsize,
+    /// Runs that are over, or were dropped where they waited.
+    over: AtomicUsize,
+}
+
+/// Counts when it is dropped.
+struct Over<'a>(&'a AtomicUsize);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl TestJob {
@@ -42,6 +53,7 @@ impl TestJob {
             },
             does,
             runs: AtomicUsize::new(0),
+            over: AtomicUsize::new(0),
         })
     }
 
@@ -66,6 +78,7 @@ impl Job for TestJob {
     fn run<'a>(&'a self, stop: &'a CancellationToken) -> Work<'a> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
+            let _over = Over(&self.over);
             match self.does {
                 Does::Count => Ok(Some("counted".to_owned())),
                 Does::Panic => panic!("of jane.doe@example.com"),
@@ -156,6 +169,12 @@ async fn a_stop_ends_runs_and_is_in_their_history() {
     stop.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(30), scheduler).await;
     stopped.expect("a minute is not waited for").unwrap();
+    for job in [&waits, &hangs] {
+        until("the end of the run", || {
+            job.over.load(Ordering::SeqCst) == 1
+        })
+        .await;
+    }
     let files = std::fs::read_dir(folder.path()).unwrap();
     let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["records.db"], "it is closed");
