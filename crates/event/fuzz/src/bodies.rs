@@ -7,8 +7,8 @@ use sluice_event::browser::appendix::{self, Appendix, Language};
 use sluice_event::browser::{self, BrowserId, ClickId, cookies, ip};
 use sluice_event::json::{self, Kind, Raw};
 use sluice_event::{
-    ActionSource, Context, Country, Event, Findings, Form, Moment, Rules, Severity, UserField,
-    batch, limits, normalize as normalize_value, variants,
+    ActionSource, Context, Country, Event, Findings, Form, Moment, Rules, SealedEvent, Severity,
+    UserField, batch, limits, normalize as normalize_value, variants,
 };
 
 /// 2026-09-21T14:13:20Z.
@@ -55,6 +55,8 @@ fn check_sealed(sealed: &str, rules: &Rules) {
     let again = event.and_then(|event| event.seal(rules, MOMENT, &mut findings));
     let again = again.unwrap_or_else(|| panic!("refused: {findings:#?}\n{sealed}"));
     assert_eq!(again.json(), sealed);
+    let reopened = SealedEvent::reopen(sealed);
+    assert!(reopened.is_ok(), "{reopened:?}\n{sealed}");
     for finding in &findings {
         // A U+FFFD goes on as it came, and is said each time.
         let is_new = finding.code.name() != "text_damaged";

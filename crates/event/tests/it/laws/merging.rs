@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use sluice_event::{Findings, Ranked, SealedEvent, limits, merge};
 
 use super::{HASHED_LISTS, check_form, config};
-use crate::inputs::{Json, event, rules};
-use crate::support::seal_by;
+use crate::inputs::{Json, event, moment, rules};
+use crate::support::{seal_at, seal_by};
 
 /// Events that tell of one conversion, each with a user of its own beside what is left to chance.
 fn told() -> impl Strategy<Value = SealedEvent> {
@@ -121,8 +121,8 @@ proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn what_was_sealed_can_be_reopened(event in event(3), rules in rules()) {
-        if let Some(sealed) = seal_by(&event.to_string(), &rules).sealed {
+    fn what_was_sealed_can_be_reopened(event in event(3), rules in rules(), moment in moment()) {
+        if let Some(sealed) = seal_at(&event.to_string(), &rules, moment).sealed {
             let reopened = SealedEvent::reopen(sealed.json());
             prop_assert!(reopened.is_ok(), "{:?}: {}", reopened, sealed.json());
             assert_same(&sealed, &reopened.unwrap())?;
