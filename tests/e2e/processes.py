@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUICE = Path(os.environ.get("SLUICE", ROOT / "target/release/sluice")).resolve()
-STATES = {1: "delivered", 2: "refused", 3: "expired", 4: "withheld"}
+STATES = {-1: "recorded", 1: "delivered", 2: "refused", 3: "expired", 4: "withheld"}
 DATASET = "1234567890123456"
 REJECTED_ROWS_MAX = 10_000
 

@@ -453,9 +453,9 @@ pub struct Waiting {
     pub ready_bytes: usize,
     /// Events that are leased now.
     pub leased: usize,
-    /// When the oldest of both came, in milliseconds since 1970.
+    /// When the oldest of those two kinds came, in milliseconds since 1970.
     pub oldest_ms: Option<u64>,
-    /// When the first of both expires, in Unix seconds.
+    /// When the first of all expires, in Unix seconds.
     pub first_expiry_s: Option<i64>,
     /// Events that no lease has taken yet because they were not due.
     pub on_hold: usize,

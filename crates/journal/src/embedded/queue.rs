@@ -60,7 +60,7 @@ impl Slot {
         self.bytes as usize + 1
     }
 
-    fn expires_s(self) -> i64 {
+    pub(super) fn expires_s(self) -> i64 {
         seconds(self.accepted_ms) + i64::from(self.lifetime_s)
     }
 }
@@ -243,12 +243,13 @@ impl Queue {
         let heads = [self.line.front(), self.returned.values().next()];
         let oldest = heads.into_iter().flatten().chain(self.leased.values());
         let expiring = first_to_expire.iter().chain(self.leased.values());
+        let expiries = expiring.map(|slot| slot.expires_s());
         Waiting {
             ready: self.ready(),
             ready_bytes: self.ready_bytes,
             leased: self.leased.len(),
             oldest_ms: oldest.map(|slot| slot.accepted_ms).min(),
-            first_expiry_s: expiring.map(|slot| slot.expires_s()).min(),
+            first_expiry_s: expiries.chain(self.on_hold.first_expiry_s()).min(),
             on_hold: self.on_hold.len(),
             next_due_ms: self.on_hold.next_due_ms(),
         }

@@ -201,10 +201,7 @@ impl Model {
                 known().filter(|known| known.is_leased).count(),
                 "leased in lane {lane}"
             );
-            let first_expiry_s = known()
-                .filter(|known| known.held_ms.is_none())
-                .map(|known| known.expires_s)
-                .min();
+            let first_expiry_s = known().map(|known| known.expires_s).min();
             assert_eq!(waiting.first_expiry_s, first_expiry_s);
         }
     }
