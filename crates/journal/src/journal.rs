@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::books::Tally;
 use crate::error::JournalError;
+use crate::tokens::Tokens;
 use crate::types::{
     Amendable, Amended, Amendment, Appended, BatchLimits, BodyKeyId, DeliveryReport, Entry,
     EventKey, LaneId, Leased, Received, SentEvents, Waiting,
@@ -79,6 +80,9 @@ pub trait Journal: Send + Sync {
     /// The JSON that is kept of events, in this order; `None` for one whose body is deleted, damaged or encrypted with
     /// a key that is not given.
     fn kept(&self, events: Vec<EventKey>) -> Answer<'_, Vec<Option<String>>>;
+
+    /// What all that deliver from this journal share of access tokens.
+    fn tokens(&self) -> Arc<dyn Tokens>;
 
     /// How the journal is doing.
     fn health(&self) -> Health;

@@ -18,6 +18,7 @@
 //! - Time comes in with the calls; nothing here reads a clock.
 
 mod books;
+mod budget;
 mod dedup;
 mod embedded;
 mod error;
@@ -27,6 +28,7 @@ mod ledger;
 mod records;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod types;
 
 pub use books::{Audit, AuditGroup, AuditSource, CodeCount, Tally, books_balance};
@@ -44,6 +46,7 @@ pub use records::{
     Coverage, Dropped, DroppedWaiting, EventDetail, EventRecord, KeptFacts, PastOutcome,
     PeriodTally, RejectionKey, RejectionRecord, Replayed, SentRequest,
 };
+pub use tokens::{BudgetLeft, Tokens, TokensInMemory};
 pub use types::{
     Amendable, Amended, Amendment, Appended, Arrivals, BatchLimits, BodyKeyId, Cause,
     DeliveryReport, Entry, EventKey, EventState, InvalidName, LaneId, Leased, Outcome, Received,

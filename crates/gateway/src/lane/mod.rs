@@ -5,12 +5,12 @@
 //! A lane waits until a batch is full or has lingered, leases it from the journal, and lets it travel on
 //! its own; up to a few batches are on their way at once. What they come back with sets the pace. The lane
 //! owns its state; nothing else changes it. Everything it decides is in pure files: [`step`] what to do next,
-//! [`pace`] how hard to push, [`size`] how much goes in one request, [`budget`] how much an hour takes, [`decide`]
+//! [`pace`] how hard to push, [`size`] how much goes in one request, [`decide`]
 //! what a verdict means for the events, [`passage`] what a batch goes through, [`refusals`] how many requests may be
 //! refused, [`held`] which events stand back for a while. Which event a refusal is about, and whether refusals are
 //! believed, is decided by [`sluice_graph::Search`] and [`sluice_graph::Proof`], which `sluice send` uses as well.
 
-mod budget;
+mod context;
 mod decide;
 mod expiry;
 mod held;
@@ -23,39 +23,31 @@ mod shipment;
 mod size;
 mod step;
 mod supervisor;
-mod tokens;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sluice_graph::{Client, Proof};
-use sluice_journal::{BatchLimits, Journal, LaneId, Lease, LeaseLimits, URGENT_S, Waiting};
+use sluice_graph::Proof;
+use sluice_journal::{BudgetLeft, JournalError, LeaseLimits, URGENT_S, Waiting};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, LaneReport};
+use crate::board::LaneReport;
 use crate::clock::seconds;
 use crate::control::{Lanes, Pause};
-use crate::directives::Directives;
 use crate::lane_state::{LaneState, StandsBack, Trouble};
 use crate::roster::{Reachable, Snapshot, Snapshots};
-use crate::time::Time;
 use crate::watch::{NAMED_MAX, Watch};
+pub(crate) use context::LaneContext;
 use held::Held;
 use pace::Pace;
 use passage::{Plan, beforehand};
 use refusals::Refusals;
 use settings::LaneSettings;
 use shipment::{Load, Shipment, Shipped};
-use size::{Allowed, Size};
+use size::Allowed;
 use step::{Step, View};
 pub(crate) use supervisor::{Supervisor, supervise};
-use tokens::{Token, Tokens};
-
-/// How long a test code that came with an event is used, in milliseconds. Codes are for trying things out;
-/// one that was forgotten must not stay with a shop's events for ever.
-const TEST_CODE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How long a lane of a test code has nothing to send until it ends, in milliseconds: it starts again with the next
 /// event. No pause that Meta asked for lasts longer, and refused requests are paid for by then, so nothing is lost.
@@ -70,81 +62,6 @@ const BUDGET_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lane looks whether the journal can write again, in milliseconds.
 const JOURNAL_LOOK_MS: u64 = 1_000;
-
-/// What a lane works with. What is on its way keeps the settings with which it began.
-#[derive(Clone)]
-pub(crate) struct LaneContext {
-    pub(crate) id: LaneId,
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) client: Client,
-    pub(crate) clock: Arc<Time>,
-    pub(crate) watch: Watch,
-    pub(crate) board: Board,
-    pub(crate) directives: Directives,
-    pub(crate) settings: LaneSettings,
-    /// Nothing new is sent.
-    pub(crate) stop: CancellationToken,
-    /// What is on its way is not waited for any longer.
-    pub(crate) give_up: CancellationToken,
-}
-
-impl LaneContext {
-    /// The test code that a batch goes with now. After its end it is not sent any more; events before and
-    /// after theirs do not travel together, so of two sorts the second waits again.
-    fn code_at(&self, now_ms: u64, lease: &mut Lease) -> Option<String> {
-        let code = self.id.test_code.as_ref()?;
-        let test = self.directives.test_of(&self.id.dataset, (now_ms, false));
-        if test.is_some_and(|test| test.code == *code) {
-            return Some(code.as_str().to_owned());
-        }
-        let configured = self.settings.configured_code.as_ref();
-        let configured = configured.filter(|configured| configured.code == *code);
-        let is_over = |accepted_ms: u64| match configured {
-            Some(configured) => configured.until_s <= seconds(now_ms),
-            None => accepted_ms.saturating_add(TEST_CODE_MS) <= now_ms,
-        };
-        let is_first_over = is_over(lease.events.first()?.accepted_ms);
-        lease.retain(|event| is_over(event.accepted_ms) == is_first_over);
-        (!is_first_over).then(|| code.as_str().to_owned())
-    }
-
-    /// Whether a person wants nothing to be sent.
-    fn is_paused(&self) -> bool {
-        self.directives.is_paused(&self.id)
-    }
-
-    /// When a batch of the lane is full.
-    fn full(&self) -> BatchLimits {
-        BatchLimits {
-            events_max: self.settings.delivery.batch_events_max,
-            bytes_max: self.settings.delivery.batch_bytes_max,
-        }
-    }
-
-    /// How much one request of the lane may carry, and how many may be on their way.
-    fn largest(&self) -> (Size, usize) {
-        let delivery = &self.settings.delivery;
-        let size = Size {
-            events: delivery.batch_events_max,
-            bytes: delivery.batch_bytes_max,
-        };
-        let in_flight_max = if self.id.is_replay {
-            1
-        } else {
-            delivery.in_flight_max
-        };
-        (size, in_flight_max)
-    }
-
-    /// The fresh events that go before those of this lane; `None` if it is theirs.
-    fn fresh(&self) -> Option<Waiting> {
-        let fresh = LaneId {
-            is_replay: false,
-            ..self.id.clone()
-        };
-        self.id.is_replay.then(|| self.journal.waiting(&fresh))
-    }
-}
 
 struct Lane {
     context: Arc<LaneContext>,
@@ -172,13 +89,12 @@ struct Lane {
 #[derive(Default)]
 struct InForce {
     fingerprint: String,
-    shared: Arc<Token>,
     proof: Arc<Proof>,
 }
 
 /// Delivers the events of a lane until it is stopped, or the configuration does not name its dataset any more; that of a
 /// test code also ends when it has nothing to send for long.
-pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Snapshots) {
+pub(crate) async fn run(context: LaneContext, mut snapshots: Snapshots) {
     let (size, in_flight_max) = context.largest();
     let stop = context.stop.clone();
     let mut told = context.directives.subscribe();
@@ -201,7 +117,7 @@ pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Sna
     // It may have changed since the context was made.
     lane.follow_settings();
     while !stop.is_cancelled() {
-        let wait = match lane.next_step(&tokens) {
+        let wait = match lane.next_step().await {
             Step::Ship(events_max) => {
                 if let Some(to) = lane.destination().cloned()
                     && lane.ship(to, events_max).await
@@ -223,7 +139,7 @@ pub(crate) async fn run(context: LaneContext, tokens: Tokens, mut snapshots: Sna
             () = stop.cancelled() => {}
             () = lane.bell.notified() => {}
             Some(landed) = lane.flights.join_next() => {
-                lane.land(landed.unwrap_or_else(|_| lane.crashed()));
+                lane.land(landed.unwrap_or_else(|_| lane.crashed())).await;
             }
             Ok(()) = snapshots.changed() => {
                 let now = Arc::clone(&snapshots.borrow_and_update());
@@ -251,7 +167,7 @@ impl Lane {
         self.snapshot.destinations.of(&self.context.id.dataset)
     }
 
-    fn next_step(&mut self, tokens: &Tokens) -> Step {
+    async fn next_step(&mut self) -> Step {
         let Some(reachable) = self.destination() else {
             return Step::Wait;
         };
@@ -259,7 +175,6 @@ impl Lane {
         if self.token.fingerprint != *fingerprint {
             self.token = InForce {
                 fingerprint: fingerprint.clone(),
-                shared: tokens.of(fingerprint),
                 proof: Arc::default(),
             };
         }
@@ -286,7 +201,9 @@ impl Lane {
         let fresh = self.context.fresh();
         let full = self.context.full();
         let fresh_fill_batches = fresh.is_some_and(|fresh| fresh.fills(full));
-        let (budget, budget_free_ms) = self.budget_left(fresh, now_ms);
+        let Ok(budget) = self.budget_left(fresh, now_ms).await else {
+            return Step::WaitUntil(now_ms.saturating_add(JOURNAL_LOOK_MS));
+        };
         let delivery = &self.context.settings.delivery;
         let step = step::next(&View {
             now_ms,
@@ -299,8 +216,8 @@ impl Lane {
             in_flight: self.flights.len(),
             in_flight_max: self.pace.allowed(),
             pause_ms: self.pace.pause_ms(),
-            budget,
-            budget_free_ms,
+            budget: budget.events,
+            budget_free_ms: budget.free_ms,
             linger_ms: u64::try_from(delivery.linger.as_millis()).unwrap_or(u64::MAX),
             is_full: waiting.fills(full),
             batch_events_max: delivery.batch_events_max,
@@ -313,19 +230,35 @@ impl Lane {
 
     /// How many events the hour has left, and when it has more. What fresh events need of it is not there for
     /// those that were sent again.
-    fn budget_left(&self, fresh: Option<Waiting>, now_ms: u64) -> (usize, u64) {
-        let limit = self
-            .context
-            .settings
-            .delivery
-            .events_per_hour_max
-            .map_or(0, |limit| {
-                usize::try_from(limit.get()).unwrap_or(usize::MAX)
-            });
-        let mut budget = self.token.shared.budget();
+    async fn budget_left(
+        &self,
+        fresh: Option<Waiting>,
+        now_ms: u64,
+    ) -> Result<BudgetLeft, JournalError> {
+        let context = &self.context;
+        let left = (context.tokens).left(&self.token.fingerprint, context.hour(), now_ms);
+        let mut left = left.await?;
         let needed = fresh.map_or(0, |fresh| fresh.ready);
-        let left = budget.left(limit, now_ms).saturating_sub(needed);
-        (left, budget.free_at_ms(now_ms))
+        left.events = left.events.saturating_sub(needed);
+        Ok(left)
+    }
+
+    /// Takes a portion of the hour for a batch of at most this many events, and never more than wait.
+    async fn take_budget(&self, events_max: usize, now_ms: u64) -> Result<usize, JournalError> {
+        let context = &self.context;
+        let waiting = context.journal.waiting(&context.id);
+        let wanted = events_max.min(step::ready(&waiting, now_ms));
+        let (token, hour) = (&self.token.fingerprint, context.hour());
+        context.tokens.take(token, wanted, hour, now_ms).await
+    }
+
+    /// Gives back what was taken of the hour and not sent.
+    async fn give_back(&self, token: &str, events: usize, taken_ms: u64) {
+        if events > 0 {
+            let given = self.context.tokens.give_back(token, events, taken_ms);
+            // What cannot be given back is free again when its hour is over.
+            let _ = given.await;
+        }
     }
 
     /// When a lane without anything to do looks again.
@@ -464,37 +397,47 @@ impl Lane {
     async fn ship(&mut self, to: Reachable, events_max: usize) -> bool {
         let context = &self.context;
         let now_ms = context.clock.unix_ms();
+        self.ready_since_ms = None;
+        self.shipped_ms = now_ms;
+        let taken = match self.take_budget(events_max, now_ms).await {
+            Ok(0) => return false,
+            Ok(taken) => taken,
+            Err(error) => {
+                self.land(Shipped::stopped(now_ms, transient(&error))).await;
+                return true;
+            }
+        };
         let limits = LeaseLimits {
-            events_max,
+            events_max: taken,
             bytes_max: context.settings.delivery.batch_bytes_max,
             urgent_before_s: seconds(now_ms).saturating_add(URGENT_S),
             now_ms,
         };
-        self.ready_since_ms = None;
-        self.shipped_ms = now_ms;
         let lease = match context.journal.lease(&context.id, limits).await {
             Ok(lease) => lease,
             Err(error) => {
-                let trouble = Trouble::Transient {
-                    reason: error.to_string(),
-                };
-                self.land(Shipped::stopped(now_ms, trouble));
+                self.give_back(&to.fingerprint, taken, now_ms).await;
+                self.land(Shipped::stopped(now_ms, transient(&error))).await;
                 return true;
             }
         };
         context.watch.damaged(&context.id, &lease.damaged);
         context.watch.locked(&context.id, &lease.locked);
         if lease.events.is_empty() {
+            self.give_back(&to.fingerprint, taken, now_ms).await;
             return false;
         }
         let after_lost_answer = context.settings.after_lost_answer;
         let set_aside = beforehand(&lease.events, seconds(now_ms), after_lost_answer);
         // What is set aside at once takes nothing of the hour.
         let budgeted = lease.events.len() - set_aside.count();
-        self.token.shared.budget().take(budgeted, now_ms);
+        let not_needed = taken.saturating_sub(budgeted);
+        self.give_back(&to.fingerprint, not_needed, now_ms).await;
         let proof = if context.id.is_replay {
-            let requests_are_right = self.token.shared.is_proven(&context.id.dataset);
-            Arc::new(Proof::of_replays(requests_are_right))
+            let proven = context
+                .tokens
+                .is_proven(&to.fingerprint, &context.id.dataset);
+            Arc::new(Proof::of_replays(proven.await.unwrap_or(false)))
         } else {
             Arc::clone(&self.token.proof)
         };
@@ -527,7 +470,7 @@ impl Lane {
     }
 
     /// Takes note of how a shipment went.
-    fn land(&mut self, shipped: Shipped) {
+    async fn land(&mut self, shipped: Shipped) {
         let now_ms = self.context.clock.unix_ms();
         if let Some(usage) = shipped.usage {
             self.pace.used(usage);
@@ -538,13 +481,13 @@ impl Lane {
         }
         // That a token is no good says nothing about the one that has taken its place meanwhile.
         let is_of_old_token = shipped.token != self.token.fingerprint;
-        if !is_of_old_token {
-            let not_taken = shipped.budgeted.saturating_sub(shipped.carried.taken);
-            let began_ms = shipped.began_ms;
-            self.token.shared.budget().give_back(not_taken, began_ms);
-            if shipped.carried.has_delivered {
-                self.token.shared.prove(&self.context.id.dataset);
-            }
+        let not_taken = shipped.budgeted.saturating_sub(shipped.carried.taken);
+        self.give_back(&shipped.token, not_taken, shipped.began_ms)
+            .await;
+        if shipped.carried.has_delivered {
+            let proven = (self.context.tokens).prove(&shipped.token, &self.context.id.dataset);
+            // What is not noted now is noted with the next success.
+            let _ = proven.await;
         }
         let mut trouble = shipped.trouble;
         if let Some((lease, why)) = shipped.held {
@@ -570,6 +513,13 @@ impl Lane {
             self.pace
                 .stopped(trouble, shipped.began_ms, now_ms, fraction(chance));
         }
+    }
+}
+
+/// The journal cannot be asked now.
+fn transient(error: &JournalError) -> Trouble {
+    Trouble::Transient {
+        reason: error.to_string(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sluice_graph::Client;
-use sluice_journal::{Journal, LaneId};
+use sluice_journal::{Journal, JournalError, LaneId};
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,6 @@ use tracing::warn;
 use super::expiry;
 use super::orphan::Orphan;
 use super::settings::LaneSettings;
-use super::tokens::Tokens;
 use super::{LaneContext, run};
 use crate::board::Board;
 use crate::directives::Directives;
@@ -47,7 +46,7 @@ pub(crate) struct Supervisor {
 pub(crate) async fn supervise(supervisor: Supervisor) {
     let mut known = BTreeSet::new();
     let mut lanes = Lanes::default();
-    supervisor.count_the_hour(&lanes.tokens).await;
+    supervisor.count_the_hour().await;
     let (mut queues, mut snapshots) = (supervisor.journal.lanes(), supervisor.snapshots.clone());
     loop {
         let ids: Vec<LaneId> = queues.borrow_and_update().clone();
@@ -62,7 +61,7 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
             () = supervisor.stop.cancelled() => break,
             changed = queues.changed() => if changed.is_err() { break },
             // Lanes follow by themselves.
-            Ok(()) = snapshots.changed() => supervisor.forget(&lanes.tokens),
+            Ok(()) = snapshots.changed() => supervisor.forget().await,
             Some((id, has_crashed)) = lanes.ended() => if has_crashed {
                 supervisor.watch.lane_crashed(&id);
                 lanes.start(&supervisor, id, RESTART_PAUSE);
@@ -81,7 +80,6 @@ pub(crate) async fn supervise(supervisor: Supervisor) {
 struct Lanes {
     tasks: JoinSet<()>,
     ids: HashMap<Id, LaneId>,
-    tokens: Tokens,
 }
 
 impl Lanes {
@@ -91,7 +89,7 @@ impl Lanes {
         let stop = supervisor.stop.child_token();
         let snapshots = supervisor.snapshots.clone();
         let work = match supervisor.context(&id, &stop) {
-            Some(context) => run(context, self.tokens.clone(), snapshots).left_future(),
+            Some(context) => run(context, snapshots).left_future(),
             None => supervisor
                 .orphan(&id)
                 .run(stop.clone(), snapshots)
@@ -119,31 +117,36 @@ impl Lanes {
 impl Supervisor {
     /// Takes what was sent in the last hour, before this start, from the budgets. A request's record names no
     /// token: a dataset's requests count for the token that it has now.
-    async fn count_the_hour(&self, tokens: &Tokens) {
+    async fn count_the_hour(&self) {
         let since_ms = self.clock.unix_ms().saturating_sub(HOUR_MS);
-        let sent = match self.journal.sent_since(since_ms).await {
-            Ok(sent) => sent,
-            Err(error) => {
-                warn!(%error, "what was sent in the last hour cannot be counted: events_per_hour_max begins anew");
-                return;
-            }
-        };
+        if let Err(error) = self.recall_since(since_ms).await {
+            warn!(%error, "what was sent in the last hour cannot be counted: events_per_hour_max begins anew");
+        }
+    }
+
+    async fn recall_since(&self, since_ms: u64) -> Result<(), JournalError> {
+        let sent = self.journal.sent_since(since_ms).await?;
+        let tokens = self.journal.tokens();
         let snapshot = Arc::clone(&self.snapshots.borrow());
         for sent in sent {
             if let Some(to) = snapshot.destinations.of(&sent.dataset) {
                 let events = usize::try_from(sent.events).unwrap_or(usize::MAX);
-                let token = tokens.of(&to.fingerprint);
-                token.budget().add(events, sent.minute_ms);
+                let recalled = tokens.recall(&to.fingerprint, events, sent.minute_ms);
+                recalled.await?;
             }
         }
+        Ok(())
     }
 
     /// Forgets tokens that no dataset has any more.
-    fn forget(&self, tokens: &Tokens) {
+    async fn forget(&self) {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let in_use = snapshot.destinations.iter().map(fingerprint);
-        let in_use: HashSet<_> = in_use.collect();
-        tokens.forget(|token| in_use.contains(token), self.clock.unix_ms());
+        let in_use: HashSet<_> = in_use.map(str::to_owned).collect();
+        let tokens = self.journal.tokens();
+        let forgotten = tokens.forget(in_use, self.clock.unix_ms());
+        // What is not forgotten now is with the next change of the configuration.
+        let _ = forgotten.await;
     }
 
     /// What the lane needs; `None` if the configuration does not know its dataset.
@@ -156,6 +159,7 @@ impl Supervisor {
             watch: self.watch.clone(),
             board: self.board.clone(),
             directives: self.directives.clone(),
+            tokens: self.journal.tokens(),
             settings,
             stop: stop.clone(),
             give_up: self.give_up.clone(),

@@ -86,6 +86,7 @@ pub use observer::{ArrivalKind, CommitStats, CommittedCount, Observer};
 
 use crate::error::JournalError;
 use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
+use crate::tokens::{Tokens, TokensInMemory};
 use crate::types::{
     Amendable, Amended, Amendment, Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId,
     Leased, Outcome, Received, Rejection, SentEvents, Waiting,
@@ -139,6 +140,8 @@ pub struct Embedded {
     sealer: Option<Sealer>,
     /// For the bytes of appends, in kilobytes.
     room: Arc<Semaphore>,
+    /// One gateway has the journal, so they are in its memory.
+    tokens: Arc<TokensInMemory>,
     _writer: WriterThread,
 }
 
@@ -207,6 +210,7 @@ impl Embedded {
             texts,
             sealer,
             room: Arc::new(Semaphore::new(BYTES_MAX / 1_024)),
+            tokens: Arc::default(),
             _writer: WriterThread(Some(thread)),
         })
     }
@@ -473,6 +477,10 @@ impl Journal for Embedded {
             let read = tokio::task::spawn_blocking(read).await;
             read.map_err(|_| JournalError::Closed)?
         })
+    }
+
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::clone(&self.tokens) as Arc<dyn Tokens>
     }
 
     fn health(&self) -> Health {

@@ -7,19 +7,18 @@ const MINUTES: u64 = 60;
 
 /// The events of the last hour, by the minute.
 ///
-/// The oldest minute counts whole until it is over, so an hour's limit is kept a little too well. Lanes that
-/// share it and look at the same moment may exceed it by a batch.
+/// The oldest minute counts whole until it is over, so an hour's limit is kept a little too well.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     minutes: HashMap<u64, usize>,
 }
 
 impl Budget {
-    /// How many events may go now, of `limit` an hour; 0 is no limit.
-    pub(crate) fn left(&mut self, limit: usize, now_ms: u64) -> usize {
-        if limit == 0 {
+    /// How many events may go now, of `limit` an hour.
+    pub(crate) fn left(&mut self, limit: Option<usize>, now_ms: u64) -> usize {
+        let Some(limit) = limit else {
             return usize::MAX;
-        }
+        };
         self.forget(now_ms);
         limit.saturating_sub(self.minutes.values().sum())
     }
@@ -71,21 +70,21 @@ mod tests {
     fn an_hour_is_the_limit_and_then_it_goes_on() {
         let mut budget = Budget::default();
         let start_ms = 1_700_000_040_000;
-        assert_eq!(budget.left(1_000, start_ms), 1_000);
+        assert_eq!(budget.left(Some(1_000), start_ms), 1_000);
         budget.take(600, start_ms);
         budget.take(400, start_ms + 5 * MINUTE_MS);
-        assert_eq!(budget.left(1_000, start_ms + 6 * MINUTE_MS), 0);
+        assert_eq!(budget.left(Some(1_000), start_ms + 6 * MINUTE_MS), 0);
         let free_ms = budget.free_at_ms(start_ms + 6 * MINUTE_MS);
         assert!(free_ms <= start_ms + 61 * MINUTE_MS);
-        assert_eq!(budget.left(1_000, free_ms - 1), 0);
-        assert_eq!(budget.left(1_000, free_ms), 600);
+        assert_eq!(budget.left(Some(1_000), free_ms - 1), 0);
+        assert_eq!(budget.left(Some(1_000), free_ms), 600);
     }
 
     #[test]
     fn no_limit_is_no_limit() {
         let mut budget = Budget::default();
         budget.take(1_000_000, 0);
-        assert_eq!(budget.left(0, 0), usize::MAX);
+        assert_eq!(budget.left(None, 0), usize::MAX);
     }
 
     #[test]
@@ -95,11 +94,11 @@ mod tests {
         budget.take(1_000, start_ms);
         budget.take(5, start_ms + MINUTE_MS);
         budget.give_back(999, start_ms);
-        assert_eq!(budget.left(1_000, start_ms + MINUTE_MS), 994);
+        assert_eq!(budget.left(Some(1_000), start_ms + MINUTE_MS), 994);
         // Never more than was taken, and nothing of an hour that is over.
         budget.give_back(7, start_ms);
         budget.give_back(7, start_ms + 5 * MINUTE_MS);
-        assert_eq!(budget.left(1_000, start_ms + MINUTE_MS), 995);
+        assert_eq!(budget.left(Some(1_000), start_ms + MINUTE_MS), 995);
     }
 
     #[test]
@@ -108,7 +107,7 @@ mod tests {
         for (minute, events) in [(58, 20), (3, 300), (59, 1)] {
             budget.add(events, minute * MINUTE_MS);
         }
-        assert_eq!(budget.left(1_000, 59 * MINUTE_MS), 679);
-        assert_eq!(budget.left(1_000, 63 * MINUTE_MS), 979);
+        assert_eq!(budget.left(Some(1_000), 59 * MINUTE_MS), 679);
+        assert_eq!(budget.left(Some(1_000), 63 * MINUTE_MS), 979);
     }
 }
