@@ -422,6 +422,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_out_comes_back_as_it_was_changed() {
+        let mut queue = Queue::default();
+        let held = Joining {
+            slot: slot(1, 900),
+            due_ms: Some(7_000),
+        };
+        queue.join(held);
+        queue.push(slot(2, 800));
+        assert_eq!(queue.take_out(EventKey(1)), Some(held));
+        assert_eq!(queue.take_out(EventKey(1)), None, "it is out");
+        assert!(!queue.is_free(EventKey(1)) && queue.contains(EventKey(1)));
+        let waiting = queue.waiting();
+        assert_eq!((waiting.ready, waiting.leased, waiting.on_hold), (1, 1, 0));
+        let larger = Joining {
+            slot: Slot::new(EventKey(1), 5_000, 700, 500),
+            ..held
+        };
+        queue.bring_back(larger);
+        let waiting = queue.waiting();
+        assert_eq!((waiting.ready, waiting.leased, waiting.on_hold), (1, 0, 1));
+        assert_eq!(waiting.first_expiry_s, Some(700));
+
+        let ready = queue.take_out(EventKey(2)).unwrap();
+        assert_eq!(queue.waiting().ready_bytes, 0);
+        // It became final meanwhile, and does not come back.
+        assert!(queue.forget(EventKey(2)));
+        queue.bring_back(ready);
+        assert_eq!(queue.len(), 1);
+        let due = LeaseLimits {
+            now_ms: 7_000,
+            ..limits(9, 0)
+        };
+        assert_eq!(queue.lease(due), [larger.slot]);
+    }
+
+    #[test]
     fn an_event_costs_forty_bytes() {
         assert_eq!(size_of::<Slot>() + size_of::<Reverse<(i64, i64)>>(), 40);
     }
