@@ -39,7 +39,10 @@ impl Hint {
             Some(name) => format!("{} {}", dataset.id, printable(name)),
             None => dataset.id.to_string(),
         });
-        let source = config.sources.iter().find(|source| source.allow_test_codes);
+        let source = config
+            .sources
+            .iter()
+            .find(|source| source.allows_test_codes());
         Self {
             format: config.log.format,
             datasets: datasets.collect(),
@@ -84,15 +87,15 @@ impl Key {
             variable: format!("SLUICE_KEY={value} "),
             ..Self::default()
         };
-        match &source.key {
-            SecretRef::Env(name) if name == "SLUICE_KEY" => Self::default(),
-            SecretRef::Env(name) => variable(&format!("\"${name}\"")),
-            SecretRef::File(path) => Self {
+        match source.keys().first() {
+            Some(SecretRef::Env(name)) if name == "SLUICE_KEY" => Self::default(),
+            Some(SecretRef::Env(name)) => variable(&format!("\"${name}\"")),
+            Some(SecretRef::File(path)) => Self {
                 option: format!(" --key-file {}", shell_word(&path.display().to_string())),
                 ..Self::default()
             },
             // The one may be long, and the other is not shown.
-            SecretRef::Command(_) | SecretRef::Literal(_) => variable("…"),
+            Some(SecretRef::Command(_) | SecretRef::Literal(_)) | None => variable("…"),
         }
     }
 

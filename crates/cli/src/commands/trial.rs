@@ -128,7 +128,7 @@ fn configuration(base_url: &BaseUrl) -> Result<Config, Failure> {
             "unset it, or write a configuration, with which Sluice sends to that address: `sluice config init`",
         ));
     }
-    let is_own_key = !matches!(config.sources[0].key, SecretRef::Literal(_));
+    let is_own_key = !matches!(config.sources[0].keys(), [SecretRef::Literal(_)]);
     if !config.server.listen.ip().is_loopback() && !is_own_key {
         return Err(Failure::with_help(
             "a trial whose key everybody knows listens on this machine only",
@@ -142,8 +142,8 @@ fn configuration(base_url: &BaseUrl) -> Result<Config, Failure> {
 
 /// The key as a shell has it: one from a variable is not shown.
 fn key_for_shell(config: &Config) -> String {
-    match &config.sources[0].key {
-        SecretRef::Env(name) => format!("${name}"),
+    match config.sources[0].keys() {
+        [SecretRef::Env(name)] => format!("${name}"),
         _ => KEY.to_owned(),
     }
 }

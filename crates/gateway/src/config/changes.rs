@@ -28,7 +28,7 @@ struct Setting {
 #[derive(Debug, Clone, PartialEq)]
 enum Set {
     Text(String),
-    Secret(SecretRef),
+    Secrets(Vec<SecretRef>),
 }
 
 /// A difference between the configuration in force and another one. Shows no secret.
@@ -150,7 +150,10 @@ fn shown((section, id): &Name) -> String {
 impl Set {
     fn of(value: &Value) -> Self {
         match value {
-            Value::Secret(_, secret) => Set::Secret(secret.clone()),
+            Value::Secret(_, secret) => Set::Secrets(vec![secret.clone()]),
+            Value::Secrets(_, secrets) => {
+                Set::Secrets(secrets.iter().map(|secret| secret.value.clone()).collect())
+            }
             Value::Text(text) => Set::Text(text.clone()),
             Value::Texts(texts) => {
                 let texts: Vec<_> = texts.iter().map(|text| text.value.trim()).collect();
@@ -174,7 +177,10 @@ impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Set::Text(text) => f.write_str(text),
-            Set::Secret(place) => place.fmt(f),
+            Set::Secrets(places) => {
+                let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+                f.write_str(&places.join(" and "))
+            }
         }
     }
 }

@@ -131,6 +131,11 @@ fn check_secrets(
                     other.kind == SecretKind::SourceKey && other.secret == secret.secret
                 });
                 if let Some((first, _)) = same.filter(|_| !is_told) {
+                    if is_of_same_source(first, secret) {
+                        let message = format!("key is the same secret as {}", first.path);
+                        note(Severity::Warning, &message, "one of them is enough");
+                        continue;
+                    }
                     let message = format!("key is the same secret as {}", first.path);
                     let help = "give each source a key of its own, and no one's access token";
                     note(Severity::Error, &message, help);
@@ -140,6 +145,12 @@ fn check_secrets(
         read.push((secret, text));
     }
     list
+}
+
+/// Whether two keys let the same source in.
+fn is_of_same_source(key: &SecretPlace, other: &SecretPlace) -> bool {
+    let source = |key: &SecretPlace| key.path.split('.').next().map(str::to_owned);
+    key.kind == other.kind && source(key) == source(other)
 }
 
 fn token(text: &Secret, note: &mut impl FnMut(Severity, &str, &str)) {

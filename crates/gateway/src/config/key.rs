@@ -16,6 +16,8 @@ pub(super) struct Section {
     pub(super) about: &'static str,
     /// The keys that it alone has.
     pub(super) keys: &'static [Key],
+    /// The further keys that its tables of a kind have, by the word of their key `kind`.
+    pub(super) kinds: &'static [(&'static str, &'static [Key])],
     /// The keys that `[graph]` has for all datasets, and a dataset for itself.
     pub(super) common: &'static [Key],
 }
@@ -64,6 +66,8 @@ pub(super) enum Kind {
     Command,
     /// Where a secret is.
     Secret(SecretKind),
+    /// The same, or a list of several that hold at the same time.
+    Secrets(SecretKind),
     /// An inline table. In a variable, its values stand one after another.
     Table(&'static Section),
 }
@@ -156,7 +160,19 @@ pub(super) const fn at_start(key: Key) -> Key {
 impl Section {
     /// Every key that it may have.
     pub(super) fn all_keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
+        let of_kinds = self.kinds.iter().flat_map(|(_, keys)| keys.iter());
+        self.keys_of_all().chain(of_kinds)
+    }
+
+    /// The keys that it has whatever its kind.
+    pub(super) fn keys_of_all(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
         self.keys.iter().chain(self.common)
+    }
+
+    /// The further keys of a kind.
+    pub(super) fn keys_of(&self, kind: &str) -> Option<&'static [Key]> {
+        let mut kinds = self.kinds.iter();
+        kinds.find(|(name, _)| *name == kind).map(|(_, keys)| *keys)
     }
 
     /// The names of its keys.
@@ -249,7 +265,10 @@ impl Key {
 
     /// Whether its values may be shown to people.
     pub(super) fn is_plain(&self) -> bool {
-        !matches!(self.kind, Kind::Secret(_) | Kind::Command)
+        !matches!(
+            self.kind,
+            Kind::Secret(_) | Kind::Secrets(_) | Kind::Command
+        )
     }
 }
 

@@ -6,7 +6,9 @@
 //!
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-use super::key::Kind::{Command, Flag, Ids, Networks, Number, Secret, Table, Text, Words};
+use super::key::Kind::{
+    Command, Flag, Ids, Networks, Number, Secret, Secrets, Table, Text, Words,
+};
 use super::key::{Form, Key, SecretKind, Section, Shape, at_start, needed, optional, set};
 
 const KIB: u64 = 1 << 10;
@@ -50,6 +52,7 @@ pub(super) static SERVER: Section = Section {
         set("shutdown_grace_s", Number(0, 3_600), "10",
             "seconds that running requests may take to finish when the gateway stops"),
     ],
+    kinds: &[],
     common: &[],
 };
 
@@ -62,6 +65,7 @@ pub(super) static ADMIN: Section = Section {
         at_start(set("listen", Text(Form::Address), "127.0.0.1:8081",
             "where [metrics and the state of the lanes](operations.md#the-admin-listener) are shown. It asks for no key")),
     ],
+    kinds: &[],
     common: &[],
 };
 
@@ -85,6 +89,7 @@ pub(super) static JOURNAL: Section = Section {
         at_start(optional("encryption_key_previous", Secret(SecretKind::EncryptionKey),
             "where the key before that one is: bodies that were encrypted with it are still read")),
     ],
+    kinds: &[],
     common: &[],
 };
 
@@ -110,6 +115,7 @@ pub(super) static GRAPH: Section = Section {
         optional("partner_agent", Text(Form::PartnerAgent),
             "who delivers, for platforms that do it for others"),
     ],
+    kinds: &[],
     common: DELIVERY,
 };
 
@@ -141,6 +147,7 @@ pub(super) static LOG: Section = Section {
         set("filter", Text(Form::Filter), "info",
             "which lines: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter such as `info,sluice_gateway=debug`"),
     ],
+    kinds: &[],
     common: &[],
 };
 
@@ -164,6 +171,7 @@ pub(super) static DATASET: Section = Section {
             "sends all its events as test events until then. Meta uses them as it uses others, and shows them under Test \
              Events; the end is needed, so that none is forgotten"),
     ],
+    kinds: &[],
     common: DELIVERY,
 };
 
@@ -179,10 +187,6 @@ pub(super) static SOURCE: Section = Section {
         needed("kind", Words(&["api"]),
             "what it speaks, as in kind = \"api\"",
             "what it speaks: `\"api\"` is Meta's server events over HTTP"),
-        needed("key", Secret(SecretKind::SourceKey),
-            "say where it is, as in key = { env = \"SLUICE_KEY\" }",
-            "where the key is that it shows with each request. No two sources have the same, and it is no one's access \
-             token or app secret"),
         needed("datasets", Ids,
             "where its events go, as in datasets = [\"1234567890123456\"]",
             "the datasets that it may send to"),
@@ -198,11 +202,22 @@ pub(super) static SOURCE: Section = Section {
             "requests a second; 0 is for no limit"),
         set("events_per_second_max", Number(0, 1_000_000), "0",
             "events a second; 0 is for no limit. A larger request is taken, and the next one waits so much longer"),
-        set("allow_test_codes", Flag, "true",
-            "whether its requests may name a `test_event_code`"),
     ],
+    kinds: &[("api", API)],
     common: &[],
 };
+
+/// What only a source has whose clients show a key and send Meta's server events.
+#[rustfmt::skip]
+const API: &[Key] = &[
+    needed("key", Secrets(SecretKind::SourceKey),
+        "say where it is, as in key = { env = \"SLUICE_KEY\" }",
+        "where the key is that it shows with each request, or a list of up to 8 keys, each of which lets it in, to \
+         [change one without a pause](operations.md#secrets-and-their-rotation). No two sources have the same, and it is \
+         no one's access token or app secret"),
+    set("allow_test_codes", Flag, "true",
+        "whether its requests may name a `test_event_code`"),
+];
 
 /// Where a secret is; one of these keys is given.
 #[rustfmt::skip]
@@ -215,6 +230,7 @@ pub(super) static SECRET: Section = Section {
         optional("file", Text(Form::File), "a file"),
         optional("command", Command, "what a program prints; no shell is in between"),
     ],
+    kinds: &[],
     common: &[],
 };
 
@@ -231,6 +247,7 @@ pub(super) static TEST_CODE: Section = Section {
             "a code that is forgotten stays with every event, so it needs an end",
             "when it ends"),
     ],
+    kinds: &[],
     common: &[],
 };
 

@@ -16,7 +16,7 @@ use super::problem::{Place, Problems};
 use super::read::read;
 use super::relations;
 use super::resolve::{self, resolve};
-use super::resolved::{Config, LogFormat};
+use super::resolved::{Config, LogFormat, SourceKind};
 use super::secret::{Secret, SecretRef};
 use super::written::{Notes, Origin, Written};
 
@@ -159,9 +159,12 @@ impl Config {
         if let Some(dataset) = datasets.find(|it| is(&it.access_token, "_")) {
             dataset.access_token = SecretRef::Literal(access_token);
         }
-        let mut sources = loaded.config.sources.iter_mut();
-        if let Some(source) = sources.find(|it| is(&it.key, "__")) {
-            source.key = SecretRef::Literal(source_key);
+        let mut keys = loaded.config.sources.iter_mut().flat_map(|source| {
+            let SourceKind::Api(api) = &mut source.kind;
+            &mut api.keys
+        });
+        if let Some(key) = keys.find(|key| is(key, "__")) {
+            *key = SecretRef::Literal(source_key);
         }
         Ok(loaded)
     }

@@ -61,7 +61,7 @@ pub use load::{CONFIG_BYTES_MAX, LoadError, Loaded, TRIAL_FOLDER};
 pub use network::{InvalidNetwork, Network};
 pub use problem::{ConfigProblem, Ink, Place, Problems, Severity};
 pub use resolved::{
-    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
+    Admin, AfterLostAnswer, Api, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
     Server, Source, SourceKind, TestEventCode,
 };
 pub use schema::schema;

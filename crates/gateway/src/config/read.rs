@@ -148,7 +148,37 @@ impl Reader<'_, '_, '_> {
         file: Option<&DeTable<'_>>,
     ) -> Table {
         let mut values = BTreeMap::new();
-        for key in section.all_keys() {
+        self.keys(
+            section.keys_of_all(),
+            section,
+            (&place, id, file),
+            &mut values,
+        );
+        let kind = values.get("kind").map(|kind| &kind.value);
+        let of_kind = match kind {
+            Some(Value::Text(kind)) => section.keys_of(kind),
+            _ => None,
+        };
+        let of_kind = of_kind.unwrap_or_default().iter();
+        self.keys(of_kind, section, (&place, id, file), &mut values);
+        self.strangers(section, &place.path, file);
+        Table {
+            section,
+            place,
+            id: id.map(str::to_owned),
+            values,
+        }
+    }
+
+    /// Some keys of a table.
+    fn keys(
+        &mut self,
+        keys: impl Iterator<Item = &'static Key>,
+        section: &'static Section,
+        (place, id, file): (&Written<()>, Option<&str>, Option<&DeTable<'_>>),
+        values: &mut BTreeMap<&'static str, Written<Value>>,
+    ) {
+        for key in keys {
             let path = format!("{}.{}", place.path, key.name);
             let variable = section.variable(id, key.name);
             let in_variable = variable.and_then(|name| self.variable(name));
@@ -175,13 +205,6 @@ impl Reader<'_, '_, '_> {
             if let Some(value) = self.value(key, &found) {
                 values.insert(key.name, found.with(value));
             }
-        }
-        self.strangers(section, &place.path, file);
-        Table {
-            section,
-            place,
-            id: id.map(str::to_owned),
-            values,
         }
     }
 
@@ -232,6 +255,10 @@ impl Reader<'_, '_, '_> {
             Kind::Secret(kind) => {
                 let secret = read_secret::read(self, key, found)?;
                 return Some(Value::Secret(kind, secret));
+            }
+            Kind::Secrets(kind) => {
+                let secrets = read_secret::read_several(self, key, found)?;
+                return Some(Value::Secrets(kind, secrets));
             }
             Kind::Table(section) => return Some(Value::Table(self.inner(section, found)?)),
         };

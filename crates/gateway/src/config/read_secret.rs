@@ -11,6 +11,37 @@ use super::secret::{Secret, SecretRef};
 use super::table::Table;
 use super::written::{Found, Origin, Written};
 
+/// Secrets that a key may name at once.
+pub(super) const SECRETS_MAX: usize = 8;
+
+/// The place of a secret, or the places of several. What is wrong with them is noted, and left out.
+pub(super) fn read_several(
+    reader: &mut Reader<'_, '_, '_>,
+    key: &Key,
+    found: &Written<Found<'_>>,
+) -> Option<Vec<Written<SecretRef>>> {
+    let Found::Value(DeValue::Array(values)) = &found.value else {
+        return Some(vec![found.with(read(reader, key, found)?)]);
+    };
+    if values.is_empty() || values.len() > SECRETS_MAX {
+        let message = format!(
+            "{} is one secret or a list of 1 to {SECRETS_MAX}, found {}",
+            key.name,
+            values.len()
+        );
+        let help = format!("write {}, or several of them in [ ]", SECRET.about);
+        reader.notes.error(found, message, &help);
+        return None;
+    }
+    let places = values.iter().enumerate().filter_map(|(index, value)| {
+        let path = format!("{}[{index}]", found.path);
+        let origin = Origin::File(value.span());
+        let found = Written::new(Found::Value(value.get_ref()), origin, path);
+        Some(found.with(read(reader, key, &found)?))
+    });
+    Some(places.collect())
+}
+
 /// The place of a secret. What is wrong with it is noted.
 pub(super) fn read(
     reader: &mut Reader<'_, '_, '_>,

@@ -69,20 +69,17 @@ fn twice(tables: &[Table], key: &str, notes: &mut Notes<'_>) {
     }
 }
 
-/// Notes sources whose keys are in the same place.
+/// Notes keys of sources that are in the same place.
 fn same_key(sources: &[Table], notes: &mut Notes<'_>) {
-    let mut seen: Vec<(&SecretRef, Written<()>)> = Vec::new();
-    for source in sources {
-        let Some(secret) = source.secret("key") else {
-            continue;
-        };
-        let about = source.place("key");
-        if let Some((_, first)) = seen.iter().find(|(other, _)| *other == secret) {
+    let mut seen: Vec<&Written<SecretRef>> = Vec::new();
+    let keys = sources.iter().filter_map(|source| source.secrets("key"));
+    for key in keys.flatten() {
+        if let Some(first) = seen.iter().find(|other| other.value == key.value) {
             let message = format!("key is the same as {}", first.path);
             let help = "sources are told apart by their keys; give each its own";
-            notes.error(&about, message, help);
+            notes.error(key, message, help);
         }
-        seen.push((secret, about));
+        seen.push(key);
     }
 }
 

@@ -14,7 +14,7 @@ use sluice_journal::{SourceName, TestCode};
 use super::changes::Settings;
 use super::network::Network;
 use super::resolved::{
-    Admin, AfterLostAnswer, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
+    Admin, AfterLostAnswer, Api, Config, Dataset, Delivery, Graph, Journal, Log, LogFormat, Rates,
     Server, Source, SourceKind, TestEventCode,
 };
 use super::table::{Table, Tables};
@@ -146,11 +146,12 @@ fn test_event_code(table: &Table) -> Option<TestEventCode> {
 }
 
 fn source(table: &Table) -> Option<Source> {
-    let kind = table.text("kind")?;
     Some(Source {
         name: SourceName::parse(table.text("name")?).ok()?,
-        kind: SourceKind::ALL.into_iter().find(|it| it.name() == kind)?,
-        key: table.secret("key")?.clone(),
+        kind: match table.text("kind")? {
+            "api" => SourceKind::Api(api(table)?),
+            _ => return None,
+        },
         datasets: targets(table)?,
         rules: Rules {
             default_country: match table.text("default_country") {
@@ -170,6 +171,13 @@ fn source(table: &Table) -> Option<Source> {
             requests: rate(table, "requests_per_second_max")?,
             events: rate(table, "events_per_second_max")?,
         },
+    })
+}
+
+fn api(table: &Table) -> Option<Api> {
+    let keys = table.secrets("key")?.iter();
+    Some(Api {
+        keys: keys.map(|key| key.value.clone()).collect(),
         allow_test_codes: table.parsed("allow_test_codes")?,
     })
 }

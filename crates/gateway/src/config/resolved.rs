@@ -158,16 +158,28 @@ pub struct TestEventCode {
 pub struct Source {
     /// Its name in logs, metrics and reports.
     pub name: SourceName,
-    /// What it speaks.
+    /// What it speaks, and what is set for that.
     pub kind: SourceKind,
-    /// Where the key is that it shows.
-    pub key: SecretRef,
     /// Where its events go: ids of configured datasets; never empty, none twice.
     pub datasets: Vec<DatasetId>,
     /// How its events are sealed.
     pub rules: Rules,
     /// How much it may bring in a second.
     pub rates: Rates,
+}
+
+/// What a source speaks, and what is set for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Meta's server events over HTTP, by a backend that holds a key.
+    Api(Api),
+}
+
+/// What is set for a source of kind `api`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// Where the keys are, each of which lets it in; never empty.
+    pub keys: Vec<SecretRef>,
     /// Whether its requests may name a test code.
     pub allow_test_codes: bool,
 }
@@ -181,22 +193,26 @@ pub struct Rates {
     pub events: Option<NonZeroU32>,
 }
 
-/// What a source speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    /// Meta's server events over HTTP, by a backend that holds the key.
-    Api,
+impl SourceKind {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SourceKind::Api(_) => "api",
+        }
+    }
 }
 
-impl SourceKind {
-    /// Every kind.
-    pub const ALL: [SourceKind; 1] = [SourceKind::Api];
+impl Source {
+    /// Where the keys are with which its clients come in.
+    pub fn keys(&self) -> &[SecretRef] {
+        let SourceKind::Api(api) = &self.kind;
+        &api.keys
+    }
 
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            SourceKind::Api => "api",
-        }
+    /// Whether its requests may name a test code.
+    pub fn allows_test_codes(&self) -> bool {
+        let SourceKind::Api(api) = &self.kind;
+        api.allow_test_codes
     }
 }
 

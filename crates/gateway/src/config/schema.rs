@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::forms::ID_PATTERN;
 use super::key::{Key, Kind, Pattern, Section, Shape};
 use super::keys::{SECRET, SECTIONS};
+use super::read_secret::SECRETS_MAX;
 
 /// The schema, as one JSON text.
 pub fn schema() -> String {
@@ -72,6 +73,13 @@ fn of_key(section: &Section, key: &Key) -> Value {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string" } })
         }
         Kind::Secret(_) => json!({ "$ref": "#/$defs/secret" }),
+        Kind::Secrets(_) => {
+            let secret = json!({ "$ref": "#/$defs/secret" });
+            let list = json!({
+                "type": "array", "minItems": 1, "maxItems": SECRETS_MAX, "items": secret
+            });
+            json!({ "oneOf": [secret, list] })
+        }
         Kind::Table(inner) => table(inner),
     };
     schema["description"] = sentence(key.meaning).into();

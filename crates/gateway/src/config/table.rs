@@ -15,6 +15,7 @@ pub(super) enum Value {
     Text(String),
     Texts(Vec<Written<String>>),
     Secret(SecretKind, SecretRef),
+    Secrets(SecretKind, Vec<Written<SecretRef>>),
     Table(Table),
 }
 
@@ -57,9 +58,13 @@ impl Tables {
     /// Every secret that is named, with what it is.
     pub(super) fn secrets(&self) -> impl Iterator<Item = (SecretKind, Written<SecretRef>)> {
         let values = self.all().flat_map(|table| table.values.values());
-        values.filter_map(|value| match &value.value {
-            Value::Secret(kind, secret) => Some((*kind, value.with(secret.clone()))),
-            _ => None,
+        values.flat_map(|value| match &value.value {
+            Value::Secret(kind, secret) => vec![(*kind, value.with(secret.clone()))],
+            Value::Secrets(kind, secrets) => {
+                let secrets = secrets.iter().cloned();
+                secrets.map(|secret| (*kind, secret)).collect()
+            }
+            _ => Vec::new(),
         })
     }
 }
@@ -96,6 +101,13 @@ impl Table {
     pub(super) fn secret(&self, key: &str) -> Option<&SecretRef> {
         match self.value(key)? {
             Value::Secret(_, secret) => Some(secret),
+            _ => None,
+        }
+    }
+
+    pub(super) fn secrets(&self, key: &str) -> Option<&[Written<SecretRef>]> {
+        match self.value(key)? {
+            Value::Secrets(_, secrets) => Some(secrets),
             _ => None,
         }
     }

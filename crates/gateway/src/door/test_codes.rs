@@ -47,7 +47,7 @@ pub(crate) fn requested_code(code: &str, source: &Source) -> Result<Option<TestC
     if !names_test_code(code) {
         return Ok(None);
     }
-    if !source.allow_test_codes {
+    if !source.allows_test_codes() {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "test_code_forbidden",

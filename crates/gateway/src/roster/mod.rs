@@ -281,6 +281,8 @@ impl Roster {
 fn snapshot(config: Arc<Config>, known: &[Known], generation: u64, calls: u64) -> Snapshot {
     let mut destinations = Destinations::default();
     let mut callers = Callers::default();
+    let sources = config.sources.iter().cloned().map(Arc::new);
+    let sources: Vec<_> = sources.collect();
     for Known { secret, held } in known {
         match (&secret.owner, &held.value) {
             (Owner::Token(id), Value::Token(token)) => {
@@ -294,8 +296,8 @@ fn snapshot(config: Arc<Config>, known: &[Known], generation: u64, calls: u64) -
                 }
             }
             (Owner::Key { source, .. }, Value::Key { .. }) => {
-                if let Some(source) = config.source(source) {
-                    callers.add_key(held.digest, Arc::new(source.clone()));
+                if let Some(source) = sources.iter().find(|it| it.name == *source) {
+                    callers.add_key(held.digest, Arc::clone(source));
                 }
             }
             // A secret is read as what its owner needs.

@@ -60,13 +60,13 @@ impl NamedSecret {
         }
         let is_local = config.server.listen.ip().is_loopback();
         for source in &config.sources {
-            secrets.push(Self {
-                place: source.key.clone(),
+            secrets.extend(source.keys().iter().map(|place| Self {
+                place: place.clone(),
                 owner: Owner::Key {
                     source: source.name.clone(),
                     is_local,
                 },
-            });
+            }));
         }
         secrets
     }
@@ -89,6 +89,10 @@ impl NamedSecret {
     pub(super) fn clash_with(&self, other: &Self) -> Option<RosterError> {
         let (source, secret) = match (&self.owner, &other.owner) {
             (Owner::Key { source: second, .. }, Owner::Key { source: first, .. }) => {
+                // A source may have the same key twice for a while, until one of them is changed.
+                if first == second {
+                    return None;
+                }
                 return Some(RosterError::SameKey {
                     first: first.to_string(),
                     second: second.to_string(),

@@ -8,6 +8,7 @@ use sluice_graph::AccessToken;
 
 use super::*;
 use crate::config::FixedEnvironment;
+use crate::config::tests::LEAST;
 
 const FIRST: &str = "1234567890123456";
 const SECOND: &str = "2345678901234567";
@@ -320,4 +321,107 @@ fn a_short_key_is_taken_only_where_no_other_machine_can_try_it() {
     );
     assert_eq!(owner(&roster, "sixteen-letters."), Some("shop".to_owned()));
     assert_eq!(owner(&roster, "short"), None);
+}
+
+/// [`LEAST`], with these keys of its source.
+fn with_keys(keys: &str) -> String {
+    LEAST.replace("{ env = \"SLUICE_KEY\" }", keys)
+}
+
+fn parsed(text: &str) -> Config {
+    let loaded = Config::parse("test.toml", text, &FixedEnvironment::new(), 0);
+    loaded
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .config
+}
+
+#[test]
+fn each_of_several_keys_lets_a_source_in_and_one_that_is_removed_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("key-of-the-shop-{name}")).unwrap();
+        format!("{{ file = \"{}\" }}", path.display())
+    };
+    let (old, new) = (file("old"), file("new"));
+    let roster = Roster::for_tests(&with_keys(&old));
+    let may_come = |name: &str| owner(&roster, &format!("key-of-the-shop-{name}")).is_some();
+    for (keys, expected) in [
+        (old.clone(), [true, false]),
+        (format!("[{old}, {new}]"), [true, true]),
+        (new.clone(), [false, true]),
+    ] {
+        roster.apply(parsed(&with_keys(&keys))).unwrap();
+        assert_eq!(["old", "new"].map(may_come), expected, "{keys}");
+    }
+    // Both may hold the same for a while.
+    roster
+        .apply(parsed(&with_keys(&format!("[{old}, {new}]"))))
+        .unwrap();
+    fs::write(folder.path().join("old"), "key-of-the-shop-new").unwrap();
+    assert_eq!(told(roster.refresh_files()), Vec::<String>::new());
+    assert_eq!(["old", "new"].map(may_come), [false, true]);
+}
+
+#[test]
+fn another_configuration_is_put_in_force_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| format!("{{ file = \"{}\" }}", folder.path().join(name).display());
+    let roster = Roster::for_tests(LEAST);
+    let source = |name: &str, key: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nkind = \"api\"\nkey = {key}\ndatasets = [\"{FIRST}\"]\n"
+        )
+    };
+    let refused = |text: &str| {
+        let errors = roster.apply(parsed(text)).unwrap_err();
+        assert_eq!(roster.now().generation, 1, "nothing has changed");
+        assert_eq!(
+            owner(&roster, "key-of-the-shop-0123456789").as_deref(),
+            Some("shop")
+        );
+        let errors = errors.iter().map(RosterError::with_reason);
+        errors.collect::<Vec<_>>()
+    };
+    // Every secret that cannot be read is named.
+    let both = format!(
+        "{LEAST}{}{}",
+        source("a", &file("a")),
+        source("b", &file("b"))
+    );
+    let errors = refused(&both);
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(
+        errors[0].starts_with("key of source a (") && errors[1].starts_with("key of source b (")
+    );
+    // A key of two sources is refused, of one that is new and one that is known too.
+    for name in ["a", "b"] {
+        fs::write(folder.path().join(name), "key-of-the-shop-0123456789").unwrap();
+    }
+    let clash = format!("{LEAST}{}", source("a", &file("a")));
+    assert_eq!(refused(&clash), ["sources shop and a have the same key"]);
+    // Another name with the same key takes the place of the old one.
+    let renamed = LEAST
+        .replace("\"shop\"", "\"store\"")
+        .replace("{ env = \"SLUICE_KEY\" }", &file("a"));
+    roster.apply(parsed(&renamed)).unwrap();
+    assert_eq!(
+        owner(&roster, "key-of-the-shop-0123456789").as_deref(),
+        Some("store")
+    );
+    assert_eq!(roster.now().generation, 2);
+    // What is known stays in force, whatever has become of its file.
+    fs::remove_file(folder.path().join("a")).unwrap();
+    fs::write(folder.path().join("b"), "a-key-of-another-source").unwrap();
+    roster
+        .apply(parsed(&format!("{renamed}{}", source("b", &file("b")))))
+        .unwrap();
+    assert_eq!(
+        owner(&roster, "key-of-the-shop-0123456789").as_deref(),
+        Some("store")
+    );
+    assert_eq!(
+        owner(&roster, "a-key-of-another-source").as_deref(),
+        Some("b")
+    );
 }

@@ -191,7 +191,8 @@ fn summary(config: &Config, output: &mut Output) -> Result<(), Failure> {
     }
     for source in &config.sources {
         let targets: Vec<_> = source.datasets.iter().map(ToString::to_string).collect();
-        let key = source.key.to_string();
+        let keys: Vec<_> = source.keys().iter().map(ToString::to_string).collect();
+        let key = keys.join(" and ");
         writeln!(
             output,
             "source      {} → {}\n            {}",

@@ -8,7 +8,8 @@ use crate::config::scalar::grouped;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
 
-const HEADER: &str = "| key | default | values | meaning |";
+const HEADER: &str = "| key | default | values | a change takes effect | meaning |";
+const COLUMNS: &str = "|---|---|---|---|---|";
 
 #[test]
 fn has_a_table_of_every_section() {
@@ -37,22 +38,27 @@ fn has_a_table_of_every_section() {
 
 fn table_of(section: &Section) -> String {
     let rows = section.all_keys().map(|key| row(section, key));
-    format!("{HEADER}\n|---|---|---|---|\n{}", rows.collect::<String>())
+    format!("{HEADER}\n{COLUMNS}\n{}", rows.collect::<String>())
 }
 
 fn row(section: &Section, key: &Key) -> String {
     let name = key.name;
     if section.inherits(key) {
-        return format!("| `{name}` | | | as in `[graph]` |\n");
+        return format!("| `{name}` | | | at once | as in `[graph]` |\n");
     }
     let default = match (key.default, &key.kind) {
         (None, _) => String::new(),
         (Some(default), Kind::Number(..) | Kind::Flag) => format!("`{default}` "),
         (Some(default), _) => format!("`\"{default}\"` "),
     };
+    let takes_effect = if key.needs_restart {
+        "with a restart"
+    } else {
+        "at once"
+    };
     let needed = if key.needed.is_some() { "needed: " } else { "" };
     format!(
-        "| `{name}` | {default}| {} | {needed}{} |\n",
+        "| `{name}` | {default}| {} | {takes_effect} | {needed}{} |\n",
         values(key),
         key.meaning
     )
@@ -75,6 +81,7 @@ fn values(key: &Key) -> String {
         Kind::Networks => "a list of addresses and networks".to_owned(),
         Kind::Command => "a program and its arguments".to_owned(),
         Kind::Secret(_) => "[where it is](#secrets)".to_owned(),
+        Kind::Secrets(_) => "[where it is](#secrets), or a list of it".to_owned(),
         Kind::Table(section) => format!("`{}`", section.about),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Checked, Config, FixedEnvironment, LoadError, Loaded, Problems};
 
+mod changes;
 mod documentation;
 mod problems;
 mod schema;

@@ -404,3 +404,80 @@ fn secrets_are_looked_at_whatever_else_is_wrong() {
     let environment = environment.with("META_ACCESS_TOKEN", "EAAGtoken");
     assert!(check(&with(""), &environment).config.is_some());
 }
+
+/// Rotation: each of several keys lets the source in, wherever it is.
+#[test]
+fn a_source_may_have_several_keys() {
+    let with_keys = |keys: &str| LEAST.replace("{ env = \"SLUICE_KEY\" }", keys);
+    let text = with_keys("[\n  { env = \"SLUICE_KEY\" },\n  { file = \"/run/keys/next\" },\n]");
+    let config = parse(&text).unwrap().config;
+    let places: Vec<_> = config.sources[0].keys().iter().collect();
+    let next = SecretRef::File("/run/keys/next".into());
+    assert_eq!(places, [&env("SLUICE_KEY"), &next]);
+    let one = parse(&with_keys("[{ env = \"SLUICE_KEY\" }]"))
+        .unwrap()
+        .config;
+    assert_eq!(one.sources[0].keys(), [env("SLUICE_KEY")]);
+
+    let many = format!("[{}]", "{ env = \"A\" }, ".repeat(9));
+    for (keys, expected) in [
+        ("[]", "key is one secret or a list of 1 to 8, found 0"),
+        (
+            many.as_str(),
+            "key is one secret or a list of 1 to 8, found 9",
+        ),
+        ("[{ env = \"A\" }, 7]", "key says where the secret is"),
+        (
+            "[{ env = \"A\" }, { env = \"A\" }]",
+            "key is the same as source[0].key[0]",
+        ),
+    ] {
+        let problems = parse(&with_keys(keys)).unwrap_err();
+        let messages: Vec<_> = problems.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(messages, [expected], "{keys}");
+    }
+}
+
+#[test]
+fn each_of_several_keys_is_checked_and_named() {
+    let text = LEAST.replace(
+        "{ env = \"SLUICE_KEY\" }",
+        "[{ env = \"FIRST\" }, { env = \"SECOND\" }, { env = \"GONE\" }]",
+    );
+    let other = "[[source]]\nname = \"app\"\nkind = \"api\"\nkey = [{ env = \"APP\" }]\n\
+                 datasets = [\"1234567890123456\"]\n";
+    let environment = FixedEnvironment::new()
+        .with("META_ACCESS_TOKEN", "EAABToken")
+        .with("FIRST", "a-key-of-the-shop-of-today")
+        .with("SECOND", "a-key-of-the-shop-of-today")
+        .with("APP", "a-key-of-the-shop-of-today");
+    let checked = check(&format!("{text}{other}"), &environment);
+    let said = checked.problems.iter().map(|it| {
+        let (severity, path, message) = (it.severity.name(), &it.path, &it.message);
+        format!("{severity}: {path}: {message}")
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            "warning: source[0].key[1]: key is the same secret as source[0].key[0]",
+            "error: source[0].key[2]: environment variable GONE is not set",
+            "error: source[1].key[0]: key is the same secret as source[0].key[0]",
+        ]
+    );
+}
+
+/// A list over several lines has lines without a key, whose values nothing vouches for.
+#[test]
+fn no_excerpt_shows_a_key_of_a_list() {
+    let text = LEAST.replace(
+        "{ env = \"SLUICE_KEY\" }",
+        &format!("[\n  \"{SECRET}\",\n  \"{SECRET}2\", 7,\n]"),
+    );
+    let problems = parse(&text).unwrap_err();
+    assert!(problems.count(crate::config::Severity::Error) > 0);
+    let shown = problems.to_string();
+    assert!(
+        !shown.contains(SECRET) && !shown.contains("geheim"),
+        "{shown}"
+    );
+}

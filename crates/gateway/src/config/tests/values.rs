@@ -68,7 +68,7 @@ fn what_is_not_set_is_the_default() {
     assert_eq!(source.rules.default_country, None);
     assert_eq!(source.rules.default_action_source, ActionSource::Website);
     assert_eq!(source.rules.external_id, ExternalId::Hash);
-    assert!(!source.rules.variants && source.allow_test_codes);
+    assert!(!source.rules.variants && source.allows_test_codes());
 }
 
 #[test]
@@ -177,7 +177,7 @@ allow_test_codes = false
         ActionSource::PhysicalStore
     );
     assert_eq!(source.rules.external_id, ExternalId::AsIs);
-    assert!(source.rules.variants && !source.allow_test_codes);
+    assert!(source.rules.variants && !source.allows_test_codes());
 }
 
 #[test]
@@ -294,13 +294,13 @@ fn runs_without_a_file() {
         token
     );
     assert_eq!(config.sources[0].name.as_str(), "default");
-    assert_eq!(config.sources[0].key.read(&environment).unwrap(), key);
+    assert_eq!(config.sources[0].keys()[0].read(&environment).unwrap(), key);
     assert_eq!(config.journal.path, Path::new("./sluice-trial"));
 
     let name = "SLUICE_SOURCE_DEFAULT_KEY";
     let environment = FixedEnvironment::new().with(name, "another-key");
     let loaded = Config::trial(&base_url, token.clone(), key.clone(), &environment, NOW_S).unwrap();
-    let set = &loaded.config.sources[0].key;
+    let set = &loaded.config.sources[0].keys()[0];
     assert_eq!(set.read(&environment).unwrap().expose(), "another-key");
 
     let environment = FixedEnvironment::new().with("SLUICE_SERVER_LISTEN", "8080");
