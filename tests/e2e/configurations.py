@@ -20,7 +20,7 @@ from processes import Client, Gateway, Sandbox, ask, until
 
 DATASETS = 10
 SOURCES = 100
-ROUNDS, ROUNDS_QUICK = 80, 12
+ROUNDS, ROUNDS_QUICK = 80, 8
 # Sources that stay, and their datasets.
 STAY = [(f"stays-{index}", f"90000000000000{index}") for index in range(3)]
 

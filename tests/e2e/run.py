@@ -19,7 +19,7 @@ from processes import SLUICE
 HERE = Path(__file__).resolve().parent
 PROOFS = [
     "kill", "synced", "restarts", "bad_day", "bad_neighbours", "disk_full", "clocks", "slow_clients", "operations",
-    "privacy", "migration",
+    "configurations", "privacy", "migration",
 ]
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 

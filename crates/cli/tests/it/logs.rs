@@ -377,7 +377,7 @@ fn damaged_rows_that_some_requests_meet_are_told_once_a_minute() {
 }
 
 #[test]
-fn metrics_tell_that_the_configuration_was_edited() {
+fn an_edited_configuration_takes_effect_as_far_as_it_can_and_metrics_tell() {
     let gateway = Logged::start("json");
     gateway.until("that it has started", |it| !it.said("started").is_empty());
     let started = gateway.said("started").remove(0);
@@ -390,12 +390,36 @@ fn metrics_tell_that_the_configuration_was_edited() {
     let path = gateway.path("sluice.toml");
     let text = fs::read_to_string(&path).unwrap();
     for (edited, expected) in [
-        (format!("{text}# edited\n"), '1'),
+        (format!("server.connections_max = 7\n{text}"), '1'),
         (text.clone(), '0'),
         (format!("{text}[[nonsense"), '1'),
     ] {
         fs::write(&path, edited).unwrap();
         gateway.until("whether it is the one in use", |_| is_edited(expected));
     }
+    let restart = "changes of the configuration need a restart";
+    assert_eq!(
+        gateway.said(restart)[0]["changes"],
+        "server: connections_max 20000 → 7"
+    );
+
+    // A filter of the log as well; what is debugged is said from then on.
+    assert!(gateway.said("answered").is_empty());
+    let debug = format!(
+        "log.filter = \"debug\"\n{}",
+        text.replace("linger_ms = 5", "linger_ms = 6")
+    );
+    fs::write(&path, debug).unwrap();
+    let in_force = "the configuration was put in force";
+    gateway.until("the change", |it| !it.said(in_force).is_empty());
+    let said = &gateway.said(in_force)[0];
+    assert_eq!(
+        said["changes"],
+        "graph: linger_ms 5 → 6; log: filter info → debug"
+    );
+    assert_eq!(said["generation"], 2);
+    assert!(is_edited('0'));
+    gateway.post(&[event("after", "")]);
+    gateway.until("a line of debug", |it| !it.said("answered").is_empty());
     gateway.stop();
 }

@@ -1,6 +1,6 @@
 //! Putting another configuration in force while the gateway runs: what waits for a restart stays as it is.
 
-use super::resolved::{Config, Graph, Log, Server};
+use super::resolved::{Config, Graph, Journal, Log, Server};
 
 impl Config {
     /// What holds when `new` is put in force while a gateway runs with this configuration. Which keys stay is a column
@@ -14,7 +14,10 @@ impl Config {
                 ..new.server
             },
             admin: self.admin.clone(),
-            journal: self.journal.clone(),
+            journal: Journal {
+                history: new.journal.history,
+                ..self.journal.clone()
+            },
             graph: Graph {
                 base_url: self.graph.base_url.clone(),
                 timeout: self.graph.timeout,

@@ -6,9 +6,7 @@
 //!
 //! A new key is a row here, a field in `resolved`, and the line in `resolve` that fills it.
 
-use super::key::Kind::{
-    Command, Flag, Ids, Networks, Number, Secret, Secrets, Table, Text, Words,
-};
+use super::key::Kind::{Command, Flag, Ids, Networks, Number, Secret, Secrets, Table, Text, Words};
 use super::key::{Form, Key, SecretKind, Section, Shape, at_start, needed, optional, set};
 
 const KIB: u64 = 1 << 10;

@@ -44,6 +44,7 @@ fn values(key: &Key) -> Option<[String; 2]> {
             Form::File | Form::Folder | Form::ShortName | Form::Variable => texts("a", "b"),
             Form::Version => texts("v26.0", "v27.0"),
         },
+        Kind::Networks => Some(["[\"10.0.0.0/8\"]", "[\"192.0.2.0/24\"]"].map(str::to_owned)),
         Kind::Ids => Some(
             [
                 "[\"1234567890123456\"]",
