@@ -13,6 +13,7 @@ use super::append;
 use super::body::{self, Body, checksum};
 use super::cipher::{BodyKeys, Sealer};
 use super::erase;
+use super::index;
 use super::lane::Lane;
 use super::low_water::LowWater;
 use super::queue::{Joining, Slot};
@@ -94,6 +95,7 @@ pub(super) fn amend(
     });
     erase::overwrite(conn, key)?;
     staged.has_deleted = true;
+    index::forget(conn, index::segment_of(key.0))?;
     write(conn, state, change)?;
     Ok(Amended::Done)
 }

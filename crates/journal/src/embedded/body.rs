@@ -18,6 +18,16 @@ pub(super) const BODY: &str = concat!(
      FROM amendment WHERE event = ?1 AND live = 1"
 );
 
+/// The same of the events from a key on, before another one; the last column is the event.
+pub(super) const BODIES: &str = concat!(
+    "SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = body.id), NULL, id
+     FROM body WHERE id >= ?1 AND id < ?2 AND NOT ",
+    erase::blank!(),
+    " UNION ALL
+     SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = amendment.event), expires_s, event
+     FROM amendment INDEXED BY amendment_live WHERE live = 1 AND event >= ?1 AND event < ?2"
+);
+
 /// A body as it was found.
 pub(super) enum Body {
     Json(String),

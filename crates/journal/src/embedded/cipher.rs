@@ -32,6 +32,8 @@ pub struct InvalidBodyKey;
 pub struct BodyKey {
     id: BodyKeyId,
     cipher: XChaCha20Poly1305,
+    /// What the fingerprints of identifiers are made with.
+    fingerprints: Zeroizing<[u8; 32]>,
 }
 
 impl BodyKey {
@@ -59,15 +61,29 @@ impl BodyKey {
         let id = digest[..4]
             .iter()
             .fold(0, |id, byte| id << 8 | u32::from(*byte));
+        let mut fingerprints = Sha256::new();
+        fingerprints.update(b"sluice fingerprints");
+        fingerprints.update(bytes);
         Ok(Self {
             id: BodyKeyId(id),
             cipher,
+            fingerprints: Zeroizing::new(fingerprints.finalize().into()),
         })
     }
 
     /// Which key it is.
     pub fn id(&self) -> BodyKeyId {
         self.id
+    }
+
+    /// By what an identifier in a body of this key is found again. Without the key it says nothing of the identifier,
+    /// which is the hash of a value, always of one length.
+    pub(super) fn fingerprint(&self, identifier: &str) -> u32 {
+        let mut hash = Sha256::new();
+        hash.update(*self.fingerprints);
+        hash.update(identifier.as_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
     }
 
     /// What has to be the same when a body is opened.
@@ -145,10 +161,14 @@ pub struct BodyKeys {
 }
 
 impl BodyKeys {
+    /// Every key that is given.
+    pub(super) fn all(&self) -> impl Iterator<Item = &BodyKey> {
+        let keys = [&self.current, &self.previous].into_iter().flatten();
+        keys.map(AsRef::as_ref)
+    }
+
     pub(super) fn of(&self, id: BodyKeyId) -> Option<&BodyKey> {
-        let keys = [&self.current, &self.previous];
-        let mut keys = keys.into_iter().flatten();
-        keys.find(|key| key.id == id).map(AsRef::as_ref)
+        self.all().find(|key| key.id == id)
     }
 
     pub(super) fn open(&self, id: BodyKeyId, event: &Identity, sealed: &[u8]) -> Opened {

@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::amend::Change;
 use super::append::Arrival;
+use super::indexing::Segment;
 use super::lane::Lane;
 use super::prune::Prune;
 use super::sweep::Sweep;
@@ -62,6 +63,11 @@ pub(super) enum Command {
         prune: Prune,
         reply: Reply<Prune>,
     },
+    /// Writes the index of a segment of events.
+    Index {
+        segment: Box<Segment>,
+        reply: Reply<()>,
+    },
     Close {
         reply: Reply<()>,
     },
@@ -77,6 +83,7 @@ pub(super) enum Done {
     Intended,
     Swept(Sweep),
     Pruned(Prune),
+    Indexed,
     Nothing,
 }
 
@@ -97,6 +104,7 @@ impl Command {
             Command::Forget { keys, .. } | Command::Intend { keys, .. } => (keys.len(), 0),
             // A step looks at thousands of events.
             Command::Sweep { .. } | Command::Prune { .. } => (EVENTS_PER_COMMIT, 0),
+            Command::Index { segment, .. } => (0, segment.bytes()),
             Command::Close { .. } => (0, 0),
             #[cfg(test)]
             Command::Inspect(_) => (0, 0),
@@ -113,7 +121,8 @@ impl Command {
                 reply.send(Ok(amended)).is_ok()
             }
             (Command::Settle { reply, .. } | Command::Forget { reply, .. }, Done::Settled)
-            | (Command::Intend { reply, .. }, Done::Intended) => reply.send(Ok(())).is_ok(),
+            | (Command::Intend { reply, .. }, Done::Intended)
+            | (Command::Index { reply, .. }, Done::Indexed) => reply.send(Ok(())).is_ok(),
             (Command::Sweep { reply, .. }, Done::Swept(sweep)) => reply.send(Ok(sweep)).is_ok(),
             (Command::Prune { reply, .. }, Done::Pruned(prune)) => reply.send(Ok(prune)).is_ok(),
             _ => true,
@@ -129,6 +138,7 @@ impl Command {
             Command::Settle { reply, .. }
             | Command::Forget { reply, .. }
             | Command::Intend { reply, .. }
+            | Command::Index { reply, .. }
             | Command::Close { reply } => reply.send(Err(error)).is_ok(),
             Command::Sweep { reply, .. } => reply.send(Err(error)).is_ok(),
             Command::Prune { reply, .. } => reply.send(Err(error)).is_ok(),

@@ -8,7 +8,8 @@ use sluice_event::FieldSet;
 use super::ledger::Books;
 use super::records::{fact, text};
 use super::row::unless_damaged;
-use super::search::{FITS, Fits, ROWS_MAX, Way};
+use super::search::{FITS, Fits, ROWS_MAX};
+use super::way::Way;
 use crate::error::JournalError;
 use crate::filter::{EventFilter, Found};
 use crate::records::Coverage;
@@ -33,7 +34,7 @@ impl Books {
         filter: &EventFilter,
         before: Option<EventKey>,
     ) -> Result<Found<Coverage, EventKey>, JournalError> {
-        let way = Way::of(&self.conn, filter)?;
+        let way = Way::of(self, filter)?;
         let before = before.map_or(i64::MAX, |key| key.0);
         let Some(window) = way.window(&self.conn, before, ROWS_MAX)? else {
             return Ok(Found::default());

@@ -29,6 +29,8 @@ mod folder;
 mod hold;
 mod hole;
 mod identifiers;
+mod index;
+mod indexing;
 mod inspect;
 mod kept;
 mod lane;
@@ -67,6 +69,7 @@ mod unreadable;
 mod upkeep;
 mod waiting;
 mod waiting_row;
+mod way;
 mod writer;
 
 use std::collections::HashSet;
@@ -95,6 +98,7 @@ use amend::Change;
 use append::Arrival;
 use cipher::Sealer;
 use command::{Command, Reply};
+use indexing::Segment;
 use lease::Taken;
 use place::Place;
 use prune::Prune;
@@ -182,12 +186,13 @@ impl Embedded {
         }
         let current = keys.current.clone();
         let sealer = current.map(|key| Sealer::new(key, chance));
-        let shared = Arc::new(Shared::new(path.clone(), Place::of(folder)?, keys));
+        let deletes_delivered = options.deletes_delivered;
+        let shared = Shared::new(path.clone(), Place::of(folder)?, keys, deletes_delivered);
+        let shared = Arc::new(shared);
         let terms = terms::Terms::load(&conn);
         let terms = terms.map_err(|error| OpenError::of_journal(&path, error))?;
         let texts = terms.texts();
         let mut state = start::load(&conn, terms, Arc::clone(&shared)).map_err(failed)?;
-        state.deletes_delivered = options.deletes_delivered;
         state.check_books();
         body::note_key(&conn, state.next_event, &shared.keys).map_err(failed)?;
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
@@ -510,6 +515,21 @@ impl Journal for Embedded {
                 prune = self.ask(|reply| Command::Prune { prune, reply }).await?;
             }
             prune.result()
+        })
+    }
+
+    fn index(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let shared = Arc::clone(&self.shared);
+            let read = tokio::task::spawn_blocking(move || Segment::next(&shared));
+            let read = read.await.map_err(|_| JournalError::Closed)??;
+            match read {
+                Some(segment) => {
+                    let segment = Box::new(segment);
+                    self.ask(|reply| Command::Index { segment, reply }).await
+                }
+                None => Ok(()),
+            }
         })
     }
 

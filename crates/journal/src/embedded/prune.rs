@@ -8,11 +8,12 @@
 //! - the row of its body is there, blank or not: what goes when is for [`sweep`](super::sweep) to say;
 //! - it was amended, and a body that is kept is so near that deleting its rows could move it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Row};
 
 use super::hole;
+use super::index;
 use super::row::stored_ms;
 use super::tally::{Counted, Group};
 use crate::error::JournalError;
@@ -179,14 +180,19 @@ fn step_of_events(conn: &Connection, prune: &mut Prune, end: i64) -> rusqlite::R
         events.push(event);
     })?;
     let mut left = BTreeMap::<(Group, Counted), u64>::new();
+    let mut segments = BTreeSet::new();
     for event in &events {
         if let Some(counted) = prune.may_go(event) {
             delete(conn, event.id)?;
+            segments.insert(index::segment_of(event.id));
             *left.entry((event.group, counted)).or_default() += 1;
             prune.left += 1;
         }
     }
     count_left(conn, &left)?;
+    for segment in segments {
+        index::forget(conn, segment)?;
+    }
     // What came later cannot have been final before: a whole step of such events is the end.
     let has_old = events
         .iter()

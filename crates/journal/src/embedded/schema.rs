@@ -5,6 +5,9 @@
 //! | `term` | a text that repeats: dataset, source, event name, action source, test code, currency | never |
 //! | `event` | an accepted event without its body, in order of arrival, and what is known of it | with the history |
 //! | `body` | the JSON of an event, in the clear or encrypted, with a checksum | by retention |
+//! | `segment` | events that follow each other and are indexed | when one of them is amended or leaves; it comes again |
+//! | `id_run` | ids of events of a segment, for searches | with the segment |
+//! | `person_run` | identifiers of events of a segment, for searches | with the segment, and with the first body of it |
 //! | `encryption` | from which event on bodies are encrypted, and with which key | never |
 //! | `outcome` | the final state of an event; without one it waits | when a person sends it again; with the history |
 //! | `intent` | an event that may be on its way to Meta and would count twice if it were sent again | when it is known what became of the event; with the history |
@@ -192,6 +195,18 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     INSERT INTO tally_sum SELECT 7, sum(count) FROM received_tally HAVING count(*) > 0;
     ALTER TABLE body ADD COLUMN key INTEGER;
     ALTER TABLE body ADD COLUMN sealed BLOB;
+    -- Between which events those are whose state it decided; NULL where version 1 wrote the row.
+    ALTER TABLE request ADD COLUMN first_event INTEGER;
+    ALTER TABLE request ADD COLUMN last_event INTEGER;
+    CREATE INDEX request_trace ON request (fbtrace_id) WHERE fbtrace_id IS NOT NULL;
+    CREATE TABLE segment (
+        id INTEGER PRIMARY KEY,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        run INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE id_run (id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+    CREATE TABLE person_run (id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
     CREATE TABLE encryption (from_event INTEGER PRIMARY KEY, key INTEGER) STRICT;
 ",
 ];

@@ -9,12 +9,12 @@ use sluice_event::{DatasetId, Hashed};
 use super::body::{self, Body};
 use super::identifiers;
 use super::ledger::Books;
-use super::low_water::LowWater;
 use super::records::{RECORD, fact, record};
 use super::row::{stored_ms, unless_damaged};
 use super::tally::Counted;
+use super::way::Way;
 use crate::error::JournalError;
-use crate::filter::{DEAD, EventFilter, Found, PAGE_MAX, Page};
+use crate::filter::{EventFilter, Found, PAGE_MAX, Page};
 use crate::records::EventRecord;
 use crate::types::{EventKey, EventState, SourceName};
 
@@ -26,13 +26,9 @@ pub(super) const EVENTS: &str = "FROM event e LEFT JOIN outcome o ON o.event = e
     LEFT JOIN request r ON r.id = o.request WHERE";
 
 /// The same of dead events alone. `state > 1` is written as the index has it.
-const DEAD_EVENTS: &str = "FROM outcome o INDEXED BY outcome_dead
+pub(super) const DEAD_EVENTS: &str = "FROM outcome o INDEXED BY outcome_dead
     CROSS JOIN event e ON e.id = o.event LEFT JOIN request r ON r.id = o.request
     WHERE o.state > 1 AND o.event >= ?14 AND o.event < ?15 AND";
-
-/// The keys of dead events in a range, the last ones first. Read from the index alone.
-const DEAD_KEYS: &str = "SELECT event FROM outcome INDEXED BY outcome_dead
-    WHERE state > 1 AND event >= ?1 AND event < ?2 ORDER BY event DESC LIMIT ?3";
 
 /// The condition of an [`EventFilter`] within a window of keys, with the parameters of [`Fits::bound`].
 pub(super) const FITS: &str = concat!(
@@ -130,138 +126,6 @@ impl<'a> Fits<'a> {
     }
 }
 
-/// Keys that a search looks at next, and what is left then.
-pub(super) struct Window {
-    /// From the first on, before the second; the last ones first.
-    pub(super) ranges: Vec<(i64, i64)>,
-    /// Everything before this key is left to look at; `None` if nothing is.
-    pub(super) rest: Option<i64>,
-}
-
-/// How a search goes down the keys.
-pub(super) enum Way {
-    /// Through all events from this key on.
-    All { from: i64 },
-    /// Through those that are dead.
-    Dead { from: i64 },
-    /// Through those that can wait: the named ones, and all from the mark on.
-    Waiting { from: i64, low_water: LowWater },
-}
-
-impl Way {
-    pub(super) fn of(conn: &Connection, filter: &EventFilter) -> rusqlite::Result<Self> {
-        let from = filter.after.map_or(1, |key| key.0.saturating_add(1));
-        let states = &filter.states;
-        let is_all =
-            |of: &[EventState]| !states.is_empty() && states.iter().all(|state| of.contains(state));
-        Ok(if is_all(&DEAD) {
-            Way::Dead { from }
-        } else if is_all(&[EventState::Waiting]) {
-            let low_water = LowWater::load(conn)?;
-            Way::Waiting { from, low_water }
-        } else {
-            Way::All { from }
-        })
-    }
-
-    pub(super) fn tables(&self) -> &'static str {
-        match self {
-            Way::Dead { .. } => DEAD_EVENTS,
-            Way::All { .. } | Way::Waiting { .. } => EVENTS,
-        }
-    }
-
-    /// The keys in a range of a window, to be looked at one by one.
-    pub(super) fn keys(
-        &self,
-        conn: &Connection,
-        (from, until): (i64, i64),
-    ) -> rusqlite::Result<Vec<i64>> {
-        match self {
-            Way::Dead { .. } => dead_keys(conn, (from, until), ROWS_MAX),
-            Way::All { .. } | Way::Waiting { .. } => Ok((from..until).rev().collect()),
-        }
-    }
-
-    /// The next window before a key; `None` if there is nothing.
-    pub(super) fn window(
-        &self,
-        conn: &Connection,
-        before: i64,
-        rows: i64,
-    ) -> rusqlite::Result<Option<Window>> {
-        match self {
-            Way::All { from } => below(conn, *from, before, rows),
-            Way::Dead { from } => below_dead(conn, *from, before, rows),
-            Way::Waiting { from, low_water } => {
-                let mark = low_water.from.0;
-                if before > mark
-                    && let Some(mut window) = below(conn, mark.max(*from), before, rows)?
-                {
-                    // The named ones come after the others.
-                    window.rest = window.rest.or((mark > *from).then_some(mark));
-                    return Ok(Some(window));
-                }
-                Ok(below_named(&low_water.named, *from, before, rows))
-            }
-        }
-    }
-}
-
-fn below(conn: &Connection, from: i64, before: i64, rows: i64) -> rusqlite::Result<Option<Window>> {
-    let newest: Option<i64> = conn
-        .prepare_cached("SELECT max(id) FROM event WHERE id < ?1")?
-        .query_row([before], |row| row.get(0))?;
-    let Some(newest) = newest.filter(|newest| *newest >= from) else {
-        return Ok(None);
-    };
-    let until = newest.saturating_add(1);
-    let start = until.saturating_sub(rows).max(from);
-    Ok(Some(Window {
-        ranges: vec![(start, until)],
-        rest: (start > from).then_some(start),
-    }))
-}
-
-fn below_dead(
-    conn: &Connection,
-    from: i64,
-    before: i64,
-    rows: i64,
-) -> rusqlite::Result<Option<Window>> {
-    let keys = dead_keys(conn, (from, before), rows)?;
-    let (Some(last), Some(first)) = (keys.first(), keys.last()) else {
-        return Ok(None);
-    };
-    let is_full = i64::try_from(keys.len()) == Ok(rows);
-    Ok(Some(Window {
-        ranges: vec![(*first, last.saturating_add(1))],
-        rest: is_full.then_some(*first),
-    }))
-}
-
-fn dead_keys(
-    conn: &Connection,
-    (from, until): (i64, i64),
-    rows: i64,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut keys = conn.prepare_cached(DEAD_KEYS)?;
-    let keys = keys.query_map((from, until, rows), |row| row.get(0))?;
-    keys.collect()
-}
-
-fn below_named(named: &[EventKey], from: i64, before: i64, rows: i64) -> Option<Window> {
-    let end = named.partition_point(|key| key.0 < before);
-    let start = named.partition_point(|key| key.0 < from);
-    let rows = usize::try_from(rows).unwrap_or_default();
-    let first = start.max(end.saturating_sub(rows));
-    let keys = named.get(first..end).filter(|keys| !keys.is_empty())?;
-    Some(Window {
-        ranges: keys.iter().rev().map(|key| (key.0, key.0 + 1)).collect(),
-        rest: (first > start).then(|| named[first].0),
-    })
-}
-
 impl Books {
     /// Events that fit, the newest first.
     pub fn search(
@@ -269,7 +133,7 @@ impl Books {
         filter: &EventFilter,
         page: Page,
     ) -> Result<Found<EventRecord, EventKey>, JournalError> {
-        let way = Way::of(&self.conn, filter)?;
+        let way = Way::of(self, filter)?;
         let search = Search::of(self, filter, (way.tables(), "DESC"), page.limit);
         let before = page.before.map_or(i64::MAX, |key| key.0);
         let mut found = Found::default();

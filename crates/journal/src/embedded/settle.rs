@@ -1,10 +1,12 @@
 //! Settling: what became of leased events, as appended rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::erase;
+use super::index;
 use super::lane::Lane;
 use super::row::{stored_ms, unless_damaged};
 use super::state::{Staged, State};
@@ -89,9 +91,10 @@ pub(super) fn settle(
     let request = report
         .request
         .as_ref()
-        .map(|request| write_request(conn, state, lane, request))
+        .map(|request| write_request(conn, state, lane, (request, events_of(report))))
         .transpose()?;
     let mut group_of = conn.prepare_cached(GROUP_OF)?;
+    let mut erased = BTreeSet::new();
     for (key, outcome) in &report.outcomes {
         let group = if state.unreadable.contains(*key) {
             None
@@ -112,13 +115,14 @@ pub(super) fn settle(
             staged.count(report.at_ms, group, Counted::Withheld, -1);
             staged.count(report.at_ms, group, counted, 1);
         }
-        if is_delivered && state.deletes_delivered {
+        if is_delivered && state.shared.deletes_delivered {
             erase::overwrite(conn, *key)?;
-            staged.has_deleted = true;
+            erased.insert(index::segment_of(key.0));
         }
         staged.settled.push((Arc::clone(lane), *key));
     }
-    Ok(())
+    staged.has_deleted |= !erased.is_empty();
+    index::forget_persons(conn, &erased)
 }
 
 /// Corrects the outcome of an event that was dropped by hand while it was leased and that Meta took all the same.
@@ -161,11 +165,19 @@ pub(super) fn forget(
     Ok(())
 }
 
+/// The first and the last event whose state a report decides, between which all others are; none if the last one is
+/// before the first.
+fn events_of(report: &DeliveryReport) -> (i64, i64) {
+    let keys = report.outcomes.iter().map(|(key, _)| key.0);
+    let first = keys.clone().min().unwrap_or(1);
+    (first, keys.max().unwrap_or_default())
+}
+
 fn write_request(
     conn: &Connection,
     state: &mut State,
     lane: &Lane,
-    request: &RequestRecord,
+    (request, (first, last)): (&RequestRecord, (i64, i64)),
 ) -> rusqlite::Result<i64> {
     let dataset = state.terms.intern(conn, lane.id.dataset.as_str())?;
     let test_code = lane.id.test_code.as_ref();
@@ -173,8 +185,8 @@ fn write_request(
     let id = state.next_request;
     conn.prepare_cached(
         "INSERT INTO request (id, dataset, test_code, sent_ms, elapsed_ms, events, bytes, status,
-                              code, subcode, received, fbtrace_id, verdict)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                              code, subcode, received, fbtrace_id, verdict, first_event, last_event)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute((
         id,
@@ -190,6 +202,8 @@ fn write_request(
         request.received.map(stored_ms),
         request.fbtrace_id.as_deref(),
         request.verdict,
+        first,
+        last,
     ))?;
     state.next_request += 1;
     Ok(id)

@@ -37,8 +37,6 @@ pub(super) struct State {
     /// The counts so far, without what waits: that is counted in the queues.
     pub(super) tally: Tally,
     pub(super) shared: Arc<Shared>,
-    /// See [`super::Options::deletes_delivered`].
-    pub(super) deletes_delivered: bool,
     pub(super) unreadable: Unreadable,
     lanes: HashMap<LaneTerms, Arc<Lane>>,
     /// Events that were settled since the low-water mark was written.
@@ -68,7 +66,6 @@ impl State {
             seen_drop: 0,
             tally: Tally::default(),
             shared,
-            deletes_delivered: false,
             unreadable: Unreadable::default(),
             lanes: HashMap::new(),
             settled_since_mark: 0,
@@ -120,6 +117,9 @@ impl State {
         }
         for exchange in &staged.exchanged {
             exchange.lane.bring_back(exchange.after);
+        }
+        if staged.has_deleted {
+            shared.note_erasure();
         }
         self.settled_since_mark += staged.settled.len();
         if staged.has_mark {

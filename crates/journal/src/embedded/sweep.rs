@@ -5,10 +5,13 @@
 //! cost nothing, however long a single one before them waits. It goes round rows that cannot be read, and says so
 //! at its end.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::erase::{self, Run};
 use super::hole::{self, Hole};
+use super::index;
 use super::mark;
 use super::reject;
 use super::row::stored_ms;
@@ -251,7 +254,7 @@ fn step_of_bodies(conn: &Connection, sweep: &mut Sweep) -> rusqlite::Result<()> 
     let limit = hole
         .as_ref()
         .map_or(BODIES_PER_STEP, |hole| hole.rows_before);
-    let mut bodies = Vec::new();
+    let (mut bodies, mut erased) = (Vec::new(), BTreeSet::new());
     let part = sweep.part;
     each_body(conn, part, sweep.next, limit, &mut |event| {
         bodies.push(event);
@@ -260,10 +263,12 @@ fn step_of_bodies(conn: &Connection, sweep: &mut Sweep) -> rusqlite::Result<()> 
         sweep.next = event.id + 1;
         if sweep.may_go(event) {
             sweep.erase(conn, event)?;
+            erased.insert(index::segment_of(event.id));
         } else {
             sweep.run.end();
         }
     }
+    index::forget_persons(conn, &erased)?;
     // What came later cannot have been final before: a whole step of such events is the end.
     let has_old = bodies.iter().any(|event| sweep.is_old(event));
     let next = match hole {

@@ -364,6 +364,11 @@ fn write_one(
             staged.has_deleted |= pruned.left > prune.left;
             Done::Pruned(pruned)
         }
+        Command::Index { segment, .. } => {
+            let erasures = state.shared.erasures() + u64::from(staged.has_deleted);
+            segment.write(conn, erasures)?;
+            Done::Indexed
+        }
         Command::Close { .. } => Done::Nothing,
         #[cfg(test)]
         Command::Inspect(_) => Done::Nothing,
