@@ -26,8 +26,8 @@ mod filter;
 mod journal;
 mod ledger;
 mod records;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tokens;
 mod types;
 

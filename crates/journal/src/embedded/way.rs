@@ -218,23 +218,24 @@ fn below_entered(
         .prepare_cached("SELECT min(id) FROM event")?
         .query_row([], |row| row.get(0))?;
     let from = from.max(oldest);
-    let (mut until, mut ranges) = (newest.saturating_add(1), Vec::new());
-    let room = usize::try_from(rows).unwrap_or_default();
+    let (mut until, mut ranges, mut left) = (newest.saturating_add(1), Vec::new(), rows);
     for _ in 0..SEGMENTS_MAX {
-        if until <= from || ranges.len() >= room {
+        if until <= from || left <= 0 {
             break;
         }
         let segment = index::segment_of(until - 1);
         let start = from.max(segment * SEGMENT);
         if let Some(keys) = index::candidates(conn, kind, segment, wanted)? {
+            let before = ranges.len();
             let keys = keys.range(start..until).rev();
             ranges.extend(keys.map(|key| (*key, key + 1)));
+            left -= i64::try_from(ranges.len() - before).unwrap_or(rows);
             until = start;
         } else {
-            let start = start.max(until - rows);
+            let start = start.max(until - left);
             ranges.push((start, until));
+            left -= until - start;
             until = start;
-            break;
         }
     }
     Ok(Some(Window {

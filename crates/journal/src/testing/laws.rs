@@ -15,7 +15,7 @@ use crate::types::{
 use crate::{Journal, Lease, LeaseLimits, Retention};
 
 /// Runs every law, each on an empty journal.
-pub(crate) async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() -> (J, Guard)) {
+pub async fn obeys_the_laws<J: Journal + 'static, Guard>(open: impl Fn() -> (J, Guard)) {
     macro_rules! laws {
         ($($law:path),* $(,)?) => {$(
             let (journal, _guard) = open();

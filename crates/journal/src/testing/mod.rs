@@ -1,7 +1,25 @@
-//! What tests of engines share.
+//! What every engine tests itself with: the laws of journals and those of ledgers.
+//!
+//! ```no_run
+//! # use sluice_journal::{BodyKeys, Embedded, EmbeddedLedger, Options, testing};
+//! # async fn laws(folder: &std::path::Path) {
+//! testing::obeys_the_laws(|| (Embedded::open(folder, Options::default()).unwrap(), ())).await;
+//! testing::tells_what_is_there(|| {
+//!     let journal = Embedded::open(folder, Options::default()).unwrap();
+//!     let ledger = EmbeddedLedger::open(folder, BodyKeys::default()).unwrap();
+//!     (journal, ledger, ())
+//! })
+//! .await;
+//! # }
+//! ```
+//!
+//! Each call makes an empty journal; the third part keeps alive what it needs.
+
+#![expect(clippy::unwrap_used, reason = "a law that does not hold is a panic")]
 
 mod amend_laws;
 mod laws;
+mod ledger_laws;
 mod prune_laws;
 mod start_laws;
 
@@ -21,7 +39,8 @@ use crate::types::{
 };
 use crate::{Journal, Lease, LeaseLimits};
 
-pub(crate) use laws::obeys_the_laws;
+pub use laws::obeys_the_laws;
+pub use ledger_laws::tells_what_is_there;
 
 /// A moment in 2025; tests count from here.
 pub(crate) const T0_MS: u64 = 1_751_000_000_000;

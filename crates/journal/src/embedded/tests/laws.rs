@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::testing::{self, Sample, drain, entries, key, lane, sample};
-use crate::{Appended, Embedded, Journal as _, Options, Outcome};
+use crate::{Appended, BodyKeys, Embedded, EmbeddedLedger, Journal as _, Options, Outcome};
 
 fn temporary() -> (Embedded, TempDir) {
     let folder = TempDir::new().unwrap();
@@ -14,6 +14,17 @@ fn temporary() -> (Embedded, TempDir) {
 #[tokio::test]
 async fn the_engine_obeys_the_laws() {
     testing::obeys_the_laws(temporary).await;
+}
+
+#[tokio::test]
+async fn its_ledger_tells_what_is_there() {
+    testing::tells_what_is_there(|| {
+        let (journal, folder) = temporary();
+        let path = folder.path().join("made/anew");
+        let ledger = EmbeddedLedger::open(&path, BodyKeys::default()).unwrap();
+        (journal, ledger, folder)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod place;
 mod prune;
 mod received;
 mod replay;
+mod search;
 mod starts;
 mod together;
 mod waiting;
