@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, check, completions, config_check, config_init, config_schema, dead, hash, jobs, lane,
-    man, reload, sandbox, send, serve, test, trial, waiting,
+    audit, check, completions, config_check, config_init, config_schema, dead, events, hash, jobs,
+    lane, man, reload, sandbox, send, serve, test, trial, waiting,
 };
 
 /// Self-hosted gateway for Meta's Conversions API
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Send(Box<send::Arguments>),
     /// Prove from the journal's rows that every accepted event is in exactly one state
     Audit(audit::Arguments),
+    /// Find any event, show one, or watch them come
+    Events(events::Arguments),
     /// List events that did not reach Meta, with the reasons; send them again, or drop them
     Dead(dead::Arguments),
     /// List events that are not delivered yet, or give them up

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sluice_journal::{Journal, JournalError};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::board::Board;
 use crate::ticks::ticks;
@@ -14,6 +15,8 @@ use crate::watch::Watch;
 
 /// How often is looked whether the journal can write again.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often a step towards the index of searches is taken.
+const INDEX: Duration = Duration::from_secs(1);
 /// How often Meta is asked what time it is, while that is in doubt.
 const ASK_TIME: Duration = Duration::from_mins(1);
 
@@ -30,7 +33,13 @@ pub(crate) struct Maintenance {
 
 /// Does it until it is told to stop.
 pub(crate) async fn run(maintenance: Maintenance) {
-    let work = async { tokio::join!(maintenance.keep_house(), maintenance.keep_time()) };
+    let work = async {
+        tokio::join!(
+            maintenance.keep_house(),
+            maintenance.keep_time(),
+            maintenance.keep_index()
+        )
+    };
     maintenance.stop.run_until_cancelled(work).await;
 }
 
@@ -42,6 +51,18 @@ impl Maintenance {
             self.look_at_journal();
             self.watch
                 .tell_further(&self.board.rows(), |id| self.journal.waiting(id));
+        }
+    }
+
+    /// A step a second: searches wait for it, and a server under load does little else with its disk.
+    async fn keep_index(&self) {
+        let mut step = ticks(INDEX);
+        loop {
+            step.tick().await;
+            if let Err(error) = self.journal.index().await {
+                // What keeps the journal from writing is told by itself; the next step tries again.
+                debug!(%error, "a step of the index of searches failed");
+            }
         }
     }
 

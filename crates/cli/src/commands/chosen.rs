@@ -56,7 +56,7 @@ pub(super) fn event_key(text: &str) -> Result<EventKey, &'static str> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number
         .map(EventKey)
-        .ok_or("a key is the number that `sluice dead list` and `sluice waiting list` show")
+        .ok_or("a key is the number in front of an event in a list")
 }
 
 /// The keys of named events in order, no key twice. Filters beside them are an error.

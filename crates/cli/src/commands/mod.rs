@@ -8,6 +8,7 @@ pub(crate) mod config_check;
 pub(crate) mod config_init;
 pub(crate) mod config_schema;
 pub(crate) mod dead;
+pub(crate) mod events;
 mod first_event;
 pub(crate) mod hash;
 pub(crate) mod jobs;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::Send(arguments) => send::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Waiting(arguments) => waiting::run(&arguments),
         Command::Lane(arguments) => lane::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),

@@ -12,6 +12,7 @@ mod config_init;
 mod config_online;
 mod control;
 mod dead;
+mod events;
 mod explain;
 mod garbage;
 mod hash;

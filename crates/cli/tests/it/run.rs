@@ -88,7 +88,8 @@ pub(crate) fn sluice_head(arguments: &[&str], stdin: &[u8]) -> Run {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+/// The command, to be run.
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
     command
         .args(arguments)

@@ -13,7 +13,7 @@ use crate::commands::chosen::Listing;
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
-use crate::output::{BOLD, CYAN, DIM, Output, RED, YELLOW, counted, painted, printable};
+use crate::output::{BOLD, CYAN, DIM, GREEN, Output, RED, YELLOW, counted, painted, printable};
 use crate::runtime;
 
 /// What `dead list` takes.
@@ -110,43 +110,9 @@ impl List {
         if self.is_json {
             self.output.json(&Line::new(event))?;
         } else {
-            self.for_people(event)?;
+            in_list(&mut self.output, event)?;
         }
         Ok(Next::Go)
-    }
-
-    /// Two lines for the event, and what would help.
-    fn for_people(&mut self, event: &EventRecord) -> Result<(), Failure> {
-        let reason = Reason::new(event.state, &event.cause, &event.action_source);
-        let style = match event.state {
-            EventState::Refused => RED,
-            EventState::Expired => YELLOW,
-            _ => DIM,
-        };
-        let output = &mut self.output;
-        writeln!(
-            output,
-            "{} {} {} {} → {} {}",
-            painted(BOLD, event.key.0),
-            painted(style, event.state.name()),
-            painted(BOLD, printable(&event.event_name)),
-            printable(&event.event_id),
-            event.dataset,
-            painted(DIM, format!("from {}", event.source)),
-        )?;
-        writeln!(output, "    {}", printable(&reason.line()))?;
-        writeln!(
-            output,
-            "    {} {}",
-            painted(CYAN, "help:"),
-            printable(&reason.help)
-        )?;
-        let at = event.at_ms.map(shown).unwrap_or_default();
-        let trace = event.request.as_ref();
-        let trace = trace.and_then(|request| request.fbtrace_id.as_deref());
-        let trace = trace.map(|trace| format!(", fbtrace_id {}", printable(trace)));
-        let when = format!("{at}{}{}", and_sale(event), trace.unwrap_or_default());
-        writeln!(output, "    {}\n", painted(DIM, when))
     }
 
     async fn end(&mut self, arguments: &Arguments, ledger: &dyn Ledger) -> Result<(), Failure> {
@@ -175,6 +141,60 @@ impl List {
         }
         Ok(())
     }
+}
+
+/// The line that names an event in a list: its key, its state, what it is, and from where to where it goes.
+pub(in crate::commands) fn head(event: &EventRecord) -> String {
+    let style = match event.state {
+        EventState::Delivered => GREEN,
+        EventState::Refused => RED,
+        EventState::Expired => YELLOW,
+        EventState::Waiting | EventState::Withheld | EventState::Recorded => DIM,
+    };
+    let test_code = event.test_code.as_ref();
+    let test_code = test_code.map(|code| format!(", test code {code}"));
+    format!(
+        "{} {} {} {} → {} {}",
+        painted(BOLD, event.key.0),
+        painted(style, event.state.name()),
+        painted(BOLD, printable(&event.event_name)),
+        printable(&event.event_id),
+        event.dataset,
+        painted(
+            DIM,
+            format!("from {}{}", event.source, test_code.unwrap_or_default())
+        ),
+    )
+}
+
+/// A few lines for an event: why it is dead, if it is, and what would help.
+pub(in crate::commands) fn in_list(
+    output: &mut Output,
+    event: &EventRecord,
+) -> Result<(), Failure> {
+    writeln!(output, "{}", head(event))?;
+    if is_dead(event.state) {
+        let reason = Reason::new(event.state, &event.cause, &event.action_source);
+        writeln!(output, "    {}", printable(&reason.line()))?;
+        writeln!(
+            output,
+            "    {} {}",
+            painted(CYAN, "help:"),
+            printable(&reason.help)
+        )?;
+    }
+    // A waiting event is in its state since it came.
+    let at = event.at_ms.unwrap_or(event.accepted_ms);
+    let trace = event.request.as_ref();
+    let trace = trace.and_then(|request| request.fbtrace_id.as_deref());
+    let trace = trace.map(|trace| format!(", fbtrace_id {}", printable(trace)));
+    let when = format!(
+        "{}{}{}",
+        shown(at),
+        and_sale(event),
+        trace.unwrap_or_default()
+    );
+    writeln!(output, "    {}\n", painted(DIM, when))
 }
 
 /// An event for programs.

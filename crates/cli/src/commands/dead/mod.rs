@@ -9,7 +9,8 @@ mod show;
 
 use clap::Subcommand;
 
-pub(super) use list::{Line, and_sale};
+pub(super) use list::{Line, and_sale, head, in_list};
+pub(super) use show::show_event;
 
 use crate::ending::Ending;
 use crate::failure::Failure;

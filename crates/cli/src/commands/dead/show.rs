@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sluice_event::UserField;
 use sluice_journal::{
-    EventDetail, EventRecord, EventState, Ledger, PastOutcome, RejectionRecord, SentRequest,
+    EventDetail, EventKey, EventRecord, EventState, PastOutcome, RejectionRecord, SentRequest,
 };
 
 use super::choice::{self, Key};
@@ -46,34 +46,26 @@ one's KEY, or null.
 
 Exit codes: 0, or 2 when there is no such event or the journal cannot be read.";
 
-/// Shows one event, whatever its state.
+/// Shows one event, whatever its state, or what is kept of a rejected one.
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    let key = match arguments.key {
+        Key::Event(key) => return show_event(&arguments.journal, key, arguments.json),
+        Key::Rejected(key) => key,
+    };
     let ledger = arguments.journal.open()?;
-    runtime::block_on(show(arguments, ledger))
+    let event = runtime::block_on(async { Ok(ledger.rejection(key).await?) })?;
+    let event = event.ok_or_else(|| not_there(&choice::shown_key(key)))?;
+    show_rejected(&event, arguments.json)
 }
 
-async fn show(arguments: &Arguments, mut ledger: Box<dyn Ledger>) -> Result<Ending, Failure> {
-    let key = match arguments.key {
-        Key::Event(key) => key,
-        Key::Rejected(key) => {
-            let event = ledger.rejection(key).await?;
-            let event = event.ok_or_else(|| not_there(&choice::shown_key(key)))?;
-            let is_json = arguments.json;
-            return show_rejected(&event, is_json);
-        }
-    };
-    let missing = || not_there(&key.0.to_string());
-    let mut detail = ledger.event(key).await?.ok_or_else(missing)?;
-    if detail.missing_key.is_some() {
-        ledger = arguments.journal.open_bodies()?;
-        detail = ledger.event(key).await?.ok_or_else(missing)?;
-    }
-    let successor = if is_dead(detail.record.state) {
-        sluice_journal::successor(&*ledger, &detail.record).await?
-    } else {
-        None
-    };
-    if arguments.json {
+/// Shows one event, whatever its state.
+pub(in crate::commands) fn show_event(
+    journal: &JournalOption,
+    key: EventKey,
+    is_json: bool,
+) -> Result<Ending, Failure> {
+    let (detail, successor) = runtime::block_on(read(journal, key))?;
+    if is_json {
         let mut output = Output::for_programs();
         output.json(&Shown::new(&detail, successor.as_ref()))?;
         output.finish()?;
@@ -85,10 +77,30 @@ async fn show(arguments: &Arguments, mut ledger: Box<dyn Ledger>) -> Result<Endi
     Ok(Ending::Clean)
 }
 
+/// An event, and the later one that has replaced it, if it is dead. Keys of bodies are read when one is needed.
+async fn read(
+    journal: &JournalOption,
+    key: EventKey,
+) -> Result<(EventDetail, Option<EventRecord>), Failure> {
+    let missing = || not_there(&key.0.to_string());
+    let mut ledger = journal.open()?;
+    let mut detail = ledger.event(key).await?.ok_or_else(missing)?;
+    if detail.missing_key.is_some() {
+        ledger = journal.open_bodies()?;
+        detail = ledger.event(key).await?.ok_or_else(missing)?;
+    }
+    let successor = if is_dead(detail.record.state) {
+        sluice_journal::successor(&*ledger, &detail.record).await?
+    } else {
+        None
+    };
+    Ok((detail, successor))
+}
+
 fn not_there(key: &str) -> Failure {
     Failure::with_help(
         format!("the journal has no event {key}"),
-        "`sluice dead list` shows which there are",
+        "`sluice events list` and `sluice dead list` show which there are",
     )
 }
 
