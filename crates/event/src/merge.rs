@@ -85,6 +85,9 @@ impl From<NotSealed> for NotMerged {
 /// more events may be merged in any grouping, if they are in the order of their ranks. Lists of hashes and properties
 /// keep to the limits of this crate; `findings` says what is left out for it.
 ///
+/// That both have the same test code, or both have none, is for the caller to see to: of what was kept, the bytes do not
+/// tell it.
+///
 /// ```
 /// use sluice_event::{Event, Findings, Moment, Ranked, Rules, SealedEvent, UserField, merge};
 ///

@@ -53,12 +53,14 @@ impl Page {
             return Err(AskError::Strange);
         };
         let paging = answer.get("paging");
-        let is_last = paging.and_then(|paging| paging.get("next")).is_none();
+        let has_next = paging.and_then(|paging| paging.get("next")).is_some();
         let after = paging.and_then(|paging| paging.get("cursors")?.get("after")?.as_str());
-        Ok(Self {
-            items,
-            after: after.filter(|_| !is_last).map(str::to_owned),
-        })
+        let after = after.filter(|_| has_next).map(str::to_owned);
+        if has_next && after.is_none() {
+            // Paged by time or by number: it goes on, and nothing here can follow.
+            return Err(AskError::Strange);
+        }
+        Ok(Self { items, after })
     }
 }
 
@@ -139,14 +141,18 @@ mod tests {
                 Some("QVFJ"),
             ),
             (json!({"data": [1], "paging": {"cursors": cursors}}), None),
-            (json!({"data": [1], "paging": {"next": next}}), None),
             (json!({"data": [1]}), None),
         ] {
             let page = Page::of(answer.clone()).unwrap();
             assert_eq!(page.items, [json!(1)], "{answer}");
             assert_eq!(page.after.as_deref(), expected, "{answer}");
         }
-        for strange in [json!({}), json!({"data": {}}), json!([])] {
+        for strange in [
+            json!({}),
+            json!({"data": {}}),
+            json!([]),
+            json!({"data": [1], "paging": {"next": next}}),
+        ] {
             assert_eq!(
                 Page::of(strange.clone()),
                 Err(AskError::Strange),

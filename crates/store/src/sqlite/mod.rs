@@ -25,7 +25,7 @@ use run::{fault, run, run_all};
 use writer::Writer;
 
 /// Reads that run at the same time. More wait for their turn.
-const READERS: usize = 4;
+const READERS: u8 = 4;
 
 /// Whether steps were noted at all.
 const NOTED: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'store_step'";
@@ -67,7 +67,7 @@ impl Sqlite {
             readers: Arc::new(Readers {
                 path,
                 access,
-                turns: Arc::new(Semaphore::new(READERS)),
+                turns: Arc::new(Semaphore::new(usize::from(READERS))),
                 idle: Mutex::new(Vec::new()),
             }),
             answer_max,
@@ -76,10 +76,7 @@ impl Sqlite {
 
     /// Closes the file once the calls that have begun are done.
     pub(crate) async fn close(&self) {
-        let mut ended = Vec::new();
-        for _ in 0..READERS {
-            ended.extend(self.readers.turns.acquire().await);
-        }
+        let _ended = self.readers.turns.acquire_many(READERS.into()).await;
         self.readers.turns.close();
         let idle = &self.readers.idle;
         idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -233,7 +230,7 @@ impl Readers {
 
     fn give_back(&self, conn: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < READERS {
+        if idle.len() < usize::from(READERS) {
             idle.push(conn);
         }
     }
