@@ -199,7 +199,7 @@ pub(super) static SOURCE: Section = Section {
         set("requests_per_second_max", Number(0, 1_000_000), "0",
             "requests a second; 0 is for no limit"),
         set("events_per_second_max", Number(0, 1_000_000), "0",
-            "events a second; 0 is for no limit. A larger request is taken, and the next one waits so much longer"),
+            "events a second; 0 is for no limit. A larger request is taken, and the next one waits so much longer, at most a minute"),
     ],
     kinds: &[("api", API)],
     common: &[],

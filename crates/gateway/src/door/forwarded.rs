@@ -34,8 +34,15 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> 
         }
         nearest
     };
-    let in_list = hops(headers, &X_FORWARDED_FOR, address);
-    let in_elements = hops(headers, &FORWARDED, |element| address(for_of(element)?));
+    let in_list = hops(headers, &X_FORWARDED_FOR, |line| {
+        line.split(',').map(address).collect()
+    });
+    let in_elements = hops(headers, &FORWARDED, |line| {
+        // In a line with an open quote it is not known what belongs together.
+        let elements = parts(line, ',').unwrap_or_else(|| vec![""]);
+        let hop = |element| address(for_of(element)?);
+        elements.into_iter().map(hop).collect()
+    });
     match (in_list.is_empty(), in_elements.is_empty()) {
         (true, true) => peer,
         (false, true) => behind(in_list),
@@ -51,12 +58,33 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> 
 fn hops(
     headers: &HeaderMap,
     name: &HeaderName,
-    read: impl Fn(&str) -> Option<IpAddr>,
+    read: impl Fn(&str) -> Vec<Option<IpAddr>>,
 ) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(name).into_iter();
     // A line that is no text has one entry, and that is no address.
     let lines = lines.map(|line| line.to_str().unwrap_or("?"));
-    lines.flat_map(|line| line.split(',')).map(read).collect()
+    lines.flat_map(read).collect()
+}
+
+/// Cuts a text at a separator, but not within a quoted string (RFC 9110, 5.6.4): a client's own `Host` may be quoted in
+/// it. `None` if a quote is left open.
+fn parts(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ if c == separator && !is_quoted => {
+                parts.push(&text[begin..at]);
+                begin = at + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[begin..]);
+    (!is_quoted).then_some(parts)
 }
 
 /// An address, perhaps with a port: `203.0.113.7:4711`, `[2001:db8::1]`.
@@ -70,7 +98,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// The value of `for` in an element of `Forwarded`.
 fn for_of(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
+    parts(element, ';')?.into_iter().find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then_some(value)
     })
@@ -165,6 +193,36 @@ mod tests {
                 "10.0.0.1",
             ),
             ("10.0.0.1", &[("forwarded", "for=_hidden")], "10.0.0.1"),
+            // What is quoted is one value: a client's `Host`, as a proxy hands it on.
+            (
+                "10.0.0.1",
+                &[(
+                    "forwarded",
+                    "proto=http;host=\"a;for=192.0.2.66\";for=198.51.100.1",
+                )],
+                "198.51.100.1",
+            ),
+            (
+                "10.0.0.1",
+                &[(
+                    "forwarded",
+                    "for=198.51.100.1;host=\"a,for=192.0.2.66\";proto=https",
+                )],
+                "198.51.100.1",
+            ),
+            (
+                "10.0.0.1",
+                &[(
+                    "forwarded",
+                    "for=198.51.100.1;host=\"a\\\",for=192.0.2.66\"",
+                )],
+                "198.51.100.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("forwarded", "host=\"a, for=198.51.100.1")],
+                "10.0.0.1",
+            ),
             // One of the two is the client's own.
             (
                 "10.0.0.1",

@@ -109,6 +109,7 @@ impl Doors {
         let answered = if is_refused {
             Err(Problem::stopping())
         } else if let Err(problem) = is_let_in {
+            self.request_refused(None, problem.code);
             Err(problem)
         } else {
             request.extensions_mut().insert(id.clone());

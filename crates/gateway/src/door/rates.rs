@@ -1,8 +1,8 @@
 //! How much a caller may bring in a second. Whoever has brought more waits until it is made up for.
 //!
 //! A caller may bring the amount of one second at once, and a request is never cut into pieces: one with more events
-//! than fit into a second is taken, and the next waits so much longer. So a limit slows a caller down and refuses
-//! nothing for good.
+//! than fit into a second is taken, and the next waits so much longer, at most a minute. So a limit slows a caller down
+//! and refuses nothing for good, and one that was mended holds within a minute.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,6 +15,9 @@ const CALLERS_MAX: usize = 4_096;
 
 /// What may be brought at once, in the time that it takes by the rate.
 const BURST_US: u64 = 1_000_000;
+
+/// The longest that a caller waits, whatever it has brought.
+const WAIT_MAX_US: u64 = 60 * BURST_US;
 
 /// What callers have brought lately.
 pub(crate) struct Rates<K>(Mutex<Owed<K>>);
@@ -67,7 +70,8 @@ impl<K: Eq + Hash> Rates<K> {
         } else {
             &mut owed.others_us
         };
-        *paid_us = at_us.max(*paid_us).saturating_add(cost_us);
+        let latest_us = at_us + BURST_US + WAIT_MAX_US;
+        *paid_us = at_us.max(*paid_us).saturating_add(cost_us).min(latest_us);
     }
 }
 
@@ -115,6 +119,16 @@ mod tests {
         // A caller that was quiet saves nothing up beyond its second.
         rates.brought("shop", 200, rate(100), 99_000);
         assert_eq!(rates.wait(&"shop", 99_000), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn no_caller_waits_longer_than_a_minute() {
+        let rates = Rates::default();
+        for _ in 0..50 {
+            rates.brought("shop", 10_000, rate(10), 7_000);
+        }
+        assert_eq!(rates.wait(&"shop", 7_000), Some(Duration::from_mins(1)));
+        assert_eq!(rates.wait(&"shop", 67_000), None);
     }
 
     #[test]

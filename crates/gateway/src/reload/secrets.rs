@@ -2,7 +2,7 @@
 //! better one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,13 @@ pub(crate) struct Secrets {
     reloader: Arc<Reloader>,
     /// Files have changed that are not read yet.
     have_changed: AtomicBool,
+    /// When all were read for a lane that waits, by the monotonic clock, in milliseconds; 0 before the first time.
+    all_read_ms: AtomicU64,
 }
+
+/// How often all are read while a lane waits, whatever news come in between: a command that prints another secret each
+/// time would run for ever, and have its lane ask Meta each time.
+const ALL_AGAIN: Duration = Duration::from_mins(1);
 
 /// What reading secrets came to since the last row of history.
 #[derive(Debug, Default)]
@@ -51,13 +57,25 @@ impl Secrets {
         Self {
             reloader,
             have_changed: AtomicBool::new(false),
+            all_read_ms: AtomicU64::new(0),
         }
+    }
+
+    /// Whether a lane waits for better secrets, and it is time to look for them again.
+    fn are_all_due(&self) -> bool {
+        let now_ms = self.reloader.clock.monotonic_ms();
+        let read_ms = self.all_read_ms.load(Ordering::Relaxed);
+        let is_time =
+            read_ms == 0 || u128::from(now_ms.saturating_sub(read_ms)) >= ALL_AGAIN.as_millis();
+        is_time && self.reloader.board.has_probing_lane()
     }
 
     async fn read(&self) -> Outcome {
         let reloader = &self.reloader;
         let have_changed = self.have_changed.swap(false, Ordering::Relaxed);
-        if reloader.board.has_probing_lane() {
+        if self.are_all_due() {
+            let now_ms = reloader.clock.monotonic_ms();
+            self.all_read_ms.store(now_ms.max(1), Ordering::Relaxed);
             reloader.commands.send_replace(false);
             reloader
                 .read_secrets(false, |roster| roster.refresh(false))
@@ -79,12 +97,12 @@ impl Job for Secrets {
         }
     }
 
-    /// Files have changed, or there is news of a command or of a reload.
+    /// Files have changed, all are to be read, or there is news of a command or of a reload.
     fn is_called(&self) -> bool {
         if self.reloader.roster.have_files_changed() {
             self.have_changed.store(true, Ordering::Relaxed);
         }
-        self.have_changed.load(Ordering::Relaxed) || self.reloader.has_news()
+        self.have_changed.load(Ordering::Relaxed) || self.are_all_due() || self.reloader.has_news()
     }
 
     fn run<'a>(&'a self, stop: &'a CancellationToken) -> Work<'a> {

@@ -28,12 +28,13 @@ async fn knock(test: &TestGateway, path: &str, key: &str, client: &str) -> Answe
 
 /// Asks until the answer is that it was too much: a second may pass on a slow machine.
 async fn too_much(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
-    loop {
+    for _ in 0..1_000 {
         let answer = ask().await;
         if answer.status == 429 {
             return answer;
         }
     }
+    panic!("it was never too much");
 }
 
 /// Each of the doors says in its own words that the shop brings too much.
@@ -82,9 +83,9 @@ async fn a_source_makes_up_for_a_request_with_many_events() {
     assert_eq!(test.post(&test.purchases(many)).await.status, 202);
     let asked = test.post(&test.purchase("A")).await;
     let wait_s = asked.header("retry-after").unwrap().parse::<u64>().unwrap();
-    assert!((1..=99).contains(&wait_s), "{wait_s}");
+    assert!((1..=60).contains(&wait_s), "{wait_s}");
     slowed_down(&test).await;
-    test.clock.jump(Duration::from_secs(99));
+    test.clock.jump(Duration::from_secs(60));
     assert_eq!(test.post(&test.purchase("A")).await.status, 202);
     test.arrived(1_001).await;
     test.finish().await;
