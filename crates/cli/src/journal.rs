@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use sluice_gateway::body_keys;
 use sluice_gateway::config::{
-    Environment as _, Journal, ProcessEnvironment, SecretRef, TRIAL_FOLDER,
+    Config, Environment as _, Journal, ProcessEnvironment, SecretRef, TRIAL_FOLDER,
 };
 use sluice_gateway::control::client::{AskError, ask};
 use sluice_gateway::control::wire::Request;
@@ -33,13 +33,21 @@ pub(crate) struct JournalOption {
 impl JournalOption {
     /// The folder.
     pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
+        self.folder_by(|file| Ok(config_file::load(file)?.config.journal.path))
+    }
+
+    /// The folder, as `said` by the configuration where it is not named.
+    fn folder_by(
+        &self,
+        said: impl FnOnce(&Path) -> Result<PathBuf, Failure>,
+    ) -> Result<PathBuf, Failure> {
         // An empty variable counts as not set.
         let named = self.journal.as_ref();
         if let Some(folder) = named.filter(|path| !path.as_os_str().is_empty()) {
             return Ok(folder.clone());
         }
         if let Some(file) = self.config.path() {
-            return Ok(config_file::load(&file)?.config.journal.path);
+            return said(&file);
         }
         // Without a configuration a trial may have run here.
         let mut known = [DEFAULT, TRIAL_FOLDER].map(Path::new).into_iter();
@@ -63,9 +71,13 @@ impl JournalOption {
         body_keys(&journal, &ProcessEnvironment).map_err(|error| anyhow::Error::new(error).into())
     }
 
-    /// Asks the gateway that runs with the journal.
+    /// Asks the gateway that runs with the journal, whatever has become of its configuration since it started.
     pub(crate) fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
-        ask(&self.folder()?, request).map_err(Failure::from)
+        let folder = self.folder_by(|file| {
+            let said = Config::journal_path(file, &ProcessEnvironment);
+            said.map_or_else(|| Ok(config_file::load(file)?.config.journal.path), Ok)
+        });
+        ask(&folder?, request).map_err(Failure::from)
     }
 
     /// Opens the journal for reading, and for what a person does about its events; makes nothing. Encrypted bodies

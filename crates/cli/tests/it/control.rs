@@ -187,7 +187,7 @@ fn a_reload_says_what_came_of_it() {
 
     let moved = text.replace("[graph]", "journal.path = \"elsewhere\"\n[graph]");
     fs::write(&file, moved).unwrap();
-    let run = place.run(&["reload", "--journal", "sluice-data"]);
+    let run = place.run(&["reload"]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(
         run.stdout.contains("Waits for a restart:\n  journal: path"),
@@ -204,6 +204,9 @@ fn a_reload_says_what_came_of_it() {
         "{}",
         run.stderr
     );
+    // Who edits the file can stop what is sent meanwhile.
+    let paused = place.done(&["lane", "pause", DATASET]);
+    assert!(paused.contains(DATASET), "{paused}");
     gateway.stop();
 }
 

@@ -130,6 +130,15 @@ impl Config {
         resolve::log(&tables.log).map_or(LogFormat::Human, |log| log.format)
     }
 
+    /// The journal's folder, by a file that may be unusable otherwise: a gateway that runs can be told to pause while its
+    /// file is being edited. `None` if the file cannot be read, or does not say.
+    pub fn journal_path(path: &Path, environment: &dyn Environment) -> Option<PathBuf> {
+        let (_, text) = content(path).ok()?;
+        let (document, _) = DeTable::parse_recoverable(&text);
+        let tables = read(document.get_ref(), environment, &mut Notes::new(&text));
+        tables.journal.text("path").map(PathBuf::from)
+    }
+
     /// What to use for a trial: the defaults and the environment, a folder of its own, one dataset behind
     /// `base_url`, and one source of kind `api` that sends to it. The token and the key are for what no variable
     /// sets.

@@ -82,8 +82,14 @@ impl Standing {
     }
 }
 
+/// How much later than now a test may seem to have begun, in milliseconds: clocks are corrected by a little all the time.
+const SLACK_MS: u64 = 120_000;
+
+/// Whether the time of a test is over. One that begins later than now was started by a clock that was ahead: how much of
+/// its time is left is not known, and it must not last days.
 fn is_over(test: &Test, (now_ms, in_doubt): (u64, bool)) -> bool {
-    test.until_ms <= now_ms && !in_doubt
+    let is_of_another_time = test.since_ms > now_ms.saturating_add(SLACK_MS);
+    !in_doubt && (test.until_ms <= now_ms || is_of_another_time)
 }
 
 #[cfg(test)]
@@ -198,6 +204,25 @@ mod tests {
         assert_eq!(ended, test("T2", 9_000));
         let none = standing.end_test(&dataset, (8_999, false)).unwrap_err();
         assert_eq!(none.code(), "no_test");
+    }
+
+    #[test]
+    fn a_test_that_a_clock_ahead_has_started_is_over_once_the_time_is_known() {
+        let begun = Test {
+            since_ms: 900_000_000,
+            ..test("T1", 903_600_000)
+        };
+        for (now, expected) in [
+            ((900_000_000, false), false),
+            // A correction.
+            ((899_880_000, false), false),
+            ((899_879_999, false), true),
+            ((36_000_000, false), true),
+            ((36_000_000, true), false),
+            ((903_600_000, false), true),
+        ] {
+            assert_eq!(is_over(&begun, now), expected, "{now:?}");
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(crate) struct LaneContext {
     pub(crate) settings: LaneSettings,
     /// Nothing new is sent.
     pub(crate) stop: CancellationToken,
+    /// The gateway stops: what came of events is not tried to be recorded any longer. That the lane alone ends is no
+    /// reason to forget what Meta has taken.
+    pub(crate) gateway_stop: CancellationToken,
     /// What is on its way is not waited for any longer.
     pub(crate) give_up: CancellationToken,
 }

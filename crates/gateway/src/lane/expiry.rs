@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_journal::{DeliveryReport, Journal, JournalError, LaneId, LeaseLimits};
+use tokio_util::sync::CancellationToken;
 
 use super::passage::beforehand;
 use crate::clock::seconds;
@@ -25,13 +26,15 @@ pub(super) async fn expire(
     journal: &Arc<dyn Journal>,
     clock: &Time,
     watch: &Watch,
+    stop: &CancellationToken,
 ) -> Result<usize, JournalError> {
     let now_s = seconds(clock.unix_ms());
     let first_s = journal.waiting(id).first_expiry_s;
     if first_s.is_none_or(|first_s| first_s >= now_s) {
         return Ok(0);
     }
-    if !clock.is_sure().await {
+    // Meta may be asked for the time, and a stop does not wait for the answer.
+    if stop.run_until_cancelled(clock.is_sure()).await != Some(true) {
         return Ok(0);
     }
     let at_ms = clock.unix_ms();

@@ -349,6 +349,7 @@ impl Lane {
             &context.journal,
             &context.clock,
             &context.watch,
+            &context.stop,
         )
         .await;
         expired.unwrap_or_else(|error| {

@@ -38,7 +38,7 @@ impl Orphan {
             if !std::mem::replace(&mut is_told, true) {
                 self.tell();
             }
-            match expire(&self.id, &self.journal, &self.clock, &self.watch).await {
+            match expire(&self.id, &self.journal, &self.clock, &self.watch, &stop).await {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(error) => Watch::not_expired(&self.id, &error),

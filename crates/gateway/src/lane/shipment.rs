@@ -361,7 +361,10 @@ impl Shipment {
             };
             (self.context.watch).not_settled(&self.context.id, &error);
             let is_over = matches!(error, JournalError::Closed);
-            let pause = self.context.stop.run_until_cancelled(sleep(JOURNAL_PAUSE));
+            let pause = self
+                .context
+                .gateway_stop
+                .run_until_cancelled(sleep(JOURNAL_PAUSE));
             if is_over || pause.await.is_none() {
                 return Err(transient(&error));
             }

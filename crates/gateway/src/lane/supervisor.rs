@@ -162,6 +162,7 @@ impl Supervisor {
             tokens: self.journal.tokens(),
             settings,
             stop: stop.clone(),
+            gateway_stop: self.stop.clone(),
             give_up: self.give_up.clone(),
             id: id.clone(),
         })

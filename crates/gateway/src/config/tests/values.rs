@@ -337,6 +337,30 @@ fn how_the_log_looks_is_known_of_a_file_that_cannot_be_used() {
 }
 
 #[test]
+fn where_the_journal_is_is_known_of_a_file_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    let none = FixedEnvironment::new();
+    let variable = none.clone().with("SLUICE_JOURNAL_PATH", "/elsewhere");
+    assert_eq!(Config::journal_path(&path, &none), None);
+    for (text, environment, expected) in [
+        ("journal.path = \"/here\"\n[sever]\n", &none, Some("/here")),
+        (
+            "[journal]\npath = \"/here\"\n[server\n",
+            &none,
+            Some("/here"),
+        ),
+        ("[sever]\n", &none, Some("./sluice-data")),
+        ("journal.path = 7\n", &none, None),
+        ("journal.path = \"/here\"\n", &variable, Some("/elsewhere")),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let found = Config::journal_path(&path, environment);
+        assert_eq!(found.as_deref(), expected.map(Path::new), "{text}");
+    }
+}
+
+#[test]
 fn the_example_can_be_used() {
     let text = include_str!("../../../../../sluice.example.toml");
     let loaded = parse(text).unwrap();
