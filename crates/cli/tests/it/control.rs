@@ -187,7 +187,7 @@ fn a_reload_says_what_came_of_it() {
 
     let moved = text.replace("[graph]", "journal.path = \"elsewhere\"\n[graph]");
     fs::write(&file, moved).unwrap();
-    let run = place.run(&["reload"]);
+    let run = place.run(&["reload", "--journal", "sluice-data"]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(
         run.stdout.contains("Waits for a restart:\n  journal: path"),
@@ -196,7 +196,7 @@ fn a_reload_says_what_came_of_it() {
     );
 
     fs::write(&file, "nonsense").unwrap();
-    let run = place.run(&["reload", "--journal", "sluice-data"]);
+    let run = place.run(&["reload"]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     assert!(
         run.stderr
