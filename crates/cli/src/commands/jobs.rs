@@ -4,8 +4,8 @@ use clap::Subcommand;
 use serde::Serialize;
 use sluice_gateway::jobs::{Came, History, Run};
 
-use super::Ending;
 use crate::clock::shown;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
 use crate::output::{BOLD, DIM, GREEN, Output, RED, YELLOW, counted, painted, printable};
