@@ -41,12 +41,12 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Whether the file is another one than the one that was read last, and the same as at the last look: an editor
-    /// that writes in several steps has come to its end.
-    pub(crate) fn is_edited(&mut self) -> bool {
+    /// Looks at the file. Whether it is to be read: it is another one than the one that was read last, or to be read
+    /// `again`; and it is the same as at the last look: an editor that writes in several steps has come to its end.
+    pub(crate) fn is_due(&mut self, again: bool) -> bool {
         let now = stamp(&self.path);
         let before = std::mem::replace(&mut self.seen, now);
-        now == before && now != self.read
+        now == before && (again || now != self.read)
     }
 
     /// Reads it.
@@ -94,30 +94,42 @@ mod tests {
         let path = folder.path().join("sluice.toml");
         fs::write(&path, LEAST).unwrap();
         let mut file = ConfigFile::new(&path);
-        assert!(!file.is_edited() && !file.is_edited());
+        assert!(!file.is_due(false) && !file.is_due(false));
 
         let half = &LEAST[..LEAST.len() / 2];
         fs::write(&path, half).unwrap();
-        assert!(!file.is_edited(), "it may be half of a file");
+        assert!(!file.is_due(false), "it may be half of a file");
         fs::write(&path, format!("{LEAST}# edited\n")).unwrap();
-        assert!(!file.is_edited(), "it was written since the last look");
-        assert!(file.is_edited() && file.is_edited());
+        assert!(!file.is_due(false), "it was written since the last look");
+        assert!(file.is_due(false) && file.is_due(false));
         assert!(file.read(&FixedEnvironment::new(), 0).is_ok());
-        assert!(!file.is_edited());
+        assert!(!file.is_due(false));
 
         fs::write(&path, "[[nonsense").unwrap();
-        assert!(!file.is_edited());
-        assert!(file.is_edited());
+        assert!(!file.is_due(false));
+        assert!(file.is_due(false));
         let read = file.read(&FixedEnvironment::new(), 0);
         assert!(matches!(read, Err(LoadError::Problems(_))));
-        assert!(!file.is_edited(), "what is wrong was told");
+        assert!(!file.is_due(false), "what is wrong was told");
 
         fs::remove_file(&path).unwrap();
-        assert!(!file.is_edited());
-        assert!(file.is_edited());
+        assert!(!file.is_due(false));
+        assert!(file.is_due(false));
         let read = file.read(&FixedEnvironment::new(), 0);
         assert!(matches!(read, Err(LoadError::Read { .. })));
-        assert!(!file.is_edited());
+        assert!(!file.is_due(false));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_read_again_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sluice.toml");
+        fs::write(&path, LEAST).unwrap();
+        let mut file = ConfigFile::new(&path);
+        assert!(file.is_due(true), "it stays as it is");
+        fs::write(&path, &LEAST[..LEAST.len() / 2]).unwrap();
+        assert!(!file.is_due(true), "it may be half of a file");
+        assert!(file.is_due(true));
     }
 
     /// As Kubernetes changes what it has mounted: the file is a link into a folder that is a link.
@@ -134,7 +146,7 @@ mod tests {
         let mut file = ConfigFile::new(&at("sluice.toml"));
         symlink("second", at("..data_tmp")).unwrap();
         fs::rename(at("..data_tmp"), at("..data")).unwrap();
-        assert!(!file.is_edited());
-        assert!(file.is_edited());
+        assert!(!file.is_due(false));
+        assert!(file.is_due(false));
     }
 }

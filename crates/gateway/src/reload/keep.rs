@@ -15,8 +15,8 @@ use crate::ticks::ticks;
 /// How often the file of the configuration is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How often a configuration that could not be put in force is tried again.
-const READ_AGAIN: Duration = Duration::from_mins(1);
+/// A configuration that could not be put in force is tried again at every such look, which is once a minute.
+const LOOKS_PER_TRY: u32 = 30;
 
 /// Reads secrets and the configuration again when there is reason to.
 pub(crate) struct Keeper {
@@ -41,7 +41,7 @@ impl Keeper {
 
     async fn keep_files(&self) {
         let reloader = &self.reloader;
-        let (mut look, mut again) = (ticks(LOOK), ticks(READ_AGAIN));
+        let (mut look, mut looks) = (ticks(LOOK), 0);
         loop {
             tokio::select! {
                 () = self.asked.notified() => {
@@ -49,10 +49,8 @@ impl Keeper {
                     let _ = reloader.reload().await;
                 }
                 _ = look.tick() => {
-                    reloader.look(false).await;
-                }
-                _ = again.tick() => {
-                    reloader.look(true).await;
+                    looks = (looks + 1) % LOOKS_PER_TRY;
+                    reloader.look(looks == 0).await;
                 }
             }
         }

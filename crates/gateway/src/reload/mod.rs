@@ -134,8 +134,9 @@ impl Reloader {
         let Some(file) = &self.file else { return };
         let mut failed = self.failed.lock().await;
         let file = Arc::clone(file);
-        let is_edited = spawn_blocking(move || lock(&file).is_edited()).await;
-        if is_edited.unwrap_or(false) || (tries_again && failed.is_some()) {
+        let again = tries_again && failed.is_some();
+        let is_due = spawn_blocking(move || lock(&file).is_due(again)).await;
+        if is_due.unwrap_or(false) {
             let applied = self.apply_file().await;
             // The next look finds it whole.
             if !matches!(applied, Err(ReloadError::File(LoadError::Changing(_)))) {
