@@ -55,6 +55,7 @@ fn for_people(reloaded: &Reloaded) -> Result<(), Failure> {
     }
     for (what, lines) in [
         ("Waits for a restart:", &reloaded.needs_restart),
+        ("Doubtful, and used all the same:", &reloaded.warnings),
         (
             "Cannot be read, so the known one stays in force:",
             &reloaded.secrets_unreadable,

@@ -1,6 +1,7 @@
 //! `sluice lane`, `sluice test` and `sluice reload`, beside the real gateway.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
@@ -174,11 +175,14 @@ fn events_go_with_the_code_of_a_test_that_a_command_starts() {
 fn a_reload_says_what_came_of_it() {
     let place = Place::new();
     let gateway = place.serve();
-    let printed = place.done(&["reload"]);
-    assert_eq!(
-        printed,
-        "The configuration in force is the same as before.\nKeys and tokens are the same as before.\n"
-    );
+    let token = place.folder.path().join("token");
+    let same = "The configuration in force is the same as before.\nKeys and tokens are the same as before.\n";
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let doubtful = "Doubtful, and used all the same:\n  access token of dataset 1234567890123456: a file with a secret can \
+                    be read by every user of this machine: token; chmod 600, or 640 with the group of the gateway's user\n";
+    assert_eq!(place.done(&["reload"]), format!("{same}{doubtful}"));
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(place.done(&["reload"]), same);
     let file = place.folder.path().join("sluice.toml");
     let text = fs::read_to_string(&file).unwrap();
     // The gateway may have seen the edit by itself; it is in force in any case.

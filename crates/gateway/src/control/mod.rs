@@ -236,6 +236,9 @@ pub struct Reloaded {
     pub applied: Vec<String>,
     /// What of the file waits for a restart.
     pub needs_restart: Vec<String>,
+    /// What is doubtful about the file and about the secrets in force.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// How many known keys and tokens are others than before. Those that commands print are not among them: the log
     /// says when they are others.
     pub secrets_changed: usize,

@@ -317,6 +317,7 @@ impl Control for Operations {
                 generation: reloaded.generation,
                 applied: in_words(&reloaded.applied),
                 needs_restart: in_words(&reloaded.needs_restart),
+                warnings: reloaded.warnings,
                 secrets_changed: reloaded.secrets_changed,
                 secrets_unreadable: reloaded.secrets_unreadable,
             })

@@ -24,8 +24,8 @@ use crate::roster::{NamedSecret, Reading, Roster, RosterError};
 use crate::time::Time;
 use crate::watch::Watch;
 pub(crate) use keep::Keeper;
-use outcome::listed;
 pub use outcome::{ReloadError, Reloaded};
+use outcome::{Said, in_line, listed};
 use secrets::News;
 pub(crate) use secrets::Secrets;
 
@@ -42,8 +42,8 @@ pub(crate) struct Reloader {
     set_filter: Option<SetFilter>,
     /// `None` for a gateway that was started without one.
     file: Option<Arc<Mutex<ConfigFile>>>,
-    /// One reload at a time. What it failed with last, and that was said; it is tried again from time to time.
-    failed: tokio::sync::Mutex<Option<String>>,
+    /// One reload at a time. What was said of the file last.
+    said: tokio::sync::Mutex<Said>,
     told: Told,
     /// What is not in the history yet.
     news: Mutex<News>,
@@ -96,7 +96,7 @@ impl Reloader {
             board,
             set_filter,
             file: file.map(|file| Arc::new(Mutex::new(file))),
-            failed: tokio::sync::Mutex::default(),
+            said: tokio::sync::Mutex::default(),
             told: Told::default(),
             news: Mutex::default(),
             commands: watch::Sender::new(false),
@@ -110,11 +110,11 @@ impl Reloader {
     ///
     /// Why nothing of the file was put in force. Secrets were read again all the same.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let mut failed = self.failed.lock().await;
+        let mut said = self.said.lock().await;
         self.commands.send_replace(true);
         let secrets = self.read_secrets(true, |roster| roster.refresh(true)).await;
         let applied = self.apply_file().await;
-        let is_any_news = self.tell(&applied, &mut failed, true);
+        let is_any_news = self.tell(&applied, &mut said, true);
         if let Ok(reloaded) = &applied
             && !is_any_news
             && self.file.is_some()
@@ -132,15 +132,15 @@ impl Reloader {
     /// Puts the file in force if it was edited, or could not be before and `tries_again`. What comes of it is in the log.
     async fn look(&self, tries_again: bool) {
         let Some(file) = &self.file else { return };
-        let mut failed = self.failed.lock().await;
+        let mut said = self.said.lock().await;
         let file = Arc::clone(file);
-        let again = tries_again && failed.is_some();
+        let again = tries_again && said.failed.is_some();
         let is_due = spawn_blocking(move || lock(&file).is_due(again)).await;
         if is_due.unwrap_or(false) {
             let applied = self.apply_file().await;
             // The next look finds it whole.
             if !matches!(applied, Err(ReloadError::File(LoadError::Changing(_)))) {
-                self.tell(&applied, &mut failed, false);
+                self.tell(&applied, &mut said, false);
             }
         }
     }
@@ -148,30 +148,27 @@ impl Reloader {
     /// Reads the file, and puts in force what it changes.
     async fn apply_file(&self) -> Result<Reloaded, ReloadError> {
         let before = self.roster.now();
-        let unchanged = Reloaded {
-            generation: before.generation,
-            ..Reloaded::default()
-        };
         let Some(file) = self.file.clone() else {
-            return Ok(unchanged);
+            return Ok(Reloaded {
+                generation: before.generation,
+                ..Reloaded::default()
+            });
         };
         let (environment, now_s) = (Arc::clone(&self.environment), seconds(self.clock.unix_ms()));
         let read = spawn_blocking(move || lock(&file).read(&*environment, now_s)).await;
         let read = read.map_err(|error| ReloadError::Defect(error.to_string()))?;
-        let Loaded { config, .. } = read.map_err(ReloadError::File)?;
+        let Loaded { config, warnings } = read.map_err(ReloadError::File)?;
         let Changes { live, with_restart } = before.config.settings.changes_to(&config.settings);
-        if live.is_empty() {
-            return Ok(Reloaded {
-                needs_restart: with_restart,
-                ..unchanged
-            });
+        if !live.is_empty() {
+            self.put_in_force(&before.config, before.config.applied(config))
+                .await?;
         }
-        self.put_in_force(&before.config, before.config.applied(config))
-            .await?;
+        let warnings = warnings.iter().map(in_line);
         Ok(Reloaded {
             generation: self.roster.now().generation,
             applied: live,
             needs_restart: with_restart,
+            warnings: warnings.chain(self.roster.warnings()).collect(),
             ..Reloaded::default()
         })
     }
@@ -204,20 +201,15 @@ impl Reloader {
     }
 
     /// Logs what came of a reload, once; again when a person `asks`. Returns whether there was anything to say.
-    fn tell(
-        &self,
-        applied: &Result<Reloaded, ReloadError>,
-        failed: &mut Option<String>,
-        asks: bool,
-    ) -> bool {
+    fn tell(&self, applied: &Result<Reloaded, ReloadError>, said: &mut Said, asks: bool) -> bool {
         let path = self.file.as_ref().map(|file| lock(file).path().to_owned());
         let file = path.map(|path| path.display().to_string());
         let reloaded = match applied {
             Err(why) => {
                 let problems = why.to_string();
                 self.watch.configuration_read(true, true);
-                let is_known = failed.as_ref() == Some(&problems);
-                *failed = Some(problems.clone());
+                let is_known = said.failed.as_ref() == Some(&problems);
+                said.failed = Some(problems.clone());
                 if asks || !is_known {
                     error!(
                         file,
@@ -233,11 +225,13 @@ impl Reloader {
             generation,
             applied,
             needs_restart,
+            warnings,
             ..
         } = reloaded;
-        let had_failed = failed.take().is_some();
-        let was_edited = self
-            .watch
+        let had_failed = said.failed.take().is_some();
+        let was_edited = !said.needs_restart.is_empty();
+        let is_other = said.note_restart(needs_restart);
+        self.watch
             .configuration_read(false, !needs_restart.is_empty());
         if !applied.is_empty() {
             let changes = listed(applied);
@@ -246,11 +240,12 @@ impl Reloader {
                 generation, changes, "the configuration was put in force"
             );
         }
-        let is_restart_news = !applied.is_empty() || asks || !was_edited || had_failed;
+        let is_restart_news = !applied.is_empty() || asks || is_other || had_failed;
         if !needs_restart.is_empty() && is_restart_news {
             let changes = listed(needs_restart);
             warn!(file, changes, "changes of the configuration need a restart");
         }
+        said.warn_of(warnings, file.as_deref(), asks);
         let is_as_before = applied.is_empty() && needs_restart.is_empty();
         if is_as_before && (had_failed || was_edited) {
             info!(file, "the configuration is again the one in use");

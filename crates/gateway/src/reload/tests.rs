@@ -1,6 +1,7 @@
 //! Secrets and configurations that are read again while a gateway would run.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::config::FixedEnvironment;
 use crate::config::tests::LEAST;
+use crate::config::{Change, FixedEnvironment};
 use crate::jobs::{Came, History, Job, Scheduler};
 use crate::records::Records;
 
@@ -70,6 +71,56 @@ fn the_same_is_not_said_of_a_secret_again() {
     assert!(told.note("a", None));
     assert!(!told.note("a", None));
     assert!(told.note("a", gone()));
+}
+
+#[test]
+fn other_changes_that_need_a_restart_are_news_and_the_same_are_not() {
+    let mut said = Said::default();
+    let change = |table: &str| Change::Added {
+        table: table.to_owned(),
+    };
+    let (first, second) = (change("server"), change("admin"));
+    assert!(said.note_restart(std::slice::from_ref(&first)));
+    assert!(!said.note_restart(std::slice::from_ref(&first)));
+    assert!(said.note_restart(&[first, second.clone()]));
+    assert!(said.note_restart(std::slice::from_ref(&second)));
+    assert!(said.note_restart(&[]));
+    assert!(!said.note_restart(&[]));
+}
+
+#[tokio::test]
+async fn what_is_doubtful_about_an_edited_configuration_and_its_secrets_comes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluice.toml");
+    fs::write(&path, LEAST).unwrap();
+    let (keeper, _asked) = keeper(&path);
+    let reloaded = keeper.reloader.reload().await.unwrap();
+    assert_eq!(reloaded.warnings, [""; 0]);
+
+    let key = folder.path().join("blog");
+    fs::write(&key, "short-key").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (graph, key) = (
+        "graph.connect_timeout_s = 20\ngraph.timeout_s = 10\n",
+        key.display(),
+    );
+    let source = format!(
+        "[[source]]\nname = \"blog\"\nkind = \"api\"\nkey = {{ file = \"{key}\" }}\ndatasets = [\"1234567890123456\"]\n"
+    );
+    fs::write(&path, format!("{graph}{LEAST}{source}")).unwrap();
+    let reloaded = keeper.reloader.reload().await.unwrap();
+    assert_eq!(
+        reloaded.warnings,
+        [
+            "line 1, column 27: connect_timeout_s is longer than timeout_s, which ends the request before",
+            "key of source blog: the key has fewer than 16 characters and can be guessed; make one with `openssl rand \
+             -hex 24`",
+            &format!(
+                "key of source blog: a file with a secret can be read by every user of this machine: {key}; chmod 600, \
+                 or 640 with the group of the gateway's user"
+            ),
+        ]
+    );
 }
 
 /// A further source whose key a command prints: what is in a file, once there is no file `hang`.

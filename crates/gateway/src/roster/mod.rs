@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use sluice_journal::SourceName;
 use tokio::sync::watch;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, FILE_HELP, KEY_HELP, OPEN_FILE};
 pub(crate) use callers::Callers;
 pub(crate) use destinations::{Destinations, Reachable};
 pub use error::RosterError;
@@ -164,6 +164,16 @@ impl Roster {
             Some((secret.what(), file.display().to_string()))
         });
         open.collect()
+    }
+
+    /// Both in words for people, each in one line.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let doubts = self.doubts().into_iter();
+        let doubts =
+            doubts.map(|(source, doubt)| format!("key of source {source}: {doubt}; {KEY_HELP}"));
+        let open = self.open_files().into_iter();
+        let open = open.map(|(secret, file)| format!("{secret}: {OPEN_FILE}: {file}; {FILE_HELP}"));
+        doubts.chain(open).collect()
     }
 
     /// Whether a file that holds a secret was written since the last time this was asked.

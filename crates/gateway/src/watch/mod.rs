@@ -183,11 +183,11 @@ impl Watch {
     }
 
     /// The file of the configuration was read: whether it cannot be used, and whether something of it is not in force
-    /// for that or another reason. Returns whether that was so before.
-    pub(crate) fn configuration_read(&self, has_failed: bool, is_edited: bool) -> bool {
+    /// for that or another reason.
+    pub(crate) fn configuration_read(&self, has_failed: bool, is_edited: bool) {
         let metrics = &self.metrics;
         metrics.configuration_failed.set(i64::from(has_failed));
-        metrics.configuration_edited.set(i64::from(is_edited)) == 1
+        metrics.configuration_edited.set(i64::from(is_edited));
     }
 
     /// Why the time is in doubt now, if it is.
