@@ -8,7 +8,7 @@ use sluice_event::FieldSet;
 use super::ledger::Books;
 use super::records::{fact, text};
 use super::row::unless_damaged;
-use super::search::{FITS, Fits, ROWS_MAX};
+use super::search::{ALONE, FITS, Fits, IN_WINDOW, ROWS_MAX};
 use super::way::Way;
 use crate::error::JournalError;
 use crate::filter::{EventFilter, Found};
@@ -40,17 +40,18 @@ impl Books {
             return Ok(Found::default());
         };
         let fits = Fits::of(filter);
-        let sql = format!("{CARRIED} {} {FITS} {GROUPS}", way.tables());
+        let sql = |rows| format!("{CARRIED} {} {rows} {FITS} {GROUPS}", way.tables());
+        let (in_window, alone) = (sql(IN_WINDOW), sql(ALONE));
         let mut groups = Groups::default();
         let mut unreadable = 0;
         for (from, until) in window.ranges {
-            let read = counts(&self.conn, &sql, &fits, (from, until));
+            let read = counts(&self.conn, &in_window, &fits, (from, until));
             if let Some(counts) = unless_damaged(read)? {
                 add(&mut groups, counts);
                 continue;
             }
             for key in way.keys(&self.conn, (from, until))? {
-                let read = counts(&self.conn, &sql, &fits, (key, key + 1));
+                let read = counts(&self.conn, &alone, &fits, (key, key + 1));
                 match unless_damaged(read)? {
                     Some(counts) => add(&mut groups, counts),
                     None => unreadable += 1,

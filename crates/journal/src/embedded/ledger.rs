@@ -9,6 +9,7 @@ use super::body::{self, Body};
 use super::cipher::BodyKeys;
 use super::error::OpenError;
 use super::records::{RECORD, REQUEST, cause, record, request, state};
+use super::row::readable;
 use super::schema::{self, Access, FILE};
 use super::search;
 use crate::error::JournalError;
@@ -157,10 +158,11 @@ impl Books {
         let dataset = filter.dataset.as_ref().map(DatasetId::as_str);
         let limit = limit.clamp(1, PAGE_MAX);
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let bound = (from, newest, dataset, &filter.fbtrace_id, limit);
-        let rows = statement.query_map(bound, |row| request(row, 0))?;
-        let rows: Vec<Option<SentRequest>> = rows.collect::<rusqlite::Result<_>>()?;
-        let rows: Vec<_> = rows.into_iter().flatten().collect();
+        let (rows, unreadable) = readable((from.max(1), newest), limit, |(first, last)| {
+            let bound = (first, last, dataset, &filter.fbtrace_id, limit);
+            let rows = statement.query_map(bound, |row| request(row, 0))?;
+            rows.filter_map(Result::transpose).collect()
+        })?;
         let next = if rows.len() == limit {
             rows.last().map(|last| last.id)
         } else {
@@ -169,7 +171,7 @@ impl Books {
         Ok(Found {
             rows,
             next,
-            unreadable: 0,
+            unreadable,
         })
     }
 }

@@ -5,7 +5,7 @@ use sluice_event::DatasetId;
 
 use super::ledger::Books;
 use super::records::text;
-use super::row::stored_ms;
+use super::row::{readable, stored_ms};
 use super::search::ROWS_MAX;
 use crate::error::JournalError;
 use crate::filter::{Found, PAGE_MAX, RejectionFilter};
@@ -57,18 +57,19 @@ impl Books {
              ORDER BY id DESC LIMIT ?7"
         );
         let limit = limit.clamp(1, PAGE_MAX);
-        let bound = (
-            from,
-            newest,
-            filter.dataset.as_ref().map(DatasetId::as_str),
-            filter.source.as_ref().map(SourceName::as_str),
-            filter.event_name.as_deref(),
-            filter.since_ms.map(stored_ms),
-            limit,
-        );
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map(bound, record)?;
-        let rows: Vec<RejectionRecord> = rows.collect::<rusqlite::Result<_>>()?;
+        let (rows, unreadable) = readable((from.max(1), newest), limit, |(first, last)| {
+            let bound = (
+                first,
+                last,
+                filter.dataset.as_ref().map(DatasetId::as_str),
+                filter.source.as_ref().map(SourceName::as_str),
+                filter.event_name.as_deref(),
+                filter.since_ms.map(stored_ms),
+                limit,
+            );
+            statement.query_map(bound, record)?.collect()
+        })?;
         let next = if rows.len() == limit {
             rows.last().map(|last| last.key)
         } else {
@@ -77,7 +78,7 @@ impl Books {
         Ok(Found {
             rows,
             next,
-            unreadable: 0,
+            unreadable,
         })
     }
 

@@ -30,10 +30,15 @@ pub(super) const DEAD_EVENTS: &str = "FROM outcome o INDEXED BY outcome_dead
     CROSS JOIN event e ON e.id = o.event LEFT JOIN request r ON r.id = o.request
     WHERE o.state > 1 AND o.event >= ?14 AND o.event < ?15 AND";
 
-/// The condition of an [`EventFilter`] within a window of keys, with the parameters of [`Fits::bound`].
+/// The rows of a window of keys.
+pub(super) const IN_WINDOW: &str = "e.id >= ?14 AND e.id < ?15";
+
+/// The row of a window of one key. It is met by its key: on the way to a row beside it may be a damaged page.
+pub(super) const ALONE: &str = "e.id = ?14 AND e.id < ?15";
+
+/// The condition of an [`EventFilter`] beside [`IN_WINDOW`] or [`ALONE`], with the parameters of [`Fits::each`].
 pub(super) const FITS: &str = concat!(
-    "e.id >= ?14 AND e.id < ?15
-    AND (?1 >> (coalesce(o.state, 0) + 1)) & 1
+    "AND (?1 >> (coalesce(o.state, 0) + 1)) & 1
     AND (?2 IS NULL OR e.dataset = (SELECT id FROM term WHERE text = ?2))
     AND (?3 IS NULL OR e.source = (SELECT id FROM term WHERE text = ?3))
     AND (?4 IS NULL OR e.own_name = ?4
@@ -167,7 +172,8 @@ pub(super) struct Search<'a> {
     books: &'a Books,
     fits: Fits<'a>,
     identifier: Option<&'a Hashed>,
-    sql: String,
+    in_window: String,
+    alone: String,
     limit: usize,
 }
 
@@ -183,7 +189,8 @@ impl<'a> Search<'a> {
             books,
             fits: Fits::of(filter),
             identifier: filter.identifier.as_ref(),
-            sql: format!("{RECORD} {tables} {FITS} ORDER BY e.id {order}"),
+            in_window: format!("{RECORD} {tables} {IN_WINDOW} {FITS} ORDER BY e.id {order}"),
+            alone: format!("{RECORD} {tables} {ALONE} {FITS}"),
             limit: limit.clamp(1, PAGE_MAX),
         }
     }
@@ -197,21 +204,26 @@ impl<'a> Search<'a> {
         found: &mut Found<EventRecord, EventKey>,
     ) -> rusqlite::Result<bool> {
         let before = found.rows.len();
-        if unless_damaged(self.read(range, &mut found.rows))?.is_none() {
+        if unless_damaged(self.read(&self.in_window, range, &mut found.rows))?.is_none() {
             found.rows.truncate(before);
             for key in one_by_one()? {
                 if found.rows.len() == self.limit {
                     break;
                 }
-                let read = self.read((key, key + 1), &mut found.rows);
+                let read = self.read(&self.alone, (key, key + 1), &mut found.rows);
                 found.unreadable += u64::from(unless_damaged(read)?.is_none());
             }
         }
         Ok(found.rows.len() == self.limit)
     }
 
-    fn read(&self, range: (i64, i64), rows: &mut Vec<EventRecord>) -> rusqlite::Result<()> {
-        self.fits.each(&self.books.conn, &self.sql, range, |row| {
+    fn read(
+        &self,
+        sql: &str,
+        range: (i64, i64),
+        rows: &mut Vec<EventRecord>,
+    ) -> rusqlite::Result<()> {
+        self.fits.each(&self.books.conn, sql, range, |row| {
             let event = record(row)?;
             if self.has_identifier(event.key)? {
                 rows.push(event);

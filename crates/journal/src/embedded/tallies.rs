@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sluice_event::DatasetId;
 
 use super::ledger::Books;
 use super::records::text;
-use super::row::stored_ms;
+use super::row::{stored_ms, unless_damaged};
 use super::tally::Counted;
 use crate::error::JournalError;
 use crate::filter::{Found, TallyQuery};
@@ -21,7 +21,8 @@ const ROWS_MAX: usize = if cfg!(test) { 20 } else { 20_000 };
 
 /// The hour in which the last row is that one call looks at.
 const LAST_HOUR: &str = "SELECT hour FROM tally WHERE hour >= ?1 AND hour < ?2
-    ORDER BY hour, dataset, source, name, state LIMIT 1 OFFSET ?3";
+    UNION ALL SELECT hour FROM rejected_tally WHERE hour >= ?1 AND hour < ?2
+    ORDER BY hour LIMIT 1 OFFSET ?3";
 
 /// The state 6 is [`Counted::Rejected`].
 const COUNTS: &str = "SELECT hour, (SELECT text FROM term WHERE id = dataset),
@@ -53,11 +54,16 @@ impl Books {
             query.source.as_ref().map(SourceName::as_str),
             query.event_name,
         ])?;
+        let mut unreadable = 0;
         while let Some(row) = rows.next()? {
-            let start_ms = query.period.start_ms(row.get(0)?, query.utc_offset_min);
-            let key = (start_ms, text(row, 1)?, text(row, 2)?, text(row, 3)?);
-            let tally = periods.entry(key).or_default();
-            count(tally, row.get(4)?, row.get(5)?);
+            let Some((hour, [dataset, source, name], state, change)) = unless_damaged(read(row))?
+            else {
+                unreadable += 1;
+                continue;
+            };
+            let start_ms = query.period.start_ms(hour, query.utc_offset_min);
+            let tally = periods.entry((start_ms, dataset, source, name));
+            count(tally.or_default(), state, change);
         }
         let named = periods.into_iter().map(|(key, tally)| {
             let (start_ms, dataset, source, event_name) = key;
@@ -72,9 +78,15 @@ impl Books {
         Ok(Found {
             rows: named.collect(),
             next: (end < until).then_some(u64::try_from(end).unwrap_or_default()),
-            unreadable: 0,
+            unreadable,
         })
     }
+}
+
+/// Hour, names, state and count.
+fn read(row: &Row<'_>) -> rusqlite::Result<(i64, [String; 3], i64, i64)> {
+    let names = [text(row, 1)?, text(row, 2)?, text(row, 3)?];
+    Ok((row.get(0)?, names, row.get(4)?, row.get(5)?))
 }
 
 /// The first hour that a call leaves to the next one.

@@ -11,6 +11,7 @@ use super::low_water::LowWater;
 use super::row::stored_ms;
 use super::search::{EVENTS, ROWS_MAX, Search};
 use super::tally::{Changes, Counted, Group};
+use super::way;
 use crate::error::JournalError;
 use crate::filter::{EventFilter, Found};
 use crate::records::{DroppedWaiting, EventRecord};
@@ -49,10 +50,7 @@ impl Books {
         }
         let from = mark.0.max(after.saturating_add(1));
         let until = from.saturating_add(ROWS_MAX);
-        let newest: i64 = self
-            .conn
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM event")?
-            .query_row([], |row| row.get(0))?;
+        let newest = way::newest(&self.conn, i64::MAX)?.unwrap_or(0);
         let until = until.min(newest.saturating_add(1));
         let one_by_one = || Ok((from..until).collect());
         let is_enough = search.look((from, until), one_by_one, &mut found)?;

@@ -6,7 +6,7 @@ use super::cipher::BodyKeys;
 use super::index::{self, Fingerprint, Kind, SEGMENT};
 use super::ledger::Books;
 use super::low_water::LowWater;
-use super::row::stored_ms;
+use super::row::{stored_ms, unless_damaged};
 use super::search::{DEAD_EVENTS, EVENTS, ROWS_MAX};
 use crate::filter::{DEAD, EventFilter};
 use crate::types::{EventKey, EventState};
@@ -170,9 +170,22 @@ fn below_traced(ranges: &[(i64, i64)], from: i64, before: i64, rows: i64) -> Opt
     })
 }
 
-fn newest(conn: &Connection, before: i64) -> rusqlite::Result<Option<i64>> {
-    conn.prepare_cached("SELECT max(id) FROM event WHERE id < ?1")?
-        .query_row([before], |row| row.get(0))
+/// The last event before a key. Where that row cannot be read, a key that is not before it: each event has a body
+/// or an outcome.
+pub(super) fn newest(conn: &Connection, before: i64) -> rusqlite::Result<Option<i64>> {
+    let newest = conn
+        .prepare_cached("SELECT max(id) FROM event WHERE id < ?1")?
+        .query_row([before], |row| row.get(0));
+    if let Some(newest) = unless_damaged(newest)? {
+        return Ok(newest);
+    }
+    let last: i64 = conn
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(id) FROM body), 0),
+                        coalesce((SELECT max(event) FROM outcome), 0))",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(Some(last.min(before - 1)))
 }
 
 fn below(
@@ -214,10 +227,11 @@ fn below_entered(
     let Some(newest) = newest(conn, before)? else {
         return Ok(None);
     };
-    let oldest: i64 = conn
+    let oldest = conn
         .prepare_cached("SELECT min(id) FROM event")?
-        .query_row([], |row| row.get(0))?;
-    let from = from.max(oldest);
+        .query_row([], |row| row.get::<_, Option<i64>>(0));
+    let oldest = unless_damaged(oldest)?.flatten();
+    let from = oldest.map_or(from, |oldest| oldest.max(from));
     let (mut until, mut ranges, mut left) = (newest.saturating_add(1), Vec::new(), rows);
     for _ in 0..SEGMENTS_MAX {
         if until <= from || left <= 0 {

@@ -10,11 +10,13 @@ use tempfile::TempDir;
 
 use super::super::writer::Writer;
 use super::super::{schema, upkeep};
-use super::{audit, in_one_group, keep_open, open};
-use crate::testing::{HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, replays, report};
+use super::{audit, by_hour, in_one_group, keep_open, open};
+use crate::testing::{
+    HOUR_MS, T0_MS, drain, entries, key, keys, lane, limits, received, rejection, replays, report,
+};
 use crate::{
     Appended, Books, Embedded, EventFilter, EventKey, EventState, Journal as _, JournalError,
-    Options, Outcome, Page, Replayed, Selection,
+    Options, Outcome, Page, RejectionFilter, Replayed, RequestFilter, Selection,
 };
 
 const PAGE: Page = Page {
@@ -396,4 +398,78 @@ async fn the_audit_names_what_does_not_balance() {
         );
     }
     assert_eq!(audit(folder.path()).groups.len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_page_at_the_end_or_in_the_middle_ends_no_search() {
+    for choose in [|pages| pages - 1, |pages| pages / 2, |_| 0] {
+        let folder = TempDir::new().unwrap();
+        let journal = open(folder.path());
+        journal.append(entries(0..600)).await.unwrap();
+        let page = damage_rows(&journal, folder.path(), "event", choose).await;
+        let lost = (1..=600).filter(|key| page.has(EventKey(*key))).count();
+        assert!((1..600).contains(&lost), "{lost}");
+        let books = Books::open(folder.path()).unwrap();
+        let by_id = EventFilter {
+            event_id: Some("no event has it".to_owned()),
+            ..EventFilter::default()
+        };
+        for (filter, fit) in [(EventFilter::default(), 600 - lost), (by_id, 0)] {
+            let (mut page, mut rows, mut unreadable) = (PAGE, 0, 0);
+            loop {
+                let found = books.search(&filter, page).unwrap();
+                (rows, unreadable) = (rows + found.rows.len(), unreadable + found.unreadable);
+                page.before = found.next;
+                if page.before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((rows, unreadable), (fit, lost as u64));
+        }
+        let (mut after, mut rows, mut unreadable) = (None, 0, 0);
+        loop {
+            let found = books.waiting(&EventFilter::default(), after, 100).unwrap();
+            (rows, unreadable) = (rows + found.rows.len(), unreadable + found.unreadable);
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((rows, unreadable), (600 - lost, lost as u64));
+    }
+}
+
+#[tokio::test]
+async fn damaged_rows_of_rejections_requests_and_counts_are_passed_over() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    journal.append(entries(0..10)).await.unwrap();
+    for _ in 0..3 {
+        let mut lease = journal.lease(&lane(0), limits(2)).await.unwrap();
+        let delivered = report(keys(&lease), &Outcome::Delivered);
+        journal.settle(&mut lease, delivered).await.unwrap();
+    }
+    let rejections = (0..5).map(rejection).collect();
+    let rejected = received(Vec::new(), rejections);
+    journal.receive(rejected).await.unwrap();
+    let other = Connection::open(folder.path().join("journal.db")).unwrap();
+    for damage in [
+        "UPDATE rejection SET at_ms = -1 WHERE id = 3",
+        "UPDATE request SET sent_ms = -1 WHERE id = 2",
+        "INSERT INTO term (id, text) VALUES (99, CAST(x'ff' AS TEXT))",
+        "INSERT INTO tally SELECT hour, dataset, source, 99, state, 1 FROM tally WHERE state = 1",
+    ] {
+        assert_eq!(other.execute(damage, []).unwrap(), 1, "{damage}");
+    }
+    let books = Books::open(folder.path()).unwrap();
+    let found = books.rejections(&RejectionFilter::default(), None, 3);
+    let found = found.unwrap();
+    let shown: Vec<_> = found.rows.iter().map(|row| row.key.0).collect();
+    assert_eq!((shown, found.unreadable), (vec![5, 4, 2], 1));
+    let found = books.requests(&RequestFilter::default(), None, 10).unwrap();
+    let shown: Vec<_> = found.rows.iter().map(|row| row.id).collect();
+    assert_eq!((shown, found.unreadable), (vec![3, 1], 1));
+    let found = books.tallies(&by_hour(0..u64::MAX), None).unwrap();
+    assert_eq!(found.rows[0].delivered, 6);
+    assert_eq!((found.rows.len(), found.unreadable), (1, 1));
 }

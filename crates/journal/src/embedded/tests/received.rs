@@ -396,3 +396,22 @@ async fn a_journal_of_the_first_version_is_brought_to_the_next() {
     drain(&journal, &lane(0), &Outcome::Delivered).await;
     audit(folder.path());
 }
+
+#[tokio::test]
+async fn hours_with_nothing_but_rejected_events_are_read_a_part_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let rejections = (0..25).map(|hour| Rejection {
+        rejected_ms: T0_MS + hour * HOUR_MS,
+        ..rejection(hour)
+    });
+    let all = received(Vec::new(), rejections.collect());
+    journal.receive(all).await.unwrap();
+    let books = Books::open(folder.path()).unwrap();
+    let first = T0_MS / HOUR_MS;
+    let hours = by_hour(first..first + 25);
+    let part = books.tallies(&hours, None).unwrap();
+    assert_eq!((part.rows.len(), part.next), (21, Some(first + 21)));
+    let rest = books.tallies(&hours, part.next).unwrap();
+    assert_eq!((rest.rows.len(), rest.next), (4, None));
+}
