@@ -36,15 +36,27 @@ impl LowWater {
         Self { from, named }
     }
 
-    /// Reads it; a journal without a mark is looked at from its beginning.
+    /// Reads it; a journal without a mark is looked at from its beginning. One statement reads both parts, as of one
+    /// moment: what leaves the names may be behind the mark from then on.
     pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        let from = mark::read(conn, NAME)?.unwrap_or(1);
-        let mut named = conn.prepare_cached("SELECT event FROM straggler ORDER BY event")?;
-        let named = named.query_map([], |row| row.get(0).map(EventKey))?;
-        Ok(Self {
-            from: EventKey(from),
-            named: named.collect::<rusqlite::Result<_>>()?,
-        })
+        let mut both = conn.prepare_cached(
+            "SELECT value, 1 FROM mark WHERE name = ?1
+             UNION ALL SELECT event, 0 FROM straggler ORDER BY 1",
+        )?;
+        let mut rows = both.query([NAME])?;
+        let mut low_water = Self {
+            from: EventKey(1),
+            named: Vec::new(),
+        };
+        while let Some(row) = rows.next()? {
+            let key = EventKey(row.get(0)?);
+            if row.get(1)? {
+                low_water.from = key;
+            } else {
+                low_water.named.push(key);
+            }
+        }
+        Ok(low_water)
     }
 
     /// Writes it, within a transaction. Another process that sends an event again lowers the mark in its

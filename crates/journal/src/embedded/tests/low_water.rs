@@ -132,3 +132,32 @@ async fn what_comes_in_the_commit_that_writes_the_mark_is_after_it() {
     assert_eq!(audit(killed.path()).tally.waiting, 10);
     assert_eq!(open(killed.path()).waiting(&lane(0)).ready, 10);
 }
+
+#[tokio::test]
+async fn the_mark_and_the_named_events_are_read_as_of_one_moment() {
+    let folder = TempDir::new().unwrap();
+    let _journal = open(folder.path());
+    let low_water = |from, named: &[i64]| LowWater {
+        from: EventKey(from),
+        named: named.iter().copied().map(EventKey).collect(),
+    };
+    let (before, after) = (low_water(5, &[3]), low_water(3, &[]));
+    let mut books = Books::open(folder.path()).unwrap();
+    assert!(before.save(&books.conn, 0).unwrap());
+    // As if it was written between the two.
+    let (path, then) = (folder.path().to_owned(), after.clone());
+    let hook = move |context: AuthContext<'_>| {
+        if let AuthAction::Read { table_name, .. } = context.action
+            && table_name == "straggler"
+        {
+            let mut other = Books::open(&path).unwrap();
+            let transaction = other.conn.transaction().unwrap();
+            assert!(then.save(&transaction, 0).unwrap());
+            transaction.commit().unwrap();
+        }
+        Authorization::Allow
+    };
+    books.conn.authorizer(Some(hook)).unwrap();
+    let loaded = LowWater::load(&books.conn).unwrap();
+    assert!(loaded == before || loaded == after, "{loaded:?}");
+}
