@@ -1,7 +1,9 @@
 //! [`Books`] behind the trait: SQLite blocks, so each call is done on a thread for that.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use super::cipher::BodyKeys;
 use super::dead::Selection;
@@ -18,10 +20,12 @@ use crate::records::{
 };
 use crate::types::EventKey;
 
-/// The ledger of a journal in a folder of this machine. It has one connection: a call waits until the one before is
-/// done.
+/// The ledger of a journal in a folder of this machine. A call waits until the one before is done, and holds no thread
+/// meanwhile. What reads all rows has a connection of its own, so that no other call waits for it.
 pub struct EmbeddedLedger {
     books: Arc<Mutex<Books>>,
+    /// For [`Ledger::audit`] and [`Ledger::check`], which read no body with its key.
+    books_for_all: Arc<Mutex<Books>>,
     place: String,
 }
 
@@ -37,6 +41,7 @@ impl EmbeddedLedger {
         Ok(Self {
             place: books.path().display().to_string(),
             books: Arc::new(Mutex::new(books)),
+            books_for_all: Arc::new(Mutex::new(Books::open(folder)?)),
         })
     }
 
@@ -44,16 +49,20 @@ impl EmbeddedLedger {
         &self,
         act: impl FnOnce(&mut Books) -> Result<T, JournalError> + Send + 'static,
     ) -> Answer<'a, T> {
-        let books = Arc::clone(&self.books);
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || {
-                let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
-                act(&mut books)
-            });
-            // The runtime is about to end.
-            done.await.map_err(|_| JournalError::Closed)?
-        })
+        ask(Arc::clone(&self.books), act)
     }
+}
+
+fn ask<'a, T: Send + 'static>(
+    books: Arc<Mutex<Books>>,
+    act: impl FnOnce(&mut Books) -> Result<T, JournalError> + Send + 'static,
+) -> Answer<'a, T> {
+    Box::pin(async move {
+        let mut books = books.lock_owned().await;
+        let done = tokio::task::spawn_blocking(move || act(&mut books));
+        // The runtime is about to end.
+        done.await.map_err(|_| JournalError::Closed)?
+    })
 }
 
 impl Ledger for EmbeddedLedger {
@@ -150,10 +159,43 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn audit(&self) -> Answer<'_, Audit> {
-        self.ask(Books::audit)
+        ask(Arc::clone(&self.books_for_all), Books::audit)
     }
 
     fn check(&self) -> Answer<'_, Vec<String>> {
-        self.ask(|books| books.check())
+        ask(Arc::clone(&self.books_for_all), |books| books.check())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{Embedded, Options};
+
+    #[test]
+    fn a_call_that_waits_holds_no_thread_and_an_audit_waits_for_no_call() {
+        let folder = TempDir::new().unwrap();
+        let _journal = Embedded::open(folder.path(), Options::default()).unwrap();
+        let ledger = EmbeddedLedger::open(folder.path(), BodyKeys::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let busy = Arc::clone(&ledger.books).lock_owned().await;
+            let mut waits = ledger.records(Vec::new());
+            tokio::select! {
+                biased;
+                _ = &mut waits => panic!("two calls at a time on one connection"),
+                () = std::future::ready(()) => {}
+            }
+            // There is one thread for both.
+            assert!(ledger.audit().await.unwrap().balanced);
+            assert!(ledger.check().await.unwrap().is_empty());
+            drop(busy);
+            assert_eq!(waits.await.unwrap(), []);
+        });
     }
 }
