@@ -163,6 +163,16 @@ pub(super) fn tell<R: Serialize>(
     output.finish()
 }
 
+/// Says how many rows that may fit cannot be read, if there are any: they are in no list and in no choice.
+pub(super) fn note_unreadable(rows: u64) {
+    if rows > 0 {
+        output::note(&format!(
+            "{} damaged on disk and left out: `sluice audit --deep` says more",
+            events(rows)
+        ));
+    }
+}
+
 /// `1,234 events`
 pub(super) fn events(count: u64) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -19,6 +19,7 @@ use sluice_journal::{
 };
 use sluice_sandbox::{EarlierEvent, Sandbox};
 
+use super::chosen;
 use super::running::{self, Signals};
 use crate::config_file;
 use crate::ending::Ending;
@@ -194,15 +195,17 @@ async fn earlier(folder: &Path, keys: BodyKeys) -> Result<Vec<EarlierEvent>, Fai
         before: None,
         limit: PAGE_MAX,
     };
-    let mut records = Vec::new();
+    let (mut records, mut unreadable) = (Vec::new(), 0);
     loop {
         let found = ledger.search(&answered, page).await?;
+        unreadable += found.unreadable;
         records.extend(found.rows);
         (page.before, page.limit) = (found.next, PAGE_MAX - records.len());
         if page.before.is_none() || page.limit == 0 {
             break;
         }
     }
+    chosen::note_unreadable(unreadable);
     let mut events = Vec::new();
     for record in records.into_iter().rev() {
         // One whose body is deleted or cannot be read is in the books alone.

@@ -409,3 +409,20 @@ fn drops_only_when_somebody_says_yes() {
     let run = journal.dead(&["drop", WAITING, "--yes"]);
     assert_eq!(run.code, Some(1));
 }
+
+#[test]
+fn damaged_rows_are_told_and_are_no_success() {
+    let journal = Journal::new();
+    journal::damage(journal.0.path(), REFUSED);
+    let note = "1 event damaged on disk and left out: `sluice audit --deep` says more\n";
+    for (arguments, code) in [
+        (&["list", "--json"][..], 0),
+        (&["replay", "--all", "--dry-run", "--json"], 1),
+        (&["replay", "--all", "--json"], 1),
+        (&["drop", "--all", "--yes", "--json"], 1),
+    ] {
+        let run = journal.dead(arguments);
+        let ended = (run.code, run.stderr.as_str());
+        assert_eq!(ended, (Some(code), note), "{arguments:?}");
+    }
+}

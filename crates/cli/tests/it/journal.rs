@@ -102,6 +102,13 @@ pub(crate) fn write_again(folder: &Path, id: &str) {
     });
 }
 
+/// Makes the row of an event one that cannot be read.
+pub(crate) fn damage(folder: &Path, key: &str) {
+    let file = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
+    let damage = "UPDATE event SET accepted_ms = -1 WHERE id = ?1";
+    assert_eq!(file.execute(damage, [key]).unwrap(), 1);
+}
+
 /// The id of a rejected event as it is kept: a hash, because it held contact data.
 pub(crate) const HASHED_ID: &str =
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

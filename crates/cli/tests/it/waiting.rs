@@ -135,3 +135,19 @@ fn keys_and_filters_are_not_mixed() {
     }
     assert_eq!(journal.count("waiting"), 1);
 }
+
+#[test]
+fn damaged_rows_are_told_and_are_no_success() {
+    let journal = Journal::new();
+    journal::damage(journal.0.path(), WAITING);
+    let note = "1 event damaged on disk and left out: `sluice audit --deep` says more\n";
+    for (arguments, code) in [
+        (&["list", "--json"][..], 0),
+        (&["drop", "--all", "--dry-run", "--json"], 1),
+        (&["drop", "--all", "--yes", "--json"], 1),
+    ] {
+        let run = journal.run(&[&["waiting"], arguments].concat());
+        let ended = (run.code, run.stderr.as_str());
+        assert_eq!(ended, (Some(code), note), "{arguments:?}");
+    }
+}

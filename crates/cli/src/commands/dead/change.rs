@@ -34,8 +34,8 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// The keys of the events, no key twice.
-    async fn keys(&self, ledger: &dyn Ledger) -> Result<Vec<EventKey>, Failure> {
+    /// The keys of the events, no key twice, and how many rows cannot be read that may belong to them.
+    async fn keys(&self, ledger: &dyn Ledger) -> Result<(Vec<EventKey>, u64), Failure> {
         if self.filters.has_rejected() {
             return Err(bodiless());
         }
@@ -45,15 +45,16 @@ impl Chosen {
                 Key::Rejected(_) => Err(bodiless()),
             };
             let keys: Result<Vec<_>, _> = self.keys.iter().map(event_key).collect();
-            return chosen::named(&keys?, !self.filters.is_empty());
+            let keys = chosen::named(&keys?, !self.filters.is_empty())?;
+            return Ok((keys, 0));
         }
         let mut keys = Vec::new();
         let each = |event: EventRecord| {
             keys.push(event.key);
             Ok(Next::Go)
         };
-        self.filters.each(ledger, each).await?;
-        Ok(keys)
+        let unreadable = self.filters.each(ledger, each).await?;
+        Ok((keys, unreadable))
     }
 }
 
@@ -87,8 +88,8 @@ that are too old for Meta, that are damaged, whose bodies retention has deleted 
 kept, because the event came without consent for instance, or that a later event with the same name
 and id has replaced stay where they are.
 
-Exit codes: 0, 1 when an event named by its KEY cannot be sent again, 2 when the journal cannot
-be read or written.";
+Exit codes: 0, 1 when an event named by its KEY cannot be sent again, or damaged rows were left
+out, 2 when the journal cannot be read or written.";
 
 /// What `dead drop` takes.
 #[derive(clap::Args)]
@@ -111,8 +112,9 @@ Dropped events count as withheld from then on, with the note \"dropped by hand\"
 list, and nobody is reminded of them again. `sluice dead replay KEY` still sends one, as long as its
 body is kept and Meta takes it. Without a terminal to ask at, --yes is needed.
 
-Exit codes: 0, 1 when an event named by its KEY is neither refused nor expired, or the answer was
-no, 2 when nobody could be asked, or the journal cannot be read or written.";
+Exit codes: 0, 1 when an event named by its KEY is neither refused nor expired, damaged rows were
+left out, or the answer was no, 2 when nobody could be asked, or the journal cannot be read or
+written.";
 
 /// What became of the events, for programs.
 #[derive(Debug, Default, Serialize)]
@@ -139,9 +141,10 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
     let ledger = chosen.journal.open()?;
     let now_ms = Clock::System.unix_ms();
-    let done = runtime::block_on(async {
-        let keys = chosen.keys(&*ledger).await?;
-        Ok(ledger.replay(keys, now_ms, chosen.dry_run).await?)
+    let (done, unreadable) = runtime::block_on(async {
+        let (keys, unreadable) = chosen.keys(&*ledger).await?;
+        let done = ledger.replay(keys, now_ms, chosen.dry_run).await?;
+        Ok((done, unreadable))
     })?;
     let report = ReplayReport {
         replayed: done.replayed,
@@ -154,13 +157,15 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Ending, Failure> {
         dry_run: chosen.dry_run,
     };
     chosen::tell(&report, chosen.json, tell_replay)?;
+    chosen::note_unreadable(unreadable);
     let stayed = report.too_old
         + report.gone
         + report.never_kept
         + report.damaged
         + report.superseded
         + report.not_dead;
-    Ok(Ending::flawed_if(!chosen.all && stayed > 0))
+    let is_flawed = unreadable > 0 || (!chosen.all && stayed > 0);
+    Ok(Ending::flawed_if(is_flawed))
 }
 
 fn tell_replay(report: &ReplayReport) -> Result<(), Failure> {
@@ -213,7 +218,7 @@ pub(super) fn drop_events(arguments: &DropArguments) -> Result<Ending, Failure> 
 
 async fn drop_chosen(arguments: &DropArguments, ledger: &dyn Ledger) -> Result<Ending, Failure> {
     let chosen = &arguments.chosen;
-    let keys = chosen.keys(ledger).await?;
+    let (keys, unreadable) = chosen.keys(ledger).await?;
     let states = [EventState::Refused, EventState::Expired];
     let manner = Manner {
         dry_run: chosen.dry_run,
@@ -235,9 +240,10 @@ async fn drop_chosen(arguments: &DropArguments, ledger: &dyn Ledger) -> Result<E
         dry_run: chosen.dry_run,
     };
     chosen::tell(&report, chosen.json, tell_drop)?;
+    chosen::note_unreadable(unreadable);
     // A script must not take a refusal for success.
     let is_told_no = matches!(consent, Consent::Denied);
-    let is_flawed = is_told_no || (!chosen.all && report.not_dead > 0);
+    let is_flawed = is_told_no || unreadable > 0 || (!chosen.all && report.not_dead > 0);
     Ok(Ending::flawed_if(is_flawed))
 }
 

@@ -100,15 +100,16 @@ impl Filters {
         !self.states.is_empty() && self.states.iter().all(|state| *state == State::Rejected)
     }
 
-    /// Calls `each` with every rejected event that fits, the newest first, until it says stop.
+    /// Calls `each` with every rejected event that fits, the newest first, until it says stop. Returns how many rows on
+    /// the way cannot be read.
     pub(super) async fn each_rejected(
         &self,
         ledger: &dyn Ledger,
         mut each: impl FnMut(RejectionRecord) -> Result<Next, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         // Meta never saw them, so they have none of its codes.
         if !self.has_rejected() || self.code.is_some() || self.subcode.is_some() {
-            return Ok(());
+            return Ok(0);
         }
         let filter = RejectionFilter {
             dataset: self.origin.dataset.clone(),
@@ -117,44 +118,49 @@ impl Filters {
             since_ms: since_ms(self.since),
         };
         let mut before = None;
+        let mut unreadable = 0;
         loop {
             let found = ledger.rejections(&filter, before, PAGE_MAX).await?;
+            unreadable += found.unreadable;
             for event in found.rows {
                 if each(event)? == Next::Stop {
-                    return Ok(());
+                    return Ok(unreadable);
                 }
             }
             before = found.next;
             if before.is_none() {
-                return Ok(());
+                return Ok(unreadable);
             }
         }
     }
 
-    /// Calls `each` with every event that fits, the newest first, until it says stop.
+    /// Calls `each` with every event that fits, the newest first, until it says stop. Returns how many rows on
+    /// the way cannot be read.
     pub(super) async fn each(
         &self,
         ledger: &dyn Ledger,
         mut each: impl FnMut(EventRecord) -> Result<Next, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         if self.is_rejected_only() {
-            return Ok(());
+            return Ok(0);
         }
         let filter = self.dead_filter();
         let mut page = Page {
             before: None,
             limit: PAGE_MAX,
         };
+        let mut unreadable = 0;
         loop {
             let found = ledger.search(&filter, page).await?;
+            unreadable += found.unreadable;
             for event in found.rows {
                 if each(event)? == Next::Stop {
-                    return Ok(());
+                    return Ok(unreadable);
                 }
             }
             page.before = found.next;
             if page.before.is_none() {
-                return Ok(());
+                return Ok(unreadable);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::choice::{Filters, Next};
 use super::reason::{Reason, is_dead};
 use super::rejected;
 use crate::clock::shown;
-use crate::commands::chosen::Listing;
+use crate::commands::chosen::{Listing, note_unreadable};
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
@@ -63,15 +63,16 @@ async fn list(arguments: &Arguments, ledger: &dyn Ledger) -> Result<Ending, Fail
         is_cut: false,
     };
     let each = |event: EventRecord| list.event(&event);
-    arguments.filters.each(ledger, each).await?;
+    let mut unreadable = arguments.filters.each(ledger, each).await?;
     if !list.is_cut {
         let each = |event: RejectionRecord| list.rejected(&event);
-        arguments.filters.each_rejected(ledger, each).await?;
+        unreadable += arguments.filters.each_rejected(ledger, each).await?;
     }
     if !arguments.listing.json {
         list.end(arguments, ledger).await?;
     }
     list.output.finish()?;
+    note_unreadable(unreadable);
     Ok(Ending::Clean)
 }
 

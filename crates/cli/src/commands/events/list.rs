@@ -3,12 +3,12 @@
 use sluice_journal::{EventKey, EventRecord, Ledger, PAGE_MAX, Page};
 
 use super::choice::Filters;
-use crate::commands::chosen::{Listing, event_key};
+use crate::commands::chosen::{Listing, event_key, note_unreadable};
 use crate::commands::dead::{self, Line};
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::journal::JournalOption;
-use crate::output::{Output, counted, note};
+use crate::output::{Output, counted};
 use crate::runtime;
 
 /// What `events list` takes.
@@ -134,12 +134,7 @@ impl List {
             }
         }
         self.output.finish()?;
-        if self.unreadable > 0 {
-            note(&format!(
-                "{} damaged on disk and left out: `sluice audit --deep` says more",
-                crate::commands::chosen::events(self.unreadable)
-            ));
-        }
+        note_unreadable(self.unreadable);
         Ok(())
     }
 }

@@ -58,8 +58,8 @@ event after all, as long as its body is kept and Meta takes it. Events that come
 
 Without a terminal to ask at, --yes is needed.
 
-Exit codes: 0, 1 when an event named by its KEY does not wait, or the answer was no, 2 when nobody
-could be asked, or the journal cannot be read or written.";
+Exit codes: 0, 1 when an event named by its KEY does not wait, damaged rows were left out, or the
+answer was no, 2 when nobody could be asked, or the journal cannot be read or written.";
 
 /// What became of the events, for programs.
 #[derive(Debug, Default, Serialize)]
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 }
 
 async fn drop_waiting(arguments: &Arguments, ledger: &dyn Ledger) -> Result<Ending, Failure> {
-    let keys = arguments.chosen.keys(ledger).await?;
+    let (keys, unreadable) = arguments.chosen.keys(ledger).await?;
     let states = [EventState::Waiting];
     let manner = Manner {
         dry_run: arguments.dry_run,
@@ -98,20 +98,23 @@ async fn drop_waiting(arguments: &Arguments, ledger: &dyn Ledger) -> Result<Endi
         dry_run: arguments.dry_run,
     };
     chosen::tell(&report, arguments.json, tell)?;
+    chosen::note_unreadable(unreadable);
     // A script must not take a refusal for success.
     let is_told_no = matches!(consent, Consent::Denied);
-    let is_flawed = is_told_no || (!arguments.chosen.all && report.not_waiting > 0);
+    let is_flawed =
+        is_told_no || unreadable > 0 || (!arguments.chosen.all && report.not_waiting > 0);
     Ok(Ending::flawed_if(is_flawed))
 }
 
 impl Chosen {
-    /// The keys of the events, no key twice.
-    async fn keys(&self, ledger: &dyn Ledger) -> Result<Vec<EventKey>, Failure> {
+    /// The keys of the events, no key twice, and how many rows cannot be read that may belong to them.
+    async fn keys(&self, ledger: &dyn Ledger) -> Result<(Vec<EventKey>, u64), Failure> {
         if self.all {
-            let events = self.filters.events(ledger, None).await?;
-            return Ok(events.iter().map(|event| event.key).collect());
+            let (events, unreadable) = self.filters.events(ledger, None).await?;
+            return Ok((events.iter().map(|event| event.key).collect(), unreadable));
         }
-        chosen::named(&self.keys, !self.filters.is_empty())
+        let keys = chosen::named(&self.keys, !self.filters.is_empty())?;
+        Ok((keys, 0))
     }
 }
 

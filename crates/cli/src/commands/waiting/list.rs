@@ -4,7 +4,7 @@ use sluice_journal::EventRecord;
 
 use super::Filters;
 use crate::clock::shown;
-use crate::commands::chosen::Listing;
+use crate::commands::chosen::{Listing, note_unreadable};
 use crate::commands::dead::{Line, and_sale};
 use crate::ending::Ending;
 use crate::failure::Failure;
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let limit = (arguments.listing.limit > 0).then_some(arguments.listing.limit);
     // One more than is shown, to know whether there are more.
     let max = limit.map(|limit| limit.saturating_add(1));
-    let mut events = runtime::block_on(arguments.filters.events(&*ledger, max))?;
+    let (mut events, unreadable) = runtime::block_on(arguments.filters.events(&*ledger, max))?;
     let is_cut = limit.is_some_and(|limit| events.len() > limit);
     events.truncate(limit.unwrap_or(usize::MAX));
     if arguments.listing.json {
@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     } else {
         for_people(&events, is_cut)?;
     }
+    note_unreadable(unreadable);
     Ok(Ending::Clean)
 }
 

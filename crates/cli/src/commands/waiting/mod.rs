@@ -69,12 +69,13 @@ impl Filters {
         origin.is_empty() && since.is_none()
     }
 
-    /// The events that fit and wait now, in order of arrival: at most `max`, if there is a limit.
+    /// The events that fit and wait now, in order of arrival: at most `max`, if there is a limit. And how many rows
+    /// on the way cannot be read.
     async fn events(
         &self,
         ledger: &dyn Ledger,
         max: Option<usize>,
-    ) -> Result<Vec<EventRecord>, Failure> {
+    ) -> Result<(Vec<EventRecord>, u64), Failure> {
         let filter = EventFilter {
             dataset: self.origin.dataset.clone(),
             source: self.origin.source.clone(),
@@ -83,14 +84,15 @@ impl Filters {
             ..EventFilter::default()
         };
         let mut events: Vec<EventRecord> = Vec::new();
-        let mut after = None;
+        let (mut after, mut unreadable) = (None, 0);
         loop {
             let left = max.map_or(PAGE_MAX, |max| max - events.len());
             let found = ledger.waiting(&filter, after, left).await?;
+            unreadable += found.unreadable;
             events.extend(found.rows);
             after = found.next;
             if after.is_none() || Some(events.len()) == max {
-                return Ok(events);
+                return Ok((events, unreadable));
             }
         }
     }
