@@ -86,7 +86,7 @@ pub(super) fn amend(
     }) else {
         return Ok(Amended::TooLate);
     };
-    let after = after(&before, change);
+    let after = after(&before, change.amendment.event.expires_at(), change.bytes());
     // From here on an error takes back what is staged, and the event waits as before.
     staged.exchanged.push(Exchange {
         lane,
@@ -110,19 +110,15 @@ fn standing(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<(Identi
     .optional()
 }
 
-/// How the event waits afterwards: as long as before, unless it expires earlier now.
-fn after(before: &Joining, change: &Change) -> Joining {
-    let (accepted_ms, expires_s) = (
-        before.slot.accepted_ms(),
-        change.amendment.event.expires_at(),
-    );
-    let key = change.amendment.key;
+/// How an event waits once it was amended: as long as before, unless it expires earlier now.
+pub(super) fn after(before: &Joining, expires_s: i64, bytes: usize) -> Joining {
+    let (key, accepted_ms) = (before.slot.key(), before.slot.accepted_ms());
     let due_ms = before.due_ms.and_then(|at_ms| {
         let start = Start::Due { at_ms };
         append::due_ms(&start, accepted_ms, expires_s)
     });
     Joining {
-        slot: Slot::new(key, accepted_ms, expires_s, change.bytes()),
+        slot: Slot::new(key, accepted_ms, expires_s, bytes),
         due_ms,
     }
 }
@@ -132,6 +128,7 @@ fn write(conn: &Connection, state: &mut State, change: &Change) -> rusqlite::Res
         key, at_ms, event, ..
     } = &change.amendment;
     let facts = event.facts();
+    let action_source = state.terms.intern(conn, event.action_source().name())?;
     let currency = facts.amount.map(|amount| amount.currency.code());
     let currency = currency.map(|code| state.terms.intern(conn, code));
     let (crc, json, key_id, sealed) = match &change.sealed {
@@ -144,15 +141,16 @@ fn write(conn: &Connection, state: &mut State, change: &Change) -> rusqlite::Res
         Some((id, sealed)) => (checksum(*key, sealed), "", Some(id.0), Some(sealed)),
     };
     conn.prepare_cached(
-        "INSERT INTO amendment (event, at_ms, expires_s, bytes, event_s, identifiers, order_id, minor, currency, worst,
-                                crc, json, key, sealed, live)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 1)",
+        "INSERT INTO amendment (event, at_ms, expires_s, bytes, action_source, event_s, identifiers, order_id, minor,
+                                currency, worst, crc, json, key, sealed, live)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 1)",
     )?
     .execute(params![
         key.0,
         stored_ms(*at_ms),
         event.expires_at(),
         change.bytes(),
+        action_source,
         event.event_time(),
         facts.identifiers.bits().cast_signed(),
         facts.order_id,

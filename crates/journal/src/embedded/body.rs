@@ -7,14 +7,14 @@ use super::cipher::{BodyKeys, Opened};
 use super::erase;
 use crate::types::{BodyKeyId, EventKey};
 
-/// The body of an event, for [`read`]; and when it expires, if it was amended. An amended event's first body is blank,
+/// The body of an event, for [`read`]; and when it expires and from which source it is, if it was amended. An amended event's first body is blank,
 /// so the second part is read for those alone.
 pub(super) const BODY: &str = concat!(
-    "SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), NULL
+    "SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), NULL, NULL
      FROM body WHERE id = ?1 AND NOT ",
     erase::blank!(),
     " UNION ALL
-     SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), expires_s
+     SELECT crc, json, key, sealed, (SELECT identity FROM event WHERE event.id = ?1), expires_s, action_source
      FROM amendment WHERE event = ?1 AND live = 1"
 );
 
@@ -107,12 +107,14 @@ pub(super) fn missing_key(
         "SELECT key, from_event, lead(from_event, 1, 9223372036854775807) OVER (ORDER BY from_event)
          FROM encryption",
     )?;
-    let mut waits = conn.prepare(
+    // The first body of an amended event is blank, and keeps its key for nothing.
+    let mut waits = conn.prepare(concat!(
         "SELECT EXISTS (
              SELECT 1 FROM event e JOIN body b ON b.id = e.id
-             WHERE e.id >= ?1 AND e.id < ?2 AND b.key = ?3
-               AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.event = e.id))",
-    )?;
+             WHERE e.id >= ?1 AND e.id < ?2 AND b.key = ?3 AND NOT ",
+        erase::blank!(),
+        " AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.event = e.id))",
+    ))?;
     let amended = amend::body_keys(conn)?;
     if let Some(id) = amended.into_iter().find(|id| keys.of(*id).is_none()) {
         return Ok(Some(id));

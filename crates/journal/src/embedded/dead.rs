@@ -12,7 +12,7 @@ use super::body::is_whole;
 use super::erase::blank;
 use super::ledger::Books;
 use super::low_water;
-use super::records::{cause, state};
+use super::records::{cause, fact, state};
 use super::row::{stored_ms, unless_damaged};
 use super::settle::resolve;
 use super::tally::{Changes, Counted, Group};
@@ -153,11 +153,12 @@ pub(super) fn in_transaction(
 }
 
 fn dead(conn: &Connection, key: EventKey) -> rusqlite::Result<Option<Dead>> {
-    conn.prepare_cached(
-        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, e.expires_s, e.identity,
-                e.test_code, e.bytes
+    conn.prepare_cached(concat!(
+        "SELECT e.dataset, e.source, e.name, o.state, o.code, o.subcode, o.text, ",
+        fact!("expires_s"),
+        ", e.identity, e.test_code, e.bytes
          FROM outcome o JOIN event e ON e.id = o.event WHERE o.event = ?1 AND o.state > 1",
-    )?
+    ))?
     .query_row([key.0], |row| {
         Ok(Dead {
             identity: row.get(8)?,

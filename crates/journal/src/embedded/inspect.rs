@@ -21,11 +21,16 @@ impl Books {
         found(said, &mut problems, |detail| {
             format!("the file's structure cannot be read further: {detail}")
         })?;
-        let mut last = 0;
-        let said = bodies(&self.conn, &mut last, &mut problems);
-        found(said, &mut problems, |detail| {
-            format!("bodies after event {last} cannot be read: {detail}")
-        })?;
+        for (what, page) in [
+            ("bodies after event", BODIES),
+            ("amendments after number", AMENDED),
+        ] {
+            let mut last = 0;
+            let said = bodies(&self.conn, page, &mut last, &mut problems);
+            found(said, &mut problems, |detail| {
+                format!("{what} {last} cannot be read: {detail}")
+            })?;
+        }
         Ok(problems)
     }
 }
@@ -58,18 +63,23 @@ fn structure(conn: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<
     Ok(())
 }
 
-/// Every body against its checksum. A page at a time: a long read keeps a running gateway's log from being
-/// started over.
-fn bodies(conn: &Connection, last: &mut i64, problems: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut page = conn.prepare_cached(
-        "SELECT id, id, crc, coalesce(sealed, json) FROM body WHERE id > ?1 ORDER BY id LIMIT 1000",
-    )?;
+/// Bodies as their events came. A page at a time: a long read keeps a running gateway's log from being started over.
+const BODIES: &str =
+    "SELECT id, id, crc, coalesce(sealed, json) FROM body WHERE id > ?1 ORDER BY id LIMIT 1000";
+
+/// Those that events were amended with, likewise.
+const AMENDED: &str = "SELECT id, event, crc, coalesce(sealed, json) FROM amendment
+    WHERE id > ?1 ORDER BY id LIMIT 1000";
+
+/// Every body of a table against its checksum. `last` is the last row that could be read.
+fn bodies(
+    conn: &Connection,
+    page: &str,
+    last: &mut i64,
+    problems: &mut Vec<String>,
+) -> rusqlite::Result<()> {
+    let mut page = conn.prepare_cached(page)?;
     while bodies_of_page(&mut page, last, problems)? {}
-    let mut page = conn.prepare_cached(
-        "SELECT id, event, crc, coalesce(sealed, json) FROM amendment WHERE id > ?1 ORDER BY id LIMIT 1000",
-    )?;
-    let mut last = 0;
-    while bodies_of_page(&mut page, &mut last, problems)? {}
     Ok(())
 }
 

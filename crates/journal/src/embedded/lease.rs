@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::queue::Slot;
 use super::readers::Readers;
 use super::row::unless_damaged;
-use super::terms::Texts;
+use super::terms::{Term, Texts};
 use crate::error::JournalError;
 use crate::journal::{Lease, LeaseLimits};
 use crate::types::{BodyKeyId, EventKey, Leased};
@@ -112,6 +112,11 @@ enum Found {
     Locked(BodyKeyId),
 }
 
+/// Whether Meta counts an event from this source once if it comes twice.
+fn is_deduplicated(action_source: &str) -> bool {
+    ActionSource::from_name(action_source).is_some_and(ActionSource::is_deduplicated)
+}
+
 /// The prepared statements of a lease. Point reads: keys of one lane may lie far apart.
 struct Rows<'c> {
     event: CachedStatement<'c>,
@@ -155,8 +160,7 @@ impl<'c> Rows<'c> {
                 event_id: row.get(1)?,
                 accepted_ms: row.get(2)?,
                 expires_s: row.get(3)?,
-                is_deduplicated: ActionSource::from_name(&texts.get(row.get(5)?))
-                    .is_some_and(ActionSource::is_deduplicated),
+                is_deduplicated: is_deduplicated(&texts.get(row.get(5)?)),
                 intended_ms: None,
                 json: String::new(),
             }))
@@ -166,22 +170,27 @@ impl<'c> Rows<'c> {
             Some(None) => return Ok(Found::Settled),
             Some(Some(event)) => event,
         };
+        let keys = self.keys;
+        let body = self.body.query_row([key.0], |row| {
+            let amended: (Option<i64>, Option<Term>) = (row.get(5)?, row.get(6)?);
+            Ok((body::read(row, key, keys)?, amended))
+        });
+        let (expires_s, action_source) = match unless_damaged(body)? {
+            None | Some((Body::Damaged, _)) => return Ok(Found::Damaged),
+            Some((Body::Locked(id), _)) => return Ok(Found::Locked(id)),
+            Some((Body::Json(json), amended)) => {
+                event.json = json;
+                amended
+            }
+        };
+        event.expires_s = expires_s.unwrap_or(event.expires_s);
+        if let Some(action_source) = action_source {
+            event.is_deduplicated = is_deduplicated(&texts.get(action_source));
+        }
         if !event.is_deduplicated {
             let intended_ms = self.intent.query_row([key.0], |row| row.get(0));
             event.intended_ms = unless_damaged(intended_ms)?;
         }
-        let keys = self.keys;
-        let body = self.body.query_row([key.0], |row| {
-            Ok((body::read(row, key, keys)?, row.get::<_, Option<i64>>(5)?))
-        });
-        Ok(match unless_damaged(body)? {
-            None | Some((Body::Damaged, _)) => Found::Damaged,
-            Some((Body::Locked(id), _)) => Found::Locked(id),
-            Some((Body::Json(json), amended_expires_s)) => {
-                event.json = json;
-                event.expires_s = amended_expires_s.unwrap_or(event.expires_s);
-                Found::Whole(event)
-            }
-        })
+        Ok(Found::Whole(event))
     }
 }

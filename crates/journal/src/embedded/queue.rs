@@ -276,8 +276,10 @@ impl Queue {
     }
 
     fn first_to_expire(&mut self) -> Option<Slot> {
-        while let Some(Reverse((_, key))) = self.by_expiry.peek() {
-            if let Some(slot) = self.ready_slot(*key) {
+        while let Some(Reverse((expires_s, key))) = self.by_expiry.peek() {
+            // An event that was amended may expire at another time than its older entry says.
+            let slot = self.ready_slot(*key);
+            if let Some(slot) = slot.filter(|slot| slot.expires_s() == *expires_s) {
                 return Some(slot);
             }
             self.by_expiry.pop();
@@ -455,6 +457,20 @@ mod tests {
             ..limits(9, 0)
         };
         assert_eq!(queue.lease(due), [larger.slot]);
+    }
+
+    #[test]
+    fn one_that_expires_later_now_keeps_no_other_from_going_first() {
+        let mut queue = Queue::default();
+        queue.push(slot(1, 100));
+        queue.push(slot(2, 200));
+        let amended = Joining {
+            slot: slot(1, 1_000_000),
+            ..queue.take_out(EventKey(1)).unwrap()
+        };
+        queue.bring_back(amended);
+        assert_eq!(queue.waiting().first_expiry_s, Some(200));
+        assert_eq!(keys(&queue.lease(limits(9, 300))), [2, 1]);
     }
 
     #[test]

@@ -25,7 +25,8 @@
 //! | `straggler` | an event that waits before the mark where the start begins | when the mark is written anew |
 //!
 //! Events and bodies are two tables so that start-up reads only small rows. No table that is written per
-//! event has an index beside its key, except that of the few events that died.
+//! event has an index beside its key, except those of few events: that died, or have a window of their own. Events that are
+//! amended are few as well, and their rows have two.
 //!
 //! | `user_version` | Sluice |
 //! |---|---|
@@ -138,6 +139,7 @@ pub(super) const MIGRATIONS: [&str; 2] = [
         at_ms INTEGER NOT NULL,
         expires_s INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        action_source INTEGER NOT NULL,
         event_s INTEGER NOT NULL,
         identifiers INTEGER NOT NULL,
         order_id TEXT,

@@ -11,7 +11,6 @@ use super::lane::Lane;
 use super::low_water::LowWater;
 use super::mark;
 use super::names::Names;
-use super::queue::Slot;
 use super::rejection_rows::RejectionRows;
 use super::shared::Shared;
 use super::state::{LaneTerms, State};
@@ -170,8 +169,7 @@ impl Scan {
         let key = EventKey(row.get(0)?);
         let mut waiting = WaitingRow::read(row, key, 3, self.replayed.contains(&key.0))?;
         if let Some((expires_s, bytes)) = self.amended.get(&key.0) {
-            let slot = &mut waiting.joining.slot;
-            *slot = Slot::new(key, slot.accepted_ms(), *expires_s, *bytes);
+            waiting.joining = amend::after(&waiting.joining, *expires_s, *bytes);
         }
         self.queue(&waiting, state);
         Ok(())

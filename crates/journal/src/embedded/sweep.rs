@@ -180,7 +180,8 @@ struct Row {
     is_blank: bool,
 }
 
-/// The bodies that are there. The outer loop is that over `body`, whatever SQLite thinks of it.
+/// The bodies that are there. The outer loop is that over `body`, whatever SQLite thinks of it. That of an amended event
+/// is blank: its expiry is that of [`AMENDED`], and does not matter here.
 const BODIES: &str = concat!(
     "SELECT e.id, e.accepted_ms, e.expires_s, e.bytes, o.state, o.at_ms, ",
     erase::blank!(),
@@ -189,7 +190,7 @@ const BODIES: &str = concat!(
 );
 
 /// Those that events were amended with and that are not blank. By an index, because all rows stay.
-const AMENDED: &str = "SELECT e.id, e.accepted_ms, e.expires_s, a.bytes, o.state, o.at_ms, 0
+const AMENDED: &str = "SELECT e.id, e.accepted_ms, a.expires_s, a.bytes, o.state, o.at_ms, 0
       FROM amendment a INDEXED BY amendment_live CROSS JOIN event e ON e.id = a.event
            LEFT JOIN outcome o ON o.event = a.event
       WHERE a.live = 1 AND a.event >= ?1 ORDER BY a.event LIMIT ?2";

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row};
 use sluice_event::DatasetId;
 
+use super::append;
 use super::lane::Lane;
 use super::queue::{Joining, Slot};
 use super::state::{LaneTerms, State};
-use crate::types::{EventKey, LaneId, TestCode};
+use crate::types::{EventKey, LaneId, Start, TestCode};
 
 /// What a queue needs to know of an event.
 pub(super) struct WaitingRow {
@@ -26,17 +27,18 @@ impl WaitingRow {
         column: usize,
         is_replay: bool,
     ) -> rusqlite::Result<Self> {
-        let slot = Slot::new(
-            key,
-            row.get(column).unwrap_or_default(),
-            row.get(column + 1).unwrap_or_default(),
-            row.get(column + 2).unwrap_or_default(),
-        );
-        let due_ms: Option<u64> = row.get(column + 5).unwrap_or_default();
+        let accepted_ms = row.get(column).unwrap_or_default();
+        let expires_s = row.get(column + 1).unwrap_or_default();
+        let bytes = row.get(column + 2).unwrap_or_default();
+        // The row says how long the event was held as it came; it may have been amended and expire earlier.
+        let at_ms: Option<u64> = row.get(column + 5).unwrap_or_default();
+        let due_ms = at_ms
+            .filter(|_| !is_replay)
+            .and_then(|at_ms| append::due_ms(&Start::Due { at_ms }, accepted_ms, expires_s));
         Ok(Self {
             joining: Joining {
-                slot,
-                due_ms: due_ms.filter(|_| !is_replay),
+                slot: Slot::new(key, accepted_ms, expires_s, bytes),
+                due_ms,
             },
             lane: LaneTerms {
                 dataset: row.get(column + 3)?,

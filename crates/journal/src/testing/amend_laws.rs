@@ -1,5 +1,7 @@
 //! Laws of amending a waiting event.
 
+use sluice_event::ActionSource;
+
 use super::{HOUR_MS, Sample, T0_MS, drain, key, lane, limits, record, refused, report, sample};
 use crate::types::{
     Amended, Amendment, Appended, DeliveryReport, Entry, EventKey, Outcome, Revision, Start,
@@ -82,6 +84,33 @@ pub(super) async fn an_amended_event_counts_with_its_new_size(journal: &dyn Jour
     drop(lease);
     assert_ne!(bytes, before);
     assert_eq!(journal.waiting(&lane(0)).ready_bytes, bytes);
+}
+
+pub(super) async fn the_source_of_the_last_body_says_what_counts_twice(journal: &dyn Journal) {
+    let sale = append(journal, Start::Waiting).await;
+    for (revision, source) in [
+        ActionSource::BusinessMessaging,
+        ActionSource::Website,
+        ActionSource::BusinessMessaging,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sample = Sample {
+            source,
+            ..sample("sale")
+        };
+        let amendment = amendment(sale, u32::try_from(revision).unwrap(), &sample, 99.5);
+        assert_eq!(journal.amend(amendment).await.unwrap(), Amended::Done);
+        let lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+        let is_deduplicated = lease.events[0].is_deduplicated;
+        assert_eq!(is_deduplicated, source == ActionSource::Website);
+    }
+    let mut lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+    journal.intend(&mut lease, &[sale], T0_MS).await.unwrap();
+    drop(lease);
+    let lease = journal.lease(&lane(0), limits(1)).await.unwrap();
+    assert_eq!(lease.events[0].intended_ms, Some(T0_MS));
 }
 
 pub(super) async fn of_two_who_amend_one_is_told_to_look_again(journal: &dyn Journal) {

@@ -1,18 +1,23 @@
 //! Amended events over restarts and crashes, in what people read, encrypted, damaged and deleted.
 
 use rusqlite::Connection;
+use sluice_event::ActionSource;
 use tempfile::TempDir;
 
 use super::cipher::{body_keys, try_open};
+use super::damage::damage_first_rows;
 use super::erase::{count, tidy};
 use super::{audit, bytes_on_disk, crash, open};
 use crate::testing::{
-    HOUR_MS, Sample, T0_MS, drain, entries, key, lane, limits, refused, replays, sample,
+    HOUR_MS, Sample, T0_MS, drain, entries, key, keys, lane, limits, refused, replays, report,
+    sample,
 };
 use crate::{
-    Amended, Amendment, Books, Embedded, EventFilter, EventKey, EventState, Journal as _,
-    OpenError, Options, Outcome, Page, Retention, Revision, Selection,
+    Amended, Amendment, Books, Embedded, Entry, EventFilter, EventKey, EventState, Journal as _,
+    LeaseLimits, OpenError, Options, Outcome, Page, Retention, Revision, Selection, Start,
 };
+
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 fn valued(id: u32, value: f64) -> Sample {
     Sample {
@@ -205,4 +210,126 @@ async fn an_amended_body_that_rotted_is_found_and_withheld() {
     assert_eq!((lease.events.len(), &lease.damaged[..]), (9, &[fourth][..]));
     let detail = Books::open(folder.path()).unwrap().event(fourth).unwrap();
     assert_eq!(detail.unwrap().record.state, EventState::Withheld);
+}
+
+/// Ten events that expire in a week and are held for two days. The fourth is amended so that it expires in a day.
+async fn expiring_earlier(journal: &Embedded) -> EventKey {
+    let start = Start::Due {
+        at_ms: T0_MS + 2 * DAY_MS,
+    };
+    let held = |entry| Entry {
+        start: start.clone(),
+        ..entry
+    };
+    let held = entries(0..10).into_iter().map(held).collect();
+    let appended = journal.append(held).await.unwrap();
+    let fourth = key(appended[3]);
+    let older = Sample {
+        age_ms: 6 * DAY_MS,
+        ..sample(3)
+    };
+    let entry = older.entry();
+    let amendment = Amendment {
+        key: fourth,
+        revision: Revision(0),
+        dataset: entry.dataset,
+        at_ms: T0_MS + 1,
+        event: entry.event,
+    };
+    assert_eq!(journal.amend(amendment).await.unwrap(), Amended::Done);
+    fourth
+}
+
+#[tokio::test]
+async fn a_hold_ends_before_the_new_expiry_also_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    expiring_earlier(&journal).await;
+    let before = journal.waiting(&lane(0));
+    let urgent_ms = T0_MS + 18 * HOUR_MS;
+    assert_eq!((before.on_hold, before.next_due_ms), (10, Some(urgent_ms)));
+    let killed = crash::copy(&journal, folder.path()).await;
+    assert_eq!(open(killed.path()).waiting(&lane(0)), before);
+}
+
+#[tokio::test]
+async fn an_amended_event_is_too_old_by_its_new_expiry() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let fourth = expiring_earlier(&journal).await;
+    let due = LeaseLimits {
+        now_ms: T0_MS + 2 * DAY_MS,
+        ..limits(10)
+    };
+    let mut lease = journal.lease(&lane(0), due).await.unwrap();
+    let refused = report(keys(&lease), &refused());
+    journal.settle(&mut lease, refused).await.unwrap();
+    let now_ms = T0_MS + 2 * DAY_MS;
+    let mut books = Books::open(folder.path()).unwrap();
+    let which = Selection::Filter(EventFilter::default());
+    let would = books.would_replay(&which, now_ms).unwrap();
+    assert_eq!((would.replayed, would.too_old), (9, 1));
+    // Only its body is not needed any more.
+    let swept = journal.sweep(Retention::Needed { now_ms }).await;
+    assert_eq!(swept.unwrap(), 1);
+    let detail = books.event(fourth).unwrap().unwrap();
+    assert!(!detail.record.has_body);
+}
+
+#[tokio::test]
+async fn lists_name_the_source_of_the_last_body() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    let appended = journal.append(entries(0..2)).await.unwrap();
+    let message = Sample {
+        source: ActionSource::BusinessMessaging,
+        ..sample(1)
+    };
+    let entry = message.entry();
+    let amendment = Amendment {
+        key: key(appended[1]),
+        revision: Revision(0),
+        dataset: entry.dataset,
+        at_ms: T0_MS,
+        event: entry.event,
+    };
+    assert_eq!(journal.amend(amendment).await.unwrap(), Amended::Done);
+    let books = Books::open(folder.path()).unwrap();
+    let sources = appended.into_iter().map(|appended| {
+        let detail = books.event(key(appended)).unwrap().unwrap();
+        detail.record.action_source
+    });
+    let sources: Vec<_> = sources.collect();
+    assert_eq!(sources, ["website", "business_messaging"]);
+}
+
+#[tokio::test]
+async fn the_body_that_an_amendment_replaced_asks_for_no_key() {
+    let folder = TempDir::new().unwrap();
+    let journal = try_open(folder.path(), body_keys(Some(1), None), 1).unwrap();
+    let appended = journal.append(entries(0..1)).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = try_open(folder.path(), body_keys(Some(2), Some(1)), 2).unwrap();
+    let amended = amend(&journal, key(appended[0]), 0, 4_711.25).await;
+    assert_eq!(amended, Amended::Done);
+    journal.close().await.unwrap();
+    let journal = try_open(folder.path(), body_keys(Some(2), None), 3).unwrap();
+    let leased = drain(&journal, &lane(0), &Outcome::Delivered).await;
+    assert!(leased[0].json.contains("4711.25"));
+}
+
+#[tokio::test]
+async fn damage_to_amended_bodies_is_not_said_of_the_first_ones() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    amended(&journal).await;
+    let damaged = damage_first_rows(&journal, folder.path(), "amendment").await;
+    let problems = Books::open(folder.path()).unwrap().check().unwrap();
+    damaged.repair();
+    let said = |part: &str| problems.iter().any(|problem| problem.contains(part));
+    assert!(
+        said("amendments after number 0 cannot be read"),
+        "{problems:?}"
+    );
+    assert!(!said("bodies after"), "{problems:?}");
 }
