@@ -81,6 +81,9 @@ pub(super) struct Known {
     /// How often it was amended.
     revision: u32,
     accepted_ms: u64,
+    /// As it was amended last.
+    source: ActionSource,
+    /// Likewise.
     pub(super) expires_s: i64,
     window_ms: u64,
     pub(super) state: EventState,
@@ -122,6 +125,12 @@ impl Known {
     /// Whether both have the same dataset, test code, name and id.
     pub(super) fn is_twin(&self, event: (u8, u8)) -> bool {
         (self.number, self.lane) == event
+    }
+
+    /// Until when it is on hold that was to be held so long: it is free before it is urgent.
+    pub(super) fn hold(&self, due_ms: u64) -> Option<u64> {
+        let urgent_ms = u64::try_from(self.expires_s - URGENT_S).unwrap() * 1_000;
+        Some(due_ms.min(urgent_ms)).filter(|ms| *ms > self.accepted_ms)
     }
 
     /// Whether an event that comes now is a copy of this one, if it is remembered.
@@ -245,24 +254,24 @@ impl Model {
             .map(|days| i64::from(days.min(60)) * 24 * 3_600);
         let window_s = own_s.unwrap_or(usual_s);
         let state = self.begins.state.unwrap_or(EventState::Waiting);
-        let urgent_ms = u64::try_from(event.expires_at() - URGENT_S).unwrap() * 1_000;
         let due_ms = match self.begins.start(now_ms) {
-            Start::Due { at_ms } => Some(at_ms.min(urgent_ms)).filter(|ms| *ms > now_ms),
+            Start::Due { at_ms } => Some(at_ms),
             _ => None,
         };
-        let known = Known {
+        let mut known = Known {
             number,
             lane,
             begins: self.begins,
             revision: 0,
             accepted_ms: now_ms,
+            source: event.action_source(),
             expires_s: event.expires_at(),
             window_ms: u64::try_from(window_s).unwrap() * 1_000,
             state,
             at_ms: now_ms,
             is_leased: false,
-            due_ms,
-            held_ms: due_ms,
+            due_ms: None,
+            held_ms: None,
             has_body: self.begins.state.is_none(),
             is_replay: false,
             memory: Memory {
@@ -271,6 +280,8 @@ impl Model {
                 is_forgettable: false,
             },
         };
+        known.due_ms = due_ms.and_then(|due_ms| known.hold(due_ms));
+        known.held_ms = known.due_ms;
         self.events.insert(key, known);
     }
 
@@ -304,6 +315,7 @@ impl Model {
             let known = self.events.get_mut(&event.key).unwrap();
             assert_eq!(event.event_id, sample(known.number).id);
             assert_eq!(event.expires_s, known.expires_s);
+            assert_eq!(event.is_deduplicated, known.source.is_deduplicated());
             let value = format!("\"value\":{}", value(known.revision));
             assert!(event.json.contains(&value), "{value}");
             known.is_leased = true;
@@ -312,16 +324,22 @@ impl Model {
     }
 
     /// Amends an event, of those there are the nth.
-    pub(super) async fn amend(&mut self, nth: usize) {
+    pub(super) async fn amend(&mut self, nth: usize, age_hours: u64, is_message: bool) {
         let Some(key) = self.events.keys().rev().nth(nth).copied() else {
             return;
         };
         let known = &self.events[&key];
-        let sample = Sample {
+        let mut sample = Sample {
             value: value(known.revision + 1),
+            age_ms: age_hours * HOUR_MS,
             ..of(known.number, known.lane, known.accepted_ms)
         };
+        // Not every event can happen in a chat.
+        if is_message && sample.name == "Purchase" {
+            sample.source = ActionSource::BusinessMessaging;
+        }
         let entry = sample.entry();
+        let expires_s = entry.event.expires_at();
         let amendment = Amendment {
             key,
             revision: Revision(known.revision),
@@ -334,7 +352,11 @@ impl Model {
         let known = self.events.get_mut(&key).unwrap();
         let waits = known.state == EventState::Waiting && !known.is_leased && !known.is_replay;
         assert_eq!(amended == Amended::Done, waits);
-        known.revision += u32::from(waits);
+        if waits {
+            known.revision += 1;
+            (known.expires_s, known.source) = (expires_s, sample.source);
+            known.held_ms = known.held_ms.and_then(|due_ms| known.hold(due_ms));
+        }
     }
 
     /// Of a lease that takes this many events now.

@@ -86,7 +86,11 @@ impl Model {
                 half_hours,
                 is_sure,
             } => self.clock.turn(half_hours, is_sure),
-            Step::Amend(nth) => self.amend(nth).await,
+            Step::Amend {
+                nth,
+                age_hours,
+                is_message,
+            } => self.amend(nth, age_hours, is_message).await,
             Step::Begin(begins) => self.begins = begins,
             Step::Replay(state) => self.replay(state).await,
             Step::DropEvents => self.drop_events().await,
@@ -119,7 +123,8 @@ impl Model {
         self.looked_ms.clear();
         for known in self.events.values_mut() {
             known.is_leased = false;
-            known.held_ms = known.due_ms.filter(|_| !known.is_replay);
+            let due_ms = known.due_ms.filter(|_| !known.is_replay);
+            known.held_ms = due_ms.and_then(|due_ms| known.hold(due_ms));
         }
         self.journal = Some(open(self.folder.path()));
         self.told();

@@ -44,8 +44,12 @@ pub(super) enum Step {
         half_hours: i64,
         is_sure: bool,
     },
-    /// Amends one of the newest events.
-    Amend(usize),
+    /// Amends one of the newest events: with another value and another time, and maybe as one of a chat.
+    Amend {
+        nth: usize,
+        age_hours: u64,
+        is_message: bool,
+    },
     /// Events begin so from now on.
     Begin(Begins),
     Replay(EventState),
@@ -134,6 +138,14 @@ fn begins() -> impl Strategy<Value = Step> {
     })
 }
 
+fn amend() -> impl Strategy<Value = Step> {
+    (0..20_usize, 0..150_u64, any::<bool>()).prop_map(|(nth, age_hours, is_message)| Step::Amend {
+        nth,
+        age_hours,
+        is_message,
+    })
+}
+
 fn close_amid_calls() -> impl Strategy<Value = Step> {
     let pause = || prop_oneof![0..4_u16, 0..500_u16];
     let pauses = [pause(), pause(), pause(), pause(), pause()];
@@ -167,7 +179,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..4_usize).prop_map(Step::DropLease),
         3 => clocks(),
         3 => begins(),
-        3 => (0..20_usize).prop_map(Step::Amend),
+        3 => amend(),
         2 => state().prop_map(Step::Replay),
         1 => Just(Step::DropEvents),
         2 => (1..20_usize).prop_map(Step::DropWaiting),
