@@ -139,7 +139,9 @@ fn begins() -> impl Strategy<Value = Step> {
 }
 
 fn amend() -> impl Strategy<Value = Step> {
-    (0..20_usize, 0..150_u64, any::<bool>()).prop_map(|(nth, age_hours, is_message)| Step::Amend {
+    // Mostly so old that what is held has to be free soon.
+    let age_hours = prop_oneof![1 => 0..120_u64, 3 => 120..165_u64];
+    (0..20_usize, age_hours, any::<bool>()).prop_map(|(nth, age_hours, is_message)| Step::Amend {
         nth,
         age_hours,
         is_message,
