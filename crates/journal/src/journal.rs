@@ -1,11 +1,10 @@
 //! What the running gateway needs of a journal, whatever the engine behind it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::answer::Answer;
 use crate::books::Tally;
 use crate::error::JournalError;
 use crate::tokens::Tokens;
@@ -13,9 +12,6 @@ use crate::types::{
     Amendable, Amended, Amendment, Appended, BatchLimits, BodyKeyId, DeliveryReport, Entry,
     EventKey, LaneId, Leased, Received, SentEvents, Waiting,
 };
-
-/// A future that an engine answers with.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// Durable memory of every event and what became of it.
 pub trait Journal: Send + Sync {

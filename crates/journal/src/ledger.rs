@@ -1,10 +1,10 @@
 //! What people need of a journal, whatever the engine behind it: lists, counts, the audit, and what can be done
 //! about dead and waiting events; beside running gateways or without one.
 
+use crate::answer::Answer;
 use crate::books::Audit;
 use crate::error::JournalError;
 use crate::filter::{EventFilter, Found, Page, RejectionFilter, RequestFilter, TallyQuery};
-use crate::journal::Answer;
 use crate::records::{
     Coverage, Dropped, DroppedWaiting, EventDetail, EventRecord, PeriodTally, RejectionKey,
     RejectionRecord, Replayed, SentRequest,

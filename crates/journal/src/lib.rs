@@ -17,6 +17,7 @@
 //!   and the counts say the same as the rows.
 //! - Time comes in with the calls; nothing here reads a clock.
 
+mod answer;
 mod books;
 mod budget;
 mod dedup;
@@ -31,6 +32,7 @@ pub mod testing;
 mod tokens;
 mod types;
 
+pub use answer::Answer;
 pub use books::{Audit, AuditGroup, AuditSource, CodeCount, Tally, books_balance};
 pub use embedded::{
     ArrivalKind, BodyKey, BodyKeys, Books, CommitStats, CommittedCount, Embedded, EmbeddedLedger,
@@ -40,7 +42,7 @@ pub use error::JournalError;
 pub use filter::{
     EventFilter, Found, PAGE_MAX, Page, Period, RejectionFilter, RequestFilter, TallyQuery,
 };
-pub use journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
+pub use journal::{Health, Journal, Lease, LeaseLimits, Retention};
 pub use ledger::{Ledger, successor};
 pub use records::{
     Coverage, Dropped, DroppedWaiting, EventDetail, EventRecord, KeptFacts, PastOutcome,

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluice_event::DatasetId;
 
+use crate::answer::Answer;
 use crate::budget::Budget;
-use crate::journal::Answer;
 
 /// What is left of the budget of the hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,6 +42,7 @@ mod scalar;
 mod schema;
 mod secret;
 mod secret_command;
+mod secret_error;
 mod secret_file;
 mod table;
 mod written;
@@ -65,4 +66,5 @@ pub use resolved::{
     Server, Source, SourceKind, TestEventCode,
 };
 pub use schema::schema;
-pub use secret::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, Secret, SecretError, SecretRef};
+pub use secret::{Secret, SecretRef};
+pub use secret_error::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, SecretError};

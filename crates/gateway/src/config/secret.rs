@@ -5,24 +5,16 @@
 //! wiped from memory when it is dropped and never shows what it holds; neither do errors.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::environment::Environment;
-use super::last_words::LastWords;
 use super::secret_command::printed;
+use super::secret_error::{SECRET_BYTES_MAX, SECRET_COMMAND_TIMEOUT, SecretError};
 use super::secret_file;
-
-/// Size of a secret, in bytes.
-pub const SECRET_BYTES_MAX: usize = 16 * 1024;
-
-/// How long a command may take to print a secret, and a pipe to hold one.
-pub const SECRET_COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A text that only those may see who ask for it by name.
 #[derive(Clone)]
@@ -82,75 +74,6 @@ pub enum SecretRef {
     /// Here.
     Literal(Secret),
 }
-
-/// Why a secret could not be read. No message holds any part of it.
-#[derive(Debug)]
-pub enum SecretError {
-    /// The environment has no such variable.
-    NotSet,
-    /// There is nothing but white space.
-    Empty,
-    /// The bytes are not UTF-8.
-    NotText,
-    /// There are line breaks or other control characters inside.
-    SeveralLines,
-    /// There is more than [`SECRET_BYTES_MAX`].
-    TooLarge,
-    /// The file cannot be read.
-    Read(io::Error),
-    /// The program cannot be run.
-    Run(io::Error),
-    /// The program ended badly.
-    Failed {
-        /// How.
-        status: ExitStatus,
-        /// What it said last on its standard error.
-        said: Option<LastWords>,
-    },
-    /// The program, or the pipe, takes too long.
-    Timeout,
-}
-
-impl SecretError {
-    /// Leaves out of what a command said the words that are secret.
-    pub(crate) fn hide(&mut self, is_secret: impl Fn(&str) -> bool) {
-        if let SecretError::Failed {
-            said: Some(words), ..
-        } = self
-        {
-            words.hide(is_secret);
-        }
-    }
-
-    /// What is said of the place: `is not set`.
-    fn predicate(&self) -> String {
-        match self {
-            SecretError::NotSet => "is not set".to_owned(),
-            SecretError::Empty => "is empty".to_owned(),
-            SecretError::NotText => "is not UTF-8 text".to_owned(),
-            SecretError::SeveralLines => "has several lines, or control characters".to_owned(),
-            SecretError::TooLarge => format!("is longer than {SECRET_BYTES_MAX} bytes"),
-            SecretError::Read(error) => format!("cannot be read: {error}"),
-            SecretError::Run(error) => format!("cannot be run: {error}"),
-            SecretError::Failed { status, said } => {
-                let said = said.as_ref().map(|words| format!("; it said: {words}"));
-                format!("failed: {status}{}", said.unwrap_or_default())
-            }
-            SecretError::Timeout => {
-                format!("did not end within {} s", SECRET_COMMAND_TIMEOUT.as_secs())
-            }
-        }
-    }
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it {}", self.predicate())
-    }
-}
-
-/// Without a source: the message has all of it.
-impl std::error::Error for SecretError {}
 
 impl SecretRef {
     /// Reads the secret. This blocks: on the disk, or until the command or the pipe ends, which may take

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::last_words::LastWords;
 use super::pauses::Pauses;
-use super::secret::SecretError;
+use super::secret_error::SecretError;
 use super::secret_file::{fill, room};
 
 /// How long the output of a command that has ended is waited for. What it has printed itself is there
@@ -164,7 +164,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use super::super::secret::SECRET_COMMAND_TIMEOUT;
+    use super::super::secret_error::SECRET_COMMAND_TIMEOUT;
     use super::*;
 
     fn shell(script: &str) -> Vec<String> {

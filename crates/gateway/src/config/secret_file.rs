@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags, open};
 use zeroize::Zeroizing;
 
 use super::pauses::Pauses;
-use super::secret::{SECRET_BYTES_MAX, SecretError};
+use super::secret_error::{SECRET_BYTES_MAX, SecretError};
 
 /// Bytes that are read at most: one more than a secret may have, and white space around it.
 const READ_BYTES_MAX: usize = SECRET_BYTES_MAX + 64;

@@ -5,6 +5,7 @@
 //! of another. What needs a restart is left as it is, and said.
 
 mod keep;
+mod news;
 mod outcome;
 mod secrets;
 #[cfg(test)]
@@ -24,9 +25,9 @@ use crate::roster::{NamedSecret, Reading, Roster, RosterError};
 use crate::time::Time;
 use crate::watch::Watch;
 pub(crate) use keep::Keeper;
+use news::News;
 pub use outcome::{ReloadError, Reloaded};
 use outcome::{Said, in_line, listed};
-use secrets::News;
 pub(crate) use secrets::Secrets;
 
 /// Puts a filter of the log in force, and says why if it is none.

@@ -11,6 +11,7 @@ use sluice_event::{Code, Severity};
 use super::control::ACTIONS;
 use super::exposition::LaneGauges;
 use super::metrics::{self, Metrics};
+use super::number;
 use super::series::Series;
 use crate::config::{Config, Dataset, Source};
 
@@ -27,7 +28,7 @@ impl Metrics {
             version: env!("CARGO_PKG_VERSION"),
         };
         self.build.get_or_create(&build).set(1);
-        self.started.set(metrics::unix_seconds(started_ms));
+        self.started.set(number::unix_seconds(started_ms));
         for action in ACTIONS {
             drop(self.actions.get_or_create(&metrics::Action { action }));
         }
@@ -48,7 +49,7 @@ impl Metrics {
             self.begin_dataset(dataset);
         }
         self.configurations.inc();
-        self.configured.set(metrics::unix_seconds(at_ms));
+        self.configured.set(number::unix_seconds(at_ms));
     }
 
     fn begin_source(&self, source: &Source) {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use sluice_journal::{Health, LaneId, Waiting};
 
-use super::metrics::{self, Metrics, unix_seconds};
+use super::metrics::{self, Metrics};
 use super::names::Names;
+use super::number::unix_seconds;
 use super::{Format, Watch};
 use crate::board::{LaneReport, Rows};
 use crate::config::Config;

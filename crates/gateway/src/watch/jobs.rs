@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tracing::{error, info, warn};
 
 use super::Watch;
-use super::metrics::{Count, Number, unix_seconds};
+use super::number::{Count, Number, unix_seconds};
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -3,17 +3,15 @@
 //! Every label is a name from the configuration, a code of Meta's or a finding's code: nothing that comes
 //! from an event, so neither personal data nor an unlimited number of series can get in.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sluice_journal::Tally;
 
 use super::jobs::JobMetrics;
+use super::number::{Count, Number};
 use super::process::Process;
 use super::series::Series;
 
@@ -127,18 +125,6 @@ pub(crate) struct Request {
 pub(crate) struct Door {
     pub(crate) door: &'static str,
     pub(crate) status: u16,
-}
-
-pub(super) type Number = Gauge<f64, AtomicU64>;
-pub(super) type Count = Gauge<i64, AtomicI64>;
-
-/// A moment in milliseconds, in Unix seconds as a metric has them.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds since 1970 fit into a float"
-)]
-pub(crate) fn unix_seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 /// Every metric.

@@ -14,6 +14,7 @@ mod lines;
 mod metrics;
 mod names;
 mod news;
+mod number;
 mod process;
 mod series;
 mod tell;

@@ -4,10 +4,11 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::body::checksum;
 use super::cipher::Sealer;
-use super::queue::{Joining, Slot};
+use super::queue::Joining;
 use super::records;
 use super::row::{stored_ms, unless_damaged};
 use super::settle::{self, OutcomeRow};
+use super::slot::Slot;
 use super::state::{Inserted, LaneTerms, Staged, State};
 use super::tally::{Counted, Group};
 use super::terms::Term;

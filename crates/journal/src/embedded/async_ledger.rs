@@ -9,10 +9,10 @@ use super::cipher::BodyKeys;
 use super::dead::Selection;
 use super::error::OpenError;
 use super::ledger::Books;
+use crate::answer::Answer;
 use crate::books::Audit;
 use crate::error::JournalError;
 use crate::filter::{EventFilter, Found, Page, RejectionFilter, RequestFilter, TallyQuery};
-use crate::journal::Answer;
 use crate::ledger::Ledger;
 use crate::records::{
     Coverage, Dropped, DroppedWaiting, EventDetail, EventRecord, PeriodTally, RejectionKey,

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::queue::Slot;
+use super::slot::Slot;
 use crate::types::EventKey;
 
 /// How much longer than it was to last a hold may seem to last, in milliseconds: clocks are corrected by a little all

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use super::queue::{Joining, Queue, Slot};
+use super::queue::{Joining, Queue};
+use super::slot::Slot;
 use crate::journal::LeaseLimits;
 use crate::types::{BatchLimits, EventKey, LaneId, Waiting};
 

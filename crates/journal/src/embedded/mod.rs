@@ -57,6 +57,7 @@ mod search;
 mod sent;
 mod settle;
 mod shared;
+mod slot;
 mod start;
 mod state;
 mod sweep;
@@ -87,8 +88,9 @@ pub use error::OpenError;
 pub use ledger::Books;
 pub use observer::{ArrivalKind, CommitStats, CommittedCount, Observer};
 
+use crate::answer::Answer;
 use crate::error::JournalError;
-use crate::journal::{Answer, Health, Journal, Lease, LeaseLimits, Retention};
+use crate::journal::{Health, Journal, Lease, LeaseLimits, Retention};
 use crate::tokens::{Tokens, TokensInMemory};
 use crate::types::{
     Amendable, Amended, Amendment, Appended, BatchLimits, Cause, DeliveryReport, EventKey, LaneId,

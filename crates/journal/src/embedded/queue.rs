@@ -9,18 +9,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
 use super::hold::Holds;
+use super::slot::{Slot, TAKEN};
 use crate::journal::LeaseLimits;
 use crate::types::{EventKey, Waiting};
-
-/// What is kept in memory about a waiting event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot {
-    key: i64,
-    accepted_ms: u64,
-    lifetime_s: i32,
-    /// [`TAKEN`] marks an event that is not in the line any more.
-    bytes: u32,
-}
 
 /// An event that joins a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,44 +21,8 @@ pub(super) struct Joining {
     pub(super) due_ms: Option<u64>,
 }
 
-const TAKEN: u32 = u32::MAX;
-
 /// Entries of a structure below which tidying it is not worth the work.
 const TIDY_FROM: usize = 4_096;
-
-impl Slot {
-    pub(super) fn new(key: EventKey, accepted_ms: u64, expires_s: i64, bytes: usize) -> Self {
-        let lifetime = expires_s.saturating_sub(seconds(accepted_ms));
-        let bounds = (i64::from(i32::MIN), i64::from(i32::MAX));
-        Self {
-            key: key.0,
-            accepted_ms,
-            lifetime_s: i32::try_from(lifetime.clamp(bounds.0, bounds.1)).unwrap_or(i32::MAX),
-            bytes: u32::try_from(bytes).unwrap_or(TAKEN).min(TAKEN - 1),
-        }
-    }
-
-    pub(super) fn key(self) -> EventKey {
-        EventKey(self.key)
-    }
-
-    pub(super) fn accepted_ms(self) -> u64 {
-        self.accepted_ms
-    }
-
-    /// With the comma that goes with it.
-    fn bytes_sent(self) -> usize {
-        self.bytes as usize + 1
-    }
-
-    pub(super) fn expires_s(self) -> i64 {
-        seconds(self.accepted_ms) + i64::from(self.lifetime_s)
-    }
-}
-
-fn seconds(ms: u64) -> i64 {
-    i64::try_from(ms / 1_000).unwrap_or(i64::MAX / 2)
-}
 
 /// The waiting events of one lane.
 #[derive(Default)]

@@ -7,7 +7,8 @@ use sluice_event::DatasetId;
 
 use super::append;
 use super::lane::Lane;
-use super::queue::{Joining, Slot};
+use super::queue::Joining;
+use super::slot::Slot;
 use super::state::{LaneTerms, State};
 use crate::types::{EventKey, LaneId, Start, TestCode};
 
