@@ -58,7 +58,7 @@ impl Metrics {
                 source: source.name.as_str().to_owned(),
                 dataset: dataset.as_str().to_owned(),
             };
-            for family in [&self.received, &self.accepted, &self.duplicate] {
+            for family in self.of_ways() {
                 begin(family, &way);
             }
             let errors = Code::ALL.iter();
@@ -78,15 +78,7 @@ impl Metrics {
         let label = metrics::Dataset {
             dataset: dataset.clone(),
         };
-        for family in [
-            &self.delivered,
-            &self.refused,
-            &self.expired,
-            &self.withheld,
-            &self.fewer,
-            &self.held,
-            &self.lane_crashes,
-        ] {
+        for family in self.of_datasets() {
             begin(family, &label);
         }
         let lane = metrics::Lane {

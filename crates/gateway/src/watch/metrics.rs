@@ -239,6 +239,24 @@ impl Metrics {
         it
     }
 
+    /// The counts of events by the way that they came.
+    pub(super) fn of_ways(&self) -> [&Series<Way, Counter>; 3] {
+        [&self.received, &self.accepted, &self.duplicate]
+    }
+
+    /// The counts of what became of a dataset's events.
+    pub(super) fn of_datasets(&self) -> [&Series<Dataset, Counter>; 7] {
+        [
+            &self.delivered,
+            &self.refused,
+            &self.expired,
+            &self.withheld,
+            &self.fewer,
+            &self.held,
+            &self.lane_crashes,
+        ]
+    }
+
     fn register_events(&self, registry: &mut Registry) {
         registry.register(
             "received_events",

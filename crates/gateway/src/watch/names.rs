@@ -36,22 +36,14 @@ impl<'a> Names<'a> {
 impl Metrics {
     /// Takes the series of all other names away.
     pub(super) fn retain(&self, names: &Names<'_>) {
-        for family in [&self.received, &self.accepted, &self.duplicate] {
+        for family in self.of_ways() {
             family.retain(|way| names.is_source(&way.source) && names.is_dataset(&way.dataset));
         }
         (self.rejected).retain(|it| names.is_source(&it.source) && names.is_dataset(&it.dataset));
         self.findings.retain(|it| names.is_source(&it.source));
         self.refused_requests
             .retain(|it| names.is_source(&it.source));
-        for family in [
-            &self.delivered,
-            &self.refused,
-            &self.expired,
-            &self.withheld,
-            &self.fewer,
-            &self.held,
-            &self.lane_crashes,
-        ] {
+        for family in self.of_datasets() {
             family.retain(|it| names.is_dataset(&it.dataset));
         }
         self.delivery.retain(|it| names.is_dataset(&it.dataset));
